@@ -1,0 +1,21 @@
+"""What goes wrong through a user's input. `mt.cli` prints these in one sentence and exits 1."""
+
+
+class UserError(Exception):
+    """A mistake that the user can mend; the message names the place, the value and the remedy."""
+
+
+class ConfigError(UserError):
+    """An option that is unknown, of the wrong type or impossible."""
+
+
+class DataError(UserError):
+    """A corpus, test set or list of translations that cannot be read as what it claims to be."""
+
+
+class ModelError(UserError):
+    """A model that is missing, does not know the language, or does not translate."""
+
+
+class RunError(UserError):
+    """A run directory that is taken, missing or incomplete."""

@@ -1,0 +1,100 @@
+"""One language-token contract per model family, shared by training, evaluation and export.
+
+A multilingual model must be told which language to write, each family in its own way; left out, training and
+scores go silently wrong. The tokens are looked up in the tokenizer, and an unknown language is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mt.errors import ModelError
+
+# Two-letter codes as each family's tokenizer writes them, most general first.
+_ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
+    "marian": {"ar": ("ara", "arb"), "en": ("eng",)},
+    "nllb": {"ar": ("arb_Arab",), "en": ("eng_Latn",)},
+    "m2m_100": {"ar": ("ar",), "en": ("en",)},
+    "mbart": {"ar": ("ar_AR",), "en": ("en_XX",)},
+}
+
+
+@dataclass(frozen=True)
+class LanguageContract:
+    """How one model is told the languages."""
+
+    family: str
+    """marian, nllb, m2m_100 or mbart."""
+
+    source_code: str
+    """The tokenizer's code of the source language; empty where the model knows only one."""
+
+    target_code: str
+    """Likewise for the target."""
+
+    source_prefix: str
+    """Text put before every source sentence: `>>ara<< ` for opus-mt-en-ar."""
+
+    forced_bos_token_id: int | None
+    """The first token of every hypothesis: that of `arb_Arab` for NLLB; None for Marian."""
+
+
+def family_of(config: Any, tokenizer: Any) -> str:
+    """The family of a model, from its config's type and its tokenizer's class.
+
+    NLLB is told from M2M-100, whose architecture it has, by the tokenizer alone. Raises `ModelError`.
+    """
+    kind = str(config.model_type)
+    if kind == "m2m_100" and "nllb" in type(tokenizer).__name__.lower():
+        return "nllb"
+    if kind in _ALIASES:
+        return kind
+    raise ModelError(f"models of type `{kind}` are not supported; use a Marian, M2M-100, NLLB or mBART model")
+
+
+def agree_on_languages(tokenizer: Any, family: str, source: str, target: str) -> LanguageContract:
+    """Find both languages in the tokenizer and set it to them.
+
+    `source` and `target` are two-letter codes, or the tokenizer's own. Raises `ModelError` for a language that
+    the model does not know.
+    """
+    if family == "marian":
+        return _marian_contract(tokenizer, source, target)
+    known = _token_codes(tokenizer, family)
+    source_code = _resolve(source, known, family)
+    target_code = _resolve(target, known, family)
+    tokenizer.src_lang, tokenizer.tgt_lang = source_code, target_code
+    return LanguageContract(family, source_code, target_code, "", known[target_code])
+
+
+def _marian_contract(tokenizer: Any, source: str, target: str) -> LanguageContract:
+    # Not from the config: opus-mt-en-ar declares no languages there and needs its token all the same.
+    known = {
+        token[2:-2]: index
+        for token, index in tokenizer.get_vocab().items()
+        if token.startswith(">>") and token.endswith("<<")
+    }
+    if not known:
+        # One target language, no token. The space keeps a sentence that itself begins with `>>x<<` from being
+        # taken for one; SentencePiece drops it.
+        return LanguageContract("marian", source, target, " ", None)
+    code = _resolve(target, known, "marian")
+    return LanguageContract("marian", source, code, f">>{code}<< ", None)
+
+
+def _token_codes(tokenizer: Any, family: str) -> dict[str, int]:
+    """Ids of the language tokens by code. They are the tokenizer's extra special tokens."""
+    special: list[str] = list(tokenizer.extra_special_tokens)
+    clean: Callable[[str], str] = (lambda token: token.strip("_")) if family == "m2m_100" else (lambda token: token)
+    return {clean(token): tokenizer.convert_tokens_to_ids(token) for token in special}
+
+
+def _resolve(language: str, known: dict[str, int], family: str) -> str:
+    for code in (language, *_ALIASES[family].get(language, ())):
+        if code in known:
+            return code
+    near = sorted(code for code in known if code[:2] == language[:2])
+    shown = ", ".join(near or sorted(known))[:200]
+    raise ModelError(f"the model has no token for language `{language}`; it knows {shown or 'none'}")

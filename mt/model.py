@@ -1,0 +1,165 @@
+"""Load a pretrained model with its tokenizer: languages set or refused, weights whole, settings savable."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForSeq2SeqLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from mt.config import DecodingConfig, ModelConfig
+from mt.errors import ModelError
+from mt.languages import LanguageContract, agree_on_languages, family_of
+
+logger = logging.getLogger(__name__)
+
+EMBEDDED_MODELS = Path(__file__).parent / "assets"
+# Recomputed from the config, so a checkpoint may leave them out.
+_REBUILT_WEIGHTS = ("embed_positions.weight", "final_logits_bias")
+
+
+@dataclass
+class Translator:
+    """A model with its tokenizer, which encodes and decodes text by the model's language contract."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    languages: LanguageContract
+    name: str
+    """As the user gave it."""
+    revision: str | None
+    """The commit of a hub model; None for a directory."""
+
+    @property
+    def max_tokens(self) -> int:
+        """The longest source or target, in tokens, that the model's positions allow."""
+        return int(self.model.config.max_position_embeddings)
+
+    def encode_sources(self, sources: list[str]) -> list[list[int]]:
+        """Token ids with language and end tokens, one list a sentence; text that looks like a token stays text."""
+        texts = [self.languages.source_prefix + source for source in sources]
+        return list(self.tokenizer(texts, split_special_tokens=True)["input_ids"]) if texts else []
+
+    def encode_targets(self, targets: list[str]) -> list[list[int]]:
+        """Label ids with language and end tokens, one list a sentence."""
+        # The space: see `mt.languages` on Marian sentences that begin with `>>`.
+        texts = [" " + target if target.startswith(">>") else target for target in targets]
+        return list(self.tokenizer(text_target=texts, split_special_tokens=True)["input_ids"]) if texts else []
+
+    def decode(self, token_ids: list[list[int]]) -> list[str]:
+        """Text of each list of ids, without special tokens."""
+        decoded: list[str] = self.tokenizer.batch_decode(
+            token_ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return [text.strip() for text in decoded]
+
+    def save(self, directory: Path) -> None:
+        """Write model and tokenizer so that `AutoModelForSeq2SeqLM.from_pretrained` and this module load them."""
+        self.model.save_pretrained(directory)
+        self.tokenizer.save_pretrained(directory)
+
+
+def load_translator(config: ModelConfig, decoding: DecodingConfig | None = None) -> Translator:
+    """Load the model that `config` names, in float32, ready to train and to decode.
+
+    Raises `ModelError`: no such model, no network, a kind or language that is not supported, weights missing.
+    """
+    path = _locate(config.name)
+    # A directory has no revision, and hub models are cached by it.
+    revision = None if Path(path).is_dir() else config.revision
+    model_config, tokenizer = _load_config_and_tokenizer(config.name, path, revision)
+    family = family_of(model_config, tokenizer)
+    languages = agree_on_languages(tokenizer, family, config.source_language, config.target_language)
+    if config.dropout is not None:
+        model_config.dropout = config.dropout
+    # Not "auto", the default of transformers 5: a checkpoint in float16 would be trained in float16.
+    model, loading = AutoModelForSeq2SeqLM.from_pretrained(
+        path, revision=revision, config=model_config, dtype=torch.float32, output_loading_info=True
+    )
+    _refuse_missing_weights(config.name, loading)
+    model.generation_config = generation_config(model, languages, decoding or DecodingConfig())
+    commit = None if revision is None else getattr(model_config, "_commit_hash", None) or revision
+    return Translator(model, tokenizer, languages, config.name, commit)
+
+
+def generation_config(
+    model: PreTrainedModel, languages: LanguageContract, decoding: DecodingConfig
+) -> GenerationConfig:
+    """The settings a model decodes with and is saved with: its own token ids, our search.
+
+    Whatever else a checkpoint carries is left behind: old ones hold settings that `save_pretrained` refuses
+    at the end of a run, and a default `max_length` that cuts long hypotheses.
+    """
+    own, config = model.generation_config, model.config
+    start = own.decoder_start_token_id
+    settings = GenerationConfig(
+        decoder_start_token_id=config.decoder_start_token_id if start is None else start,
+        pad_token_id=own.pad_token_id if own.pad_token_id is not None else config.pad_token_id,
+        eos_token_id=own.eos_token_id if own.eos_token_id is not None else config.eos_token_id,
+        forced_bos_token_id=languages.forced_bos_token_id,
+        # Marian starts from <pad> and must never write it.
+        bad_words_ids=[[config.pad_token_id]] if languages.family == "marian" else None,
+        num_beams=decoding.num_beams,
+        length_penalty=decoding.length_penalty if decoding.num_beams > 1 else None,
+        early_stopping=decoding.num_beams > 1,
+        max_length=model.config.max_position_embeddings,
+    )
+    settings.validate(strict=True)
+    return settings
+
+
+def _locate(name: str) -> str:
+    """A directory or hub name that `from_pretrained` takes for `name`."""
+    if (EMBEDDED_MODELS / name / "config.json").is_file():
+        return str(EMBEDDED_MODELS / name)
+    path = Path(name)
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise ModelError(f"{name}: no config.json in the directory, so it holds no model")
+        return name
+    if name.startswith((".", "/", "~")) or name.count("/") > 1 or path.exists():
+        raise ModelError(f"{name}: no such model directory; check the path (seen from {Path.cwd()})")
+    return name
+
+
+def _load_config_and_tokenizer(name: str, path: str, revision: str | None) -> tuple[Any, Any]:
+    try:
+        config = AutoConfig.from_pretrained(path, revision=revision)
+        with warnings.catch_warnings():
+            # sacremoses is not used: mt.text normalises.
+            warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
+            return config, AutoTokenizer.from_pretrained(path, revision=revision)
+    except (OSError, ValueError, KeyError) as error:
+        if revision is None:
+            raise ModelError(f"{name}: the model cannot be loaded ({_first_line(error)})") from error
+        raise ModelError(
+            f"{name}: neither a directory here nor a model that could be fetched from the hub at revision "
+            f"`{revision}`; check the name, the revision and the network ({_first_line(error)})"
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
+
+
+def _refuse_missing_weights(name: str, loading: dict[str, Any]) -> None:
+    """Weights that the checkpoint lacks were just filled with random numbers; say so instead of training on."""
+    missing = [key for key in loading["missing_keys"] if not key.endswith(_REBUILT_WEIGHTS)]
+    mismatched = [key if isinstance(key, str) else key[0] for key in loading.get("mismatched_keys", ())]
+    for keys, what in ((missing, "lacks"), (mismatched, "has other shapes for")):
+        if keys:
+            raise ModelError(
+                f"{name}: the checkpoint {what} {len(keys)} weights of its architecture, such as {sorted(keys)[0]}; "
+                "it is damaged or made for another architecture"
+            )

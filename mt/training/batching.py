@@ -1,0 +1,174 @@
+"""Batches by tokens: sentences of like length together, as many as the token budget holds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from mt.errors import DataError
+from mt.training.loss import IGNORED_LABEL
+
+# Widths of the target-length buckets grow by this factor; the best of 1.1 to 1.25 on general text.
+_BUCKET_GROWTH = 1.1
+
+
+class EncodedPair(NamedTuple):
+    """Token ids of one pair, language and end tokens included."""
+
+    source: list[int]
+    target: list[int]
+
+
+class EncodedPairs(Dataset[EncodedPair]):
+    """The training split as token ids."""
+
+    def __init__(self, sources: Sequence[list[int]], targets: Sequence[list[int]]) -> None:
+        self.pairs = [EncodedPair(*pair) for pair in zip(sources, targets, strict=True)]
+        self.lengths = np.array([(len(pair.source), len(pair.target)) for pair in self.pairs]).reshape(-1, 2)
+        """int (pairs, 2): source and target tokens of each pair."""
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> EncodedPair:
+        return self.pairs[index]
+
+
+def token_batches(
+    lengths: NDArray[np.int_], max_tokens: int, generator: np.random.Generator | None = None
+) -> list[list[int]]:
+    """Each index once, in batches whose longer side, padded, holds at most `max_tokens` (a longer pair stands alone).
+
+    lengths: int (pairs, 2), source and target tokens. Pairs are ordered by bucket of target length and, within
+    a bucket, by source length, up and down in turn, so that neighbours are alike on both sides. `generator`
+    shuffles pairs of equal lengths and the batches; without one, batches come in order of length.
+    """
+    if not len(lengths):
+        return []
+    shuffled = np.arange(len(lengths)) if generator is None else generator.permutation(len(lengths))
+    source, target = lengths[shuffled].T
+    bucket = np.floor(np.log(target) / np.log(_BUCKET_GROWTH)).astype(int)
+    order = shuffled[np.lexsort((np.where(bucket % 2 == 0, source, -source), bucket))]
+    batches = _cut(order, lengths, max_tokens)
+    if generator is not None:
+        generator.shuffle(batches)
+    return batches
+
+
+def _cut(order: NDArray[np.int_], lengths: NDArray[np.int_], max_tokens: int) -> list[list[int]]:
+    longest = lengths[order].max(axis=1).tolist()
+    batches: list[list[int]] = []
+    batch: list[int] = []
+    width = 0
+    for index, length in zip(order.tolist(), longest, strict=True):
+        if batch and (len(batch) + 1) * max(width, length) > max_tokens:
+            batches.append(batch)
+            batch, width = [], 0
+        batch.append(index)
+        width = max(width, length)
+    return [*batches, batch]
+
+
+class BatchPlan(NamedTuple):
+    """How a training run is cut into updates and micro-batches."""
+
+    accumulation: int
+    """Micro-batches of one process in one update."""
+
+    updates: int
+    """Optimizer updates of the whole run."""
+
+
+class TokenBatchSampler(Sampler[list[int]]):
+    """Micro-batches of a whole training run, for one of `world_size` processes.
+
+    One epoch after the other, each with every pair exactly once and a shuffle of its own that depends on `seed`
+    and the epoch alone: a resumed run skips to its place, and every process derives its share without talking to
+    the others. Updates run across the border of two epochs, so all have the same number of micro-batches.
+    """
+
+    def __init__(
+        self,
+        lengths: NDArray[np.int_],
+        *,
+        tokens_per_update: int,
+        micro_batch_tokens: int,
+        epochs: float,
+        max_updates: int | None = None,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        if len(lengths) < world_size:
+            raise DataError(f"{len(lengths)} training pairs cannot feed {world_size} processes; add pairs or use fewer")
+        self.lengths, self.max_tokens, self.seed = lengths, micro_batch_tokens, seed
+        self.rank, self.world_size = rank, world_size
+        self.plan = self._plan(tokens_per_update, epochs, max_updates)
+
+    def _plan(self, tokens_per_update: int, epochs: float, max_updates: int | None) -> BatchPlan:
+        # An update that is smaller than a micro-batch needs smaller micro-batches, not fewer than one.
+        self.max_tokens = min(self.max_tokens, max(1, tokens_per_update // self.world_size))
+        target_tokens = int(self.lengths[:, 1].sum())
+        per_process = len(self.epoch(0)) / self.world_size
+        accumulation = max(1, round(tokens_per_update * per_process / target_tokens))
+        micro_batches = 0.0
+        for epoch in range(math.ceil(epochs)):
+            micro_batches += len(self.epoch(epoch)) / self.world_size * min(1.0, epochs - epoch)
+        updates = max(1, math.ceil(micro_batches / accumulation))
+        return BatchPlan(accumulation, updates if max_updates is None else min(updates, max_updates))
+
+    def epoch(self, epoch: int) -> list[list[int]]:
+        """All processes' micro-batches of one epoch, a multiple of the number of processes."""
+        batches = token_batches(self.lengths, self.max_tokens, np.random.default_rng((self.seed, epoch)))
+        while len(batches) % self.world_size:
+            largest = max(batches, key=len)
+            batches.remove(largest)
+            batches += [largest[::2], largest[1::2]]
+        return batches
+
+    def __iter__(self) -> Iterator[list[int]]:
+        remaining, epoch = len(self), 0
+        while remaining > 0:
+            share = self.epoch(epoch)[self.rank :: self.world_size][:remaining]
+            yield from share
+            remaining, epoch = remaining - len(share), epoch + 1
+
+    def __len__(self) -> int:
+        return self.plan.updates * self.plan.accumulation
+
+
+class Collator:
+    """Encoded pairs in, the model's inputs out."""
+
+    def __init__(self, pad_token_id: int, decoder_start_token_id: int) -> None:
+        self.pad_token_id = pad_token_id
+        self.decoder_start_token_id = decoder_start_token_id
+
+    def __call__(self, pairs: Sequence[EncodedPair]) -> dict[str, Tensor]:
+        """Right-pad to the longest pair of the batch.
+
+        input_ids, attention_mask: int64 (batch, source_tokens), padded with `pad_token_id` and 0
+        labels: int64 (batch, target_tokens), padded with -100, which the loss ignores
+        decoder_input_ids: int64 (batch, target_tokens), the labels moved one to the right behind
+        `decoder_start_token_id`, padded with `pad_token_id`
+        """
+        sources, targets = [pair.source for pair in pairs], [pair.target for pair in pairs]
+        decoder_inputs = [[self.decoder_start_token_id, *target[:-1]] for target in targets]
+        return {
+            "input_ids": _pad(sources, self.pad_token_id),
+            "attention_mask": _pad([[1] * len(source) for source in sources], 0),
+            "decoder_input_ids": _pad(decoder_inputs, self.pad_token_id),
+            "labels": _pad(targets, IGNORED_LABEL),
+        }
+
+
+def _pad(rows: list[list[int]], value: int) -> Tensor:
+    width = max(map(len, rows))
+    return torch.tensor([row + [value] * (width - len(row)) for row in rows], dtype=torch.int64)

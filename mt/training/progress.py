@@ -1,0 +1,70 @@
+"""What a run says while it trains: one bar, a line at each look at the dev split, and `metrics.jsonl`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+logger = logging.getLogger(__name__)
+
+
+class Progress(TrainerCallback):
+    """Progress bar on stderr, dev metrics in the log, everything in `metrics.jsonl`; main process only.
+
+    A line of `metrics.jsonl` is an object with `update` (optimizer updates so far) and, by their names, `loss`
+    (training, nats per target token with label smoothing), `grad_norm`, `learning_rate`, or `eval_loss`,
+    `eval_chrF`, `eval_BLEU`.
+    """
+
+    def __init__(self, metrics_file: Path) -> None:
+        self.metrics_file = metrics_file
+        self.bar: tqdm[Any] | None = None
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if state.is_world_process_zero:
+            self._forget_after(state.global_step)
+            self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc="fine-tune", unit="update", disable=None)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if self.bar is not None:
+            self.bar.update(state.global_step - self.bar.n if not self.bar.disable else 0)
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        if not state.is_world_process_zero or logs is None or "train_runtime" in logs:
+            return
+        values = {name: float(value) for name, value in logs.items() if name != "epoch"}
+        with self.metrics_file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"update": state.global_step, **values}) + "\n")
+        if "eval_chrF" in values:
+            logger.info(
+                "update %d of %d: dev chrF %.2f, BLEU %.2f, perplexity %.1f",
+                *(state.global_step, state.max_steps, values["eval_chrF"], values["eval_BLEU"]),
+                math.exp(min(values["eval_loss"], 50)),
+            )
+        elif self.bar is not None and "loss" in values:
+            self.bar.set_postfix(loss=f"{values['loss']:.3f}")
+
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def _forget_after(self, update: int) -> None:
+        """A resumed run repeats the updates after its checkpoint; their old lines go."""
+        if not self.metrics_file.exists():
+            return
+        lines = self.metrics_file.read_text(encoding="utf-8").splitlines()
+        kept = [line for line in lines if line.endswith("}") and json.loads(line)["update"] <= update]
+        self.metrics_file.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
