@@ -13,11 +13,15 @@ import yaml
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace, set_parsing_settings
 from jsonargparse import ArgumentError as ParseError
 
-from mt.config import Config
+from mt.config import Config, CorpusConfig, DecodingConfig, ModelConfig
 from mt.errors import ConfigError
 
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
+# The names in mt.evaluation.metrics, which takes seconds to import.
+_METRICS = ("BLEU", "chrF", "chrF++", "TER")
+_USAGE = ("unrecognized", "not accept", "required", "expected one argument")
+_NOT_FOR_DECODING = {"name", "scratch", "skip_doctor", "dropout"}
 _CORPUS_KEYS = (("data", "corpora"), ("evaluation", "test_sets"))
 
 
@@ -55,6 +59,129 @@ def train_parser(prog: str) -> ArgumentParser:
     parser.add_argument("--overwrite", action="store_true", help="replace the run in the output directory")
     parser.add_class_arguments(Config)
     return parser
+
+
+@dataclass(frozen=True)
+class EvaluateCommand:
+    """What `evaluate.py` was asked to do."""
+
+    systems: list[str]
+    test_sets: dict[str, CorpusConfig]
+    output_dir: str
+    overwrite: bool
+    fail_if_worse: str | None
+    resamples: int
+    model: ModelConfig
+    decoding: DecodingConfig
+
+
+def evaluate_parser(prog: str) -> ArgumentParser:
+    """The parser behind `evaluate.py --help`."""
+    parser = QuietParser(
+        prog=prog,
+        usage="%(prog)s SYSTEM [SYSTEM ...] [--test_set NAME=FILE ...] [--output_dir DIR] [--section.key VALUE ...]",
+        description="Score systems on test sets and compare them with the first one, the baseline.",
+        exit_on_error=False,
+        default_meta=False,
+    )
+    parser.add_argument(
+        "systems",
+        nargs="+",
+        metavar="SYSTEM",
+        help="a run directory, a model directory, a hub name or a text file of translations; label=SYSTEM names it",
+    )
+    parser.add_argument(
+        "--test_set",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        type=str,
+        help="a corpus of sentence pairs to test on; without any, the test split of the runs",
+    )
+    parser.add_argument("--output_dir", default="runs/evaluation", help="where scores, translations and report go")
+    parser.add_argument("--overwrite", action="store_true", help="replace what is in the output directory")
+    parser.add_argument(
+        "--fail_if_worse",
+        metavar="METRIC",
+        type=str | None,
+        default=None,
+        help="exit 3 if a system is significantly worse than the baseline: BLEU, chrF, chrF++ or TER",
+    )
+    parser.add_argument("--resamples", type=int, default=1000, help="bootstrap resamples behind intervals and p-values")
+    parser.add_class_arguments(ModelConfig, "model", skip=_NOT_FOR_DECODING)
+    parser.add_class_arguments(DecodingConfig, "decoding")
+    return parser
+
+
+def parse_evaluate(argv: Sequence[str], prog: str) -> EvaluateCommand:
+    """The command in `argv`. Raises `UsageError` or `ConfigError`."""
+    parser = evaluate_parser(prog)
+    options = _parse_or_help(parser, argv)
+    if options.fail_if_worse not in (None, *_METRICS):
+        raise UsageError(f"--fail_if_worse takes one of {', '.join(_METRICS)}, got {options.fail_if_worse}")
+    if options.resamples < 100:
+        raise ConfigError(f"--resamples must be at least 100, got {options.resamples}")
+    test_sets: dict[str, CorpusConfig] = {}
+    for argument in options.test_set:
+        name, found, path = argument.partition("=")
+        if not (name and found and path) or "/" in name:
+            raise UsageError(f"--test_set takes NAME=FILE, got {argument}")
+        if name in test_sets:
+            raise UsageError(f"--test_set {name} is given twice; names must differ")
+        test_sets[name] = CorpusConfig(path=path)
+    return EvaluateCommand(
+        options.systems,
+        test_sets,
+        options.output_dir,
+        options.overwrite,
+        options.fail_if_worse,
+        options.resamples,
+        ModelConfig(**vars(options.model)),
+        DecodingConfig(**vars(options.decoding)),
+    )
+
+
+@dataclass(frozen=True)
+class TranslateCommand:
+    """What `mt translate` was asked to do."""
+
+    file: str
+    model: ModelConfig
+    decoding: DecodingConfig
+
+
+def parse_doctor(argv: Sequence[str], prog: str) -> ModelConfig:
+    """The model that `mt doctor` is asked about. Raises `UsageError` or `ConfigError`."""
+    parser = _model_parser(prog, "%(prog)s MODEL [--model.key VALUE ...]", "Check that a model translates at all.")
+    options = _parse_or_help(parser, argv)
+    return ModelConfig(name=options.name, **vars(options.model))
+
+
+def parse_translate(argv: Sequence[str], prog: str) -> TranslateCommand:
+    """The command in `argv`. Raises `UsageError` or `ConfigError`."""
+    usage = "%(prog)s MODEL [FILE] [--section.key VALUE ...]"
+    parser = _model_parser(prog, usage, "Translate a text file, one sentence a line, to stdout.")
+    parser.add_argument("file", nargs="?", default="-", metavar="FILE", type=str, help="UTF-8 text; default: stdin")
+    parser.add_class_arguments(DecodingConfig, "decoding")
+    options = _parse_or_help(parser, argv)
+    model = ModelConfig(name=options.name, **vars(options.model))
+    return TranslateCommand(options.file, model, DecodingConfig(**vars(options.decoding)))
+
+
+def _model_parser(prog: str, usage: str, description: str) -> ArgumentParser:
+    parser = QuietParser(prog=prog, usage=usage, description=description, exit_on_error=False, default_meta=False)
+    parser.add_argument(
+        "name", metavar="MODEL", type=str, help="a model directory, a hub name, or tiny-en-ar, the model that comes along"
+    )
+    parser.add_class_arguments(ModelConfig, "model", skip=_NOT_FOR_DECODING)
+    return parser
+
+
+def _parse_or_help(parser: ArgumentParser, argv: Sequence[str]) -> Namespace:
+    if "--help" in argv or "-h" in argv:
+        parser.print_help()
+        raise SystemExit(0)
+    return _parse(parser, None, list(argv))
 
 
 def parse_train(argv: Sequence[str], prog: str) -> TrainCommand:
@@ -143,7 +270,7 @@ def _parse(parser: ArgumentParser, path: Path | None, arguments: list[str]) -> N
         if path is not None:
             raise ConfigError(f"{path}: {message}") from error
         # An unknown option is a matter of usage, an impossible value one of configuration.
-        kind = UsageError if "unrecognized" in message or "not accept" in message else ConfigError
+        kind = UsageError if any(words in message for words in _USAGE) else ConfigError
         raise kind(message) from error
 
 

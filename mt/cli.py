@@ -1,4 +1,8 @@
-"""Arguments to stages. The only place that exits or catches a user's mistakes."""
+"""Arguments to stages. The only place that exits or catches a user's mistakes.
+
+Exit status: 0 done, 1 a user's mistake (one sentence on stderr), 2 usage, 3 `--fail_if_worse` found a system
+that is significantly worse than the baseline.
+"""
 
 from __future__ import annotations
 
@@ -7,47 +11,133 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from mt.arguments import (
+    UsageError,
+    parse_doctor,
+    parse_evaluate,
+    parse_train,
+    parse_translate,
+)
 from mt.errors import UserError
 
-
-def train_main(argv: Sequence[str] | None = None, prog: str = "train.py") -> int:
-    """`train.py`: see `mt.arguments.train_parser`. Returns the exit status."""
-    return _guarded(lambda: _train(sys.argv[1:] if argv is None else argv, prog), prog)
-
-
-def _train(argv: Sequence[str], prog: str) -> int:
-    from mt.arguments import parse_train
-
-    command = parse_train(argv, prog)
-    _configure_logging()
-    # After the arguments are known to be good: torch and transformers take seconds to import.
-    from mt.experiment import run_experiment
-
-    run_experiment(command)
-    return 0
+_COMMANDS = {
+    "train": "build the data, fine-tune, evaluate base and tuned model, write the report",
+    "evaluate": "score any systems on any test sets and compare them",
+    "translate": "translate a text file, one sentence a line",
+    "doctor": "check that a model translates at all",
+}
 
 
-def _guarded(action: Callable[[], int], prog: str) -> int:
-    from mt.arguments import UsageError
+def main() -> int:
+    """The console script `mt`."""
+    argv = sys.argv[1:]
+    if argv and argv[0] in _COMMANDS:
+        run = {"train": _train, "evaluate": _evaluate, "translate": _translate, "doctor": _doctor}[argv[0]]
+        return _guarded(run, argv[1:], f"mt {argv[0]}")
+    lines = ["usage: mt COMMAND ...", "", *(f"  {name:<10} {text}" for name, text in _COMMANDS.items())]
+    wants_help = argv in (["-h"], ["--help"])
+    print("\n".join([*lines, "", "mt COMMAND --help lists the options"]), file=sys.stdout if wants_help else sys.stderr)
+    return 0 if wants_help else 2
 
+
+def train_main() -> int:
+    """`train.py`."""
+    return _guarded(_train, sys.argv[1:], "train.py")
+
+
+def evaluate_main() -> int:
+    """`evaluate.py`."""
+    return _guarded(_evaluate, sys.argv[1:], "evaluate.py")
+
+
+def _guarded(run: Callable[[Sequence[str], str], int], argv: Sequence[str], prog: str) -> int:
     try:
-        return action()
+        return run(argv, prog)
     except UsageError as error:
-        print(f"{prog}: {error}; {prog} --help lists the options", file=sys.stderr)
+        print(f"{prog}: {error} ({prog} --help lists the options)", file=sys.stderr)
         return 2
     except UserError as error:
         print(f"{prog}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"{prog}: interrupted; --resume goes on from the last checkpoint", file=sys.stderr)
+        print(f"{prog}: interrupted", file=sys.stderr)
         return 130
 
 
-def _configure_logging() -> None:
+def _train(argv: Sequence[str], prog: str) -> int:
+    command = parse_train(argv, prog)
+    _quiet_libraries()
+    # torch and transformers take seconds to import, so a mistake in the arguments is told first.
+    from mt.evaluation.scoring import as_table, verdict
+    from mt.experiment import FINETUNED, run_experiment
+
+    run, evaluation = run_experiment(command)
+    if evaluation is not None:
+        print(as_table(evaluation), end="\n\n")
+        for test_set in evaluation.test_sets:
+            print(verdict(evaluation, FINETUNED, test_set.name))
+        print(f"model:  {run.model}\nreport: {run.report}")
+    return 0
+
+
+def _evaluate(argv: Sequence[str], prog: str) -> int:
+    command = parse_evaluate(argv, prog)
+    _quiet_libraries()
+    from mt.comparison import run_comparison
+    from mt.evaluation.scoring import as_table, verdict
+
+    evaluation = run_comparison(command)
+    print(as_table(evaluation), end="\n\n")
+    for comparison in evaluation.comparisons:
+        if comparison.metric == "chrF":
+            print(verdict(evaluation, comparison.system, comparison.test_set))
+    print(f"report: {command.output_dir}/report.html")
+    worse = evaluation.significantly_worse(command.fail_if_worse) if command.fail_if_worse else []
+    for comparison in worse:
+        sentence = verdict(evaluation, comparison.system, comparison.test_set, comparison.metric)
+        print(f"{prog}: {sentence}", file=sys.stderr)
+    return 3 if worse else 0
+
+
+def _doctor(argv: Sequence[str], prog: str) -> int:
+    model = parse_doctor(argv, prog)
+    _quiet_libraries()
+    from mt.doctor import examine
+    from mt.model import load_translator
+
+    diagnosis = examine(load_translator(model))
+    for finding in diagnosis.findings:
+        print(f"{'ok  ' if finding.passed else 'FAIL'}  {finding.check:<16}  {finding.detail}")
+    for source, hypothesis in diagnosis.translations:
+        print(f"\n{source}\n{hypothesis}")
+    return 0 if diagnosis.is_healthy else 1
+
+
+def _translate(argv: Sequence[str], prog: str) -> int:
+    command = parse_translate(argv, prog)
+    _quiet_libraries()
+    from mt.systems import translate_file
+
+    for line in translate_file(command.model, command.decoding, command.file):
+        print(line)
+    return 0
+
+
+def _quiet_libraries() -> None:
+    """Our log lines on stderr, from the main process; of the libraries only errors, and no bars but ours."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     is_main = os.environ.get("RANK", "0") == "0"
-    logging.basicConfig(
-        level=logging.INFO if is_main else logging.ERROR, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
-    )
+    level = logging.INFO if is_main else logging.ERROR
+    logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     for library in ("datasets", "transformers", "accelerate", "sacrebleu", "absl", "httpx"):
         logging.getLogger(library).setLevel(logging.ERROR)
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -7,7 +7,7 @@ help texts. Values that cannot work are refused here, with the key's name.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from mt.errors import ConfigError
@@ -142,6 +142,10 @@ class ModelConfig:
     def __post_init__(self) -> None:
         if self.dropout is not None:
             _require_share("model.dropout", self.dropout)
+
+    def with_name(self, name: str) -> ModelConfig:
+        """The same options for another model."""
+        return replace(self, name=name, scratch=None)
 
 
 @dataclass(frozen=True, kw_only=True)

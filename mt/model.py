@@ -38,6 +38,8 @@ class Translator:
     languages: LanguageContract
     name: str
     """As the user gave it."""
+    location: str
+    """Hub name or directory that it was loaded from."""
     revision: str | None
     """The commit of a hub model; None for a directory."""
 
@@ -75,7 +77,7 @@ def load_translator(config: ModelConfig, decoding: DecodingConfig | None = None)
 
     Raises `ModelError`: no such model, no network, a kind or language that is not supported, weights missing.
     """
-    path = _locate(config.name)
+    path = check_model_name(config.name)
     # A directory has no revision, and hub models are cached by it.
     revision = None if Path(path).is_dir() else config.revision
     model_config, tokenizer = _load_config_and_tokenizer(config.name, path, revision)
@@ -90,7 +92,7 @@ def load_translator(config: ModelConfig, decoding: DecodingConfig | None = None)
     _refuse_missing_weights(config.name, loading)
     model.generation_config = generation_config(model, languages, decoding or DecodingConfig())
     commit = None if revision is None else getattr(model_config, "_commit_hash", None) or revision
-    return Translator(model, tokenizer, languages, config.name, commit)
+    return Translator(model, tokenizer, languages, config.name, path, commit)
 
 
 def generation_config(
@@ -119,8 +121,11 @@ def generation_config(
     return settings
 
 
-def _locate(name: str) -> str:
-    """A directory or hub name that `from_pretrained` takes for `name`."""
+def check_model_name(name: str) -> str:
+    """A directory or hub name that `from_pretrained` takes for `name`; cheap, so call it before slow work.
+
+    A name that has the form of a hub name is believed. Raises `ModelError` for a path with no model.
+    """
     if (EMBEDDED_MODELS / name / "config.json").is_file():
         return str(EMBEDDED_MODELS / name)
     path = Path(name)
@@ -140,7 +145,7 @@ def _load_config_and_tokenizer(name: str, path: str, revision: str | None) -> tu
             # sacremoses is not used: mt.text normalises.
             warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
             return config, AutoTokenizer.from_pretrained(path, revision=revision)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:  # a file missing, in various ways
         if revision is None:
             raise ModelError(f"{name}: the model cannot be loaded ({_first_line(error)})") from error
         raise ModelError(

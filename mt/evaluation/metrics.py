@@ -12,6 +12,7 @@ from sacrebleu.significance import PairedTest
 from mt.errors import DataError
 
 METRICS = ("BLEU", "chrF", "chrF++", "TER")
+_SACREBLEU_NAMES = {"chrF": "chrF2", "chrF++": "chrF2++"}
 LOWER_IS_BETTER = frozenset({"TER"})
 
 
@@ -54,9 +55,9 @@ def score_system(
         metric = _metric(name, references)
         result: Any = metric.corpus_score(hypotheses, None, n_bootstrap=resamples)
         # sacreBLEU keeps the interval in private attributes and shows it only as text.
-        low, high = result._mean - result._ci, result._mean + result._ci
+        low, high = float(result._mean - result._ci), float(result._mean + result._ci)
         signature = str(metric.get_signature())
-        scores.append(Score(system, test_set, name, result.score, low, high, signature, len(references)))
+        scores.append(Score(system, test_set, name, float(result.score), low, high, signature, len(references)))
     return scores
 
 
@@ -69,15 +70,14 @@ def compare_systems(
         return []
     named = [(system, hypotheses[system]) for system in (baseline, *others)]
     metrics = {name: _metric(name, references) for name in METRICS}
-    test = PairedTest(named, metrics, references=None, test_type="bs", n_samples=resamples)  # type: ignore[arg-type]
-    _, results = test()
+    _, results = PairedTest(named, metrics, references=None, test_type="bs", n_samples=resamples)()
     comparisons = []
     for metric in METRICS:
-        base, *rest = results[_result_key(metric, results)]
+        base, *rest = results[_SACREBLEU_NAMES.get(metric, metric)]
         for system, result in zip(others, rest, strict=True):
-            difference = result.score - base.score
+            difference, p_value = float(result.score - base.score), float(result.p_value)
             comparisons.append(
-                Comparison(system, baseline, test_set, metric, difference, result.p_value, "paired bootstrap")
+                Comparison(system, baseline, test_set, metric, difference, p_value, "paired bootstrap")
             )
     return comparisons
 
@@ -109,7 +109,3 @@ def _metric(name: str, references: Sequence[str]) -> Any:
     if name == "BLEU":
         return BLEU(references=[references])
     return CHRF(word_order=2 if name == "chrF++" else 0, references=[references])
-
-
-def _result_key(metric: str, results: dict[str, Any]) -> str:
-    return next(key for key in results if key in (metric, {"chrF": "chrF2", "chrF++": "chrF2++"}.get(metric)))

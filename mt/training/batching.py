@@ -143,6 +143,20 @@ class TokenBatchSampler(Sampler[list[int]]):
     def __len__(self) -> int:
         return self.plan.updates * self.plan.accumulation
 
+    def tokens_per_update(self) -> float:
+        """Target tokens of an average update, over all processes."""
+        micro_batches = self.plan.accumulation * self.world_size
+        return float(self.lengths[:, 1].sum()) / len(self.epoch(0)) * micro_batches
+
+    def tokens_seen(self, updates: int) -> dict[str, int]:
+        """Source and target tokens, padding not counted, of the first `updates` updates of all processes."""
+        remaining, epoch, seen = updates * self.plan.accumulation * self.world_size, 0, np.zeros(2, dtype=int)
+        while remaining > 0:
+            batches = self.epoch(epoch)[:remaining]
+            seen += self.lengths[np.concatenate(batches)].sum(axis=0)
+            remaining, epoch = remaining - len(batches), epoch + 1
+        return {"source": int(seen[0]), "target": int(seen[1])}
+
 
 class Collator:
     """Encoded pairs in, the model's inputs out."""

@@ -106,7 +106,7 @@ class TranslationTrainer(Seq2SeqTrainer):
         # Gathered process by process: sentence i of process p is number i * world_size + p.
         references = [r for p in range(self.args.world_size) for r in self.dev.references[p :: self.args.world_size]]
         metrics = {
-            f"{metric_key_prefix}_loss": self._dev_loss(),
+            f"{metric_key_prefix}_loss": self.dev_loss(),
             f"{metric_key_prefix}_chrF": chrf(hypotheses, references),
             f"{metric_key_prefix}_BLEU": bleu(hypotheses, references),
         }
@@ -114,7 +114,15 @@ class TranslationTrainer(Seq2SeqTrainer):
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
-    def _dev_loss(self) -> float:
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        # With its tokenizer, so that any checkpoint can be translated with and compared. The tokenizer is not given
+        # to the library: it would change the model's special tokens to match.
+        super().save_model(output_dir, _internal_call)
+        if self.args.should_save:
+            self.translator.tokenizer.save_pretrained(output_dir or str(self.args.output_dir))
+
+    def dev_loss(self) -> float:
+        """Loss on the whole dev split, nats per target token, without label smoothing."""
         lengths = self.dev.encoded.lengths
         batches = token_batches(lengths, self.config.micro_batch_tokens)
         total = torch.zeros((), device=self.args.device, dtype=torch.float64)

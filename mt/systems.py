@@ -1,0 +1,107 @@
+"""Anything that translates, by one name: a run, a model directory, a hub name or a file of translations."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mt.config import DecodingConfig, ModelConfig
+from mt.data.readers import read_lines
+from mt.decoding import translate
+from mt.errors import DataError, RunError
+from mt.evaluation.metrics import check_lengths
+from mt.evaluation.scoring import TestSet
+from mt.model import check_model_name, load_translator
+from mt.runs import RunDirectory
+from mt.text import normalise
+
+
+@dataclass(frozen=True)
+class System:
+    """One system to evaluate."""
+
+    label: str
+    """Its name in scores and report; unique in one evaluation."""
+    path: str
+    """As the user gave it, without the label."""
+
+    @property
+    def run(self) -> RunDirectory | None:
+        """The run directory that `path` is, if it is one."""
+        run = RunDirectory(Path(self.path))
+        return run if run.is_run() else None
+
+    @property
+    def is_text(self) -> bool:
+        """Whether `path` is a file of translations."""
+        return Path(self.path).is_file()
+
+    @property
+    def model(self) -> str:
+        """The model to load: a run's chosen one, else `path` itself."""
+        return str(self.run.model) if self.run else self.path
+
+
+def parse_systems(arguments: Sequence[str]) -> list[System]:
+    """Systems from `SYSTEM` or `label=SYSTEM`, checked to exist. Raises `UserError`s."""
+    systems = []
+    for argument in arguments:
+        label, _, path = argument.rpartition("=")
+        system = System(label or _default_label(path), path)
+        if system.run and not (system.run.model / "config.json").is_file():
+            raise RunError(f"{path}: the run has no model yet; let it finish by train.py with --resume")
+        if not system.is_text:
+            check_model_name(system.model)
+        systems.append(system)
+    for system in systems:
+        namesakes = [other.path for other in systems if other.label == system.label]
+        if len(namesakes) > 1:
+            raise DataError(
+                f"{' and '.join(namesakes)} share the label `{system.label}`; name them, as in better={namesakes[1]}"
+            )
+        if "/" in system.label:
+            raise DataError(f"the label `{system.label}` holds a slash, and files are named after it; leave it out")
+    return systems
+
+
+def _default_label(path: str) -> str:
+    name = Path(path).stem if Path(path).is_file() else Path(path).name
+    return name or path
+
+
+def hypotheses_of(
+    system: System, test_sets: Sequence[TestSet], model: ModelConfig, decoding: DecodingConfig
+) -> dict[str, list[str]]:
+    """The system's translations by test set: read if it is a text file, else decoded.
+
+    `model` gives languages and revision. A text file must have one line a sentence of every test set.
+    """
+    if system.is_text:
+        lines = [line for _, line in read_lines(Path(system.path))]
+        for test_set in test_sets:
+            check_lengths(system.label, test_set.name, lines, test_set.references)
+        return {test_set.name: lines for test_set in test_sets}
+    translator = load_translator(model.with_name(system.model), decoding)
+    return {
+        test_set.name: translate(translator, test_set.sources, decoding, f"{system.label} on {test_set.name}")
+        for test_set in test_sets
+    }
+
+
+def translate_file(model: ModelConfig, decoding: DecodingConfig, file: str) -> list[str]:
+    """One translation a line of `file` (`-`: stdin), in order; an empty line stays empty."""
+    if file == "-":
+        lines = [line.rstrip("\r\n") for line in sys.stdin]
+    elif Path(file).is_file():
+        lines = [line for _, line in read_lines(Path(file))]
+    else:
+        raise DataError(f"{file}: no such text file (seen from {Path.cwd()})")
+    sources = [normalise(line) for line in lines]
+    wanted = [index for index, source in enumerate(sources) if source]
+    hypotheses = translate(load_translator(model, decoding), [sources[i] for i in wanted], decoding, "translate")
+    translations = [""] * len(lines)
+    for index, hypothesis in zip(wanted, hypotheses, strict=True):
+        translations[index] = hypothesis
+    return translations
