@@ -1,9 +1,9 @@
 """Fine-tune a translation model and prove what it changed.
 
-    python train.py configs/demo.yaml
-    python train.py configs/conflict_news.yaml --training.learning_rate 3e-5
-    python train.py configs/demo.yaml --resume
-    accelerate launch train.py configs/conflict_news.yaml
+python train.py configs/demo.yaml
+python train.py configs/conflict_news.yaml --training.learning_rate 3e-5
+python train.py configs/demo.yaml --resume
+accelerate launch train.py configs/conflict_news.yaml
 """
 
 import sys

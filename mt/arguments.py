@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import yaml
-from jsonargparse import ActionConfigFile, ArgumentParser, Namespace, set_parsing_settings
 from jsonargparse import ArgumentError as ParseError
+from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
 
 from mt.config import Config, CorpusConfig, DecodingConfig, ModelConfig
 from mt.errors import ConfigError
@@ -54,7 +54,7 @@ def train_parser(prog: str) -> ArgumentParser:
         exit_on_error=False,
         default_meta=False,
     )
-    parser.add_argument("--config", action=ActionConfigFile, help="the same as CONFIG, the first argument")
+    parser.add_argument("--config", action="config", help="the same as CONFIG, the first argument")
     parser.add_argument("--resume", action="store_true", help="go on with the run in the output directory")
     parser.add_argument("--overwrite", action="store_true", help="replace the run in the output directory")
     parser.add_class_arguments(Config)
@@ -171,7 +171,10 @@ def parse_translate(argv: Sequence[str], prog: str) -> TranslateCommand:
 def _model_parser(prog: str, usage: str, description: str) -> ArgumentParser:
     parser = QuietParser(prog=prog, usage=usage, description=description, exit_on_error=False, default_meta=False)
     parser.add_argument(
-        "name", metavar="MODEL", type=str, help="a model directory, a hub name, or tiny-en-ar, the model that comes along"
+        "name",
+        metavar="MODEL",
+        type=str,
+        help="a model directory, a hub name, or tiny-en-ar, which comes along",
     )
     parser.add_class_arguments(ModelConfig, "model", skip=_NOT_FOR_DECODING)
     return parser

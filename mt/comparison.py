@@ -41,7 +41,9 @@ def run_comparison(command: EvaluateCommand) -> Evaluation:
     evaluation = evaluate_hypotheses(test_sets, hypotheses, systems[0].label, command.resamples)
     facts = {f"system {system.label}": system.path for system in systems}
     facts |= {f"test set {name}": corpus.path for name, corpus in command.test_sets.items()}
-    write_evaluation(output, evaluation, "Comparison of " + ", ".join(s.label for s in systems), facts, command.decoding)
+    write_evaluation(
+        output, evaluation, "Comparison of " + ", ".join(s.label for s in systems), facts, command.decoding
+    )
     return evaluation
 
 

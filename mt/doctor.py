@@ -161,7 +161,9 @@ def check_language_tokens(translator: Translator) -> Finding:
     for token, side, found in wanted:
         expected = tokenizer.convert_tokens_to_ids(token)
         if found != expected or found == tokenizer.unk_token_id:
-            return Finding("language tokens", False, f"the {side} begins with id {found}, not with {token} ({expected})")
+            return Finding(
+                "language tokens", False, f"the {side} begins with id {found}, not with {token} ({expected})"
+            )
     return Finding("language tokens", True, ", ".join(token for token, _, _ in wanted) or "none needed")
 
 
@@ -189,7 +191,9 @@ def check_lengths(sources: tuple[str, ...], hypotheses: list[str]) -> Finding:
     """Hypotheses are about as long as their sources, in characters."""
     low, high = _LENGTH_RATIOS
     odd = [h for s, h in zip(sources, hypotheses, strict=True) if not low <= len(h) / len(s) <= high]
-    detail = f"{len(odd)} of {len(hypotheses)} sentences are shorter than {low:g} or longer than {high:g} × their source"
+    detail = (
+        f"{len(odd)} of {len(hypotheses)} sentences are shorter than {low:g} or longer than {high:g} × their source"
+    )
     return Finding("length", len(odd) <= _ALLOWED_FAILURES, detail)
 
 

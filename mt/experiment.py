@@ -153,8 +153,8 @@ def refuse_clueless(base: Translator, dev_loss: float) -> None:
     logger.info("dev loss of the base: %.2f nats a token; a uniform guess has %.2f", dev_loss, guess)
     if not dev_loss < guess:
         raise ModelError(
-            f"{base.name}: its dev loss of {dev_loss:.2f} is no better than a uniform guess ({guess:.2f}), so its weights "
-            "or its tokenizer are not what it was trained with; fetch it again or pin another model.revision"
+            f"{base.name}: its dev loss of {dev_loss:.2f} is no better than a uniform guess ({guess:.2f}), so its "
+            "weights or its tokenizer are not what it was trained with; fetch it again or pin another model.revision"
         )
 
 

@@ -95,7 +95,9 @@ def _check_resumable(run: RunDirectory, config_yaml: str) -> None:
     if not run.is_run():
         raise RunError(f"{run.root}: no run to resume here; leave out --resume to start one")
     before, now = run.config.read_text(encoding="utf-8").splitlines(), config_yaml.splitlines()
-    changed = [line.strip() for line in now if line not in before] or [line.strip() for line in before if line not in now]
+    changed = [line.strip() for line in now if line not in before] or [
+        line.strip() for line in before if line not in now
+    ]
     if before != now:
         raise RunError(
             f"{run.root}: the run there had another config (now `{changed[0] if changed else '?'}`); "
@@ -115,7 +117,7 @@ def write_text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -179,4 +181,9 @@ def _git_commit() -> str | None:
 
 def _hardware() -> dict[str, Any]:
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    return {"machine": platform.machine(), "cpus": os.cpu_count(), "torch_threads": torch.get_num_threads(), "gpus": gpus}
+    return {
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+        "torch_threads": torch.get_num_threads(),
+        "gpus": gpus,
+    }

@@ -76,9 +76,7 @@ def compare_systems(
         base, *rest = results[_SACREBLEU_NAMES.get(metric, metric)]
         for system, result in zip(others, rest, strict=True):
             difference, p_value = float(result.score - base.score), float(result.p_value)
-            comparisons.append(
-                Comparison(system, baseline, test_set, metric, difference, p_value, "paired bootstrap")
-            )
+            comparisons.append(Comparison(system, baseline, test_set, metric, difference, p_value, "paired bootstrap"))
     return comparisons
 
 

@@ -13,7 +13,10 @@ def render_model_card(name: str, evaluation: Evaluation, system: str, facts: Map
     lines = ["---", "language: [en, ar]", "pipeline_tag: translation", "library_name: transformers", "---", ""]
     lines += [f"# {name}", "", "English to Arabic translation, fine-tuned with `mt`.", ""]
     lines += [f"- {fact}: {value}" for fact, value in facts.items()] + ["", "## Scores", ""]
-    lines += ["| test set | system | sentences | " + " | ".join(METRICS) + " |", "|---|---|--:|" + "--:|" * len(METRICS)]
+    lines += [
+        "| test set | system | sentences | " + " | ".join(METRICS) + " |",
+        "|---|---|--:|" + "--:|" * len(METRICS),
+    ]
     for test_set in evaluation.test_sets:
         for shown in evaluation.hypotheses[test_set.name]:
             scores = [f"{evaluation.score(shown, test_set.name, metric).score:.2f}" for metric in METRICS]

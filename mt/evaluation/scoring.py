@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from mt.evaluation.metrics import Comparison, LOWER_IS_BETTER, METRICS, Score, compare_systems, score_system
+from mt.evaluation.metrics import LOWER_IS_BETTER, METRICS, Comparison, Score, compare_systems, score_system
 
 SIGNIFICANT = 0.05
 """A difference counts as shown below this p-value."""
@@ -75,9 +75,7 @@ def evaluate_hypotheses(
             evaluation.scores += score_system(system, test_set.name, translations, test_set.references, resamples)
         if baseline in systems:
             named: dict[str, Sequence[str]] = dict(systems)
-            evaluation.comparisons += compare_systems(
-                test_set.name, baseline, named, test_set.references, resamples
-            )
+            evaluation.comparisons += compare_systems(test_set.name, baseline, named, test_set.references, resamples)
     return evaluation
 
 
@@ -99,7 +97,7 @@ def verdict(evaluation: Evaluation, system: str, test_set: str, metric: str = "c
 
 def as_table(evaluation: Evaluation) -> str:
     """The scores as text for a terminal: one line a system and test set, with 95 % intervals."""
-    rows = [("test set", "system", *METRICS)]
+    rows: list[tuple[str, ...]] = [("test set", "system", *METRICS)]
     for test_set in evaluation.test_sets:
         for system in evaluation.hypotheses[test_set.name]:
             cells = [_cell(evaluation, system, test_set.name, metric) for metric in METRICS]

@@ -29,7 +29,9 @@ class Progress(TrainerCallback):
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if state.is_world_process_zero:
             self._forget_after(state.global_step)
-            self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc="fine-tune", unit="update", disable=None)
+            self.bar = tqdm(
+                total=state.max_steps, initial=state.global_step, desc="fine-tune", unit="update", disable=None
+            )
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if self.bar is not None:

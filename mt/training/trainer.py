@@ -68,9 +68,7 @@ class TranslationTrainer(Seq2SeqTrainer):
     def get_train_dataloader(self) -> DataLoader[Any]:
         # Not prepared by accelerate: the sampler already yields this process's share.
         pin = self.args.dataloader_pin_memory and torch.cuda.is_available()
-        return DataLoader(
-            self.train_dataset, batch_sampler=self.sampler, collate_fn=self.data_collator, pin_memory=pin
-        )
+        return DataLoader(self.train_dataset, batch_sampler=self.sampler, collate_fn=self.data_collator, pin_memory=pin)
 
     def compute_loss(
         self,
@@ -111,7 +109,8 @@ class TranslationTrainer(Seq2SeqTrainer):
             f"{metric_key_prefix}_BLEU": bleu(hypotheses, references),
         }
         self.log(metrics)
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)  # type: ignore[has-type]
+        self.control = control
         return metrics
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
@@ -240,4 +239,3 @@ def build_trainer(
 def uniform_loss(translator: Translator) -> float:
     """The loss, in nats per token, of a model that knows nothing: every token equally likely."""
     return math.log(int(translator.model.config.vocab_size))
-
