@@ -156,8 +156,10 @@ def check_language_tokens(translator: Translator) -> Finding:
         wanted.append((languages.source_prefix.strip(), "source", source[0]))
     elif languages.family != "marian":
         mark = "__{}__" if languages.family == "m2m_100" else "{}"
-        wanted.append((mark.format(languages.source_code), "source", source[0]))
-        wanted.append((mark.format(languages.target_code), "target", target[0]))
+        # The first mBART writes the language last, all later models first.
+        place = -1 if languages.family == "mbart" else 0
+        wanted.append((mark.format(languages.source_code), "source", source[place]))
+        wanted.append((mark.format(languages.target_code), "target", target[place]))
     for token, side, found in wanted:
         expected = tokenizer.convert_tokens_to_ids(token)
         if found != expected or found == tokenizer.unk_token_id:

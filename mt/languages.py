@@ -6,7 +6,6 @@ scores go silently wrong. The tokens are looked up in the tokenizer, and an unkn
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +17,7 @@ _ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
     "nllb": {"ar": ("arb_Arab",), "en": ("eng_Latn",)},
     "m2m_100": {"ar": ("ar",), "en": ("en",)},
     "mbart": {"ar": ("ar_AR",), "en": ("en_XX",)},
+    "mbart50": {"ar": ("ar_AR",), "en": ("en_XX",)},
 }
 
 
@@ -26,7 +26,7 @@ class LanguageContract:
     """How one model is told the languages."""
 
     family: str
-    """marian, nllb, m2m_100 or mbart."""
+    """marian, nllb, m2m_100, mbart or mbart50."""
 
     source_code: str
     """The tokenizer's code of the source language; empty where the model knows only one."""
@@ -38,17 +38,23 @@ class LanguageContract:
     """Text put before every source sentence: `>>ara<< ` for opus-mt-en-ar."""
 
     forced_bos_token_id: int | None
-    """The first token of every hypothesis: that of `arb_Arab` for NLLB; None for Marian."""
+    """The first token of every hypothesis: that of `arb_Arab` for NLLB; None for Marian and the first mBART."""
+
+    decoder_start_token_id: int | None = None
+    """What decoding starts from, where that is the language token (the first mBART); None: the model's own."""
 
 
 def family_of(config: Any, tokenizer: Any) -> str:
     """The family of a model, from its config's type and its tokenizer's class.
 
-    NLLB is told from M2M-100, whose architecture it has, by the tokenizer alone. Raises `ModelError`.
+    NLLB is told from M2M-100, and mBART-50 from the first mBART, whose architectures they have, by the tokenizer
+    alone. Raises `ModelError`.
     """
-    kind = str(config.model_type)
-    if kind == "m2m_100" and "nllb" in type(tokenizer).__name__.lower():
+    kind, tokenizer_class = str(config.model_type), type(tokenizer).__name__.lower()
+    if kind == "m2m_100" and "nllb" in tokenizer_class:
         return "nllb"
+    if kind == "mbart" and "mbart50" in tokenizer_class:
+        return "mbart50"
     if kind in _ALIASES:
         return kind
     raise ModelError(f"models of type `{kind}` are not supported; use a Marian, M2M-100, NLLB or mBART model")
@@ -66,6 +72,8 @@ def agree_on_languages(tokenizer: Any, family: str, source: str, target: str) ->
     source_code = _resolve(source, known, family)
     target_code = _resolve(target, known, family)
     tokenizer.src_lang, tokenizer.tgt_lang = source_code, target_code
+    if family == "mbart":
+        return LanguageContract(family, source_code, target_code, "", None, known[target_code])
     return LanguageContract(family, source_code, target_code, "", known[target_code])
 
 
@@ -85,10 +93,10 @@ def _marian_contract(tokenizer: Any, source: str, target: str) -> LanguageContra
 
 
 def _token_codes(tokenizer: Any, family: str) -> dict[str, int]:
-    """Ids of the language tokens by code. They are the tokenizer's extra special tokens."""
-    special: list[str] = list(tokenizer.extra_special_tokens)
-    clean: Callable[[str], str] = (lambda token: token.strip("_")) if family == "m2m_100" else (lambda token: token)
-    return {clean(token): tokenizer.convert_tokens_to_ids(token) for token in special}
+    """Ids of the language tokens by code. NLLB keeps its codes among the extra special tokens, all others in a table."""
+    if family != "nllb":
+        return {code: int(index) for code, index in tokenizer.lang_code_to_id.items()}
+    return {token: tokenizer.convert_tokens_to_ids(token) for token in tokenizer.extra_special_tokens}
 
 
 def _resolve(language: str, known: dict[str, int], family: str) -> str:

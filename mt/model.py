@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForSeq2SeqLM,
@@ -50,14 +51,23 @@ class Translator:
 
     def encode_sources(self, sources: list[str]) -> list[list[int]]:
         """Token ids with language and end tokens, one list a sentence; text that looks like a token stays text."""
-        texts = [self.languages.source_prefix + source for source in sources]
+        texts = [self.languages.source_prefix + self._defused(source) for source in sources]
         return list(self.tokenizer(texts, split_special_tokens=True)["input_ids"]) if texts else []
 
     def encode_targets(self, targets: list[str]) -> list[list[int]]:
         """Label ids with language and end tokens, one list a sentence."""
         # The space: see `mt.languages` on Marian sentences that begin with `>>`.
-        texts = [" " + target if target.startswith(">>") else target for target in targets]
+        texts = [" " + target if target.startswith(">>") else self._defused(target) for target in targets]
         return list(self.tokenizer(text_target=texts, split_special_tokens=True)["input_ids"]) if texts else []
+
+    def _defused(self, text: str) -> str:
+        """`text` with a space inside each literal special token, for mBART, whose vocabulary would match it."""
+        if not self.languages.family.startswith("mbart"):
+            return text
+        for token in self.tokenizer.all_special_tokens:
+            if token in text:
+                text = text.replace(token, f"{token[0]} {token[1:]}")
+        return text
 
     def decode(self, token_ids: list[list[int]]) -> list[str]:
         """Text of each list of ids, without special tokens."""
@@ -86,9 +96,12 @@ def load_translator(config: ModelConfig, decoding: DecodingConfig | None = None)
     if config.dropout is not None:
         model_config.dropout = config.dropout
     # Not "auto", the default of transformers 5: a checkpoint in float16 would be trained in float16.
-    model, loading = AutoModelForSeq2SeqLM.from_pretrained(
-        path, revision=revision, config=model_config, dtype=torch.float32, output_loading_info=True
-    )
+    try:
+        model, loading = AutoModelForSeq2SeqLM.from_pretrained(
+            path, revision=revision, config=model_config, dtype=torch.float32, output_loading_info=True
+        )
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise ModelError(f"{config.name}: the weights cannot be loaded ({_first_line(error)}); fetch it again") from error
     _refuse_missing_weights(config.name, loading)
     model.generation_config = generation_config(model, languages, decoding or DecodingConfig())
     commit = None if revision is None else getattr(model_config, "_commit_hash", None) or revision
@@ -104,9 +117,13 @@ def generation_config(
     at the end of a run, and a default `max_length` that cuts long hypotheses.
     """
     own, config = model.generation_config, model.config
-    start = own.decoder_start_token_id
+    start = next(
+        value
+        for value in (languages.decoder_start_token_id, own.decoder_start_token_id, config.decoder_start_token_id)
+        if value is not None
+    )
     settings = GenerationConfig(
-        decoder_start_token_id=config.decoder_start_token_id if start is None else start,
+        decoder_start_token_id=start,
         pad_token_id=own.pad_token_id if own.pad_token_id is not None else config.pad_token_id,
         eos_token_id=own.eos_token_id if own.eos_token_id is not None else config.eos_token_id,
         forced_bos_token_id=languages.forced_bos_token_id,

@@ -1,0 +1,118 @@
+"""Small models of every family, made on the spot; nothing is fetched."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported: no test may wait for a network
+
+import pytest
+import torch
+from transformers import (
+    M2M100Config,
+    M2M100ForConditionalGeneration,
+    M2M100Tokenizer,
+    MBart50Tokenizer,
+    MBartConfig,
+    MBartForConditionalGeneration,
+    NllbTokenizer,
+)
+
+from mt.config import ModelConfig, ScratchConfig
+from mt.data.readers import read_corpus
+from mt.config import CorpusConfig
+from mt.model import Translator, load_translator
+from mt.scratch import create_marian
+
+ROOT = Path(__file__).parent.parent
+SEED = ROOT / "data" / "conflict_news" / "seed_pairs.txt"
+STARTER = ROOT / "data" / "conflict_news" / "starter.tsv"
+
+SMALL = ScratchConfig(
+    vocabulary_size=300, d_model=16, encoder_layers=1, decoder_layers=1, attention_heads=2, ffn_dim=32
+)
+
+
+def news_sentences() -> list[str]:
+    pairs = read_corpus("starter", CorpusConfig(path=str(STARTER)))
+    return [text for pair in pairs for text in (pair.source, pair.target)]
+
+
+@pytest.fixture(scope="session")
+def marian_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained Marian model laid out as opus-mt-en-ar: `>>ara<<`, no languages in its config, <pad> last."""
+    directory = tmp_path_factory.mktemp("marian")
+    create_marian(SMALL, news_sentences(), directory, seed=1)
+    return directory
+
+
+@pytest.fixture
+def marian(marian_directory: Path) -> Translator:
+    return load_translator(ModelConfig(name=str(marian_directory)))
+
+
+def _characters() -> list[str]:
+    return sorted(set("".join(news_sentences())) - {" "})
+
+
+@pytest.fixture(scope="session")
+def nllb_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained model with NLLB's architecture and tokenizer, and a vocabulary of characters."""
+    directory = tmp_path_factory.mktemp("nllb")
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", "▁", *_characters()]
+    tokenizer = NllbTokenizer(vocab={piece: i for i, piece in enumerate(pieces)}, merges=[])
+    tokenizer.save_pretrained(directory)
+    _save_m2m(directory, len(tokenizer))
+    return directory
+
+
+@pytest.fixture(scope="session")
+def m2m_directory(tmp_path_factory: pytest.TempPathFactory, marian_directory: Path) -> Path:
+    """An untrained model with M2M-100's architecture and tokenizer."""
+    directory = tmp_path_factory.mktemp("m2m")
+    tokenizer = M2M100Tokenizer(str(marian_directory / "vocab.json"), str(marian_directory / "source.spm"))
+    tokenizer.save_pretrained(directory)
+    _save_m2m(directory, tokenizer.encoder_size + len(tokenizer.lang_code_to_id) + 8)
+    return directory
+
+
+def _save_m2m(directory: Path, size: int) -> None:
+    torch.manual_seed(1)
+    config = M2M100Config(
+        vocab_size=size,
+        d_model=16,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=32,
+        decoder_ffn_dim=32,
+        max_position_embeddings=512,
+        decoder_start_token_id=2,
+    )
+    M2M100ForConditionalGeneration(config).save_pretrained(directory)
+
+
+@pytest.fixture(scope="session")
+def mbart50_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained model with mBART-50's architecture and tokenizer, and a vocabulary of characters."""
+    directory = tmp_path_factory.mktemp("mbart50")
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", "▁", *_characters()]
+    tokenizer = MBart50Tokenizer(vocab=[(piece, -1.0) for piece in pieces], src_lang="en_XX", tgt_lang="ar_AR")
+    tokenizer.save_pretrained(directory)
+    torch.manual_seed(1)
+    config = MBartConfig(
+        vocab_size=len(tokenizer),
+        d_model=16,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=32,
+        decoder_ffn_dim=32,
+        max_position_embeddings=512,
+        decoder_start_token_id=2,
+    )
+    MBartForConditionalGeneration(config).save_pretrained(directory)
+    return directory

@@ -1,0 +1,86 @@
+"""The language-token contract of each family, against ids read off the tokenizers themselves."""
+
+from pathlib import Path
+
+import pytest
+from transformers import AutoTokenizer
+
+from mt.config import ModelConfig
+from mt.doctor import check_language_tokens
+from mt.errors import ModelError
+from mt.languages import agree_on_languages
+from mt.model import Translator, load_translator
+
+
+class Vocabulary:
+    """A Marian tokenizer as far as the contract looks at it."""
+
+    def __init__(self, *tokens: str) -> None:
+        self.tokens = tokens
+
+    def get_vocab(self) -> dict[str, int]:
+        return {token: i for i, token in enumerate(self.tokens)}
+
+
+def test_opus_mt_gets_its_target_token():
+    opus = Vocabulary("</s>", "<unk>", ">>ara<<", ">>arz<<", ">>apc<<", "▁the", "<pad>")
+    assert agree_on_languages(opus, "marian", "en", "ar").source_prefix == ">>ara<< "
+    assert agree_on_languages(opus, "marian", "en", "apc").source_prefix == ">>apc<< "
+
+
+def test_marian_of_one_language_needs_no_token():
+    contract = agree_on_languages(Vocabulary("</s>", "▁the"), "marian", "en", "ar")
+    assert (contract.source_prefix, contract.forced_bos_token_id) == (" ", None)
+
+
+def test_unknown_language_is_refused_with_what_is_known():
+    with pytest.raises(ModelError, match="no token for language `ar`; it knows deu, fra"):
+        agree_on_languages(Vocabulary(">>fra<<", ">>deu<<"), "marian", "en", "ar")
+
+
+def test_marian_source_begins_with_the_token(marian: Translator):
+    # </s> 0, <unk> 1, >>ara<< 2: the order in which a new model's vocabulary is written.
+    ids = marian.encode_sources(["The war"])[0]
+    assert ids[0] == 2
+    assert ids[-1] == 0
+    assert marian.model.config.pad_token_id == marian.model.config.decoder_start_token_id == 299
+    assert check_language_tokens(marian).passed
+
+
+@pytest.mark.parametrize("fixture", ["nllb_directory", "m2m_directory", "mbart50_directory"])
+def test_multilingual_models_mark_both_sides(fixture: str, request: pytest.FixtureRequest):
+    directory: Path = request.getfixturevalue(fixture)
+    source_token, target_token = {
+        "nllb_directory": ("eng_Latn", "arb_Arab"),
+        "m2m_directory": ("__en__", "__ar__"),
+        "mbart50_directory": ("en_XX", "ar_AR"),
+    }[fixture]
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    english, arabic = tokenizer.convert_tokens_to_ids([source_token, target_token])
+    assert english != arabic
+    assert tokenizer.unk_token_id not in (english, arabic)
+
+    translator = load_translator(ModelConfig(name=str(directory)))
+    assert translator.encode_sources(["war"])[0][0] == english
+    assert translator.encode_targets(["حرب"])[0][0] == arabic
+    assert translator.model.generation_config.forced_bos_token_id == arabic
+    assert check_language_tokens(translator).passed
+
+
+def test_nllb_takes_a_dialect_by_its_own_code(nllb_directory: Path):
+    translator = load_translator(ModelConfig(name=str(nllb_directory), target_language="apc_Arab"))
+    expected = AutoTokenizer.from_pretrained(nllb_directory).convert_tokens_to_ids("apc_Arab")
+    assert translator.model.generation_config.forced_bos_token_id == expected
+
+
+def test_nllb_refuses_a_language_it_does_not_know(nllb_directory: Path):
+    with pytest.raises(ModelError, match="no token for language `tlh`"):
+        load_translator(ModelConfig(name=str(nllb_directory), target_language="tlh"))
+
+
+def test_every_hypothesis_of_nllb_begins_with_arabic(nllb_directory: Path):
+    translator = load_translator(ModelConfig(name=str(nllb_directory)))
+    ids = translator.tokenizer(["war"], return_tensors="pt")
+    arabic = translator.tokenizer.convert_tokens_to_ids("arb_Arab")
+    output = translator.model.generate(**ids, max_length=4)[0].tolist()
+    assert output[:2] == [2, arabic]

@@ -1,0 +1,132 @@
+"""Loading: whole weights, whole text, savable settings, clear refusals."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import sentencepiece
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForSeq2SeqLM
+
+from mt.config import ModelConfig
+from mt.errors import ModelError
+from mt.model import Translator, load_translator
+
+LITERAL_TOKENS = [
+    ">>fra<< The city fell.",
+    "The post read >>free<< and <<free>>.",
+    "He wrote </s> and <pad> and <unk> there.",
+]
+
+
+@pytest.mark.parametrize("text", LITERAL_TOKENS)
+def test_text_that_looks_like_a_token_reaches_marian_whole(text: str, marian: Translator, marian_directory: Path):
+    spm = sentencepiece.SentencePieceProcessor(model_file=str(marian_directory / "source.spm"))
+    pieces = spm.encode(text, out_type=str)
+    source = marian.tokenizer.convert_ids_to_tokens(marian.encode_sources([text])[0])
+    target = marian.tokenizer.convert_ids_to_tokens(marian.encode_targets([text])[0])
+    known = json.loads((marian_directory / "vocab.json").read_text(encoding="utf-8"))
+    expected = [piece if piece in known else "<unk>" for piece in pieces]
+    assert source == [">>ara<<", *expected, "</s>"]
+    assert target == [*expected, "</s>"]
+
+
+@pytest.mark.parametrize("fixture", ["nllb_directory", "m2m_directory", "mbart50_directory"])
+def test_text_that_looks_like_a_token_stays_text_elsewhere(fixture: str, request: pytest.FixtureRequest):
+    translator = load_translator(ModelConfig(name=str(request.getfixturevalue(fixture))))
+    tokenizer = translator.tokenizer
+    ids = translator.encode_sources(["He wrote </s> and arb_Arab and <pad> there."])[0]
+    special = {tokenizer.eos_token_id, tokenizer.pad_token_id, tokenizer.convert_tokens_to_ids("arb_Arab")}
+    special.discard(tokenizer.unk_token_id)
+    assert not special & set(ids[1:-1])
+
+
+def test_half_precision_checkpoint_is_trained_in_float32(marian_directory: Path, tmp_path: Path):
+    AutoModelForSeq2SeqLM.from_pretrained(marian_directory).half().save_pretrained(tmp_path)
+    for name in ("source.spm", "target.spm", "vocab.json", "tokenizer_config.json"):
+        shutil.copy(marian_directory / name, tmp_path)
+    assert load_file(tmp_path / "model.safetensors")["model.shared.weight"].dtype == torch.float16
+    model = load_translator(ModelConfig(name=str(tmp_path))).model
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
+def test_settings_that_cannot_be_saved_are_mended_at_load(marian_directory: Path, tmp_path: Path):
+    directory = tmp_path / "model"
+    shutil.copytree(marian_directory, directory)
+    settings = json.loads((directory / "generation_config.json").read_text())
+    settings |= {"do_sample": False, "temperature": 0.5, "num_beams": 1, "early_stopping": True, "max_length": 20}
+    (directory / "generation_config.json").write_text(json.dumps(settings))
+    # The library itself refuses to write them again once anything in them was set ...
+    model = AutoModelForSeq2SeqLM.from_pretrained(directory)
+    model.generation_config.forced_bos_token_id = 7
+    with pytest.raises(ValueError, match="[Gg]eneration"):
+        model.save_pretrained(tmp_path / "library")
+    # ... and we write them with our own search.
+    load_translator(ModelConfig(name=str(directory))).save(tmp_path / "ours")
+    saved = json.loads((tmp_path / "ours" / "generation_config.json").read_text())
+    assert saved["num_beams"] == 4
+    assert saved["max_length"] == 512
+    assert saved["bad_words_ids"] == [[299]]
+    assert "temperature" not in saved
+
+
+def test_saved_model_loads_with_the_library_and_decodes_alike(marian: Translator, tmp_path: Path):
+    marian.save(tmp_path)
+    again = AutoModelForSeq2SeqLM.from_pretrained(tmp_path)
+    ids = torch.tensor(marian.encode_sources(["The war in Syria"]))
+    settings = {"max_length": 12}
+    assert again.generate(ids, **settings).tolist() == marian.model.generate(ids, **settings).tolist()
+
+
+def test_missing_weights_are_refused(marian_directory: Path, tmp_path: Path):
+    directory = tmp_path / "model"
+    shutil.copytree(marian_directory, directory)
+    weights = load_file(directory / "model.safetensors")
+    del weights["model.encoder.layers.0.fc1.weight"]
+    save_file(weights, directory / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"lacks 1 weights .* model\.encoder\.layers\.0\.fc1\.weight"):
+        load_translator(ModelConfig(name=str(directory)))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("./no/such/model", "no such model directory"),
+        ("someone/no-such-model", "neither a directory here nor a model that could be fetched .* revision `main`"),
+    ],
+)
+def test_missing_model_is_one_sentence(name: str, message: str):
+    with pytest.raises(ModelError, match=message):
+        load_translator(ModelConfig(name=name))
+
+
+def test_directory_without_a_model_is_one_sentence(tmp_path: Path):
+    with pytest.raises(ModelError, match=r"no config\.json in the directory"):
+        load_translator(ModelConfig(name=str(tmp_path)))
+
+
+def test_model_without_its_tokenizer_is_one_sentence(marian_directory: Path, tmp_path: Path):
+    for name in ("config.json", "model.safetensors"):
+        shutil.copy(marian_directory / name, tmp_path)
+    with pytest.raises(ModelError, match="the model cannot be loaded"):
+        load_translator(ModelConfig(name=str(tmp_path)))
+
+
+def test_other_architectures_are_refused(marian_directory: Path, tmp_path: Path):
+    directory = tmp_path / "model"
+    shutil.copytree(marian_directory, directory)
+    config = json.loads((directory / "config.json").read_text())
+    (directory / "config.json").write_text(json.dumps(config | {"model_type": "t5"}))
+    with pytest.raises(ModelError, match="type `t5` are not supported"):
+        load_translator(ModelConfig(name=str(directory)))
+
+
+def test_damaged_weights_are_one_sentence(marian_directory: Path, tmp_path: Path):
+    directory = tmp_path / "model"
+    shutil.copytree(marian_directory, directory)
+    weights = (directory / "model.safetensors").read_bytes()
+    (directory / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+    with pytest.raises(ModelError, match="the weights cannot be loaded"):
+        load_translator(ModelConfig(name=str(directory)))
