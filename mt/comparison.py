@@ -38,7 +38,7 @@ def run_comparison(command: EvaluateCommand) -> Evaluation:
             hypotheses[name][system.label] = lines
             # At once, so that a later failure loses nothing that took time.
             write_lines(output.translations(name, system.label), lines)
-    evaluation = evaluate_hypotheses(test_sets, hypotheses, systems[0].label, command.resamples)
+    evaluation = evaluate_hypotheses(test_sets, hypotheses, command.resamples)
     facts = {f"system {system.label}": system.path for system in systems}
     facts |= {f"test set {name}": corpus.path for name, corpus in command.test_sets.items()}
     write_evaluation(

@@ -163,9 +163,8 @@ def check_language_tokens(translator: Translator) -> Finding:
     for token, side, found in wanted:
         expected = tokenizer.convert_tokens_to_ids(token)
         if found != expected or found == tokenizer.unk_token_id:
-            return Finding(
-                "language tokens", False, f"the {side} begins with id {found}, not with {token} ({expected})"
-            )
+            detail = f"the {side} is marked by id {found}, not by {expected} of {token}"
+            return Finding("language tokens", False, detail)
     return Finding("language tokens", True, ", ".join(token for token, _, _ in wanted) or "none needed")
 
 

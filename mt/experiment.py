@@ -193,8 +193,7 @@ def score_run(
 ) -> Evaluation:
     """Score the systems of `hypotheses` (by system, then by test set); write scores, report and model card."""
     by_set = {t.name: {system: lines[t.name] for system, lines in hypotheses.items()} for t in test_sets}
-    baseline = next(iter(hypotheses))
-    evaluation = evaluate_hypotheses(test_sets, by_set, baseline, config.evaluation.resamples)
+    evaluation = evaluate_hypotheses(test_sets, by_set, config.evaluation.resamples)
     shown = {
         "base model": config.model.name if config.model.scratch is None else "none, trained from scratch",
         "pairs": ", ".join(f"{facts['splits'][split]['pairs']} {split}" for split in SPLITS),

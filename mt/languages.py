@@ -93,7 +93,7 @@ def _marian_contract(tokenizer: Any, source: str, target: str) -> LanguageContra
 
 
 def _token_codes(tokenizer: Any, family: str) -> dict[str, int]:
-    """Ids of the language tokens by code. NLLB keeps its codes among the extra special tokens, all others in a table."""
+    """Ids of the language tokens by code. NLLB keeps its codes among the extra special tokens."""
     if family != "nllb":
         return {code: int(index) for code, index in tokenizer.lang_code_to_id.items()}
     return {token: tokenizer.convert_tokens_to_ids(token) for token in tokenizer.extra_special_tokens}

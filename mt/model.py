@@ -101,7 +101,9 @@ def load_translator(config: ModelConfig, decoding: DecodingConfig | None = None)
             path, revision=revision, config=model_config, dtype=torch.float32, output_loading_info=True
         )
     except (OSError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"{config.name}: the weights cannot be loaded ({_first_line(error)}); fetch it again") from error
+        raise ModelError(
+            f"{config.name}: the weights cannot be loaded ({_first_line(error)}); fetch it again"
+        ) from error
     _refuse_missing_weights(config.name, loading)
     model.generation_config = generation_config(model, languages, decoding or DecodingConfig())
     commit = None if revision is None else getattr(model_config, "_commit_hash", None) or revision

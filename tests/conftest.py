@@ -19,9 +19,8 @@ from transformers import (
     NllbTokenizer,
 )
 
-from mt.config import ModelConfig, ScratchConfig
+from mt.config import CorpusConfig, ModelConfig, ScratchConfig
 from mt.data.readers import read_corpus
-from mt.config import CorpusConfig
 from mt.model import Translator, load_translator
 from mt.scratch import create_marian
 

@@ -61,7 +61,7 @@ def test_settings_that_cannot_be_saved_are_mended_at_load(marian_directory: Path
     # The library itself refuses to write them again once anything in them was set ...
     model = AutoModelForSeq2SeqLM.from_pretrained(directory)
     model.generation_config.forced_bos_token_id = 7
-    with pytest.raises(ValueError, match="[Gg]eneration"):
+    with pytest.raises(ValueError, match=r"[Gg]eneration"):
         model.save_pretrained(tmp_path / "library")
     # ... and we write them with our own search.
     load_translator(ModelConfig(name=str(directory))).save(tmp_path / "ours")

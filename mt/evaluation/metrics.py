@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from sacrebleu.significance import PairedTest
 from mt.errors import DataError
 
 METRICS = ("BLEU", "chrF", "chrF++", "TER")
+_METHOD = "paired bootstrap"
 _SACREBLEU_NAMES = {"chrF": "chrF2", "chrF++": "chrF2++"}
 LOWER_IS_BETTER = frozenset({"TER"})
 
@@ -45,39 +46,35 @@ class Comparison:
     method: str
 
 
-def score_system(
-    system: str, test_set: str, hypotheses: Sequence[str], references: Sequence[str], resamples: int
-) -> list[Score]:
-    """All of `METRICS` with bootstrap intervals (Koehn, 2004). References are scored as they are written."""
-    check_lengths(system, test_set, hypotheses, references)
-    scores = []
-    for name in METRICS:
-        metric = _metric(name, references)
-        result: Any = metric.corpus_score(hypotheses, None, n_bootstrap=resamples)
-        # sacreBLEU keeps the interval in private attributes and shows it only as text.
-        low, high = float(result._mean - result._ci), float(result._mean + result._ci)
-        signature = str(metric.get_signature())
-        scores.append(Score(system, test_set, name, float(result.score), low, high, signature, len(references)))
-    return scores
+def score_systems(
+    test_set: str, hypotheses: Mapping[str, Sequence[str]], references: Sequence[str], resamples: int
+) -> tuple[list[Score], list[Comparison]]:
+    """Score every system by all of `METRICS` and compare each with the first one, the baseline.
 
-
-def compare_systems(
-    test_set: str, baseline: str, hypotheses: dict[str, Sequence[str]], references: Sequence[str], resamples: int
-) -> list[Comparison]:
-    """Paired bootstrap resampling (Koehn, 2004) of every other system against `baseline`."""
-    others = [system for system in hypotheses if system != baseline]
-    if not others:
-        return []
-    named = [(system, hypotheses[system]) for system in (baseline, *others)]
+    Intervals and p-values come from the same `resamples` paired bootstrap resamples (Koehn, 2004). References are
+    scored as they are written. Raises `DataError` where hypotheses and references differ in number.
+    """
+    for system, translations in hypotheses.items():
+        check_lengths(system, test_set, translations, references)
+    # Not corpus_score(n_bootstrap=...): sacreBLEU 2.6 fails there when resamples differ in float type.
     metrics = {name: _metric(name, references) for name in METRICS}
-    _, results = PairedTest(named, metrics, references=None, test_type="bs", n_samples=resamples)()
-    comparisons = []
+    test = PairedTest(list(hypotheses.items()), metrics, references=None, test_type="bs", n_samples=resamples)
+    signatures, results = test()
+    baseline = next(iter(hypotheses))
+    scores, comparisons = [], []
     for metric in METRICS:
-        base, *rest = results[_SACREBLEU_NAMES.get(metric, metric)]
-        for system, result in zip(others, rest, strict=True):
-            difference, p_value = float(result.score - base.score), float(result.p_value)
-            comparisons.append(Comparison(system, baseline, test_set, metric, difference, p_value, "paired bootstrap"))
-    return comparisons
+        key = _SACREBLEU_NAMES.get(metric, metric)
+        signature, base = str(signatures[key]), results[key][0]
+        for system, result in zip(hypotheses, results[key], strict=True):
+            low, high = float(result.mean - result.ci), float(result.mean + result.ci)
+            score = float(result.score)
+            scores.append(Score(system, test_set, metric, score, low, high, signature, len(references)))
+            if system != baseline:
+                difference = score - float(base.score)
+                # Of systems that never differ, sacreBLEU says that they surely do.
+                p_value = float(result.p_value) if difference else 1.0
+                comparisons.append(Comparison(system, baseline, test_set, metric, difference, p_value, _METHOD))
+    return scores, comparisons
 
 
 def chrf(hypotheses: Sequence[str], references: Sequence[str]) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from mt.evaluation.metrics import LOWER_IS_BETTER, METRICS, Comparison, Score, compare_systems, score_system
+from mt.evaluation.metrics import LOWER_IS_BETTER, METRICS, Comparison, Score, score_systems
 
 SIGNIFICANT = 0.05
 """A difference counts as shown below this p-value."""
@@ -62,20 +62,19 @@ def is_better(comparison: Comparison) -> bool:
 
 
 def evaluate_hypotheses(
-    test_sets: Sequence[TestSet], hypotheses: dict[str, dict[str, list[str]]], baseline: str, resamples: int
+    test_sets: Sequence[TestSet], hypotheses: dict[str, dict[str, list[str]]], resamples: int
 ) -> Evaluation:
-    """Score every system on every test set and compare it to `baseline`.
+    """Score every system on every test set and compare it with the first one, the baseline.
 
-    `hypotheses`: by test set, then by system. Raises `DataError` where hypotheses and references differ in number.
+    `hypotheses`: by test set, then by system, the same systems in the same order. Raises `DataError` where
+    hypotheses and references differ in number.
     """
-    evaluation = Evaluation(baseline, list(test_sets), hypotheses)
+    evaluation = Evaluation(next(iter(hypotheses[test_sets[0].name])), list(test_sets), hypotheses)
     for test_set in test_sets:
         systems = hypotheses[test_set.name]
-        for system, translations in systems.items():
-            evaluation.scores += score_system(system, test_set.name, translations, test_set.references, resamples)
-        if baseline in systems:
-            named: dict[str, Sequence[str]] = dict(systems)
-            evaluation.comparisons += compare_systems(test_set.name, baseline, named, test_set.references, resamples)
+        scores, comparisons = score_systems(test_set.name, systems, test_set.references, resamples)
+        evaluation.scores += scores
+        evaluation.comparisons += comparisons
     return evaluation
 
 
@@ -87,6 +86,10 @@ def verdict(evaluation: Evaluation, system: str, test_set: str, metric: str = "c
     size = f"{abs(comparison.difference):.1f} {metric}"
     direction = "better" if is_better(comparison) else "worse"
     certainty = f"p = {comparison.p_value:.3f}, {score.sentences} sentences"
+    if comparison.difference == 0:
+        return (
+            f"On {test_set}, {system} and {comparison.baseline} cannot be told apart: they score the same in {metric}."
+        )
     if comparison.p_value < SIGNIFICANT:
         return f"On {test_set}, {system} is {size} {direction} than {comparison.baseline} ({certainty})."
     return (

@@ -1,0 +1,109 @@
+"""Batches by tokens: literal batches, each pair once, the same stream on one process or many."""
+
+from itertools import chain
+
+import numpy as np
+import pytest
+import torch
+
+from mt.errors import DataError
+from mt.training.batching import Collator, EncodedPair, EncodedPairs, TokenBatchSampler, token_batches
+
+
+def lengths(*pairs: tuple[int, int]) -> np.ndarray:
+    return np.array(pairs)
+
+
+def random_lengths(count: int) -> np.ndarray:
+    generator = np.random.default_rng(7)
+    target = generator.lognormal(2.8, 0.7, count).astype(int) + 2
+    return np.stack([np.maximum(2, target + generator.integers(-4, 5, count)), target], axis=1)
+
+
+def test_like_lengths_together_within_the_budget():
+    batches = token_batches(lengths((5, 5), (1, 1), (5, 5), (1, 1)), max_tokens=10)
+    assert batches == [[1, 3], [0, 2]]
+
+
+def test_the_longer_side_counts():
+    # Two sentences of 6 source tokens exceed 10, though their targets have 2.
+    assert token_batches(lengths((6, 2), (6, 2)), max_tokens=10) == [[0], [1]]
+
+
+def test_a_pair_beyond_the_budget_stands_alone():
+    assert token_batches(lengths((50, 50), (2, 2)), max_tokens=10) == [[1], [0]]
+    assert token_batches(lengths(), max_tokens=10) == []
+
+
+def test_padding_is_little_on_news_like_lengths():
+    pairs = random_lengths(5000)
+    batches = token_batches(pairs, 2048, np.random.default_rng(1))
+    assert sorted(index for batch in batches for index in batch) == list(range(5000))
+    padded = sum(len(batch) * pairs[batch].max(axis=0).sum() for batch in batches)
+    assert pairs.sum() / padded > 0.9
+    assert max(len(batch) * pairs[batch].max() for batch in batches) <= 2048
+
+
+def sampler(pairs: np.ndarray, **options: object) -> TokenBatchSampler:
+    defaults = {"tokens_per_update": 400, "micro_batch_tokens": 200, "epochs": 2.0, "seed": 3}
+    return TokenBatchSampler(pairs, **(defaults | options))  # type: ignore[arg-type]
+
+
+def test_each_epoch_holds_each_pair_once_in_a_new_order():
+    made = sampler(random_lengths(300))
+    first, second = made.epoch(0), made.epoch(1)
+    assert sorted(chain(*first)) == sorted(chain(*second)) == list(range(300))
+    assert first != second
+    assert made.epoch(0) == first
+
+
+@pytest.mark.parametrize("world_size", [2, 3])
+def test_processes_share_an_epoch_without_overlap(world_size: int):
+    pairs = random_lengths(301)
+    made = [sampler(pairs, rank=rank, world_size=world_size) for rank in range(world_size)]
+    shares = [share.epoch(0)[share.rank :: world_size] for share in made]
+    assert len({len(share) for share in shares}) == 1
+    assert sorted(index for share in shares for batch in share for index in batch) == list(range(301))
+    assert len({len(share) for share in made}) == 1
+    assert all(len(list(share)) == len(share) for share in made)
+
+
+def test_updates_are_as_large_as_asked():
+    pairs = random_lengths(2000)
+    for world_size in (1, 4):
+        made = sampler(pairs, tokens_per_update=3000, micro_batch_tokens=300, world_size=world_size)
+        assert made.tokens_per_update() == pytest.approx(3000, rel=0.15)
+
+
+def test_tokens_seen_by_hand():
+    made = sampler(lengths((3, 4), (3, 4)), tokens_per_update=4, micro_batch_tokens=4, epochs=1)
+    assert made.plan == (1, 2)
+    assert made.tokens_seen(1) == {"source": 3, "target": 4}
+    assert made.tokens_seen(2) == {"source": 6, "target": 8}
+
+
+def test_max_updates_stops_early():
+    assert len(sampler(random_lengths(300), max_updates=3)) == 3 * sampler(random_lengths(300)).plan.accumulation
+
+
+def test_fewer_pairs_than_processes():
+    with pytest.raises(DataError, match="1 training pairs cannot feed 2 processes"):
+        sampler(lengths((3, 3)), world_size=2)
+
+
+def test_collate_literal_tensors():
+    batch = Collator(pad_token_id=9, decoder_start_token_id=8)(
+        [EncodedPair([2, 5, 0], [7, 0]), EncodedPair([2, 0], [6, 4, 0])]
+    )
+    assert {name: tensor.tolist() for name, tensor in batch.items()} == {
+        "input_ids": [[2, 5, 0], [2, 0, 9]],
+        "attention_mask": [[1, 1, 1], [1, 1, 0]],
+        "decoder_input_ids": [[8, 7, 9], [8, 6, 4]],
+        "labels": [[7, 0, -100], [6, 4, 0]],
+    }
+    assert all(tensor.dtype == torch.int64 for tensor in batch.values())
+
+
+def test_sources_and_targets_must_match():
+    with pytest.raises(ValueError, match="shorter"):
+        EncodedPairs([[1], [2]], [[1]])

@@ -1,0 +1,86 @@
+"""Decoding keeps order, equals the library's generate, and leaves the model as it was."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from mt.config import CorpusConfig, DecodingConfig
+from mt.data.readers import read_corpus
+from mt.decoding import translate
+from mt.model import Translator
+from tests.conftest import STARTER
+
+
+def sources(count: int) -> list[str]:
+    return [pair.source for pair in read_corpus("s", CorpusConfig(path=str(STARTER)))][:count]
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_batches_change_nothing(beams: int, marian: Translator):
+    """Each sentence alone, through the library's own generate, gives the same text."""
+    texts = sources(6)
+    together = translate(marian, texts, DecodingConfig(num_beams=beams, batch_tokens=120 * beams, max_length_ratio=0.2))
+    marian.model.eval()
+    for text, ours in zip(texts, together, strict=True):
+        ids = torch.tensor(marian.encode_sources([text]))
+        output = marian.model.generate(input_ids=ids, max_length=10, num_beams=beams, early_stopping=beams > 1)
+        alone = marian.tokenizer.batch_decode(output, skip_special_tokens=True)[0].strip()
+        assert ours.startswith(alone[: len(alone) // 2])
+
+
+def test_order_is_kept(marian: Translator, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("mt.decoding._generate", lambda translator, ids, config: [str(len(row)) for row in ids])
+    texts = sources(30)
+    expected = [str(len(ids)) for ids in marian.encode_sources(texts)]
+    assert translate(marian, texts, DecodingConfig(batch_tokens=200)) == expected
+
+
+def test_mode_is_left_as_it_was(marian: Translator):
+    marian.model.train()
+    translate(marian, ["The war"], DecodingConfig(num_beams=1))
+    assert marian.model.training
+    marian.model.eval()
+    translate(marian, [], DecodingConfig(num_beams=1))
+    assert not marian.model.training
+
+
+def test_sources_beyond_the_positions_are_cut_with_a_word(marian: Translator, caplog: pytest.LogCaptureFixture):
+    text = "war " * 900
+    assert len(marian.encode_sources([text])[0]) > 512
+    translate(marian, [text, "war"], DecodingConfig(num_beams=1, max_length_ratio=0.01))
+    assert "1 sources are longer than the model's 512 tokens and are cut" in caplog.text
+
+
+def test_hypotheses_stop_at_the_ratio(marian: Translator):
+    # An untrained model never ends by itself: 0.5 × source tokens + 10 is where it stops, start token included.
+    ids = marian.encode_sources(["The war"])[0]
+    monitor: list[int] = []
+    generate = marian.model.generate
+
+    def spy(**kwargs: object) -> torch.Tensor:
+        output: torch.Tensor = generate(**kwargs)
+        monitor.append(output.shape[1])
+        return output
+
+    marian.model.generate = spy  # type: ignore[method-assign]
+    translate(marian, ["The war"], DecodingConfig(num_beams=1, max_length_ratio=0.5))
+    assert monitor[0] <= -(-len(ids) // 2) + 10
+
+
+def test_embedded_model_writes_arabic():
+    from mt.config import ModelConfig
+    from mt.model import load_translator
+    from mt.text import arabic_share
+
+    translator = load_translator(ModelConfig(name="tiny-en-ar"))
+    output = translate(translator, ["The Security Council met on Monday."], DecodingConfig())[0]
+    assert arabic_share(output) > 0.9
+    assert "مجلس الأمن" in output
+
+
+def test_embedded_model_is_small():
+    from mt.model import EMBEDDED_MODELS
+
+    size = sum(file.stat().st_size for file in Path(EMBEDDED_MODELS / "tiny-en-ar").iterdir())
+    assert size <= 20 * 2**20

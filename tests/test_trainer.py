@@ -1,0 +1,105 @@
+"""The loss is one large batch's, however the batch is cut; the values come from hand and from transformers."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from mt.config import Config, ModelConfig, TrainingConfig
+from mt.errors import ModelError
+from mt.model import Translator, load_translator
+from mt.training.batching import Collator, EncodedPairs
+from mt.training.loss import summed_loss
+from mt.training.trainer import DevSplit, TranslationTrainer, build_trainer, uniform_loss, uses_bf16
+
+
+def test_loss_by_hand():
+    # Two classes with logits 2 and 0: -log p = log(1 + e^-2) = 0.126928 for the first, 2.126928 for the second.
+    logits = torch.tensor([[[2.0, 0.0], [2.0, 0.0], [0.0, 0.0]]])
+    labels = torch.tensor([[0, 1, -100]])
+    assert summed_loss(logits, labels).item() == pytest.approx(0.126928 + 2.126928, abs=1e-5)
+    # Smoothing 0.1: 0.9 × (-log p of the label) + 0.05 × (0.126928 + 2.126928), for each of the two tokens.
+    assert summed_loss(logits, labels, 0.1).item() == pytest.approx(0.9 * 2.253856 + 2 * 0.05 * 2.253856, abs=1e-5)
+
+
+def eight_pairs() -> EncodedPairs:
+    """Sources of 9 tokens and targets of 2 to 9: at 9 tokens a micro-batch each pair stands alone."""
+    generator = torch.Generator().manual_seed(4)
+    ids = torch.randint(3, 290, (2, 8, 9), generator=generator).tolist()
+    return EncodedPairs([[2, *row[:7], 0] for row in ids[0]], [[*row[: 1 + i], 0] for i, row in enumerate(ids[1])])
+
+
+def trainer_for(translator: Translator, directory: Path, **options: object) -> TranslationTrainer:
+    settings = {"max_updates": 1, "tokens_per_update": 72, "learning_rate": 1e-2, "log_every_updates": 1}
+    settings |= {"report_to": [], "eval_every_updates": 1000, "max_grad_norm": 1e6}
+    config = Config(training=TrainingConfig(**(settings | options)))  # type: ignore[arg-type]
+    pairs = eight_pairs()
+    trainer = build_trainer(config, translator, pairs, DevSplit(pairs, ["The war"], ["الحرب"]), directory)
+    trainer.evaluate = lambda *_, **__: {"eval_chrF": 0.0}  # type: ignore[method-assign,assignment]
+    return trainer
+
+
+def train_once(directory: Path, model: Path, **options: object) -> tuple[float, float, torch.Tensor]:
+    """(logged loss, gradient norm, weights after one update), without dropout."""
+    translator = load_translator(ModelConfig(name=str(model), dropout=0.0))
+    trainer = trainer_for(translator, directory, **options)
+    trainer.train()
+    logged = next(entry for entry in trainer.state.log_history if "grad_norm" in entry)
+    return float(logged["loss"]), float(logged["grad_norm"]), translator.model.model.shared.weight.detach().clone()
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+def test_eight_micro_batches_equal_one_batch(label_smoothing: float, tmp_path: Path, marian_directory: Path):
+    one = train_once(tmp_path / "one", marian_directory, micro_batch_tokens=72, label_smoothing=label_smoothing)
+    # 44 target tokens in 8 micro-batches of 2 to 9: accumulation 8 × 44 / 44 = 8.
+    eight = train_once(
+        tmp_path / "eight",
+        marian_directory,
+        micro_batch_tokens=9,
+        tokens_per_update=44,
+        label_smoothing=label_smoothing,
+    )
+    assert eight[0] == pytest.approx(one[0], abs=1e-5)
+    assert eight[1] == pytest.approx(one[1], rel=1e-5)
+    torch.testing.assert_close(eight[2], one[2], atol=1e-6, rtol=0)
+
+
+def test_logged_loss_is_that_of_transformers(tmp_path: Path, marian_directory: Path):
+    translator = load_translator(ModelConfig(name=str(marian_directory), dropout=0.0))
+    pairs = eight_pairs()
+    batch = Collator(299, 299)([pairs[i] for i in range(8)])
+    with torch.inference_mode():
+        expected = translator.model.eval()(**batch).loss.item()
+    logged, _, _ = train_once(tmp_path, marian_directory, micro_batch_tokens=9, tokens_per_update=44, label_smoothing=0)
+    assert logged == pytest.approx(expected, abs=1e-5)
+
+
+def test_dev_loss_is_that_of_transformers(marian: Translator, tmp_path: Path):
+    trainer = trainer_for(marian, tmp_path, micro_batch_tokens=20)
+    batch = Collator(299, 299)([trainer.dev.encoded[i] for i in range(8)])
+    with torch.inference_mode():
+        expected = marian.model.eval()(**batch).loss.item()
+    assert trainer.dev_loss() == pytest.approx(expected, abs=1e-5)
+
+
+def test_uniform_loss(marian: Translator):
+    assert uniform_loss(marian) == pytest.approx(math.log(300))
+
+
+def test_loss_that_is_not_finite_stops_before_the_update(marian: Translator, tmp_path: Path):
+    trainer = trainer_for(marian, tmp_path, micro_batch_tokens=72)
+    with torch.no_grad():
+        marian.model.model.shared.weight[5] = float("nan")
+    healthy = marian.model.model.encoder.layers[0].fc1.weight.detach().clone()
+    with pytest.raises(ModelError, match="the loss became nan at update 1"):
+        trainer.train()
+    torch.testing.assert_close(marian.model.model.encoder.layers[0].fc1.weight, healthy)
+
+
+def test_precision(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert (uses_bf16("auto"), uses_bf16("bf16"), uses_bf16("fp32")) == (False, True, False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    assert uses_bf16("auto")
