@@ -13,6 +13,7 @@ import yaml
 from jsonargparse import ArgumentError as ParseError
 from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
 
+from mt.argument_errors import one_sentence
 from mt.config import Config, CorpusConfig, DecodingConfig, ModelConfig
 from mt.errors import ConfigError
 
@@ -285,15 +286,3 @@ def _instantiate(parser: ArgumentParser, options: Namespace) -> Config:
         ours = re.search(r"[\w.]+ must .*, got .*", str(error))
         raise ConfigError(ours.group() if ours else one_sentence(str(error))) from error
     return Config(**{name: made[name] for name in Config.__dataclass_fields__})
-
-
-def one_sentence(message: str) -> str:
-    """jsonargparse's indented explanation in one line, without the names of Python classes."""
-    text = " ".join(line.strip(" -") for line in message.splitlines() if line.strip())
-    wanted = re.findall(r"Expected an? (?:<class '(?:mt\.config\.)?(\w+)'>|typing\.Literal(\[.*?\]))", text)
-    got = re.search(r"(?:Got value|Given value): (.*)$", text)
-    key = re.match(r'Parser key "([^"]+)":', text)
-    if wanted and got and key:
-        kinds = " or ".join(plain or f"one of {choices}" for plain, choices in wanted)
-        return f"{key[1]}: expected {kinds.replace('NoneType', 'null')}, got {got[1]!r}"
-    return re.sub(r"\s+", " ", text)

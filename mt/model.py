@@ -152,7 +152,8 @@ def check_model_name(name: str) -> str:
         if not (path / "config.json").is_file():
             raise ModelError(f"{name}: no config.json in the directory, so it holds no model")
         return name
-    if name.startswith((".", "/", "~")) or name.count("/") > 1 or path.exists():
+    # On the hub, every model of the supported kinds is owner/name.
+    if name.startswith((".", "/", "~")) or name.count("/") != 1 or path.exists():
         raise ModelError(f"{name}: no such model directory; check the path (seen from {Path.cwd()})")
     return name
 

@@ -55,6 +55,10 @@ class RunDirectory:
         """Whether a run was started here."""
         return self.config.is_file()
 
+    def has_work(self) -> bool:
+        """Whether the run came as far as training; one that failed on its input before is nothing to lose."""
+        return self.manifest.is_file()
+
     def last_checkpoint(self) -> Path | None:
         """The newest complete checkpoint; the trainer's state is the last file written to one."""
         complete = [path.parent for path in self.checkpoints.glob("checkpoint-*/trainer_state.json")]
@@ -76,7 +80,7 @@ def open_run(root: Path, config_yaml: str, *, resume: bool = False, overwrite: b
         raise RunError(f"{root}: the output directory is a file; choose another --output_dir")
     if strangers and not run.is_run():
         raise RunError(f"{root}: holds files that are no run's, such as {strangers[0]}; choose another --output_dir")
-    if run.is_run() and not overwrite:
+    if run.has_work() and not overwrite:
         raise RunError(
             f"{root}: the output directory holds another run; "
             "go on with it by --resume, replace it by --overwrite, or choose another --output_dir"

@@ -15,7 +15,9 @@ def test_a_new_run_and_its_config(tmp_path: Path):
 
 
 def test_a_taken_directory_is_refused(tmp_path: Path):
-    open_run(tmp_path / "a", "name: a\n")
+    run = open_run(tmp_path / "a", "name: a\n")
+    open_run(tmp_path / "a", "name: b\n")  # it failed before it had anything to lose
+    write_json(run.manifest, {})
     with pytest.raises(RunError, match="holds another run; go on with it by --resume, replace it by --overwrite"):
         open_run(tmp_path / "a", "name: a\n")
 
