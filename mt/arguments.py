@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import yaml
 from jsonargparse import ArgumentError as ParseError
@@ -167,6 +167,29 @@ def parse_translate(argv: Sequence[str], prog: str) -> TranslateCommand:
     options = _parse_or_help(parser, argv)
     model = ModelConfig(name=options.name, **vars(options.model))
     return TranslateCommand(options.file, model, DecodingConfig(**vars(options.decoding)))
+
+
+@dataclass(frozen=True)
+class ExportCommand:
+    """What `mt export` was asked to do."""
+
+    directory: str
+    precision: Literal["float16", "bfloat16", "float32"]
+    model: ModelConfig
+    decoding: DecodingConfig
+
+
+def parse_export(argv: Sequence[str], prog: str) -> ExportCommand:
+    """The command in `argv`. Raises `UsageError` or `ConfigError`."""
+    usage = "%(prog)s MODEL DIRECTORY [--precision PRECISION] [--section.key VALUE ...]"
+    parser = _model_parser(prog, usage, "Write a model to a new directory, its weights in the precision asked for.")
+    parser.add_argument("directory", metavar="DIRECTORY", type=str, help="new directory to write")
+    choices = Literal["float16", "bfloat16", "float32"]
+    parser.add_argument("--precision", type=choices, default="float16", help="float16, bfloat16 or float32")
+    parser.add_class_arguments(DecodingConfig, "decoding")
+    options = _parse_or_help(parser, argv)
+    model = ModelConfig(name=options.name, **vars(options.model))
+    return ExportCommand(options.directory, options.precision, model, DecodingConfig(**vars(options.decoding)))
 
 
 def _model_parser(prog: str, usage: str, description: str) -> ArgumentParser:

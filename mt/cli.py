@@ -10,11 +10,13 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from mt.arguments import (
     UsageError,
     parse_doctor,
     parse_evaluate,
+    parse_export,
     parse_train,
     parse_translate,
 )
@@ -24,6 +26,7 @@ _COMMANDS = {
     "train": "build the data, fine-tune, evaluate base and tuned model, write the report",
     "evaluate": "score any systems on any test sets and compare them",
     "translate": "translate a text file, one sentence a line",
+    "export": "write a model to a new directory, in half precision if wanted",
     "doctor": "check that a model translates at all",
 }
 
@@ -32,7 +35,7 @@ def main() -> int:
     """The console script `mt`."""
     argv = sys.argv[1:]
     if argv and argv[0] in _COMMANDS:
-        run = {"train": _train, "evaluate": _evaluate, "translate": _translate, "doctor": _doctor}[argv[0]]
+        run = _RUNNERS[argv[0]]
         return _guarded(run, argv[1:], f"mt {argv[0]}")
     lines = ["usage: mt COMMAND ...", "", *(f"  {name:<10} {text}" for name, text in _COMMANDS.items())]
     wants_help = argv in (["-h"], ["--help"])
@@ -121,6 +124,19 @@ def _translate(argv: Sequence[str], prog: str) -> int:
     for line in translate_file(command.model, command.decoding, command.file):
         print(line)
     return 0
+
+
+def _export(argv: Sequence[str], prog: str) -> int:
+    command = parse_export(argv, prog)
+    _quiet_libraries()
+    from mt.export import export_model
+
+    export_model(command.model, Path(command.directory), command.precision, command.decoding)
+    print(f"model: {command.directory}")
+    return 0
+
+
+_RUNNERS = {"train": _train, "evaluate": _evaluate, "translate": _translate, "export": _export, "doctor": _doctor}
 
 
 def _quiet_libraries() -> None:

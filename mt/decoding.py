@@ -46,17 +46,18 @@ def _generate(translator: Translator, sources: list[list[int]], config: Decoding
     rows = [torch.tensor(ids, device=device) for ids in sources]
     input_ids = pad_sequence(rows, batch_first=True, padding_value=padding)
     attention_mask = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
-    limit = math.ceil(input_ids.shape[1] * config.max_length_ratio) + 10
+    limits = [math.ceil(len(ids) * config.max_length_ratio) + 10 for ids in sources]
     with torch.inference_mode():
         output = translator.model.generate(
             input_ids=input_ids,
             attention_mask=attention_mask,
-            max_length=min(limit, translator.max_tokens),
+            max_length=min(max(limits), translator.max_tokens),
             num_beams=config.num_beams,
             early_stopping=config.num_beams > 1,
             length_penalty=config.length_penalty if config.num_beams > 1 else None,
         )
-    return translator.decode(output.tolist())
+    # To its own limit each, not to the longest one's: what a sentence becomes must not depend on its neighbours.
+    return translator.decode([row[:limit] for row, limit in zip(output.tolist(), limits, strict=True)])
 
 
 def _within_positions(translator: Translator, encoded: list[list[int]]) -> list[list[int]]:

@@ -10,7 +10,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from accelerate import PartialState
 from datasets import DatasetDict, load_from_disk
 from transformers import PrinterCallback, set_seed
 
@@ -25,6 +24,7 @@ from mt.errors import ConfigError, DataError, ModelError
 from mt.evaluation.model_card import render_model_card
 from mt.evaluation.scoring import Evaluation, TestSet, evaluate_hypotheses
 from mt.model import Translator, check_model_name, load_translator
+from mt.processes import process_state
 from mt.runs import (
     RunDirectory,
     open_run,
@@ -59,7 +59,7 @@ def run_experiment(command: TrainCommand) -> tuple[RunDirectory, Evaluation | No
     facts = describe_run(config, run, base, data)
     hypotheses = {} if config.model.scratch else {BASE: translate_all(config, run, base, test_sets, BASE)}
     fine_tune(run, trainer, command.resume)
-    if not PartialState().is_main_process:
+    if not process_state().is_main_process:
         return run, None
     hypotheses[FINETUNED] = translate_all(config, run, base, test_sets, FINETUNED)
     evaluation = score_run(config, run, facts, test_sets, hypotheses)
@@ -84,15 +84,15 @@ def check_inputs(config: Config) -> None:
 def claim_directory(command: TrainCommand) -> RunDirectory:
     """The run directory, ours from now on; only the main process writes."""
     root = Path(command.config.output_dir or f"runs/{command.config.name}")
-    if PartialState().is_main_process:
+    if process_state().is_main_process:
         open_run(root, config_as_yaml(command.config), resume=command.resume, overwrite=command.overwrite)
-    PartialState().wait_for_everyone()
+    process_state().wait_for_everyone()
     return RunDirectory(root)
 
 
 def prepare_data(config: Config, run: RunDirectory) -> DatasetDict:
     """Build the splits, or take those of the run that is resumed."""
-    state = PartialState()
+    state = process_state()
     if state.is_main_process and not (run.data / "dataset_dict.json").is_file():
         data, report = build_data(config.data)
         write_json(run.data_report, report.as_json())
@@ -115,10 +115,10 @@ def load_base(config: Config, run: RunDirectory, data: DatasetDict) -> Translato
     """The model that training starts from; a new one is made first where the config asks for it."""
     options = config.model
     if options.scratch is not None:
-        if PartialState().is_main_process and not (run.base / "config.json").is_file():
+        if process_state().is_main_process and not (run.base / "config.json").is_file():
             sentences = [text for column in ("source", "target") for text in data["train"][column]]
             create_marian(options.scratch, sentences, run.base, config.seed)
-        PartialState().wait_for_everyone()
+        process_state().wait_for_everyone()
         options = replace(options, name=str(run.base))
     translator = load_translator(options, config.decoding)
     if options.scratch is None and not options.skip_doctor:
@@ -166,7 +166,7 @@ def translate_all(
     for test_set in test_sets:
         file = run.translations(test_set.name, system)
         lines = [line for _, line in read_lines(file)] if system == BASE and file.is_file() else []
-        if len(lines) != len(test_set.sources) and PartialState().is_main_process:
+        if len(lines) != len(test_set.sources) and process_state().is_main_process:
             lines = translate(translator, test_set.sources, config.decoding, f"{system} on {test_set.name}")
             write_lines(file, lines)
         translations[test_set.name] = lines
@@ -179,9 +179,9 @@ def fine_tune(run: RunDirectory, trainer: TranslationTrainer, resume: bool) -> N
     if checkpoint:
         logger.info("going on from %s", checkpoint)
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    if PartialState().is_main_process:
+    if process_state().is_main_process:
         trainer.translator.save(run.model)
-    PartialState().wait_for_everyone()
+    process_state().wait_for_everyone()
 
 
 def score_run(
@@ -213,7 +213,7 @@ def describe_run(config: Config, run: RunDirectory, base: Translator, data: Data
     name = config.model.name if config.model.scratch is None else None
     facts = start_manifest(config.name, config.seed, inputs)
     facts |= {"splits": splits, "base_model": {"name": name, "revision": base.revision, **asdict(base.languages)}}
-    if PartialState().is_main_process:
+    if process_state().is_main_process:
         write_json(run.manifest, facts)
     return facts
 

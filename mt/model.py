@@ -105,6 +105,7 @@ def load_translator(config: ModelConfig, decoding: DecodingConfig | None = None)
             f"{config.name}: the weights cannot be loaded ({_first_line(error)}); fetch it again"
         ) from error
     _refuse_missing_weights(config.name, loading)
+    _freeze_fixed_positions(model)
     model.generation_config = generation_config(model, languages, decoding or DecodingConfig())
     commit = None if revision is None else getattr(model_config, "_commit_hash", None) or revision
     return Translator(model, tokenizer, languages, config.name, path, commit)
@@ -176,6 +177,13 @@ def _load_config_and_tokenizer(name: str, path: str, revision: str | None) -> tu
 
 def _first_line(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
+
+
+def _freeze_fixed_positions(model: PreTrainedModel) -> None:
+    """Sinusoidal positions come out of loading as trainable and never get a gradient, for which DDP would wait."""
+    for module in model.modules():
+        if "Sinusoidal" in type(module).__name__:
+            module.requires_grad_(False)
 
 
 def _refuse_missing_weights(name: str, loading: dict[str, Any]) -> None:

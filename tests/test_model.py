@@ -52,6 +52,15 @@ def test_half_precision_checkpoint_is_trained_in_float32(marian_directory: Path,
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
 
 
+def test_every_trainable_weight_gets_a_gradient(marian: Translator):
+    """DDP waits for all of them."""
+    ids = torch.tensor([[2, 5, 0]])
+    marian.model(input_ids=ids, decoder_input_ids=ids).logits.sum().backward()
+    trainable = {name for name, parameter in marian.model.named_parameters() if parameter.requires_grad}
+    assert trainable == {name for name, parameter in marian.model.named_parameters() if parameter.grad is not None}
+    assert "model.encoder.embed_positions.weight" not in trainable
+
+
 def test_settings_that_cannot_be_saved_are_mended_at_load(marian_directory: Path, tmp_path: Path):
     directory = tmp_path / "model"
     shutil.copytree(marian_directory, directory)

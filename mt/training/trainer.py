@@ -21,6 +21,7 @@ from mt.decoding import translate
 from mt.errors import DataError, ModelError
 from mt.evaluation.metrics import bleu, chrf
 from mt.model import Translator
+from mt.processes import process_state, uses_cpu
 from mt.training.batching import BatchPlan, Collator, EncodedPairs, TokenBatchSampler, token_batches
 from mt.training.loss import IGNORED_LABEL, summed_loss
 
@@ -204,6 +205,7 @@ def training_arguments(config: Config, plan: BatchPlan, checkpoints: Path) -> Se
         adam_beta2=training.adam_beta2,
         max_grad_norm=training.max_grad_norm,
         optim="adamw_torch_fused",
+        use_cpu=uses_cpu(),
         bf16=uses_bf16(training.precision),
         eval_strategy="steps",
         eval_steps=every,
@@ -229,8 +231,7 @@ def build_trainer(
     config: Config, translator: Translator, train: EncodedPairs, dev: DevSplit, checkpoints: Path
 ) -> TranslationTrainer:
     """A trainer for one run; `train()` starts it."""
-    # How many processes there are stands in the environment, which any TrainingArguments reads.
-    world_size = Seq2SeqTrainingArguments(output_dir=str(checkpoints), report_to="none").world_size
+    world_size = process_state().num_processes
     plan = batch_sampler(train, config.training, config.seed, 0, world_size).plan
     arguments = training_arguments(config, plan, checkpoints)
     return TranslationTrainer(translator, train, dev, config.training, args=arguments)

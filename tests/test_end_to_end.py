@@ -1,0 +1,230 @@
+"""The real commands, on the CPU, as a person types them."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from datasets import load_from_disk
+from safetensors.torch import load_file
+from transformers import AutoModelForSeq2SeqLM
+
+from mt import cli
+from mt.config import DecodingConfig, ModelConfig
+from mt.decoding import translate
+from mt.evaluation.metrics import chrf
+from mt.model import load_translator
+from tests.conftest import ROOT, SEED, STARTER
+
+pytestmark = pytest.mark.slow
+
+
+def command(*argv: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": ""}
+    return subprocess.run(
+        [sys.executable, *argv], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short run of the demo, by its command."""
+    directory = tmp_path_factory.mktemp("runs") / "demo"
+    options = ["--output_dir", str(directory), "--training.epochs", "2", "--training.eval_every_updates", "5"]
+    result = command("train.py", "configs/demo.yaml", *options, "--evaluation.resamples", "200")
+    assert result.returncode == 0, result.stderr
+    assert f"report: {directory / 'report.html'}" in result.stdout
+    assert "Traceback" not in result.stderr
+    return directory
+
+
+def test_run_directory_is_complete(demo: Path):
+    present = {path.name for path in demo.iterdir()}
+    assert present >= {
+        *("config.yaml", "manifest.json", "data", "data_card.md", "data_report.json", "checkpoints"),
+        *("metrics.jsonl", "tensorboard", "model", "translations", "scores.json", "report.html"),
+    }
+    assert any(path.name.startswith("events.out.tfevents") for path in (demo / "tensorboard").iterdir())
+    assert (demo / "model" / "README.md").read_text(encoding="utf-8").startswith("---\nlanguage: [en, ar]")
+    data = load_from_disk(str(demo / "data"))
+    assert set(data) == {"train", "dev", "test"}
+    assert set(data["train"].column_names) == {"source", "target", "corpus", "group"}
+    assert {"seed", "starter"} == set(data["train"]["corpus"])
+
+
+def test_scores_belong_to_the_translations(demo: Path):
+    scores = json.loads((demo / "scores.json").read_text(encoding="utf-8"))
+    assert {(s["system"], s["test_set"]) for s in scores["scores"]} == {("base", "test"), ("finetuned", "test")}
+    references = list(load_from_disk(str(demo / "data"))["test"]["target"])
+    for system in ("base", "finetuned"):
+        lines = (demo / "translations" / "test" / f"{system}.txt").read_text(encoding="utf-8").splitlines()
+        stated = next(s for s in scores["scores"] if s["system"] == system and s["metric"] == "chrF")
+        assert stated["score"] == pytest.approx(chrf(lines, references), abs=1e-9)
+        assert stated["sentences"] == len(references)
+    assert {c["metric"] for c in scores["comparisons"]} == {"BLEU", "chrF", "chrF++", "TER"}
+
+
+def test_manifest(demo: Path):
+    manifest = json.loads((demo / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["base_model"]["name"] == "tiny-en-ar"
+    assert manifest["base_model"]["target_code"] == "ara"
+    assert set(manifest["inputs"]) == {"data/conflict_news/seed_pairs.txt", "data/conflict_news/starter.tsv"}
+    assert set(manifest["splits"]) == {"train", "dev", "test"}
+    assert manifest["updates"] > 0
+    assert manifest["tokens_seen"]["target"] > 1000
+    assert manifest["wall_seconds"] > 0
+
+
+def test_metrics_are_logged(demo: Path):
+    lines = [json.loads(line) for line in (demo / "metrics.jsonl").read_text().splitlines()]
+    assert any("loss" in line and "learning_rate" in line for line in lines)
+    looks = [line for line in lines if "eval_chrF" in line]
+    assert looks
+    best = max(looks, key=lambda line: line["eval_chrF"])
+    assert json.loads((demo / "manifest.json").read_text())["best_update"] == best["update"]
+
+
+def test_chosen_model_is_the_best_checkpoint(demo: Path):
+    best = json.loads((demo / "manifest.json").read_text())["best_update"]
+    chosen = load_file(demo / "model" / "model.safetensors")
+    kept = load_file(demo / "checkpoints" / f"checkpoint-{best}" / "model.safetensors")
+    assert all(torch.equal(chosen[name], kept[name]) for name in chosen)
+    AutoModelForSeq2SeqLM.from_pretrained(demo / "model")
+
+
+def test_evaluate_finds_the_same_scores(demo: Path, tmp_path: Path):
+    output = tmp_path / "comparison"
+    texts = demo / "translations" / "test" / "finetuned.txt"
+    checkpoint = next((demo / "checkpoints").iterdir())
+    systems = ["base=tiny-en-ar", f"run={demo}", f"text={texts}", f"checkpoint={checkpoint}"]
+    result = command("evaluate.py", *systems, "--output_dir", str(output), "--resamples", "200")
+    assert result.returncode == 0, result.stderr
+    ours = json.loads((output / "scores.json").read_text(encoding="utf-8"))["scores"]
+    trained = json.loads((demo / "scores.json").read_text(encoding="utf-8"))["scores"]
+    names = {"base": "base", "finetuned": "run"}
+    for score in trained:
+        same = next(s for s in ours if (s["system"], s["metric"]) == (names[score["system"]], score["metric"]))
+        assert same == score | {"system": names[score["system"]]}
+    by_system = {s["system"]: s["score"] for s in ours if s["metric"] == "chrF"}
+    assert by_system["text"] == by_system["run"]
+    assert "checkpoint" in by_system
+    assert (output / "report.html").is_file()
+
+
+def test_the_directory_is_now_taken(demo: Path):
+    result = command("train.py", "configs/demo.yaml", "--output_dir", str(demo))
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert "holds another run" in result.stderr
+
+
+def test_translate_keeps_lines(tmp_path: Path):
+    (tmp_path / "in.txt").write_text("The war in Syria.\n\nThe Security Council met.\n", encoding="utf-8")
+    result = command("-m", "mt.cli", "translate", "tiny-en-ar", str(tmp_path / "in.txt"))
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert len(lines) == 3
+    assert lines[1] == ""
+
+
+def train_here(monkeypatch: pytest.MonkeyPatch, config: Path, *options: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["train.py", str(config), *options])
+    return cli.train_main()
+
+
+@pytest.fixture
+def small_config(tmp_path: Path, marian_directory: Path) -> Path:
+    config = {
+        "name": "small",
+        "output_dir": str(tmp_path / "run"),
+        "data": {"corpora": {"starter": {"path": str(STARTER)}}},
+        "model": {"name": str(marian_directory), "skip_doctor": True},
+        "training": {"max_updates": 4, "eval_every_updates": 2, "tokens_per_update": 600, "report_to": []},
+        "decoding": {"num_beams": 1, "max_length_ratio": 0.5},
+        "evaluation": {"resamples": 100},
+    }
+    path = tmp_path / "small.yaml"
+    path.write_text(json.dumps(config), encoding="utf-8")
+    return path
+
+
+def test_a_resumed_run_ends_with_the_same_weights(small_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    assert train_here(monkeypatch, small_config) == 0
+    run = tmp_path / "run"
+    whole = (run / "model" / "model.safetensors").read_bytes()
+    metrics = (run / "metrics.jsonl").read_text()
+    # As if it had been stopped while it wrote its second checkpoint.
+    (run / "checkpoints" / "checkpoint-4" / "trainer_state.json").unlink()
+    for name in ("model", "translations"):
+        shutil.rmtree(run / name)
+    (run / "scores.json").unlink()
+    assert train_here(monkeypatch, small_config, "--resume") == 0
+    assert (run / "model" / "model.safetensors").read_bytes() == whole
+    assert (run / "metrics.jsonl").read_text() == metrics
+    assert (run / "scores.json").is_file()
+
+
+def test_two_processes_train_as_one(small_config: Path, tmp_path: Path):
+    options = ["--training.tokens_per_update", "1200", "--training.micro_batch_tokens", "600", "--model.dropout", "0"]
+    options = [str(small_config), *options, "--training.log_every_updates", "1"]
+    one = command("train.py", *options, "--output_dir", str(tmp_path / "one"))
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    two = command(*launcher, "train.py", *options, "--output_dir", str(tmp_path / "two"))
+    assert (one.returncode, two.returncode) == (0, 0), two.stderr
+    losses, tokens = [], []
+    for name in ("one", "two"):
+        lines = [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        losses.append([line["loss"] for line in lines if "loss" in line])
+        manifest = json.loads((tmp_path / name / "manifest.json").read_text())
+        tokens.append((manifest["processes"], manifest["tokens_seen"]))
+    assert losses[1] == pytest.approx(losses[0], abs=1e-4)
+    assert (tokens[0][0], tokens[1][0]) == (1, 2)
+    assert tokens[0][1] == tokens[1][1]
+
+
+def test_saved_config_repeats_the_run(small_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    assert train_here(monkeypatch, small_config) == 0
+    again = tmp_path / "again"
+    assert train_here(monkeypatch, tmp_path / "run" / "config.yaml", "--output_dir", str(again)) == 0
+    weights = [(root / "model" / "model.safetensors").read_bytes() for root in (tmp_path / "run", again)]
+    assert weights[0] == weights[1]
+
+
+def test_a_model_from_scratch_memorises_the_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    config = {
+        "name": "memory",
+        "output_dir": str(tmp_path / "run"),
+        "data": {"corpora": {"seed": {"path": str(SEED)}}},
+        "model": {
+            "scratch": {
+                "vocabulary_size": 240,
+                "d_model": 64,
+                "encoder_layers": 1,
+                "decoder_layers": 1,
+                "attention_heads": 4,
+                "ffn_dim": 128,
+            },
+            "dropout": 0.0,
+        },
+        "training": {
+            "epochs": 500,
+            "tokens_per_update": 2000,
+            "micro_batch_tokens": 2000,
+            "learning_rate": 5e-3,
+            "warmup_updates": 20,
+            "label_smoothing": 0.0,
+            "eval_every_updates": 200,
+            "report_to": [],
+        },
+        "evaluation": {"resamples": 100},
+    }
+    (tmp_path / "memory.yaml").write_text(json.dumps(config), encoding="utf-8")
+    assert train_here(monkeypatch, tmp_path / "memory.yaml") == 0
+    train = load_from_disk(str(tmp_path / "run" / "data"))["train"]
+    translator = load_translator(ModelConfig(name=str(tmp_path / "run" / "model")))
+    hypotheses = translate(translator, list(train["source"]), DecodingConfig(num_beams=1))
+    assert chrf(hypotheses, list(train["target"])) > 95
