@@ -142,7 +142,6 @@ _RUNNERS = {"train": _train, "evaluate": _evaluate, "translate": _translate, "ex
 def _quiet_libraries() -> None:
     """Our log lines on stderr, from the main process; of the libraries only errors, and no bars but ours."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     is_main = os.environ.get("RANK", "0") == "0"
@@ -153,6 +152,9 @@ def _quiet_libraries() -> None:
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
+    import datasets
+
+    datasets.disable_progress_bars()
 
 
 if __name__ == "__main__":

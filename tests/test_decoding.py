@@ -70,11 +70,12 @@ def test_hypotheses_stop_at_the_ratio(marian: Translator):
 
 def test_embedded_model_writes_arabic():
     from mt.config import ModelConfig
+    from mt.doctor import SENTENCES
     from mt.model import load_translator
     from mt.text import arabic_share
 
     translator = load_translator(ModelConfig(name="tiny-en-ar"))
-    output = translate(translator, ["The Security Council met on Monday."], DecodingConfig())[0]
+    output = translate(translator, [SENTENCES[2]], DecodingConfig())[0]
     assert arabic_share(output) > 0.9
     assert "مجلس الأمن" in output
 
