@@ -75,7 +75,7 @@ def test_embedded_model_writes_arabic():
     from mt.text import arabic_share
 
     translator = load_translator(ModelConfig(name="tiny-en-ar"))
-    output = translate(translator, [SENTENCES[2]], DecodingConfig())[0]
+    output = translate(translator, [SENTENCES[2]], DecodingConfig(num_beams=1))[0]
     assert arabic_share(output) > 0.9
     assert "مجلس الأمن" in output
 
