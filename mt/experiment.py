@@ -16,8 +16,13 @@ from transformers import PrinterCallback, set_seed
 from mt.arguments import TrainCommand, config_as_yaml
 from mt.comparison import own_test_set, read_named_test_set, write_evaluation
 from mt.config import Config
-from mt.data.builder import SPLITS, build_data, check_data
-from mt.data.readers import check_corpus, read_lines
+from mt.data.builder import check_data
+from mt.data.cache import cached_build, read_report
+from mt.data.card import card_view, read_run_report, summary, take_build, write_report
+from mt.data.formats.lines import read_lines
+from mt.data.readers import check_corpus
+from mt.data.splitting import SPLITS
+from mt.data.vocabulary import measure_vocabulary
 from mt.decoding import translate
 from mt.doctor import refuse_unhealthy
 from mt.errors import ConfigError, DataError, ModelError
@@ -55,9 +60,11 @@ def run_experiment(command: TrainCommand) -> tuple[RunDirectory, Evaluation | No
     data = prepare_data(config, run)
     test_sets = prepare_test_sets(config, data)
     base = load_base(config, run, data)
+    describe_vocabulary(run, base, data)
     trainer = prepare_training(config, run, base, data)
     facts = describe_run(config, run, base, data)
-    hypotheses = {} if config.model.scratch else {BASE: translate_all(config, run, base, test_sets, BASE)}
+    untagged = replace(config, decoding=replace(config.decoding, tag=""))
+    hypotheses = {} if config.model.scratch else {BASE: translate_all(untagged, run, base, test_sets, BASE)}
     fine_tune(run, trainer, command.resume)
     if not process_state().is_main_process:
         return run, None
@@ -94,11 +101,11 @@ def prepare_data(config: Config, run: RunDirectory) -> DatasetDict:
     """Build the splits, or take those of the run that is resumed."""
     state = process_state()
     if state.is_main_process and not (run.data / "dataset_dict.json").is_file():
-        data, report = build_data(config.data)
-        write_json(run.data_report, report.as_json())
-        write_text(run.data_card, report.as_markdown())
-        data.save_to_disk(run.data)
-        logger.info("pairs: %s", ", ".join(f"{len(data[split])} {split}" for split in SPLITS))
+        build = cached_build(config.data, config.evaluation.test_sets)
+        take_build(build, run)
+        report = read_report(build)
+        write_report(run, report)
+        logger.info("pairs: %s", summary(report))
     state.wait_for_everyone()
     loaded = load_from_disk(run.data)
     assert isinstance(loaded, DatasetDict)
@@ -124,6 +131,14 @@ def load_base(config: Config, run: RunDirectory, data: DatasetDict) -> Translato
     if options.scratch is None and not options.skip_doctor:
         refuse_unhealthy(translator)
     return translator
+
+
+def describe_vocabulary(run: RunDirectory, base: Translator, data: DatasetDict) -> None:
+    """Add to the data card how the model's tokenizer copes with the corpora."""
+    if process_state().is_main_process:
+        report = read_run_report(run)
+        report.tokenizer, report.vocabulary = base.name, measure_vocabulary(base.tokenizer, data)
+        write_report(run, report)
 
 
 def prepare_training(config: Config, run: RunDirectory, base: Translator, data: DatasetDict) -> TranslationTrainer:
@@ -201,7 +216,7 @@ def score_run(
         "versions": ", ".join(f"{package} {version}" for package, version in facts["versions"].items()),
         "seed": str(config.seed),
     }
-    write_evaluation(run, evaluation, f"Run {config.name}", shown, config.decoding)
+    write_evaluation(run, evaluation, f"Run {config.name}", shown, config.decoding, card_view(read_run_report(run)))
     write_text(run.model / "README.md", render_model_card(config.name, evaluation, FINETUNED, shown))
     return evaluation
 

@@ -111,6 +111,16 @@ def load_translator(config: ModelConfig, decoding: DecodingConfig | None = None)
     return Translator(model, tokenizer, languages, config.name, path, commit)
 
 
+def load_tokenizer(config: ModelConfig) -> PreTrainedTokenizerBase:
+    """The tokenizer alone, set to the config's languages. Raises `ModelError` likewise."""
+    path = check_model_name(config.name)
+    model_config, tokenizer = _load_config_and_tokenizer(
+        config.name, path, None if Path(path).is_dir() else config.revision
+    )
+    agree_on_languages(tokenizer, family_of(model_config, tokenizer), config.source_language, config.target_language)
+    return tokenizer  # type: ignore[no-any-return]
+
+
 def generation_config(
     model: PreTrainedModel, languages: LanguageContract, decoding: DecodingConfig
 ) -> GenerationConfig:

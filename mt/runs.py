@@ -22,7 +22,16 @@ from mt.errors import RunError
 
 # Everything a run writes; `--overwrite` removes these and nothing else.
 _CONTENTS = (
-    *("config.yaml", "manifest.json", "data", "data_card.md", "data_report.json", "base", "checkpoints"),
+    *(
+        "config.yaml",
+        "manifest.json",
+        "data",
+        "data_card.md",
+        "data_report.json",
+        "rejected.tsv",
+        "base",
+        "checkpoints",
+    ),
     *("metrics.jsonl", "tensorboard", "model", "translations", "scores.json", "report.html"),
 )
 _PACKAGES = ("torch", "transformers", "datasets", "accelerate", "sacrebleu", "sentencepiece", "tokenizers", "numpy")
@@ -38,6 +47,8 @@ class RunDirectory:
         self.data = root / "data"
         self.data_card = root / "data_card.md"
         self.data_report = root / "data_report.json"
+        self.rejected = root / "rejected.tsv"
+        """Every pair that is in no split, with rule and place."""
         self.base = root / "base"
         """The untrained model of a run that starts from scratch."""
         self.checkpoints = root / "checkpoints"

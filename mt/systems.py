@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mt.config import DecodingConfig, ModelConfig
-from mt.data.readers import read_lines
+from mt.data.formats.lines import read_lines
 from mt.decoding import translate
 from mt.errors import DataError, RunError
 from mt.evaluation.metrics import check_lengths

@@ -11,10 +11,17 @@ Script = Literal["arabic", "latin", "other"]
 # Zero-width characters, then the bidirectional controls: invisible, and different in every newsroom's CMS.
 _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad" + "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _DROPPED = re.compile(f"[{_INVISIBLE}\u0640\x00-\x08\x0e-\x1b\x7f]")  # with tatweel and control characters
-_SPACES = re.compile(r"\s+")
 # U+FDFC, the rial sign, stays: its decomposition is a Persian word.
 _PRESENTATION_FORMS = re.compile("[\ufb50-\ufdfb\ufe70-\ufefc]")
 _DIACRITICS = re.compile("[\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e8\u06ea-\u06ed]")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_LATIN = re.compile(
+    "[A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02af\u1e00-\u1eff\uff21-\uff3a\uff41-\uff5a]+"
+)
+_ARABIC = re.compile(
+    "[\u0620-\u063f\u0641-\u064a\u066e\u066f\u0671-\u06d3\u06d5\u06ee\u06ef\u06fa-\u06fc\u06ff\u0750-\u077f\u08a0-\u08b4]+"
+)
+_WORDS = re.compile(r"[^\W\d_]+|\d+")
 _WESTERN_DIGITS = {0x0660 + i: str(i) for i in range(10)} | {0x06F0 + i: str(i) for i in range(10)}
 
 
@@ -28,12 +35,16 @@ def script_of(character: str) -> Script:
     return "latin" if name.startswith(("LATIN", "FULLWIDTH LATIN")) else "other"
 
 
+def script_shares(text: str) -> tuple[float, float]:
+    """(Latin, Arabic) letters among the letters of `text`, 0 to 1 each; 0 and 0 for a text without letters."""
+    letters = sum(map(len, _LETTERS.findall(text)))
+    latin, arabic = sum(map(len, _LATIN.findall(text))), sum(map(len, _ARABIC.findall(text)))
+    return (latin / letters, arabic / letters) if letters else (0.0, 0.0)
+
+
 def arabic_share(text: str) -> float:
     """Arabic letters among the letters of `text`, 0 to 1; 0 for a text without letters."""
-    letters = [character for character in text if character.isalpha()]
-    if not letters:
-        return 0.0
-    return sum(script_of(letter) == "arabic" for letter in letters) / len(letters)
+    return script_shares(text)[1]
 
 
 def normalise(text: str) -> str:
@@ -44,9 +55,10 @@ def normalise(text: str) -> str:
     digits stay as they are.
     """
     text = _PRESENTATION_FORMS.sub(_ordinary_letters, text)
-    text = _DROPPED.sub("", unicodedata.normalize("NFC", text))
+    text, dropped = _DROPPED.subn("", unicodedata.normalize("NFC", text))
+    text = " ".join(text.split())
     # Dropping a character can bring a letter and its mark together: compose once more.
-    return unicodedata.normalize("NFC", _SPACES.sub(" ", text).strip())
+    return unicodedata.normalize("NFC", text) if dropped else text
 
 
 def _ordinary_letters(match: re.Match[str]) -> str:
@@ -69,6 +81,10 @@ def comparison_key(text: str) -> str:
 
     Letters alone remain, and every run of digits becomes one `0`.
     """
-    folded = western_digits(remove_diacritics(normalise(text))).casefold()
-    words = re.findall(r"[^\W\d_]+|\d+", folded)
-    return " ".join("0" if word.isdigit() else word for word in words)
+    return " ".join(comparison_words(normalise(text)))
+
+
+def comparison_words(normalised: str, *, fold_digits: bool = True) -> list[str]:
+    """The words of `comparison_key` for a text that is normalised already; `fold_digits` off: numbers stay."""
+    words = _WORDS.findall(remove_diacritics(normalised).casefold())
+    return ["0" if word.isdigit() else word for word in words] if fold_digits else [*map(western_digits, words)]

@@ -1,52 +1,47 @@
-"""Corpora in, a `DatasetDict` with train, dev and test splits out, and a report of what was dropped."""
+"""Corpora in, clean splits without leaks out, and an account of every pair that is not in them."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+import hashlib
+import logging
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from itertools import chain
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
 
-from datasets import Dataset, DatasetDict
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+from datasets import Dataset, DatasetDict, load_from_disk
+from datasets.table import MemoryMappedTable
+from tqdm import tqdm
 
 from mt.config import CorpusConfig, DataConfig
-from mt.data.readers import Pair, check_corpus, read_corpus
-from mt.data.splitting import assign_splits, group_pairs
+from mt.data.cleaning import Rejection
+from mt.data.mixing import mixing_weights
+from mt.data.preparing import Preparation, Prepared, RawPair, prepare_all, usable_cores
+from mt.data.readers import Pair, check_corpus, input_files, is_compressed, read_corpus
+from mt.data.rejects import RejectedFile
+from mt.data.report import LENGTH_STEP, CorpusReport, DataReport, Example
+from mt.data.selecting import DROPS, LEAKS, Selection, select_pairs
+from mt.data.splitting import SPLITS
+from mt.data.store import PairStore
 from mt.errors import ConfigError, DataError
-from mt.text import normalise, remove_diacritics, western_digits
 
-SPLITS = ("train", "dev", "test")
+logger = logging.getLogger(__name__)
+
 COLUMNS = ("source", "target", "corpus", "group")
+"""Columns of the splits."""
 
+REJECTED = "rejected.tsv"
+"""Name of the list of all pairs that are in no split."""
 
-@dataclass
-class CorpusReport:
-    """What became of one corpus."""
-
-    read: int = 0
-    dropped: Counter[str] = field(default_factory=Counter)
-    """Pairs dropped, by rule."""
-    kept: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SPLITS, 0))
-    """Pairs kept, by split."""
-
-
-@dataclass
-class DataReport:
-    """What was read, dropped and kept, by corpus."""
-
-    corpora: dict[str, CorpusReport]
-
-    def as_json(self) -> dict[str, object]:
-        """The content of `data_report.json`."""
-        return {"corpora": {name: asdict(report) for name, report in self.corpora.items()}}
-
-    def as_markdown(self) -> str:
-        """The content of `data_card.md`."""
-        rows = ["| corpus | read | dropped | train | dev | test |", "|---|--:|---|--:|--:|--:|"]
-        for name, report in self.corpora.items():
-            dropped = ", ".join(f"{count} {rule}" for rule, count in sorted(report.dropped.items())) or "none"
-            kept = " | ".join(str(report.kept[split]) for split in SPLITS)
-            rows.append(f"| {name} | {report.read} | {dropped} | {kept} |")
-        return "# Data card\n\nSentence pairs, English to Arabic.\n\n" + "\n".join(rows) + "\n"
+# Starting processes takes a second each; so many bytes take longer than that to clean.
+_BYTES_WORTH_WORKERS = 4_000_000
+_SAMPLES = 10
 
 
 def check_data(config: DataConfig) -> None:
@@ -57,34 +52,9 @@ def check_data(config: DataConfig) -> None:
         check_corpus(name, corpus)
 
 
-def build_data(config: DataConfig) -> tuple[DatasetDict, DataReport]:
-    """Read, normalise, drop, group and split every corpus.
-
-    The splits `train`, `dev` and `test` have the string columns of `COLUMNS`; pairs of one `group` are in one
-    split. A split whose share is 0 is there and empty. Training targets are normalised; dev and test targets are
-    the references, so they stay as they were written. Raises `DataError` where nothing is left to train on.
-    """
-    report = DataReport({name: CorpusReport() for name in config.corpora})
-    kept = list(drop_unusable(_read_all(config, report), report))
-    pairs = [pair for pair, _ in kept]
-    groups = group_pairs(pairs)
-    # Sorted, so that the splits do not depend on the order of the corpora either.
-    splits = assign_splits(sorted(set(groups)), config.dev_share, config.test_share, config.split_key)
-    rows: dict[str, list[dict[str, str]]] = {split: [] for split in SPLITS}
-    for (pair, raw_target), group in zip(kept, groups, strict=True):
-        split = splits[group]
-        target = pair.target if split == "train" else raw_target
-        rows[split].append({"source": pair.source, "target": target, "corpus": pair.corpus, "group": group})
-        report.corpora[pair.corpus].kept[split] += 1
-    for split, share in (("train", 1.0), ("dev", config.dev_share)):
-        if not rows[split] and share > 0:
-            raise DataError(f"the {split} split is empty: the corpora hold {len(pairs)} usable pairs; add more")
-    return DatasetDict({split: _dataset(rows[split]) for split in SPLITS}), report
-
-
 def read_test_set(name: str, corpus: CorpusConfig, config: DataConfig) -> list[Pair]:
     """All pairs of a test set, in file order, normalised on the source side only: a reference stays as it was."""
-    clean = _normaliser(config)
+    clean = _preparation(config, {}).normaliser()
     pairs = [pair._replace(source=clean(pair.source)) for pair in read_corpus(name, corpus)]
     for pair in pairs:
         if not pair.source or not pair.target.strip():
@@ -92,43 +62,202 @@ def read_test_set(name: str, corpus: CorpusConfig, config: DataConfig) -> list[P
     return pairs
 
 
-def drop_unusable(pairs: Iterable[tuple[Pair, str]], report: DataReport) -> Iterator[tuple[Pair, str]]:
-    """Pairs with an empty side, and all but the first of equal pairs, are dropped and counted.
+def build_data(
+    config: DataConfig, directory: Path, test_sets: Mapping[str, CorpusConfig] | None = None
+) -> tuple[DatasetDict, DataReport]:
+    """Read, normalise, clean, group, split and decontaminate every corpus.
 
-    In and out: (normalised pair, target as it was written).
+    directory: an existing one; gets the splits in `data/` and every pair that is in none, with rule and place, in
+    `rejected.tsv`. test_sets: more that training pairs must not overlap; they are not in the splits.
+
+    The splits `train`, `dev` and `test` have the string columns of `COLUMNS`; pairs of one `group` are in one
+    split. A split whose share is 0 is there and empty. Training targets are normalised; dev and test targets are
+    the references, so they stay as they were written. Raises `DataError` where nothing is left to train on, or the
+    disk is full.
     """
-    seen: set[tuple[str, str]] = set()
-    for pair, raw_target in pairs:
-        counts = report.corpora[pair.corpus]
-        if not pair.source or not pair.target:
-            counts.dropped["empty side"] += 1
-        elif (pair.source, pair.target) in seen:
-            counts.dropped["exact duplicate"] += 1
-        else:
-            seen.add((pair.source, pair.target))
-            yield pair, raw_target
+    build = _Build(config, test_sets or {})
+    with _one_sentence(directory), _workspace(directory) as work, RejectedFile(directory / REJECTED) as rejected:
+        with PairStore(work) as store:
+            for chunk in build.prepared():
+                store.append(chunk.texts, chunk.fingerprints)
+                build.account(chunk, rejected)
+            store.finish()
+            selection = select_pairs(store, config, list(build.corpora.values()))
+            build.write(store, selection, rejected, work)
+            build.describe(store, selection)
+        _check_splits(config, build.report)
+        return _save(work, directory / "data"), build.report
 
 
-def _read_all(config: DataConfig, report: DataReport) -> Iterator[tuple[Pair, str]]:
-    clean = _normaliser(config)
-    for name, corpus in config.corpora.items():
-        for pair in read_corpus(name, corpus):
-            report.corpora[name].read += 1
-            yield pair._replace(source=clean(pair.source), target=clean(pair.target)), pair.target.strip()
+class _Build:
+    """The corpora of one build and the account that is kept of them."""
+
+    def __init__(self, config: DataConfig, test_sets: Mapping[str, CorpusConfig]) -> None:
+        self.config = config
+        # A test set may have the name of a corpus.
+        self.corpora = {**{(name, ""): corpus for name, corpus in config.corpora.items()}}
+        self.corpora |= {(name, "test set"): corpus for name, corpus in test_sets.items()}
+        self.names = [name for name, _ in self.corpora]
+        self.report = DataReport({name: CorpusReport() for name in config.corpora})
+
+    def prepared(self) -> Iterator[Prepared]:
+        """Everything that concerns one pair alone."""
+        cleaning = {
+            index: self.config.cleaning if corpus.clean and not kind else None
+            for index, ((_, kind), corpus) in enumerate(self.corpora.items())
+        }
+        pairs = tqdm(self._read(), desc="cleaning", unit=" pairs", unit_scale=True, disable=None, leave=False)
+        return prepare_all(pairs, _preparation(self.config, cleaning), self._workers())
+
+    def _read(self) -> Iterator[RawPair]:
+        for index, ((name, _), corpus) in enumerate(self.corpora.items()):
+            for pair in read_corpus(name, corpus):
+                yield RawPair(pair.source, pair.target, index, pair.place)
+
+    def _workers(self) -> int:
+        if self.config.workers is not None:
+            return self.config.workers
+        files = [input_files(corpus) for corpus in self.corpora.values()]
+        size = sum(file.stat().st_size * (4 if is_compressed(file) else 1) for file in chain.from_iterable(files))
+        return usable_cores() if size > _BYTES_WORTH_WORKERS or not all(files) else 1
+
+    def account(self, chunk: Prepared, rejected: RejectedFile) -> None:
+        """Count and write out what the rules for single pairs rejected."""
+        own = len(self.config.corpora)
+        for pair, rejection in chunk.rejected:
+            if pair.corpus >= own:
+                name = self.names[pair.corpus]
+                raise DataError(f"{pair.place}: an empty side in test set `{name}`; remove the line or complete it")
+            rejected.write(rejection, pair.place, pair.source, pair.target)
+            self._corpus(pair.corpus).drop(rejection, pair.place, pair.source, pair.target)
+        for corpus, count in chunk.read.items():
+            if corpus < own:
+                self._corpus(corpus).read += count
+        for (corpus, place), count in chunk.places.items():
+            if corpus < own:
+                self._corpus(corpus).places[place] += count
+
+    def _corpus(self, index: int) -> CorpusReport:
+        return self.report.corpora[self.names[index]]
+
+    def write(self, store: PairStore, selection: Selection, rejected: RejectedFile, work: Path) -> None:
+        """Stream the texts once more, each to its split or to the rejected ones."""
+        schema = pa.schema([(column, pa.string()) for column in COLUMNS])
+        is_rival = np.zeros(store.size, bool)
+        is_rival[selection.rivals[selection.rivals >= 0]] = True
+        places = store.places(np.flatnonzero(is_rival))
+        start = 0
+        with ExitStack() as stack:
+            writers = []
+            for split in SPLITS:
+                sink = stack.enter_context(pa.OSFile(str(work / f"{split}.arrow"), "wb"))
+                writers.append(stack.enter_context(pa.ipc.new_stream(sink, schema)))
+            for batch in store.texts():
+                here = np.arange(start, start + batch.num_rows)
+                for level, writer in enumerate(writers):
+                    is_here = selection.kept[here] & selection.is_own[here] & (selection.levels[here] == level)
+                    writer.write_batch(self._rows(batch, np.flatnonzero(is_here), selection.groups[here], level))
+                self._write_dropped(batch, here[selection.dropped[here] > 0], start, selection, places, rejected)
+                start += batch.num_rows
+
+    def _rows(self, batch: pa.RecordBatch, rows: Any, groups: Any, level: int) -> pa.RecordBatch:
+        texts = batch.take(pa.array(rows))
+        target = texts["target"]
+        if level > 0:
+            # The reference stays as it was written.
+            target = pyarrow.compute.coalesce(texts["reference"], target)
+        names = pa.array(self.names).take(texts["corpus"])
+        group = pa.array([f"{group:016x}" for group in groups[rows].tolist()], pa.string())
+        return pa.record_batch([texts["source"], target, names, group], names=list(COLUMNS))
+
+    def _write_dropped(
+        self,
+        batch: pa.RecordBatch,
+        indices: Any,
+        start: int,
+        selection: Selection,
+        places: Mapping[int, str],
+        rejected: RejectedFile,
+    ) -> None:
+        for index, row in zip(indices.tolist(), batch.take(pa.array(indices - start)).to_pylist(), strict=True):
+            rule = DROPS[selection.dropped[index] - 1]
+            rival = int(selection.rivals[index])
+            detail = f"{places[rival]}" if rival >= 0 else ""
+            if rule in LEAKS:
+                detail += f" in {SPLITS[selection.levels[rival]]}"
+            rejection = Rejection(rule, detail)
+            rejected.write(rejection, row["place"], row["source"], row["target"])
+            self._corpus(row["corpus"]).drop(rejection, row["place"], row["source"], row["target"])
+
+    def describe(self, store: PairStore, selection: Selection) -> None:
+        """Count what is kept, by corpus, split and length, and draw the samples."""
+        corpus_of, pairs = store.column("corpora", np.int32), store.column("pairs", np.uint64)
+        is_kept = selection.kept & selection.is_own
+        counts = {side: store.side(side).counts for side in ("source", "target")}
+        for index, name in enumerate(self.config.corpora):
+            report, mine = self.report.corpora[name], is_kept & (corpus_of == index)
+            for level, split in enumerate(SPLITS):
+                report.kept[split] = int((mine & (selection.levels == level)).sum())
+            report.source_words = np.bincount(counts["source"][mine] // LENGTH_STEP).tolist()
+            report.target_words = np.bincount(counts["target"][mine] // LENGTH_STEP).tolist()
+            training = np.flatnonzero(mine & (selection.levels == 0))
+            drawn = training[np.argsort(pairs[training], kind="stable")[:_SAMPLES]]
+            rows = store.rows(drawn).values()
+            report.samples = [Example(row["place"], row["source"], row["target"]) for row in rows]
+        weights = mixing_weights(self.config, {name: r.kept["train"] for name, r in self.report.corpora.items()})
+        for name, report in self.report.corpora.items():
+            report.epoch_pairs = round(report.kept["train"] * weights[name], 1)
 
 
-def _normaliser(config: DataConfig) -> Callable[[str], str]:
-    steps = [normalise]
-    steps += [remove_diacritics] if config.remove_diacritics else []
-    steps += [western_digits] if config.western_digits else []
-
-    def clean(text: str) -> str:
-        for step in steps:
-            text = step(text)
-        return text
-
-    return clean
+def _preparation(config: DataConfig, cleaning: dict[int, Any]) -> Preparation:
+    return Preparation(cleaning, config.split_key, config.remove_diacritics, config.western_digits)
 
 
-def _dataset(rows: list[dict[str, str]]) -> Dataset:
-    return Dataset.from_dict({column: [row[column] for row in rows] for column in COLUMNS})
+@contextmanager
+def _workspace(directory: Path) -> Iterator[Path]:
+    """A directory for the files in between; gone afterwards, also after an error."""
+    work = Path(mkdtemp(prefix="building-", dir=directory))
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def _one_sentence(directory: Path) -> Iterator[None]:
+    """A full disk, or one that cannot be written, in the user's words."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"{directory}: the build cannot be written ({error.strerror or error}); nothing half-done is kept: "
+            "free space, or set data.cache_dir to another disk"
+        ) from error
+
+
+def _check_splits(config: DataConfig, report: DataReport) -> None:
+    usable = {split: sum(corpus.kept[split] for corpus in report.corpora.values()) for split in SPLITS}
+    is_pinned = {split: any(corpus.split == split for corpus in config.corpora.values()) for split in SPLITS}
+    for split, share in (("train", 1.0), ("dev", config.dev_share), ("test", config.test_share)):
+        if not usable[split] and (share > 0 or is_pinned[split]):
+            dropped = ", ".join(f"{count} {rule}" for rule, count in report.dropped.most_common(3))
+            raise DataError(
+                f"the {split} split is empty: the corpora hold {sum(usable.values())} usable pairs"
+                + (f" (dropped: {dropped})" if dropped else "")
+                + "; add more"
+            )
+
+
+def _save(work: Path, directory: Path) -> DatasetDict:
+    """The splits as `datasets` saves them, the same bytes for the same pairs."""
+    splits = {}
+    for split in SPLITS:
+        path = work / f"{split}.arrow"
+        with path.open("rb") as file:
+            # The one that `datasets` would give it changes from run to run.
+            fingerprint = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        splits[split] = Dataset(MemoryMappedTable.from_file(str(path)), fingerprint=fingerprint)
+    DatasetDict(splits).save_to_disk(directory)
+    saved = load_from_disk(directory)
+    assert isinstance(saved, DatasetDict)
+    return saved

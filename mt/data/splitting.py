@@ -1,66 +1,117 @@
-"""Train, dev and test splits that cannot leak into each other."""
+"""Train, dev and test splits that cannot leak into each other, and that a growing corpus does not move."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
-from typing import Literal
+from collections.abc import Sequence
 
-from mt.data.readers import Pair
-from mt.text import comparison_key
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-Split = Literal["train", "dev", "test"]
+from mt.data.fingerprints import Hashes
+from mt.data.neighbours import Clusters, Levels
+from mt.data.selection import Indices, Mask
+
+SPLITS = ("train", "dev", "test")
+"""Names of the splits by level."""
+
+TRAIN, DEV, TEST = 0, 1, 2
+"""Levels: of two pairs that must not be apart, the one of the lower level goes."""
 
 
-def group_pairs(pairs: Sequence[Pair]) -> list[str]:
-    """One group id for each pair; pairs that share a sentence share the group.
+def assign_levels(positions: NDArray[np.float64], dev_share: float, test_share: float) -> Levels:
+    """The split of each pair by its position alone: neither order nor other pairs have a say."""
+    levels = np.full(len(positions), TRAIN, np.int8)
+    levels[positions < test_share + dev_share] = DEV
+    levels[positions < test_share] = TEST
+    return levels
 
-    Two sentences are the same if they differ only in case, digits, punctuation, diacritics and spacing; English
-    and Arabic both count, also through a third pair. The id is a hash of the group's content, not of its position.
+
+def find_leaks(sides: Sequence[Clusters], levels: Levels, kept: Mask) -> Indices:
+    """Pairs to drop so that no two alike ones are in different splits.
+
+    Returns int (pairs,): the index of a pair of a higher split that is like this one, -1 where there is none.
+    First the pairs like a test pair go, then the training pairs like a dev pair that is still there. A pair is never
+    moved instead: what is in training, or in the test split, would change when others are added.
     """
-    parent: dict[str, str] = {}
-
-    def root(key: str) -> str:
-        while parent.setdefault(key, key) != key:
-            parent[key] = key = parent[parent[key]]
-        return key
-
-    sides = [_side_keys(pair) for pair in pairs]
-    for source, target in sides:
-        low, high = sorted((root(source), root(target)))
-        parent[high] = low
-    # The smaller hash became the root, so a group is named after its smallest key.
-    return [root(source) for source, _ in sides]
+    rivals = np.full(len(levels), -1, np.int64)
+    for level in (TEST, DEV):
+        holders = np.flatnonzero(kept & (levels == level) & (rivals < 0))
+        near = [_pairs_near(side, holders) for side in sides]
+        for side, near_cluster in zip(sides, near, strict=True):
+            lower = np.flatnonzero(kept & (levels < level) & (rivals < 0))
+            rivals[lower] = near_cluster[side.of_pair[lower]]
+    return rivals
 
 
-def _side_keys(pair: Pair) -> tuple[str, str]:
-    return (
-        _digest("source " + (comparison_key(pair.source) or pair.source)),
-        _digest("target " + (comparison_key(pair.target) or pair.target)),
-    )
+def _pairs_near(side: Clusters, holders: Indices) -> Indices:
+    """int (clusters,): a pair of `holders` in the cluster or in a neighbour of it, else -1."""
+    inside = np.full(side.size, -1, np.int64)
+    inside[side.of_pair[holders]] = holders
+    near = inside.copy()
+    for one, other in (side.edges.T, side.edges.T[::-1]):
+        is_found = (near[one] < 0) & (inside[other] >= 0)
+        near[one[is_found]] = inside[other[is_found]]
+    return near
 
 
-def assign_splits(groups: Iterable[str], dev_share: float, test_share: float, key: str) -> dict[str, Split]:
-    """The split of each group: a hash keyed by `key`, so neither order nor other groups matter.
+def group_pairs(sides: Sequence[Clusters], kept: Mask) -> Indices:
+    """int (pairs,): equal numbers for pairs that are alike, also through others; -1 for pairs that are not kept."""
+    members = np.flatnonzero(kept)
+    links = []
+    for side in sides:
+        first = np.full(side.size, -1, np.int64)
+        first[side.of_pair[members[::-1]]] = members[::-1]
+        links.append(np.stack([members, first[side.of_pair[members]]]))
+        edges = first[side.edges]
+        links.append(edges[(edges >= 0).all(axis=1)].T)
+    one, other = np.concatenate(links, axis=1)
+    graph = coo_array((np.ones(len(one), bool), (one, other)), shape=(len(kept), len(kept)))
+    groups = connected_components(graph, directed=False)[1].astype(np.int64)
+    groups[~kept] = -1
+    return groups
 
-    The one exception serves tiny corpora: a split that was asked for but came out empty gets the group that
-    hashed nearest to it, as long as the training split keeps one.
+
+def group_names(groups: Indices, keys: Hashes) -> Hashes:
+    """uint64 (pairs,): the smallest key of each pair's group, so that a name tells of content, not of order."""
+    names = np.full(groups.max(initial=-1) + 1, np.iinfo(np.uint64).max, np.uint64)
+    is_kept = groups >= 0
+    np.minimum.at(names, groups[is_kept], keys[is_kept])
+    return names[groups] if len(names) else np.zeros(len(groups), np.uint64)
+
+
+def over_limit(candidates: Mask, groups: Indices, positions: NDArray[np.float64], limit: int | None) -> Mask:
+    """The pairs of a split that are too many: whole groups stay, in order of position, while they fit in `limit`."""
+    too_many = np.zeros(len(candidates), bool)
+    members = np.flatnonzero(candidates)
+    if limit is None or len(members) <= limit:
+        return too_many
+    ids, first, sizes = np.unique(groups[members], return_inverse=True, return_counts=True)
+    lowest = np.ones(len(ids))
+    np.minimum.at(lowest, first, positions[members])
+    is_over = np.zeros(len(ids), bool)
+    taken = 0
+    for group in np.argsort(lowest, kind="stable"):
+        is_over[group] = taken + sizes[group] > limit
+        taken += 0 if is_over[group] else int(sizes[group])
+    too_many[members] = is_over[first]
+    return too_many
+
+
+def fill_empty_splits(
+    levels: Levels, movable: Mask, groups: Indices, positions: NDArray[np.float64], wanted: Sequence[int]
+) -> Levels:
+    """Give each empty split of `wanted` the training group that lies nearest to it, while one remains.
+
+    This serves corpora of a few pairs. Only here may a pair change splits later, when its corpus has grown so much
+    that the hash fills the split by itself.
     """
-    position = {group: _unit_interval(key, group) for group in groups}
-    splits: dict[str, Split] = {}
-    for group, value in position.items():
-        splits[group] = "test" if value < test_share else "dev" if value < test_share + dev_share else "train"
-    for split, share in (("test", test_share), ("dev", dev_share)):
-        candidates = sorted((group for group in splits if splits[group] == "train"), key=position.__getitem__)
-        if share > 0 and split not in splits.values() and len(candidates) > 1:
-            splits[candidates[0]] = split  # type: ignore[assignment]
-    return splits
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _unit_interval(key: str, group: str) -> float:
-    digest = hashlib.sha256(f"{key}\0{group}".encode()).digest()
-    return int.from_bytes(digest[:8]) / 2**64
+    levels = levels.copy()
+    for level in sorted(wanted, reverse=True):
+        candidates = np.flatnonzero(movable & (levels == TRAIN))
+        if (levels[groups >= 0] == level).any() or len(np.unique(groups[candidates])) < 2:
+            continue
+        nearest = candidates[np.argmin(positions[candidates])]
+        levels[groups == groups[nearest]] = level
+    return levels

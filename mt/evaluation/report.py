@@ -6,21 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from mt.evaluation.metrics import METRICS
 from mt.evaluation.scoring import SIGNIFICANT, Evaluation, is_better, verdict
 
-_TEMPLATE = Path(__file__).with_name("report.html.jinja")
 
-
-def render_report(title: str, evaluation: Evaluation, facts: Mapping[str, str]) -> str:
-    """The page. `facts` are shown as a list of names and values; all text is escaped."""
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATE.parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    return environment.get_template(_TEMPLATE.name).render(
+def render_report(
+    title: str, evaluation: Evaluation, facts: Mapping[str, str], data: Mapping[str, Any] | None = None
+) -> str:
+    """The page. `facts` are shown as a list of names and values, `data` as a data card; all text is escaped."""
+    return _template("report.html.jinja").render(
         title=title,
+        data=data,
         baseline=evaluation.baseline,
         metrics=METRICS,
         significant=SIGNIFICANT,
@@ -28,6 +26,18 @@ def render_report(title: str, evaluation: Evaluation, facts: Mapping[str, str]) 
         sets=[_test_set_view(evaluation, index) for index in range(len(evaluation.test_sets))],
         signatures=sorted({(score.metric, score.signature) for score in evaluation.scores}),
     )
+
+
+def render_data_card(title: str, data: Mapping[str, Any]) -> str:
+    """The data card as a page of its own."""
+    return _template("data_card.html.jinja").render(title=title, data=data)
+
+
+def _template(name: str) -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template(name)
 
 
 def _test_set_view(evaluation: Evaluation, index: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from mt.data.mixing import EpochMix
 from mt.errors import DataError
 from mt.training.loss import IGNORED_LABEL
 
@@ -29,10 +30,12 @@ class EncodedPair(NamedTuple):
 class EncodedPairs(Dataset[EncodedPair]):
     """The training split as token ids."""
 
-    def __init__(self, sources: Sequence[list[int]], targets: Sequence[list[int]]) -> None:
+    def __init__(self, sources: Sequence[list[int]], targets: Sequence[list[int]], mix: EpochMix | None = None) -> None:
         self.pairs = [EncodedPair(*pair) for pair in zip(sources, targets, strict=True)]
         self.lengths = np.array([(len(pair.source), len(pair.target)) for pair in self.pairs]).reshape(-1, 2)
         """int (pairs, 2): source and target tokens of each pair."""
+        self.mix = mix
+        """Which pairs an epoch holds; None: each once."""
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -89,14 +92,15 @@ class BatchPlan(NamedTuple):
 class TokenBatchSampler(Sampler[list[int]]):
     """Micro-batches of a whole training run, for one of `world_size` processes.
 
-    One epoch after the other, each with every pair exactly once and a shuffle of its own that depends on `seed`
-    and the epoch alone: a resumed run skips to its place, and every process derives its share without talking to
+    One epoch after the other, each with every pair exactly once, or as `mix` has it, and a shuffle of its own that
+    depends on `seed` and the epoch alone: a resumed run skips to its place, and every process derives its share without talking to
     the others. Updates run across the border of two epochs, so all have the same number of micro-batches.
     """
 
     def __init__(
         self,
         lengths: NDArray[np.int_],
+        mix: EpochMix | None = None,
         *,
         tokens_per_update: int,
         micro_batch_tokens: int,
@@ -108,16 +112,16 @@ class TokenBatchSampler(Sampler[list[int]]):
     ) -> None:
         if len(lengths) < world_size:
             raise DataError(f"{len(lengths)} training pairs cannot feed {world_size} processes; add pairs or use fewer")
-        self.lengths, self.max_tokens, self.seed = lengths, micro_batch_tokens, seed
+        self.lengths, self.mix, self.max_tokens, self.seed = lengths, mix, micro_batch_tokens, seed
         self.rank, self.world_size = rank, world_size
         self.plan = self._plan(tokens_per_update, epochs, max_updates)
 
     def _plan(self, tokens_per_update: int, epochs: float, max_updates: int | None) -> BatchPlan:
         # An update that is smaller than a micro-batch needs smaller micro-batches, not fewer than one.
         self.max_tokens = min(self.max_tokens, max(1, tokens_per_update // self.world_size))
-        target_tokens = int(self.lengths[:, 1].sum())
-        per_process = len(self.epoch(0)) / self.world_size
-        accumulation = max(1, round(tokens_per_update * per_process / target_tokens))
+        batches = self.epoch(0)
+        per_process = len(batches) / self.world_size
+        accumulation = max(1, round(tokens_per_update * per_process / self._target_tokens(batches)))
         micro_batches = 0.0
         for epoch in range(math.ceil(epochs)):
             micro_batches += len(self.epoch(epoch)) / self.world_size * min(1.0, epochs - epoch)
@@ -126,7 +130,13 @@ class TokenBatchSampler(Sampler[list[int]]):
 
     def epoch(self, epoch: int) -> list[list[int]]:
         """All processes' micro-batches of one epoch, a multiple of the number of processes."""
-        batches = token_batches(self.lengths, self.max_tokens, np.random.default_rng((self.seed, epoch)))
+        pairs = np.arange(len(self.lengths)) if self.mix is None else self.mix.epoch(epoch)
+        if len(pairs) < self.world_size:
+            raise DataError(
+                f"an epoch of {len(pairs)} pairs cannot feed {self.world_size} processes; raise the weights"
+            )
+        places = token_batches(self.lengths[pairs], self.max_tokens, np.random.default_rng((self.seed, epoch)))
+        batches = [pairs[batch].tolist() for batch in places]
         while len(batches) % self.world_size:
             largest = max(batches, key=len)
             batches.remove(largest)
@@ -145,8 +155,11 @@ class TokenBatchSampler(Sampler[list[int]]):
 
     def tokens_per_update(self) -> float:
         """Target tokens of an average update, over all processes."""
-        micro_batches = self.plan.accumulation * self.world_size
-        return float(self.lengths[:, 1].sum()) / len(self.epoch(0)) * micro_batches
+        batches = self.epoch(0)
+        return self._target_tokens(batches) / len(batches) * self.plan.accumulation * self.world_size
+
+    def _target_tokens(self, batches: list[list[int]]) -> int:
+        return int(self.lengths[np.concatenate(batches), 1].sum())
 
     def tokens_seen(self, updates: int) -> dict[str, int]:
         """Source and target tokens, padding not counted, of the first `updates` updates of all processes."""

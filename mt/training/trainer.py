@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from accelerate.utils import gather_object
-from datasets import Dataset, DatasetDict
+from datasets import DatasetDict
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments
 
 from mt.config import Config, DecodingConfig, TrainingConfig
-from mt.decoding import translate
+from mt.data.mixing import EpochMix, mixing_weights
+from mt.decoding import tagged, translate
 from mt.errors import DataError, ModelError
 from mt.evaluation.metrics import bleu, chrf
 from mt.model import Translator
 from mt.processes import process_state, uses_cpu
 from mt.training.batching import BatchPlan, Collator, EncodedPairs, TokenBatchSampler, token_batches
 from mt.training.loss import IGNORED_LABEL, summed_loss
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -144,6 +148,7 @@ def batch_sampler(
     """The sampler that `config` asks for."""
     return TokenBatchSampler(
         train.lengths,
+        train.mix,
         tokens_per_update=config.tokens_per_update,
         micro_batch_tokens=config.micro_batch_tokens,
         epochs=config.epochs,
@@ -158,26 +163,28 @@ def encode_splits(translator: Translator, data: DatasetDict, config: Config) -> 
     """(train, dev, training pairs left out because a side has too many tokens)."""
     max_source = min(config.data.max_source_tokens, translator.max_tokens)
     max_target = min(config.data.max_target_tokens, translator.max_tokens)
-    sources, targets = _encode(translator, data["train"])
+    corpora, weights = list(data["train"]["corpus"]), mixing_weights(config.data, Counter(data["train"]["corpus"]))
+    tags = [config.data.corpora[corpus].tag for corpus in corpora]
+    texts = [f"{tag} {text}" if tag else text for tag, text in zip(tags, data["train"]["source"], strict=True)]
+    sources, targets = translator.encode_sources(texts), translator.encode_targets(list(data["train"]["target"]))
     fits = [len(s) <= max_source and len(t) <= max_target for s, t in zip(sources, targets, strict=True)]
     if not any(fits):
         raise DataError(f"no training pair has at most {max_source} source and {max_target} target tokens")
-    train = EncodedPairs(_kept(sources, fits), _kept(targets, fits))
+    mix = None if set(weights.values()) == {1.0} else EpochMix(_kept(corpora, fits), weights, config.seed)
+    train = EncodedPairs(_kept(sources, fits), _kept(targets, fits), mix)
     dev = data["dev"]
     size = min(config.training.dev_sentences, len(dev))
     sample = np.sort(np.random.default_rng(0).permutation(len(dev))[:size])
-    dev_sources, dev_targets = _encode(translator, dev)
+    dev_sources = translator.encode_sources(tagged(list(dev["source"]), config.decoding.tag))
+    dev_targets = translator.encode_targets(list(dev["target"]))
     limit = translator.max_tokens
     encoded = EncodedPairs([ids[:limit] for ids in dev_sources], [ids[:limit] for ids in dev_targets])
     chosen = dev.select(sample)
-    return train, DevSplit(encoded, list(chosen["source"]), list(chosen["target"])), fits.count(False)
+    sample_sources = tagged(list(chosen["source"]), config.decoding.tag)
+    return train, DevSplit(encoded, sample_sources, list(chosen["target"])), fits.count(False)
 
 
-def _encode(translator: Translator, split: Dataset) -> tuple[list[list[int]], list[list[int]]]:
-    return translator.encode_sources(list(split["source"])), translator.encode_targets(list(split["target"]))
-
-
-def _kept(rows: list[list[int]], keep: list[bool]) -> list[list[int]]:
+def _kept(rows: list[Row], keep: list[bool]) -> list[Row]:
     return [row for row, is_kept in zip(rows, keep, strict=True) if is_kept]
 
 

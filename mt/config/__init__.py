@@ -1,0 +1,91 @@
+"""Every option, once: frozen dataclasses with a docstring under each field.
+
+`mt.cli` turns a YAML file and `--section.key value` overrides into a `Config`. The docstrings are the
+help texts. Values that cannot work are refused here, with the key's name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mt.config.checks import require, require_positive
+from mt.config.data import CleaningConfig, CorpusConfig, DataConfig
+from mt.config.model import ModelConfig, ScratchConfig
+from mt.config.training import TrainingConfig
+
+__all__ = [
+    "CleaningConfig",
+    "Config",
+    "CorpusConfig",
+    "DataConfig",
+    "DecodingConfig",
+    "EvaluationConfig",
+    "ModelConfig",
+    "ScratchConfig",
+    "TrainingConfig",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodingConfig:
+    """How hypotheses are made for the final scores."""
+
+    num_beams: int = 4
+    """Beam width; 1 is greedy."""
+
+    length_penalty: float = 1.0
+    """Above 1 favours longer hypotheses."""
+
+    max_length_ratio: float = 2.0
+    """A hypothesis stops at this many target tokens per source token, plus 10."""
+
+    batch_tokens: int = 4096
+    """Padded source tokens decoded at once."""
+
+    tag: str = ""
+    """Put before every source, for a model that was trained with the `tag` of a corpus. The base model, which was
+    not, is given none."""
+
+    def __post_init__(self) -> None:
+        require_positive("decoding", self, ["num_beams", "length_penalty", "max_length_ratio", "batch_tokens"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationConfig:
+    """What the models are scored on."""
+
+    test_sets: dict[str, CorpusConfig] = field(default_factory=dict)
+    """Further test sets by name, beside the corpora's own test split, which is called `test`:
+    --evaluation.test_sets.flores devtest.tsv"""
+
+    resamples: int = 1000
+    """Bootstrap resamples behind each confidence interval and p-value."""
+
+    def __post_init__(self) -> None:
+        require(self.resamples >= 100, "evaluation.resamples", "be at least 100", self.resamples)
+        require("test" not in self.test_sets, "evaluation.test_sets", "not use the name `test`", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """One experiment."""
+
+    name: str = "run"
+    """Names the run and, unless `output_dir` is given, its directory runs/<name>."""
+
+    output_dir: str | None = None
+    """The run directory. Default: runs/<name>."""
+
+    seed: int = 1
+    """Seeds weights, shuffling, dropout and resampling."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    decoding: DecodingConfig = field(default_factory=DecodingConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+
+    def __post_init__(self) -> None:
+        plain = self.name not in ("", ".", "..") and "/" not in self.name
+        require(plain, "name", "be usable as a directory's name", self.name)
+        require(self.seed >= 0, "seed", "be at least 0", self.seed)

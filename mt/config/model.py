@@ -1,0 +1,69 @@
+"""Which model training starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from mt.config.checks import require, require_positive, require_share
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScratchConfig:
+    """A new Marian model with a vocabulary learnt from the training split."""
+
+    vocabulary_size: int = 8000
+    """SentencePiece unigram pieces, shared by source and target."""
+
+    d_model: int = 256
+    """Width of the layers."""
+
+    encoder_layers: int = 6
+    """Layers that read the source."""
+
+    decoder_layers: int = 3
+    """Layers that write the target; fewer than in the encoder cost little quality and decode faster."""
+
+    attention_heads: int = 4
+    """Heads per attention layer."""
+
+    ffn_dim: int = 1024
+    """Inner width of the feed-forward layers."""
+
+    def __post_init__(self) -> None:
+        require_positive("model.scratch", self, self.__dataclass_fields__)
+        fits = self.d_model % self.attention_heads == 0
+        require(fits, "model.scratch.d_model", "be a multiple of attention_heads", self.d_model)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """The model that training starts from."""
+
+    name: str = "tiny-en-ar"
+    """A hub name, a directory, or `tiny-en-ar`, the small model that comes with this project."""
+
+    revision: str = "main"
+    """Commit, tag or branch of a hub model. The commit it resolved to stands in the run's manifest."""
+
+    source_language: str = "en"
+    """Language of the source; a two-letter code, or the model's own code (`eng_Latn`)."""
+
+    target_language: str = "ar"
+    """Language of the target; `ar`, or the model's own code (`ara`, `arb_Arab`, `apc_Arab`, `ar_AR`)."""
+
+    dropout: float | None = None
+    """Dropout while training. Default: what the model was trained with."""
+
+    scratch: ScratchConfig | None = None
+    """Start from random weights instead of `name`."""
+
+    skip_doctor: bool = False
+    """Train even if the model fails the check of `mt doctor`."""
+
+    def __post_init__(self) -> None:
+        if self.dropout is not None:
+            require_share("model.dropout", self.dropout)
+
+    def with_name(self, name: str) -> ModelConfig:
+        """The same options for another model."""
+        return replace(self, name=name, scratch=None)

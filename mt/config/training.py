@@ -1,0 +1,76 @@
+"""How the model is fine-tuned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mt.config.checks import require, require_positive, require_share
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How the model is fine-tuned."""
+
+    epochs: float = 10.0
+    """Passes over the training split."""
+
+    max_updates: int | None = None
+    """Stop after this many optimizer updates, whatever `epochs` says."""
+
+    tokens_per_update: int = 4096
+    """Target tokens per optimizer update, over all processes (approximately): the batch size."""
+
+    micro_batch_tokens: int = 4096
+    """Padded tokens that one device takes at once, on the longer side: the memory it needs. Updates
+    larger than this are accumulated."""
+
+    learning_rate: float = 2e-5
+    """Peak learning rate."""
+
+    schedule: Literal["linear", "cosine", "inverse_sqrt", "constant_with_warmup"] = "linear"
+    """What the learning rate does after the warm-up."""
+
+    warmup_updates: int = 0
+    """Updates over which the learning rate rises from 0 to its peak."""
+
+    label_smoothing: float = 0.1
+    """Share of the probability spread over the whole vocabulary (Szegedy et al., 2016)."""
+
+    weight_decay: float = 0.01
+    """AdamW's decay of weights; biases and layer norms are spared."""
+
+    adam_beta2: float = 0.98
+    """Decay of AdamW's second moment; 0.98 is customary for translation (Vaswani et al., 2017)."""
+
+    max_grad_norm: float = 1.0
+    """Gradients of a larger norm are scaled down to it. 0: never."""
+
+    eval_every_updates: int = 100
+    """Updates between two looks at the dev split; each also saves a checkpoint."""
+
+    log_every_updates: int = 10
+    """Updates between two lines of metrics.jsonl."""
+
+    dev_sentences: int = 200
+    """Sentences of the dev split that are decoded at each look; the dev loss always takes all."""
+
+    keep_checkpoints: int = 2
+    """Checkpoints kept on disk; the best one is always among them."""
+
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """`auto`: bf16 autocast over float32 weights where the GPU has it, else float32."""
+
+    report_to: list[str] = field(default_factory=lambda: ["tensorboard"])
+    """Trackers, by the names of `transformers`: tensorboard, wandb, mlflow, trackio."""
+
+    def __post_init__(self) -> None:
+        positive = ["epochs", "max_updates", "tokens_per_update", "micro_batch_tokens", "learning_rate"]
+        require_positive("training", self, positive)
+        require_positive("training", self, ["eval_every_updates", "log_every_updates", "dev_sentences"])
+        require_share("training.label_smoothing", self.label_smoothing)
+        require(0 < self.adam_beta2 < 1, "training.adam_beta2", "be between 0 and 1", self.adam_beta2)
+        require(self.keep_checkpoints >= 2, "training.keep_checkpoints", "be at least 2", self.keep_checkpoints)
+        for name in ("warmup_updates", "weight_decay", "max_grad_norm"):
+            value = getattr(self, name)
+            require(value >= 0, f"training.{name}", "be at least 0", value)

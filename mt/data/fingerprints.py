@@ -1,0 +1,155 @@
+"""Sentences as numbers: what duplicates, neighbours and splits are found by, without holding the texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+from rensa import RMinHash
+from xxhash import xxh3_64_intdigest
+
+from mt.text import comparison_words
+
+Hashes = NDArray[np.uint64]
+
+BANDS = 24
+"""Bands of locality-sensitive hashing per sentence."""
+
+_ROWS_PER_BAND = 4
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of many sentences, as hashes, one sentence after the other."""
+
+    hashes: Hashes
+    counts: NDArray[np.int64]
+    """int (sentences,): how many of `hashes` belong to each sentence."""
+
+    def ngrams(self, length: int) -> Words:
+        """The hashes of all runs of `length` words inside a sentence."""
+        windows = len(self.hashes) - length + 1
+        counts = np.maximum(self.counts - length + 1, 0)
+        if windows <= 0:
+            return Words(np.empty(0, np.uint64), np.zeros_like(counts))
+        mixed = np.zeros(windows, np.uint64)
+        for offset in range(length):
+            mixed = mixed * _MULTIPLIER + self.hashes[offset : offset + windows]
+        starts = np.repeat(np.cumsum(self.counts) - self.counts, counts)
+        inside = starts + np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        return Words(scramble(mixed[inside]), counts)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of many pairs; every array has a row for each pair, but for those in `words`."""
+
+    words: Words
+    """Case, punctuation and diacritics do not count; a number is a 0."""
+    keys: Hashes
+    """Of all words: equal for sentences that differ in nothing that counts."""
+    letters: Hashes
+    """Likewise, but here the digits count."""
+    bands: NDArray[np.uint32]
+    """(pairs, BANDS): two sentences are likely to share one if they share most words and word pairs."""
+
+
+@dataclass(frozen=True)
+class Fingerprints:
+    """What is kept of a chunk of pairs besides their text."""
+
+    source: Side
+    target: Side
+    pairs: Hashes
+    """Of both texts as they are."""
+    positions: NDArray[np.float64]
+    """0 to 1, uniform; decides the split."""
+
+
+def fingerprint(sources: Sequence[str], targets: Sequence[str], split_key: str) -> Fingerprints:
+    """Fingerprints of normalised pairs.
+
+    A pair's position depends on one word triple of its source, that of the smallest hash (min-wise hashing, Broder,
+    1997): near-duplicates, which share most triples, mostly share the position, and no other pair has a say in it.
+    """
+    source = _side(sources)
+    texts = zip(sources, targets, strict=True)
+    pairs = np.array([_hash(f"{one}\0{other}") for one, other in texts], np.uint64)
+    anchors = _smallest(source.words.ngrams(3), source.keys)
+    positions = [_hash(f"{split_key}\0{anchor}") / 2**64 for anchor in anchors.tolist()]
+    return Fingerprints(source, _side(targets), pairs, np.array(positions, np.float64))
+
+
+def concatenate(parts: Sequence[Fingerprints]) -> Fingerprints:
+    """The chunks as one."""
+    joined = _concatenate(parts)
+    assert isinstance(joined, Fingerprints)
+    return joined
+
+
+def _concatenate(parts: Sequence[object]) -> object:
+    first = parts[0]
+    if isinstance(first, np.ndarray):
+        return np.concatenate(parts)  # type: ignore[arg-type]
+    names = [field.name for field in fields(first)]  # type: ignore[arg-type]
+    return type(first)(*(_concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def _side(texts: Sequence[str]) -> Side:
+    tokens = [comparison_words(text) or [text] for text in texts]
+    hashes = _WordHashes()
+    flat = [hashes[word] for sentence in tokens for word in sentence]
+    words = Words(np.array(flat, np.uint64), np.array([len(sentence) for sentence in tokens], np.int64))
+    keys = [_hash(" ".join(sentence)) for sentence in tokens]
+    # Only a text with digits can have letters that differ from its key.
+    letters = [
+        _hash(" ".join(comparison_words(text, fold_digits=False))) if "0" in sentence else key
+        for text, sentence, key in zip(texts, tokens, keys, strict=True)
+    ]
+    return Side(words, np.array(keys, np.uint64), np.array(letters, np.uint64), _bands(words))
+
+
+class _WordHashes(dict[str, int]):
+    def __missing__(self, word: str) -> int:
+        self[word] = value = _hash(word)
+        return value
+
+
+def _hash(text: str) -> int:
+    return xxh3_64_intdigest(text.encode())
+
+
+def _smallest(ngrams: Words, otherwise: Hashes) -> Hashes:
+    """The smallest hash of each sentence's n-grams; for one without any, `otherwise`."""
+    smallest = otherwise.copy()
+    has_any = ngrams.counts > 0
+    if has_any.any():
+        starts = (np.cumsum(ngrams.counts) - ngrams.counts)[has_any]
+        smallest[has_any] = np.minimum.reduceat(ngrams.hashes, starts)
+    return smallest
+
+
+def _bands(words: Words) -> NDArray[np.uint32]:
+    """MinHash signatures of words and word pairs, hashed band by band (Leskovec et al., 2014, chapter 3)."""
+    pairs = words.ngrams(2)
+    owners = np.concatenate([np.repeat(np.arange(len(part.counts)), part.counts) for part in (words, pairs)])
+    order = np.argsort(owners, kind="stable")
+    shingles = np.concatenate([scramble(words.hashes), pairs.hashes])[order]
+    offsets = np.concatenate([[0], np.cumsum(words.counts + pairs.counts)]).astype(np.uint64)
+    size = BANDS * _ROWS_PER_BAND
+    matrix = RMinHash.digest_matrix_from_flat_token_hashes(shingles, offsets, size, 1)
+    signature = np.array(matrix.to_rows(), np.uint64).reshape(-1, BANDS, _ROWS_PER_BAND)
+    mixed = np.zeros(signature.shape[:2], np.uint64)
+    for row in range(_ROWS_PER_BAND):
+        mixed = scramble(mixed * _MULTIPLIER + signature[:, :, row])
+    return mixed.astype(np.uint32)
+
+
+def scramble(hashes: Hashes) -> Hashes:
+    """Spread the information of each hash over all its bits (the finalizer of SplitMix64, Steele et al., 2014)."""
+    hashes = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    hashes = (hashes ^ (hashes >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return hashes ^ (hashes >> np.uint64(31))

@@ -1,0 +1,25 @@
+"""`pairs`: a sentence and its translation on one line, with nothing between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from mt.config import CorpusConfig
+from mt.data.border import split_at_border
+from mt.data.formats.lines import read_lines, shorten
+from mt.errors import DataError
+
+
+def read_pairs(path: Path, _: CorpusConfig) -> Iterator[tuple[str, str, str]]:
+    """Raises `DataError` for a line without a recognisable border."""
+    for number, line in read_lines(path):
+        if not line.strip():
+            continue
+        border = split_at_border(line)
+        if border is None:
+            raise DataError(
+                f"{path}:{number}: no border between English and Arabic in `{shorten(line)}`; "
+                "a line of this format holds a sentence and its translation, one after the other"
+            )
+        yield f"{path}:{number}", *border

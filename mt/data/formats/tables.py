@@ -1,0 +1,102 @@
+"""`tsv` and `csv`: columns, with or without a header."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from mt.config import CorpusConfig
+from mt.data.formats.lines import read_lines, shorten
+from mt.errors import DataError
+
+SOURCE_NAMES = ("english", "en", "eng", "source", "src")
+"""What a column or key of English text is usually called."""
+
+TARGET_NAMES = ("arabic", "ar", "ara", "target", "tgt")
+"""Likewise for Arabic."""
+
+_Row = tuple[int, list[str]]
+
+
+def read_tsv(path: Path, options: CorpusConfig) -> Iterator[tuple[str, str, str]]:
+    """Tab-separated, no quoting. Raises `DataError` for a row of another width than the first."""
+    rows = ((number, line.split("\t")) for number, line in read_lines(path) if line.strip())
+    yield from _read_rows(rows, path, options, "tab-separated")
+
+
+def read_csv(path: Path, options: CorpusConfig) -> Iterator[tuple[str, str, str]]:
+    """Comma- or semicolon-separated, with quoted fields that may span lines. Raises `DataError` likewise."""
+    yield from _read_rows(_csv_rows(path), path, options, "separated")
+
+
+def _csv_rows(path: Path) -> Iterator[_Row]:
+    lines = (line + "\n" for _, line in read_lines(path))
+    first = next(lines, "")
+    if not first:
+        return
+    delimiter = max(",;\t", key=first.count)
+    # The reader's own line count is that of the last line of a row, and starts behind `first`.
+    rows = csv.reader(_chain(first, lines), delimiter=delimiter, strict=True)
+    last = 0
+    try:
+        for row in rows:
+            number, last = last + 1, rows.line_num
+            if any(field.strip() for field in row):
+                yield number, row
+    except csv.Error as error:
+        raise DataError(
+            f"{path}:{last + 1}: not valid CSV from here on ({error}); an unclosed or unescaped quotation mark?"
+        ) from error
+
+
+def _chain(first: str, lines: Iterable[str]) -> Iterator[str]:
+    yield first
+    yield from lines
+
+
+def _read_rows(
+    rows: Iterator[_Row], path: Path, options: CorpusConfig, separated: str
+) -> Iterator[tuple[str, str, str]]:
+    first_number, header = next(rows, (0, []))
+    if not first_number:
+        return
+    source, target, has_header = _columns(f"{path}:{first_number}", header, options, separated)
+    if not has_header:
+        yield f"{path}:{first_number}", header[source], header[target]
+    for number, fields in rows:
+        if len(fields) != len(header):
+            stray = "a stray separator?" if separated == "separated" else "a stray tab?"
+            hint = stray if len(fields) > len(header) else "a missing translation, or spaces for a tab?"
+            raise DataError(
+                f"{path}:{number}: expected {len(header)} {separated} fields as in line {first_number}, "
+                f"found {len(fields)} ({hint})"
+            )
+        yield f"{path}:{number}", fields[source], fields[target]
+
+
+def _columns(place: str, first: list[str], options: CorpusConfig, separated: str) -> tuple[int, int, bool]:
+    """(source column, target column, whether `first` is a header), columns from 0."""
+    if len(first) < 2:
+        kind = "tsv" if separated == "tab-separated" else "csv"
+        raise DataError(f"{place}: expected at least 2 {separated} fields, found 1 (is it a {kind} file?)")
+    names = [field.strip().casefold() for field in first]
+    source = _find(names, options.source_column, SOURCE_NAMES, place)
+    target = _find(names, options.target_column, TARGET_NAMES, place)
+    has_header = any(name in names for name in SOURCE_NAMES) and any(name in names for name in TARGET_NAMES)
+    has_header |= any(not column.isdigit() for column in (options.source_column, options.target_column) if column)
+    source, target = 0 if source is None else source, 1 if target is None else target
+    if source == target:
+        raise DataError(f"{place}: source and target are both column {source + 1}; set source_column, target_column")
+    return source, target, has_header
+
+
+def _find(names: list[str], wanted: str | None, usual: tuple[str, ...], place: str) -> int | None:
+    if wanted is None:
+        return next((names.index(name) for name in usual if name in names), None)
+    if wanted.isdigit() and 1 <= int(wanted) <= len(names):
+        return int(wanted) - 1
+    if wanted.casefold() in names:
+        return names.index(wanted.casefold())
+    shown = shorten(", ".join(names), 200)
+    raise DataError(f"{place}: no column `{wanted}`; the first line has {len(names)}: {shown}")

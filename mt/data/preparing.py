@@ -1,0 +1,123 @@
+"""Raw pairs in, normalised, checked and fingerprinted ones out, on as many processes as there are cores."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from itertools import islice
+from typing import NamedTuple, TypeVar
+
+from mt.config import CleaningConfig
+from mt.data.cleaning import Rejection, find_fault
+from mt.data.fingerprints import Fingerprints, fingerprint
+from mt.data.places import count_places
+from mt.data.store import Texts
+from mt.text import normalise, remove_diacritics, western_digits
+
+_CHUNK_PAIRS = 2000
+# Chunks that wait for a free worker or for their turn to be written; more would only take memory.
+_CHUNKS_AHEAD_PER_WORKER = 3
+_MAX_WORKERS = 8
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class RawPair(NamedTuple):
+    """A pair as it was read."""
+
+    source: str
+    target: str
+    corpus: int
+    """Which of the build's corpora, in order."""
+    place: str
+
+
+class Preparation(NamedTuple):
+    """What is done to a chunk; travels to the workers."""
+
+    cleaning: dict[int, CleaningConfig | None]
+    """By corpus; None: only pairs with an empty side are rejected."""
+    split_key: str
+    remove_diacritics: bool
+    western_digits: bool
+
+    def normaliser(self) -> Callable[[str], str]:
+        """What each side goes through."""
+        steps = [normalise]
+        steps += [remove_diacritics] if self.remove_diacritics else []
+        steps += [western_digits] if self.western_digits else []
+
+        def clean(text: str) -> str:
+            for step in steps:
+                text = step(text)
+            return text
+
+        return clean
+
+
+class Prepared(NamedTuple):
+    """A chunk without the pairs that a rule rejected."""
+
+    texts: Texts
+    fingerprints: Fingerprints
+    rejected: list[tuple[RawPair, Rejection]]
+    read: Counter[int]
+    """Pairs read, by corpus."""
+    places: Counter[tuple[int, str]]
+    """Pairs that name a place, by corpus and place."""
+
+
+def prepare(chunk: list[RawPair], preparation: Preparation) -> Prepared:
+    """Normalise, check and fingerprint."""
+    clean = preparation.normaliser()
+    texts = Texts([], [], [], [], [])
+    rejected: list[tuple[RawPair, Rejection]] = []
+    for pair in chunk:
+        source, target, raw = clean(pair.source), clean(pair.target), pair.target.strip()
+        fault = _fault(source, target, preparation.cleaning[pair.corpus])
+        if fault is not None:
+            rejected.append((pair._replace(source=source, target=target), fault))
+            continue
+        row = (source, target, None if raw == target else raw, pair.corpus, pair.place)
+        for column, value in zip(texts, row, strict=True):
+            column.append(value)  # type: ignore[attr-defined]
+    prints = fingerprint(texts.sources, texts.targets, preparation.split_key)
+    read = Counter(pair.corpus for pair in chunk)
+    return Prepared(texts, prints, rejected, read, count_places(texts.sources, texts.corpora))
+
+
+def _fault(source: str, target: str, cleaning: CleaningConfig | None) -> Rejection | None:
+    if not source or not target:
+        return Rejection("empty side", "no source" if not source else "no target")
+    return None if cleaning is None else find_fault(source, target, cleaning)
+
+
+def prepare_all(pairs: Iterable[RawPair], preparation: Preparation, workers: int) -> Iterator[Prepared]:
+    """`prepare` chunk by chunk, in order, whatever the number of processes."""
+    chunks = iter(lambda: list(islice(stream, _CHUNK_PAIRS)), [])
+    stream = iter(pairs)
+    if workers == 1:
+        yield from (prepare(chunk, preparation) for chunk in chunks)
+        return
+    # Not forked: the caller may have started threads, of torch for instance.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        waiting: deque[Future[Prepared]] = deque()
+        try:
+            for chunk in chunks:
+                waiting.append(pool.submit(prepare, chunk, preparation))
+                if len(waiting) >= workers * _CHUNKS_AHEAD_PER_WORKER:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def usable_cores() -> int:
+    """Cores that this process may use, at most as many as help."""
+    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, _MAX_WORKERS)

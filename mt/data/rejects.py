@@ -1,0 +1,35 @@
+"""The list of every pair that is in no split."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from types import TracebackType
+
+from mt.data.cleaning import Rejection
+
+HEADER = ("rule", "detail", "place", "source", "target")
+"""Columns of `rejected.tsv`."""
+
+
+class RejectedFile:
+    """A tsv file, one rejected pair a line, that is written as the build goes on."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w", encoding="utf-8", newline="")
+        self._writer = csv.writer(
+            self._file, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE, quotechar=None
+        )
+        self._writer.writerow(HEADER)
+
+    def __enter__(self) -> RejectedFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def write(self, rejection: Rejection, place: str, source: str, target: str) -> None:
+        """Add a pair; sources and targets are normalised, so they hold neither tabs nor line ends."""
+        self._writer.writerow([" ".join(text.split()) for text in (*rejection, place, source, target)])

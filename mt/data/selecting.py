@@ -1,0 +1,158 @@
+"""Which pairs are kept, in which split: everything that concerns pairs among each other."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mt.config import CorpusConfig, DataConfig
+from mt.data.decontamination import find_overlaps
+from mt.data.neighbours import Clusters, Levels, find_clusters
+from mt.data.selection import Indices, Mask, combine, first_of_equals, rank_among_equals
+from mt.data.splitting import (
+    DEV,
+    SPLITS,
+    TEST,
+    TRAIN,
+    assign_levels,
+    fill_empty_splits,
+    find_leaks,
+    group_names,
+    group_pairs,
+    over_limit,
+)
+from mt.data.store import PairStore, SideColumns
+
+logger = logging.getLogger(__name__)
+
+DROPS = (
+    *("exact duplicate", "near duplicate", "too many targets"),
+    *("like a held-out pair", "words of a held-out pair", "over the limit"),
+)
+"""Rules that compare pairs with each other, in the order in which they are applied."""
+
+LEAKS = ("like a held-out pair", "words of a held-out pair")
+"""Those of them that keep the splits apart."""
+
+
+@dataclass
+class Selection:
+    """What becomes of every pair, by its number in the store."""
+
+    levels: Levels
+    is_own: Mask
+    """False for pairs of test sets that are only guarded against."""
+    dropped: NDArray[np.int8]
+    """0 for pairs that are kept, else the number of the rule in `DROPS`, from 1."""
+    rivals: Indices
+    """The other pair that a pair was dropped for, or -1."""
+    groups: NDArray[np.uint64]
+    """Names of the groups of alike pairs."""
+
+    @property
+    def kept(self) -> Mask:
+        """Pairs that no rule has dropped, guarded test sets included."""
+        return self.dropped == 0
+
+    def drop(self, pairs: Mask, rule: str, rivals: Indices | None = None) -> None:
+        """Drop those of `pairs` that are still kept; pairs of guarded test sets stay."""
+        pairs = pairs & self.kept & self.is_own
+        self.dropped[pairs] = DROPS.index(rule) + 1
+        if rivals is not None:
+            self.rivals[pairs] = rivals[pairs]
+
+
+def select_pairs(store: PairStore, config: DataConfig, corpora: Sequence[CorpusConfig]) -> Selection:
+    """Apply the rules of `DROPS` and assign the splits.
+
+    corpora: those of the store, in order; the ones that are not in `config` are test sets to guard against.
+    """
+    sides = (store.side("source"), store.side("target"))
+    positions, corpus_of = store.column("positions", np.float64), store.column("corpora", np.int32)
+    size, own = len(positions), len(config.corpora)
+    levels = _levels(positions, corpus_of, config, corpora)
+    selection = Selection(
+        levels, corpus_of < own, np.zeros(size, np.int8), np.full(size, -1, np.int64), np.zeros(size, np.uint64)
+    )
+    _drop_duplicates(selection, config, store.column("pairs", np.uint64), *sides)
+    logger.info("looking for neighbours among %d pairs", int(selection.kept.sum()))
+    clusters = [find_clusters(side, levels, selection.kept, config.similarity) for side in sides]
+    _drop_alike(selection, config, clusters)
+    _drop_leaks(selection, config, clusters, sides)
+    kept = selection.kept & selection.is_own
+    groups = group_pairs(clusters, kept)
+    for level, limit in ((DEV, config.max_dev_pairs), (TEST, config.max_test_pairs)):
+        selection.drop(over_limit(kept & (levels == level), groups, positions, limit), "over the limit")
+    groups[selection.dropped > 0] = -1
+    selection.groups = group_names(groups, sides[0].keys)
+    is_free = np.array([corpus.split == "auto" for corpus in corpora])[corpus_of] & (groups >= 0)
+    selection.levels = _fill(levels, is_free, groups, positions, config)
+    return selection
+
+
+def _levels(
+    positions: NDArray[np.float64], corpus_of: NDArray[np.int32], config: DataConfig, corpora: Sequence[CorpusConfig]
+) -> Levels:
+    levels = assign_levels(positions, config.dev_share, config.test_share)
+    for index, corpus in enumerate(corpora):
+        if index >= len(config.corpora):
+            levels[corpus_of == index] = TEST
+        elif corpus.split != "auto":
+            levels[corpus_of == index] = SPLITS.index(corpus.split)
+    return levels
+
+
+def _drop_duplicates(
+    selection: Selection, config: DataConfig, pairs: NDArray[Any], source: SideColumns, target: SideColumns
+) -> None:
+    cleaning = config.cleaning
+    # A pair of another split is no duplicate but a leak; so is one of a test set that is only guarded against.
+    split = np.where(selection.is_own, selection.levels, TEST + 1)
+    for rule, is_on, keys in (
+        ("exact duplicate", cleaning.duplicates, combine(pairs, split)),
+        ("near duplicate", cleaning.near_duplicates != "none", combine(source.letters, target.letters, split)),
+    ):
+        first = first_of_equals(keys)
+        selection.drop((first != np.arange(len(first))) & is_on, rule, first)
+    if cleaning.max_targets_per_source is not None:
+        rank = np.zeros(len(split), np.int64)
+        rank[selection.kept] = rank_among_equals(combine(source.letters, split)[selection.kept])
+        selection.drop(rank >= cleaning.max_targets_per_source, "too many targets")
+
+
+def _drop_alike(selection: Selection, config: DataConfig, clusters: Sequence[Clusters]) -> None:
+    if config.cleaning.near_duplicates != "minhash":
+        return
+    kept = selection.kept & selection.is_own
+    groups = [group_pairs([side], kept) for side in clusters]
+    members = np.flatnonzero(kept)
+    first = np.arange(len(kept))
+    both = combine(*(side[members] for side in groups), selection.levels[members])
+    first[members] = members[first_of_equals(both)]
+    selection.drop(first != np.arange(len(first)), "near duplicate", first)
+
+
+def _drop_leaks(
+    selection: Selection, config: DataConfig, clusters: Sequence[Clusters], sides: Sequence[SideColumns]
+) -> None:
+    rivals = find_leaks(clusters, selection.levels, selection.kept)
+    selection.drop(rivals >= 0, "like a held-out pair", rivals)
+    for side in sides if config.decontaminate_words is not None else ():
+        training = selection.kept & selection.is_own & (selection.levels == TRAIN)
+        held_out = selection.kept & (selection.levels > TRAIN)
+        rivals = find_overlaps(side, training, held_out, config.decontaminate_words or 0)
+        selection.drop(rivals >= 0, "words of a held-out pair", rivals)
+
+
+def _fill(levels: Levels, is_free: Mask, groups: Indices, positions: NDArray[np.float64], config: DataConfig) -> Levels:
+    shares = {DEV: config.dev_share, TEST: config.test_share}
+    wanted = [level for level, share in shares.items() if share > 0]
+    filled = fill_empty_splits(levels, is_free, groups, positions, wanted)
+    if (filled != levels).any():
+        logger.info("few pairs: a split that the hash left empty got the group nearest to it")
+    return filled

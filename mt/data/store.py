@@ -1,0 +1,149 @@
+"""Pairs on disk while a build goes on: the texts in Arrow, the fingerprints as plain arrays; little in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from mt.data.fingerprints import BANDS, Fingerprints, Hashes
+
+_TEXTS = pa.schema(
+    [("source", pa.string()), ("target", pa.string()), ("reference", pa.string()), ("corpus", pa.int32())]
+    + [("place", pa.string())]
+)
+_SIDES = ("source", "target")
+
+
+class Texts(NamedTuple):
+    """Columns of a chunk of pairs, equally long."""
+
+    sources: list[str]
+    targets: list[str]
+    references: list[str | None]
+    """The target as it was written, where that differs."""
+    corpora: list[int]
+    places: list[str]
+
+
+class SideColumns(NamedTuple):
+    """What is known of one side of all pairs, for the work on the whole."""
+
+    keys: Hashes
+    letters: Hashes
+    counts: NDArray[np.int64]
+    """Words of each sentence."""
+    starts: NDArray[np.int64]
+    """Where each sentence's words begin in `words`."""
+    words: Hashes
+    """Hashes of all words; stays on disk."""
+    bands: NDArray[np.uint32]
+    """(pairs, BANDS); stays on disk."""
+
+    def words_of(self, index: int) -> list[int]:
+        """The word hashes of one sentence."""
+        start = self.starts[index]
+        return self.words[start : start + self.counts[index]].tolist()  # type: ignore[no-any-return]
+
+
+class PairStore:
+    """Chunks are appended, then everything is read back as columns.
+
+    Raises `OSError` when the disk is full; the directory is the caller's to remove.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.size = 0
+        self._files: dict[str, IO[bytes]] = {}
+        self._sink = pa.OSFile(str(directory / "texts.arrow"), "wb")
+        self._writer = pa.ipc.new_stream(self._sink, _TEXTS)
+
+    def __enter__(self) -> PairStore:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for file in self._files.values():
+            file.close()
+        self._writer.close()
+        self._sink.close()
+
+    def append(self, texts: Texts, prints: Fingerprints) -> None:
+        """Add a chunk."""
+        self._writer.write_batch(pa.record_batch([pa.array(column) for column in texts], schema=_TEXTS))
+        self._write("pairs", prints.pairs)
+        self._write("positions", prints.positions)
+        self._write("corpora", np.array(texts.corpora, np.int32))
+        for name in _SIDES:
+            side = getattr(prints, name)
+            columns = {"keys": side.keys, "letters": side.letters, "bands": side.bands}
+            columns |= {"counts": side.words.counts, "words": side.words.hashes}
+            for column, values in columns.items():
+                self._write(f"{name}_{column}", values)
+        self.size += len(texts.sources)
+
+    def column(self, name: str, dtype: type[np.generic]) -> NDArray[Any]:
+        """`pairs`, `positions` or `corpora` of all pairs."""
+        return np.fromfile(self._path(name), dtype) if self.size else np.empty(0, dtype)
+
+    def side(self, name: str) -> SideColumns:
+        """The `source` or the `target` side of all pairs."""
+        counts = self.column(f"{name}_counts", np.int64)
+        return SideColumns(
+            self.column(f"{name}_keys", np.uint64),
+            self.column(f"{name}_letters", np.uint64),
+            counts,
+            np.cumsum(counts) - counts,
+            self._map(f"{name}_words", np.uint64),
+            self._map(f"{name}_bands", np.uint32).reshape(-1, BANDS),
+        )
+
+    def texts(self) -> Iterator[pa.RecordBatch]:
+        """The texts, chunk by chunk, in the order in which they were appended."""
+        with pa.memory_map(str(self.directory / "texts.arrow")) as file:
+            yield from pa.ipc.open_stream(file)
+
+    def rows(self, indices: NDArray[np.int64]) -> dict[int, dict[str, Any]]:
+        """The texts of a few pairs, by index."""
+        taken = [(here, batch.take(pa.array(rows)).to_pylist()) for here, rows, batch in self._take(indices)]
+        return {index: row for here, rows in taken for index, row in zip(here, rows, strict=True)}
+
+    def places(self, indices: NDArray[np.int64]) -> dict[int, str]:
+        """Where a number of pairs stand, by index."""
+        taken = [(here, batch["place"].take(pa.array(rows)).to_pylist()) for here, rows, batch in self._take(indices)]
+        return {index: place for here, places in taken for index, place in zip(here, places, strict=True)}
+
+    def _take(self, indices: NDArray[np.int64]) -> Iterator[tuple[list[int], NDArray[np.int64], pa.RecordBatch]]:
+        wanted, start = np.sort(indices), 0
+        for batch in self.texts():
+            first, last = np.searchsorted(wanted, [start, start + batch.num_rows])
+            if last > first:
+                yield wanted[first:last].tolist(), wanted[first:last] - start, batch
+            start += batch.num_rows
+
+    def _map(self, name: str, dtype: type[np.generic]) -> NDArray[Any]:
+        path = self._path(name)
+        is_empty = not path.is_file() or path.stat().st_size == 0
+        return np.empty(0, dtype) if is_empty else np.memmap(path, dtype, mode="r")
+
+    def _path(self, name: str) -> Path:
+        if name in self._files:
+            self._files[name].flush()
+        return self.directory / f"{name}.bin"
+
+    def _write(self, name: str, values: NDArray[Any]) -> None:
+        if name not in self._files:
+            self._files[name] = self._path(name).open("wb")
+        values.tofile(self._files[name])
+
+    def finish(self) -> None:
+        """All chunks are there: the texts can be read."""
+        self._writer.close()
+        self._sink.flush()
