@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 # Colours that stand for the page's own; replaced in the finished SVG.
 _INK, _GRID = "#010203", "#040506"
 _SERIES = ("#070809", "#0a0b0c", "#0d0e0f", "#101112", "#131415")
+_NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 _PAGE_COLOURS = {_INK: "var(--ink)", _GRID: "var(--line)"} | {
     colour: f"var(--series-{number})" for number, colour in enumerate(_SERIES, start=1)
 }
@@ -28,9 +29,10 @@ def bar_chart(
     for number, (name, values) in enumerate(series.items()):
         places = [index + (number - (len(series) - 1) / 2) * width for index in range(len(labels))]
         axes.bar(places, values, width * 0.95, label=name, color=_SERIES[number % len(_SERIES)])
-    step = max(1, len(labels) // 12)
+    step = -(-len(labels) // 9)
     axes.set_xticks(range(0, len(labels), step), [*labels][::step])
     axes.set(xlabel=x_label, ylabel=y_label)
+    axes.grid(axis="y", color=_GRID, linewidth=0.6)
     if len(series) > 1:
         axes.legend(frameon=False, labelcolor=_INK)
     return _svg(figure, title)
@@ -45,6 +47,7 @@ def ranking(title: str, values: Mapping[str, float], x_label: str) -> Markup:
     axes.set_yticks(range(len(names)), names)
     axes.set_xlabel(x_label)
     axes.margins(x=0.1)
+    axes.grid(axis="x", color=_GRID, linewidth=0.6)
     return _svg(figure, title)
 
 
@@ -56,7 +59,6 @@ def _axes(title: str, width: float, height: float) -> tuple[Figure, Axes]:
     axes.xaxis.label.set_color(_INK)
     axes.yaxis.label.set_color(_INK)
     axes.spines[:].set_visible(False)
-    axes.grid(axis="y", color=_GRID, linewidth=0.6)
     axes.set_axisbelow(True)
     return figure, axes
 
@@ -65,7 +67,7 @@ def _svg(figure: Figure, title: str) -> Markup:
     stream = io.StringIO()
     # Text stays text, for screen readers and search; the salt keeps the ids of a chart's parts the same every time.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": title, "font.family": "sans-serif"}):
-        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        figure.savefig(stream, format="svg", transparent=True, metadata=_NO_METADATA)
     svg = stream.getvalue()
     svg = svg[svg.index("<svg") :]
     for colour, variable in _PAGE_COLOURS.items():

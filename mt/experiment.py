@@ -17,7 +17,7 @@ from mt.arguments import TrainCommand, config_as_yaml
 from mt.comparison import own_test_set, read_named_test_set, write_evaluation
 from mt.config import Config
 from mt.data.builder import check_data
-from mt.data.cache import cached_build, read_report
+from mt.data.cache import cached_build, input_hashes, read_report
 from mt.data.card import card_view, read_run_report, summary, take_build, write_report
 from mt.data.formats.lines import read_lines
 from mt.data.readers import check_corpus
@@ -223,7 +223,8 @@ def score_run(
 
 def describe_run(config: Config, run: RunDirectory, base: Translator, data: DatasetDict) -> dict[str, Any]:
     """The manifest as far as it is known before training; written at once, so that a crash leaves a trace."""
-    inputs = [corpus.path for corpus in (*config.data.corpora.values(), *config.evaluation.test_sets.values())]
+    corpora = (*config.data.corpora.values(), *config.evaluation.test_sets.values())
+    inputs = {path: digest for corpus in corpora for path, digest in input_hashes(corpus).items()}
     splits = {split: {"pairs": len(data[split]), "sha256": sha256_of_rows(data[split])} for split in SPLITS}
     name = config.model.name if config.model.scratch is None else None
     facts = start_manifest(config.name, config.seed, inputs)

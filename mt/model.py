@@ -118,7 +118,7 @@ def load_tokenizer(config: ModelConfig) -> PreTrainedTokenizerBase:
         config.name, path, None if Path(path).is_dir() else config.revision
     )
     agree_on_languages(tokenizer, family_of(model_config, tokenizer), config.source_language, config.target_language)
-    return tokenizer  # type: ignore[no-any-return]
+    return tokenizer
 
 
 def generation_config(

@@ -8,62 +8,42 @@ from decimal import Decimal
 
 from mt.text import remove_diacritics, western_digits
 
-_ENGLISH_SCALES = {
-    "hundred": 100,
-    "thousand": 1000,
-    "thousands": 1000,
-    "million": 10**6,
-    "millions": 10**6,
-    "billion": 10**9,
-    "billions": 10**9,
-    "bn": 10**9,
-    "trillion": 10**12,
-}
-_ARABIC_SCALES = {
-    **dict.fromkeys(("مئة", "مائة", "مية"), 100),
-    **dict.fromkeys(("الف", "الفا", "الاف"), 1000),
-    **dict.fromkeys(("مليون", "مليونا", "ملايين"), 10**6),
-    **dict.fromkeys(("مليار", "مليارا", "مليارات", "بليون", "بلايين"), 10**9),
-    **dict.fromkeys(("تريليون", "ترليون", "تريليونات"), 10**12),
-}
-_ENGLISH_WORDS = {
-    word: value
-    for value, word in enumerate(
-        [
-            "zero",
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-            "thirteen",
-            "fourteen",
-            "fifteen",
-            "sixteen",
-            "seventeen",
-            "eighteen",
-            "nineteen",
-        ]
-    )
-} | {
-    word: 10 * (index + 2)
-    for index, word in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"])
-}
+
+def _table(text: str) -> dict[str, int]:
+    """`one 1, two 2` as a dictionary; several words may stand before a value."""
+    entries = [entry.split() for entry in text.split(",")]
+    return {word: int(value) for *words, value in entries for word in words}
+
+
+_ENGLISH_SCALES = _table(
+    "hundred 100, thousand thousands 1000, million millions 1000000, billion billions bn 1000000000, "
+    "trillion 1000000000000"
+)
+_ARABIC_SCALES = _table(
+    "مئة مائة مية 100, الف الفا الاف 1000, مليون مليونا ملايين 1000000, "
+    "مليار مليارا مليارات بليون بلايين 1000000000, تريليون ترليون تريليونات 1000000000000"
+)
+_ENGLISH_WORDS = _table(
+    "zero 0, one 1, two 2, three 3, four 4, five 5, six 6, seven 7, eight 8, nine 9, ten 10, eleven 11, twelve 12, "
+    "thirteen 13, fourteen 14, fifteen 15, sixteen 16, seventeen 17, eighteen 18, nineteen 19, twenty 20, thirty 30, "
+    "forty 40, fifty 50, sixty 60, seventy 70, eighty 80, ninety 90"
+)
+_ENGLISH_ORDINALS = _table(
+    "first 1, second 2, third 3, fourth 4, fifth 5, sixth 6, seventh 7, eighth 8, ninth 9, tenth 10, eleventh 11, "
+    "twelfth 12, thirteenth 13, fourteenth 14, fifteenth 15, sixteenth 16, seventeenth 17, eighteenth 18, "
+    "nineteenth 19, twentieth 20, thirtieth 30, fortieth 40, fiftieth 50"
+)
+_ARABIC_ORDINALS = _table(
+    "اول اولى حادي حادية 1, ثاني ثانية 2, ثالث ثالثة 3, رابع رابعة 4, خامس خامسة 5, سادس سادسة 6, سابع سابعة 7, "
+    "ثامن ثامنة 8, تاسع تاسعة 9, عاشر عاشرة 10"
+)
 
 
 def _arabic_words() -> dict[str, int]:
     """Values of Arabic number words, folded as by `_fold`; gender and case are all there."""
     stems = ("ثلاث", "اربع", "خمس", "ست", "سبع", "ثماني", "تسع")
-    words = {"صفر": 0, "واحد": 1, "واحدة": 1, "احد": 1, "احدى": 1, "ثمان": 8, "عشر": 10, "عشرة": 10}
+    words = _table("صفر 0, واحد واحدة احد احدى 1, ثمان 8, عشر عشرة 10, عشرون عشرين 20, مئتا مائتا 200")
     words |= dict.fromkeys(("اثنان", "اثنين", "اثنتان", "اثنتين", "اثنا", "اثني", "اثنتا", "اثنتي"), 2)
-    words |= {"عشرون": 20, "عشرين": 20, "مئتا": 200, "مائتا": 200}
     for value, stem in enumerate(stems, start=3):
         tens = stem.removesuffix("ي") if value == 8 else stem
         words |= dict.fromkeys((stem, stem + "ة"), value)
@@ -75,32 +55,11 @@ def _arabic_words() -> dict[str, int]:
 
 
 _ARABIC_WORDS = _arabic_words()
+# An ordinal is read as the number word of its value.
 _ORDINALS = {
-    **dict(
-        zip(
-            ["first", "second", "third", "fifth", "eighth", "ninth", "twelfth"],
-            ["one", "two", "three", "five", "eight", "nine", "twelve"],
-        )
-    ),
-    **{
-        f"{word}th": word
-        for word in ["four", "six", "seven", "ten", "eleven", "thirteen", "fourteen", "fifteen", "sixteen"]
-    },
-    **{f"{word}th": word for word in ["seventeen", "eighteen", "nineteen"]},
-    **{f"{word[:-1]}ieth": word for word in ["twenty", "thirty", "forty", "fifty"]},
-    **dict(
-        zip(
-            ["اول", "اولى", "ثاني", "ثانية", "ثالث", "ثالثة", "رابع", "رابعة"],
-            ["واحد", "واحد", "اثنان", "اثنان", "ثلاث", "ثلاث", "اربع", "اربع"],
-        )
-    ),
-    **dict(zip(["خامس", "خامسة", "سادس", "سادسة", "سابع", "سابعة"], ["خمس", "خمس", "ست", "ست", "سبع", "سبع"])),
-    **dict(
-        zip(
-            ["ثامن", "ثامنة", "تاسع", "تاسعة", "عاشر", "عاشرة", "حادي"],
-            ["ثماني", "ثماني", "تسع", "تسع", "عشر", "عشر", "واحد"],
-        )
-    ),
+    ordinal: next(word for word, value in words.items() if value == wanted)
+    for ordinals, words in ((_ENGLISH_ORDINALS, _ENGLISH_WORDS), (_ARABIC_ORDINALS, _ARABIC_WORDS))
+    for ordinal, wanted in ordinals.items()
 }
 _ORDINAL = re.compile(rf"(?<![^\W\d_])(و?(?:ال)?)({'|'.join(_ORDINALS)})(?![^\W\d_])")
 _GROUP = "[,،٬.'’ ]"
@@ -137,7 +96,7 @@ def _value(match: re.Match[str]) -> Decimal:
 
 def digit_runs(text: str) -> Counter[str]:
     """The unbroken runs of digits in `text`, in Western digits, and how often each occurs."""
-    return Counter(re.findall(r"\d+", western_digits(text)))
+    return Counter(map(western_digits, re.findall(r"\d+", text)))
 
 
 def word_numbers(text: str, *, ordinals: bool = False) -> Counter[Decimal]:

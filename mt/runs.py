@@ -9,7 +9,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -145,7 +145,7 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
     write_text(path, "".join(" ".join(line.splitlines()) + "\n" for line in lines))
 
 
-def start_manifest(config_name: str, seed: int, inputs: Iterable[str]) -> dict[str, Any]:
+def start_manifest(config_name: str, seed: int, inputs: Mapping[str, str]) -> dict[str, Any]:
     """What is known of a run before it starts: versions, commit, hardware, seed, inputs."""
     return {
         "name": config_name,
@@ -155,7 +155,7 @@ def start_manifest(config_name: str, seed: int, inputs: Iterable[str]) -> dict[s
         "git_commit": _git_commit(),
         "hardware": _hardware(),
         "seed": seed,
-        "inputs": {path: sha256_of(Path(path)) for path in inputs},
+        "inputs": dict(inputs),
     }
 
 

@@ -42,6 +42,12 @@ def script_shares(text: str) -> tuple[float, float]:
     return (latin / letters, arabic / letters) if letters else (0.0, 0.0)
 
 
+def is_mostly(text: str, script: Literal["arabic", "latin"], share: float) -> bool:
+    """Whether the letters of a script are at least this share of all characters; a quick look, for most texts."""
+    letters = (_ARABIC if script == "arabic" else _LATIN).findall(text)
+    return sum(map(len, letters)) >= share * len(text) > 0
+
+
 def arabic_share(text: str) -> float:
     """Arabic letters among the letters of `text`, 0 to 1; 0 for a text without letters."""
     return script_shares(text)[1]

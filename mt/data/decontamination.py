@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mt.data.fingerprints import Words
+from mt.data.fingerprints import Hashes
 from mt.data.selection import Indices, Mask
 from mt.data.store import SideColumns
 
@@ -32,13 +32,8 @@ def find_overlaps(side: SideColumns, training: Mask, held_out: Mask, length: int
     return rivals
 
 
-def _ngrams(
-    side: SideColumns, pairs: Indices, length: int
-) -> tuple[Indices, np.ndarray[tuple[int], np.dtype[np.uint64]]]:
+def _ngrams(side: SideColumns, pairs: Indices, length: int) -> tuple[Indices, Hashes]:
     """(owner of each n-gram, its hash) of the given pairs."""
     pairs = pairs[side.counts[pairs] >= length]
-    counts = side.counts[pairs]
-    inside = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    words = Words(np.asarray(side.words[np.repeat(side.starts[pairs], counts) + inside]), counts)
-    ngrams = words.ngrams(length)
+    ngrams = side.words_at(pairs).ngrams(length)
     return np.repeat(pairs, ngrams.counts), ngrams.hashes

@@ -7,17 +7,12 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
-from rensa import RMinHash
 from xxhash import xxh3_64_intdigest
 
 from mt.text import comparison_words
 
 Hashes = NDArray[np.uint64]
 
-BANDS = 24
-"""Bands of locality-sensitive hashing per sentence."""
-
-_ROWS_PER_BAND = 4
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -53,8 +48,6 @@ class Side:
     """Of all words: equal for sentences that differ in nothing that counts."""
     letters: Hashes
     """Likewise, but here the digits count."""
-    bands: NDArray[np.uint32]
-    """(pairs, BANDS): two sentences are likely to share one if they share most words and word pairs."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +102,7 @@ def _side(texts: Sequence[str]) -> Side:
         _hash(" ".join(comparison_words(text, fold_digits=False))) if "0" in sentence else key
         for text, sentence, key in zip(texts, tokens, keys, strict=True)
     ]
-    return Side(words, np.array(keys, np.uint64), np.array(letters, np.uint64), _bands(words))
+    return Side(words, np.array(keys, np.uint64), np.array(letters, np.uint64))
 
 
 class _WordHashes(dict[str, int]):
@@ -130,22 +123,6 @@ def _smallest(ngrams: Words, otherwise: Hashes) -> Hashes:
         starts = (np.cumsum(ngrams.counts) - ngrams.counts)[has_any]
         smallest[has_any] = np.minimum.reduceat(ngrams.hashes, starts)
     return smallest
-
-
-def _bands(words: Words) -> NDArray[np.uint32]:
-    """MinHash signatures of words and word pairs, hashed band by band (Leskovec et al., 2014, chapter 3)."""
-    pairs = words.ngrams(2)
-    owners = np.concatenate([np.repeat(np.arange(len(part.counts)), part.counts) for part in (words, pairs)])
-    order = np.argsort(owners, kind="stable")
-    shingles = np.concatenate([scramble(words.hashes), pairs.hashes])[order]
-    offsets = np.concatenate([[0], np.cumsum(words.counts + pairs.counts)]).astype(np.uint64)
-    size = BANDS * _ROWS_PER_BAND
-    matrix = RMinHash.digest_matrix_from_flat_token_hashes(shingles, offsets, size, 1)
-    signature = np.array(matrix.to_rows(), np.uint64).reshape(-1, BANDS, _ROWS_PER_BAND)
-    mixed = np.zeros(signature.shape[:2], np.uint64)
-    for row in range(_ROWS_PER_BAND):
-        mixed = scramble(mixed * _MULTIPLIER + signature[:, :, row])
-    return mixed.astype(np.uint32)
 
 
 def scramble(hashes: Hashes) -> Hashes:

@@ -98,8 +98,8 @@ def _fault(source: str, target: str, cleaning: CleaningConfig | None) -> Rejecti
 
 def prepare_all(pairs: Iterable[RawPair], preparation: Preparation, workers: int) -> Iterator[Prepared]:
     """`prepare` chunk by chunk, in order, whatever the number of processes."""
-    chunks = iter(lambda: list(islice(stream, _CHUNK_PAIRS)), [])
     stream = iter(pairs)
+    chunks = iter(lambda: list(islice(stream, _CHUNK_PAIRS)), [])
     if workers == 1:
         yield from (prepare(chunk, preparation) for chunk in chunks)
         return

@@ -54,8 +54,8 @@ class CorpusReport:
         self.dropped[rejection.rule] += 1
         examples = self.examples.setdefault(rejection.rule, [])
         if len(examples) < _EXAMPLES_PER_RULE:
-            texts = (shorten(text, _EXAMPLE_CHARACTERS) for text in (source, target))
-            examples.append(Example(place, *texts, rejection.detail))
+            source, target = shorten(source, _EXAMPLE_CHARACTERS), shorten(target, _EXAMPLE_CHARACTERS)
+            examples.append(Example(place, source, target, rejection.detail))
 
 
 @dataclass

@@ -57,7 +57,8 @@ class Selection:
     @property
     def kept(self) -> Mask:
         """Pairs that no rule has dropped, guarded test sets included."""
-        return self.dropped == 0
+        is_kept: Mask = self.dropped == 0
+        return is_kept
 
     def drop(self, pairs: Mask, rule: str, rivals: Indices | None = None) -> None:
         """Drop those of `pairs` that are still kept; pairs of guarded test sets stay."""
@@ -126,7 +127,7 @@ def _drop_duplicates(
 
 
 def _drop_alike(selection: Selection, config: DataConfig, clusters: Sequence[Clusters]) -> None:
-    if config.cleaning.near_duplicates != "minhash":
+    if config.cleaning.near_duplicates != "neighbours":
         return
     kept = selection.kept & selection.is_own
     groups = [group_pairs([side], kept) for side in clusters]

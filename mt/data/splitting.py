@@ -69,8 +69,7 @@ def group_pairs(sides: Sequence[Clusters], kept: Mask) -> Indices:
     one, other = np.concatenate(links, axis=1)
     graph = coo_array((np.ones(len(one), bool), (one, other)), shape=(len(kept), len(kept)))
     groups = connected_components(graph, directed=False)[1].astype(np.int64)
-    groups[~kept] = -1
-    return groups
+    return np.where(kept, groups, -1)
 
 
 def group_names(groups: Indices, keys: Hashes) -> Hashes:
@@ -78,7 +77,8 @@ def group_names(groups: Indices, keys: Hashes) -> Hashes:
     names = np.full(groups.max(initial=-1) + 1, np.iinfo(np.uint64).max, np.uint64)
     is_kept = groups >= 0
     np.minimum.at(names, groups[is_kept], keys[is_kept])
-    return names[groups] if len(names) else np.zeros(len(groups), np.uint64)
+    named: Hashes = names[groups] if len(names) else np.zeros(len(groups), np.uint64)
+    return named
 
 
 def over_limit(candidates: Mask, groups: Indices, positions: NDArray[np.float64], limit: int | None) -> Mask:

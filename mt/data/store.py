@@ -11,11 +11,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mt.data.fingerprints import BANDS, Fingerprints, Hashes
+from mt.data.fingerprints import Fingerprints, Hashes, Words
 
 _TEXTS = pa.schema(
-    [("source", pa.string()), ("target", pa.string()), ("reference", pa.string()), ("corpus", pa.int32())]
-    + [("place", pa.string())]
+    {
+        "source": pa.string(),
+        "target": pa.string(),
+        "reference": pa.string(),
+        "corpus": pa.int32(),
+        "place": pa.string(),
+    }
 )
 _SIDES = ("source", "target")
 
@@ -42,8 +47,12 @@ class SideColumns(NamedTuple):
     """Where each sentence's words begin in `words`."""
     words: Hashes
     """Hashes of all words; stays on disk."""
-    bands: NDArray[np.uint32]
-    """(pairs, BANDS); stays on disk."""
+
+    def words_at(self, indices: NDArray[np.int64]) -> Words:
+        """The word hashes of some sentences, in the order of `indices`."""
+        counts = self.counts[indices]
+        inside = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        return Words(np.asarray(self.words[np.repeat(self.starts[indices], counts) + inside]), counts)
 
     def words_of(self, index: int) -> list[int]:
         """The word hashes of one sentence."""
@@ -83,7 +92,7 @@ class PairStore:
         self._write("corpora", np.array(texts.corpora, np.int32))
         for name in _SIDES:
             side = getattr(prints, name)
-            columns = {"keys": side.keys, "letters": side.letters, "bands": side.bands}
+            columns = {"keys": side.keys, "letters": side.letters}
             columns |= {"counts": side.words.counts, "words": side.words.hashes}
             for column, values in columns.items():
                 self._write(f"{name}_{column}", values)
@@ -102,7 +111,6 @@ class PairStore:
             counts,
             np.cumsum(counts) - counts,
             self._map(f"{name}_words", np.uint64),
-            self._map(f"{name}_bands", np.uint32).reshape(-1, BANDS),
         )
 
     def texts(self) -> Iterator[pa.RecordBatch]:
@@ -131,7 +139,8 @@ class PairStore:
     def _map(self, name: str, dtype: type[np.generic]) -> NDArray[Any]:
         path = self._path(name)
         is_empty = not path.is_file() or path.stat().st_size == 0
-        return np.empty(0, dtype) if is_empty else np.memmap(path, dtype, mode="r")
+        # A plain view: slices of a memmap object are slow to make.
+        return np.empty(0, dtype) if is_empty else np.asarray(np.memmap(path, dtype, mode="r"))
 
     def _path(self, name: str) -> Path:
         if name in self._files:

@@ -93,8 +93,9 @@ class TokenBatchSampler(Sampler[list[int]]):
     """Micro-batches of a whole training run, for one of `world_size` processes.
 
     One epoch after the other, each with every pair exactly once, or as `mix` has it, and a shuffle of its own that
-    depends on `seed` and the epoch alone: a resumed run skips to its place, and every process derives its share without talking to
-    the others. Updates run across the border of two epochs, so all have the same number of micro-batches.
+    depends on `seed` and the epoch alone: a resumed run skips to its place, and every process derives its share
+    without talking to the others. Updates run across the border of two epochs, so all have the same number of
+    micro-batches.
     """
 
     def __init__(

@@ -44,10 +44,10 @@ def read_xliff(path: Path, _: CorpusConfig) -> Iterator[tuple[str, str, str]]:
         if source is None:
             continue
         number += 1
-        texts = [_text(source), "" if target is None else _text(target)]
+        english, arabic = _text(source), "" if target is None else _text(target)
         if not _is_from_english(element, path):
-            texts.reverse()
-        yield f"{path}:unit {number}", *texts
+            english, arabic = arabic, english
+        yield f"{path}:unit {number}", english, arabic
 
 
 def _is_from_english(element: Any, path: Path) -> bool:
