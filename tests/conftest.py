@@ -38,6 +38,12 @@ def news_sentences() -> list[str]:
     return [text for pair in pairs for text in (pair.source, pair.target)]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test takes a build of data from an earlier day, or leaves one."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def marian_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained Marian model laid out as opus-mt-en-ar: `>>ara<<`, no languages in its config, <pad> last."""

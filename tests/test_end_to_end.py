@@ -201,7 +201,7 @@ def test_a_model_from_scratch_memorises_the_seed(tmp_path: Path, monkeypatch: py
         "data": {"corpora": {"seed": {"path": str(SEED)}}},
         "model": {
             "scratch": {
-                "vocabulary_size": 240,
+                "vocabulary_size": 220,
                 "d_model": 64,
                 "encoder_layers": 1,
                 "decoder_layers": 1,

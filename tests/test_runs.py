@@ -72,9 +72,9 @@ def test_a_line_a_sentence(tmp_path: Path):
 
 def test_manifest_names_versions_and_inputs(tmp_path: Path):
     (tmp_path / "in.txt").write_bytes(b"abc")
-    manifest = start_manifest("demo", 5, [str(tmp_path / "in.txt")])
     # SHA-256 of "abc", from FIPS 180-2, appendix B.1.
     abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    manifest = start_manifest("demo", 5, {str(tmp_path / "in.txt"): abc})
     assert manifest["inputs"] == {str(tmp_path / "in.txt"): abc}
     assert sha256_of(tmp_path / "in.txt") == abc
     assert manifest["seed"] == 5
