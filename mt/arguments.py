@@ -24,6 +24,7 @@ _METRICS = ("BLEU", "chrF", "chrF++", "TER")
 _USAGE = ("unrecognized", "not accept", "required", "expected one argument")
 _NOT_FOR_DECODING = {"name", "scratch", "skip_doctor", "dropout"}
 _CORPUS_KEYS = (("data", "corpora"), ("evaluation", "test_sets"))
+_SINGLE_CORPUS = ("training", "general_dev")
 
 
 class UsageError(Exception):
@@ -283,13 +284,17 @@ def _spell_out_file(content: Any) -> dict[str, object]:
         if isinstance(corpora, dict):
             named = {name: {"path": corpus} if isinstance(corpus, str) else corpus for name, corpus in corpora.items()}
             content[section][key] = named
+    section, key = _SINGLE_CORPUS
+    if isinstance(path := content.get(section, {}).get(key), str):
+        content[section][key] = {"path": path}
     return content  # type: ignore[no-any-return]
 
 
 def _spell_out_option(argument: str) -> str:
     """Likewise on the command line: `--data.corpora.news FILE` means `--data.corpora.news.path FILE`."""
     keys = "|".join(rf"{section}\.{key}" for section, key in _CORPUS_KEYS)
-    return re.sub(rf"^(--(?:{keys})\.[^.=]+)(?==|$)", r"\1.path", argument)
+    single = r"\.".join(_SINGLE_CORPUS)
+    return re.sub(rf"^(--(?:(?:{keys})\.[^.=]+|{single}))(?==|$)", r"\1.path", argument)
 
 
 def _numbers(value: Any) -> Any:

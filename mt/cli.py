@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FrameType
 
 from mt.arguments import (
     UsageError,
@@ -21,7 +23,7 @@ from mt.arguments import (
     parse_train,
     parse_translate,
 )
-from mt.errors import UserError
+from mt.errors import Stopped, UserError
 
 _COMMANDS = {
     "data": "build and inspect the data of a config without training",
@@ -61,6 +63,9 @@ def _guarded(run: Callable[[Sequence[str], str], int], argv: Sequence[str], prog
     except UsageError as error:
         print(f"{prog}: {error} ({prog} --help lists the options)", file=sys.stderr)
         return 2
+    except Stopped as stop:
+        print(f"{prog}: {stop}", file=sys.stderr)
+        return 0
     except UserError as error:
         print(f"{prog}: {error}", file=sys.stderr)
         return 1
@@ -76,13 +81,22 @@ def _train(argv: Sequence[str], prog: str) -> int:
     from mt.evaluation.scoring import as_table, verdict
     from mt.experiment import FINETUNED, run_experiment
 
-    run, evaluation = run_experiment(command)
+    before = signal.signal(signal.SIGTERM, _stop)
+    try:
+        run, evaluation = run_experiment(command)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     if evaluation is not None:
         print(as_table(evaluation), end="\n\n")
         for test_set in evaluation.test_sets:
             print(verdict(evaluation, FINETUNED, test_set.name))
         print(f"model:  {run.model}\nreport: {run.report}")
     return 0
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    """SIGTERM before or after training, which has its own way: what is done is on disk."""
+    raise Stopped("stopped by SIGTERM; what was done is kept, go on with --resume")
 
 
 def _data(argv: Sequence[str], prog: str) -> int:

@@ -19,3 +19,7 @@ class ModelError(UserError):
 
 class RunError(UserError):
     """A run directory that is taken, missing or incomplete."""
+
+
+class Stopped(Exception):  # noqa: N818 - it is none
+    """Asked to stop, and stopped in good order: no mistake. `mt.cli` prints it and exits 0."""

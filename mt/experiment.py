@@ -7,15 +7,16 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from datasets import DatasetDict, load_from_disk
+from datasets import Dataset, DatasetDict, load_from_disk
 from transformers import PrinterCallback, set_seed
 
 from mt.arguments import TrainCommand, config_as_yaml
 from mt.comparison import own_test_set, read_named_test_set, write_evaluation
-from mt.config import Config
+from mt.config import Config, CorpusConfig
 from mt.data.builder import check_data
 from mt.data.cache import cached_build, input_hashes, read_report
 from mt.data.card import card_view, read_run_report, summary, take_build, write_report
@@ -25,7 +26,7 @@ from mt.data.splitting import SPLITS
 from mt.data.vocabulary import measure_vocabulary
 from mt.decoding import translate
 from mt.doctor import refuse_unhealthy
-from mt.errors import ConfigError, DataError, ModelError
+from mt.errors import ConfigError, DataError, ModelError, Stopped
 from mt.evaluation.model_card import render_model_card
 from mt.evaluation.scoring import Evaluation, TestSet, evaluate_hypotheses
 from mt.model import Translator, check_model_name, load_translator
@@ -33,6 +34,7 @@ from mt.processes import process_state
 from mt.runs import (
     RunDirectory,
     open_run,
+    read_manifest,
     sha256_of_rows,
     start_manifest,
     write_json,
@@ -40,8 +42,13 @@ from mt.runs import (
     write_text,
 )
 from mt.scratch import create_marian
+from mt.training.adaptation import Choice, choose_weights
+from mt.training.checkpoints import newest_whole
+from mt.training.encoding import encode_dev, encode_general, encode_training
 from mt.training.progress import Progress
-from mt.training.trainer import TranslationTrainer, build_trainer, encode_splits, uniform_loss
+from mt.training.setup import build_trainer
+from mt.training.stopping import StopOnSignal
+from mt.training.trainer import MAX_NAMED, TranslationTrainer, uniform_loss
 
 logger = logging.getLogger(__name__)
 
@@ -61,16 +68,22 @@ def run_experiment(command: TrainCommand) -> tuple[RunDirectory, Evaluation | No
     test_sets = prepare_test_sets(config, data)
     base = load_base(config, run, data)
     describe_vocabulary(run, base, data)
-    trainer = prepare_training(config, run, base, data)
-    facts = describe_run(config, run, base, data)
+    before = read_manifest(run) if command.resume else {}
+    trainer = prepare_training(config, run, base, data, before.get("footing"))
+    facts = describe_run(config, run, base, data) | {"footing": asdict(trainer.footing)}
+    if process_state().is_main_process:
+        # At once, so that a crash leaves a trace, and a resumed run the ground it stood on.
+        write_json(run.manifest, facts)
     untagged = replace(config, decoding=replace(config.decoding, tag=""))
     hypotheses = {} if config.model.scratch else {BASE: translate_all(untagged, run, base, test_sets, BASE)}
     fine_tune(run, trainer, command.resume)
     if not process_state().is_main_process:
         return run, None
-    hypotheses[FINETUNED] = translate_all(config, run, base, test_sets, FINETUNED)
+    facts |= training_facts(trainer)
+    tuned, choice = take_model(config, run, trainer)
+    hypotheses[FINETUNED] = translate_all(config, run, tuned, test_sets, FINETUNED)
     evaluation = score_run(config, run, facts, test_sets, hypotheses)
-    facts |= training_facts(trainer) | {"wall_seconds": round(time.monotonic() - started, 1)}
+    facts |= choice.as_json() | {"wall_seconds": round(time.monotonic() - started, 1)}
     write_json(run.manifest, facts)
     return run, evaluation
 
@@ -78,7 +91,7 @@ def run_experiment(command: TrainCommand) -> tuple[RunDirectory, Evaluation | No
 def check_inputs(config: Config) -> None:
     """Everything about the input that can be refused without reading it."""
     check_data(config.data)
-    for name, corpus in config.evaluation.test_sets.items():
+    for name, corpus in held_out_sets(config).items():
         check_corpus(name, corpus)
     if config.data.test_share == 0 and not config.evaluation.test_sets:
         raise ConfigError("nothing to test on: raise data.test_share above 0 or name a file in evaluation.test_sets")
@@ -86,6 +99,12 @@ def check_inputs(config: Config) -> None:
         raise ConfigError("data.dev_share is 0, so no checkpoint could be chosen; raise it")
     if config.model.scratch is None:
         check_model_name(config.model.name)
+
+
+def held_out_sets(config: Config) -> dict[str, CorpusConfig]:
+    """What training pairs must not be like, beside the splits' own dev and test."""
+    general = config.training.general_dev
+    return config.evaluation.test_sets | ({} if general is None else {"training.general_dev": general})
 
 
 def claim_directory(command: TrainCommand) -> RunDirectory:
@@ -101,7 +120,7 @@ def prepare_data(config: Config, run: RunDirectory) -> DatasetDict:
     """Build the splits, or take those of the run that is resumed."""
     state = process_state()
     if state.is_main_process and not (run.data / "dataset_dict.json").is_file():
-        build = cached_build(config.data, config.evaluation.test_sets)
+        build = cached_build(config.data, held_out_sets(config))
         take_build(build, run)
         report = read_report(build)
         write_report(run, report)
@@ -126,11 +145,16 @@ def load_base(config: Config, run: RunDirectory, data: DatasetDict) -> Translato
             sentences = [text for column in ("source", "target") for text in data["train"][column]]
             create_marian(options.scratch, sentences, run.base, config.seed)
         process_state().wait_for_everyone()
-        options = replace(options, name=str(run.base))
-    translator = load_translator(options, config.decoding)
+    translator = open_base(config, run)
     if options.scratch is None and not options.skip_doctor:
         refuse_unhealthy(translator)
     return translator
+
+
+def open_base(config: Config, run: RunDirectory) -> Translator:
+    """The model that training starts from, as it is on disk."""
+    name = config.model.name if config.model.scratch is None else str(run.base)
+    return load_translator(replace(config.model, name=name), config.decoding)
 
 
 def describe_vocabulary(run: RunDirectory, base: Translator, data: DatasetDict) -> None:
@@ -141,14 +165,27 @@ def describe_vocabulary(run: RunDirectory, base: Translator, data: DatasetDict) 
         write_report(run, report)
 
 
-def prepare_training(config: Config, run: RunDirectory, base: Translator, data: DatasetDict) -> TranslationTrainer:
+def prepare_training(
+    config: Config, run: RunDirectory, base: Translator, data: DatasetDict, known_footing: dict[str, Any] | None
+) -> TranslationTrainer:
     """Encode the splits and set up the trainer; refuse a base that knows less than nothing about the dev split."""
     set_seed(config.seed)
-    train, dev, left_out = encode_splits(base, data, config)
-    if not dev.sources:
+    if not len(data["dev"]):
         raise DataError("the dev split is empty, so no checkpoint can be chosen; raise data.dev_share")
+    train, left_out = encode_training(base, data["train"], config)
+    corpus = config.training.general_dev
+    general = None if corpus is None else read_named_test_set("training.general_dev", corpus, config.data)
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(run.tensorboard)
-    trainer = build_trainer(config, base, train, dev, run.checkpoints)
+    trainer = build_trainer(
+        config,
+        base,
+        train,
+        encode_dev(base, data["dev"], config),
+        None if general is None else encode_general(base, general, config),
+        run.checkpoints,
+        known_footing,
+        partial(report_pairs, run, data["train"]),
+    )
     trainer.pop_callback(PrinterCallback)
     trainer.add_callback(Progress(run.metrics))
     plan = trainer.sampler.plan
@@ -157,9 +194,18 @@ def prepare_training(config: Config, run: RunDirectory, base: Translator, data: 
         "%d updates of %d micro-batch%s, about %d target tokens each",
         *(plan.updates, plan.accumulation, "" if plan.accumulation == 1 else "es", trainer.sampler.tokens_per_update()),
     )
-    if config.model.scratch is None and not config.model.skip_doctor:
-        refuse_clueless(base, trainer.dev_loss())
+    if config.model.scratch is None and not config.model.skip_doctor and known_footing is None:
+        refuse_clueless(base, trainer.dev_loss(trainer.dev))
     return trainer
+
+
+def report_pairs(run: RunDirectory, train: Dataset, rows: Sequence[int]) -> str:
+    """Write the rows of the training split to a file; returns the first few, and where all are, in words."""
+    pairs = train.select(rows).to_list()
+    lines = ["\t".join((pair["corpus"], pair["source"], pair["target"])) for pair in pairs]
+    write_lines(run.failed_update, lines)
+    named = "; ".join(f"{pair['corpus']}: {pair['source']}" for pair in pairs[:MAX_NAMED])
+    return f"{named} (all of them: {run.failed_update})"
 
 
 def refuse_clueless(base: Translator, dev_loss: float) -> None:
@@ -189,14 +235,31 @@ def translate_all(
 
 
 def fine_tune(run: RunDirectory, trainer: TranslationTrainer, resume: bool) -> None:
-    """Train from the last checkpoint if resuming, else from the start; save the best model."""
-    checkpoint = run.last_checkpoint() if resume else None
+    """Train from the newest whole checkpoint if resuming, else from the start. Raises `Stopped` on SIGTERM."""
+    checkpoint = newest_whole(run.checkpoints) if resume else None
+    stop = StopOnSignal()
+    trainer.add_callback(stop)
     if checkpoint:
         logger.info("going on from %s", checkpoint)
+    elif trainer.config.model.scratch is None:
+        trainer.evaluate()
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    if process_state().is_main_process:
-        trainer.translator.save(run.model)
-    process_state().wait_for_everyone()
+    if stop.has_stopped and trainer.state.global_step < trainer.state.max_steps:
+        raise Stopped(
+            f"stopped by SIGTERM after update {trainer.state.global_step} of {trainer.state.max_steps}, "
+            f"and saved; go on with --resume"
+        )
+
+
+def take_model(config: Config, run: RunDirectory, trainer: TranslationTrainer) -> tuple[Translator, Choice]:
+    """Make the model of the checkpoints, as the config has it, and save it; main process only."""
+    looks = trainer.looks()
+    # Loaded anew: the trainer's own may be wrapped, compiled or spread over devices.
+    tuned = open_base(config, run)
+    tuned.model.to(trainer.args.device)
+    choice = choose_weights(tuned, run.checkpoints, looks, config, trainer.dev, trainer.general)
+    tuned.save(run.model)
+    return tuned, choice
 
 
 def score_run(
@@ -222,25 +285,23 @@ def score_run(
 
 
 def describe_run(config: Config, run: RunDirectory, base: Translator, data: DatasetDict) -> dict[str, Any]:
-    """The manifest as far as it is known before training; written at once, so that a crash leaves a trace."""
-    corpora = (*config.data.corpora.values(), *config.evaluation.test_sets.values())
+    """The manifest as far as it is known before training."""
+    corpora = (*config.data.corpora.values(), *held_out_sets(config).values())
     inputs = {path: digest for corpus in corpora for path, digest in input_hashes(corpus).items()}
     splits = {split: {"pairs": len(data[split]), "sha256": sha256_of_rows(data[split])} for split in SPLITS}
     name = config.model.name if config.model.scratch is None else None
     facts = start_manifest(config.name, config.seed, inputs)
-    facts |= {"splits": splits, "base_model": {"name": name, "revision": base.revision, **asdict(base.languages)}}
-    if process_state().is_main_process:
-        write_json(run.manifest, facts)
-    return facts
+    return facts | {"splits": splits, "base_model": {"name": name, "revision": base.revision, **asdict(base.languages)}}
 
 
 def training_facts(trainer: TranslationTrainer) -> dict[str, Any]:
     """How the training went."""
-    state = trainer.state
+    state, looks = trainer.state, trainer.looks()
+    best = max(looks, key=lambda update: (looks[update], -update))
     return {
         "processes": trainer.args.world_size,
         "updates": state.global_step,
         "tokens_seen": trainer.sampler.tokens_seen(state.global_step),
-        "best_update": state.best_global_step,
-        "best_dev_chrF": state.best_metric,
+        "best_update": best,
+        f"best_dev_{trainer.config.training.best_metric}": abs(looks[best]),
     }

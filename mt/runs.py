@@ -29,6 +29,7 @@ _CONTENTS = (
         "data_card.md",
         "data_report.json",
         "rejected.tsv",
+        "failed_update.tsv",
         "base",
         "checkpoints",
     ),
@@ -53,6 +54,8 @@ class RunDirectory:
         """The untrained model of a run that starts from scratch."""
         self.checkpoints = root / "checkpoints"
         self.metrics = root / "metrics.jsonl"
+        self.failed_update = root / "failed_update.tsv"
+        """The pairs of the update that was stopped because its loss was not finite."""
         self.tensorboard = root / "tensorboard"
         self.model = root / "model"
         self.scores = root / "scores.json"
@@ -69,11 +72,6 @@ class RunDirectory:
     def has_work(self) -> bool:
         """Whether the run came as far as training; one that failed on its input before is nothing to lose."""
         return self.manifest.is_file()
-
-    def last_checkpoint(self) -> Path | None:
-        """The newest complete checkpoint; the trainer's state is the last file written to one."""
-        complete = [path.parent for path in self.checkpoints.glob("checkpoint-*/trainer_state.json")]
-        return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
 def open_run(root: Path, config_yaml: str, *, resume: bool = False, overwrite: bool = False) -> RunDirectory:
@@ -133,6 +131,15 @@ def write_text(path: Path, text: str) -> None:
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
+
+
+def read_manifest(run: RunDirectory) -> dict[str, Any]:
+    """What a run has written of itself; empty if it did not come that far."""
+    try:
+        facts: dict[str, Any] = json.loads(run.manifest.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return facts
 
 
 def write_json(path: Path, value: Any) -> None:

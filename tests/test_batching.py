@@ -93,15 +93,18 @@ def test_fewer_pairs_than_processes():
 
 def test_collate_literal_tensors():
     batch = Collator(pad_token_id=9, decoder_start_token_id=8)(
-        [EncodedPair([2, 5, 0], [7, 0]), EncodedPair([2, 0], [6, 4, 0])]
+        [EncodedPair([2, 5, 0], [7, 0], 3), EncodedPair([2, 0], [6, 4, 0], 5, True)]
     )
     assert {name: tensor.tolist() for name, tensor in batch.items()} == {
         "input_ids": [[2, 5, 0], [2, 0, 9]],
         "attention_mask": [[1, 1, 1], [1, 1, 0]],
         "decoder_input_ids": [[8, 7, 9], [8, 6, 4]],
         "labels": [[7, 0, -100], [6, 4, 0]],
+        "rows": [3, 5],
+        "is_general": [False, True],
     }
-    assert all(tensor.dtype == torch.int64 for tensor in batch.values())
+    assert all(tensor.dtype == torch.int64 for name, tensor in batch.items() if name != "is_general")
+    assert batch["is_general"].dtype == torch.bool
 
 
 def test_sources_and_targets_must_match():

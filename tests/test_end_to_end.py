@@ -82,7 +82,8 @@ def test_manifest(demo: Path):
 def test_metrics_are_logged(demo: Path):
     lines = [json.loads(line) for line in (demo / "metrics.jsonl").read_text().splitlines()]
     assert any("loss" in line and "learning_rate" in line for line in lines)
-    looks = [line for line in lines if "eval_chrF" in line]
+    base, *looks = [line for line in lines if "eval_chrF" in line]
+    assert base["update"] == 0
     assert looks
     best = max(looks, key=lambda line: line["eval_chrF"])
     assert json.loads((demo / "manifest.json").read_text())["best_update"] == best["update"]

@@ -9,9 +9,12 @@ import torch
 from mt.config import Config, ModelConfig, TrainingConfig
 from mt.errors import ModelError
 from mt.model import Translator, load_translator
-from mt.training.batching import Collator, EncodedPairs
-from mt.training.loss import summed_loss
-from mt.training.trainer import DevSplit, TranslationTrainer, build_trainer, uniform_loss, uses_bf16
+from mt.training.batching import Collator, EncodedPair, EncodedPairs
+from mt.training.encoding import DevSet
+from mt.training.judging import model_inputs
+from mt.training.loss import LossOptions, chunked_loss, divergence, has_chunked_loss, return_loss, summed_loss
+from mt.training.setup import build_trainer
+from mt.training.trainer import TranslationTrainer, uniform_loss, uses_bf16
 
 
 def test_loss_by_hand():
@@ -21,6 +24,51 @@ def test_loss_by_hand():
     assert summed_loss(logits, labels).item() == pytest.approx(0.126928 + 2.126928, abs=1e-5)
     # Smoothing 0.1: 0.9 × (-log p of the label) + 0.05 × (0.126928 + 2.126928), for each of the two tokens.
     assert summed_loss(logits, labels, 0.1).item() == pytest.approx(0.9 * 2.253856 + 2 * 0.05 * 2.253856, abs=1e-5)
+
+
+@pytest.mark.skipif(not has_chunked_loss(), reason="torch is older than 2.13")
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("has_bias", [False, True])
+def test_chunked_loss_is_the_plain_one(label_smoothing: float, has_bias: bool):
+    # More tokens than the width, so that the batch is cut into several chunks.
+    generator = torch.Generator().manual_seed(7)
+    hidden, weight = torch.randn(6, 50, 16, generator=generator), torch.randn(400, 16, generator=generator)
+    bias = torch.randn(400, generator=generator) if has_bias else None
+    labels = torch.randint(0, 400, (6, 50), generator=generator)
+    labels[2, 30:], labels[5, 1:] = -100, -100
+    results = []
+    for is_chunked in (False, True):
+        leaves = [hidden.clone().requires_grad_(), weight.clone().requires_grad_()]
+        if is_chunked:
+            loss = chunked_loss(leaves[0], leaves[1], bias, labels, label_smoothing)
+        else:
+            loss = summed_loss(torch.nn.functional.linear(*leaves, bias), labels, label_smoothing)
+        loss.backward()
+        results.append((loss.detach(), leaves[0].grad, leaves[1].grad))
+    for plain, chunked in zip(*results, strict=True):
+        torch.testing.assert_close(chunked, plain, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.skipif(not has_chunked_loss(), reason="torch is older than 2.13")
+def test_models_return_the_loss_of_their_logits(marian_directory: Path, nllb_directory: Path, mbart50_directory: Path):
+    for directory in (marian_directory, nllb_directory, mbart50_directory):
+        model = load_translator(ModelConfig(name=str(directory))).model.eval()
+        if hasattr(model, "final_logits_bias"):
+            model.final_logits_bias.normal_(generator=torch.Generator().manual_seed(3))
+        batch = Collator(1, 2)([EncodedPair([5, 6, 7], [8, 9, 10]), EncodedPair([5, 6], [8, 9])])
+        inputs, labels = model_inputs(batch), batch["labels"]
+        # transformers: the mean over the five tokens.
+        expected = model(**inputs, labels=labels).loss.item() * 5
+        return_loss(model)
+        for is_chunked in (False, True):
+            loss = model(**inputs, labels=labels, loss=LossOptions(0.0, is_chunked)).item()
+            assert loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_divergence_by_hand():
+    # Two classes: the base gives 1/2 and 1/2, the model 3/4 and 1/4: ½ ln(½ ÷ ¾) + ½ ln(½ ÷ ¼) = 0.143841 nats.
+    ours, theirs = torch.tensor([[[math.log(3), 0.0], [9.0, 0.0]]]), torch.zeros(1, 2, 2)
+    assert divergence(ours, theirs, torch.tensor([[1, -100]])).item() == pytest.approx(0.143841, abs=1e-6)
 
 
 def eight_pairs() -> EncodedPairs:
@@ -35,7 +83,7 @@ def trainer_for(translator: Translator, directory: Path, **options: object) -> T
     settings |= {"report_to": [], "eval_every_updates": 1000, "max_grad_norm": 1e6}
     config = Config(training=TrainingConfig(**(settings | options)))  # type: ignore[arg-type]
     pairs = eight_pairs()
-    trainer = build_trainer(config, translator, pairs, DevSplit(pairs, ["The war"], ["الحرب"]), directory)
+    trainer = build_trainer(config, translator, pairs, DevSet(pairs, ["The war"], ["الحرب"]), None, directory)
     trainer.evaluate = lambda *_, **__: {"eval_chrF": 0.0}  # type: ignore[method-assign,assignment]
     return trainer
 
@@ -80,7 +128,7 @@ def test_dev_loss_is_that_of_transformers(marian: Translator, tmp_path: Path):
     batch = Collator(299, 299)([trainer.dev.encoded[i] for i in range(8)])
     with torch.inference_mode():
         expected = marian.model.eval()(**batch).loss.item()
-    assert trainer.dev_loss() == pytest.approx(expected, abs=1e-5)
+    assert trainer.dev_loss(trainer.dev) == pytest.approx(expected, abs=1e-5)
 
 
 def test_uniform_loss(marian: Translator):
@@ -92,7 +140,10 @@ def test_loss_that_is_not_finite_stops_before_the_update(marian: Translator, tmp
     with torch.no_grad():
         marian.model.model.shared.weight[5] = float("nan")
     healthy = marian.model.model.encoder.layers[0].fc1.weight.detach().clone()
-    with pytest.raises(ModelError, match="the loss became nan at update 1"):
+    expected = (
+        r"the loss became nan at update 1, in a batch of 8 pairs: \[\d, \d, .*\]; checkpoints until here are kept"
+    )
+    with pytest.raises(ModelError, match=expected):
         trainer.train()
     torch.testing.assert_close(marian.model.model.encoder.layers[0].fc1.weight, healthy)
 

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from mt.config.adaptation import AdaptationConfig, LoraConfig
 from mt.config.checks import require, require_positive
 from mt.config.data import CleaningConfig, CorpusConfig, DataConfig
 from mt.config.model import ModelConfig, ScratchConfig
 from mt.config.training import TrainingConfig
 
 __all__ = [
+    "AdaptationConfig",
     "CleaningConfig",
     "Config",
     "CorpusConfig",
     "DataConfig",
     "DecodingConfig",
     "EvaluationConfig",
+    "LoraConfig",
     "ModelConfig",
     "ScratchConfig",
     "TrainingConfig",
@@ -82,6 +85,7 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    adaptation: AdaptationConfig = field(default_factory=AdaptationConfig)
     decoding: DecodingConfig = field(default_factory=DecodingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 
@@ -89,3 +93,5 @@ class Config:
         plain = self.name not in ("", ".", "..") and "/" not in self.name
         require(plain, "name", "be usable as a directory's name", self.name)
         require(self.seed >= 0, "seed", "be at least 0", self.seed)
+        for name in self.adaptation.kl_corpora:
+            require(name in self.data.corpora, "adaptation.kl_corpora", "name corpora of data.corpora", name)

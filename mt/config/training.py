@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mt.config.checks import require, require_positive, require_share
+from mt.config.data import CorpusConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,9 +22,13 @@ class TrainingConfig:
     tokens_per_update: int = 4096
     """Target tokens per optimizer update, over all processes (approximately): the batch size."""
 
-    micro_batch_tokens: int = 4096
-    """Padded tokens that one device takes at once, on the longer side: the memory it needs. Updates
-    larger than this are accumulated."""
+    micro_batch_tokens: int | None = None
+    """Padded tokens that one device takes at once, on the longer side. Larger updates are accumulated. Default: as
+    many as fit into the memory that is free."""
+
+    loss: Literal["auto", "plain", "chunked"] = "auto"
+    """`chunked` never holds all logits: less memory, so larger micro-batches; needs torch 2.13. `auto`: the faster
+    one, tried before training; on a CPU always `plain`."""
 
     learning_rate: float = 2e-5
     """Peak learning rate."""
@@ -49,23 +54,40 @@ class TrainingConfig:
     eval_every_updates: int = 100
     """Updates between two looks at the dev split; each also saves a checkpoint."""
 
+    best_metric: Literal["chrF", "BLEU", "loss"] = "chrF"
+    """What the best checkpoint is best at, on the dev split."""
+
+    patience: int | None = None
+    """Stop after so many looks without a better one. Default: train to the end."""
+
+    general_dev: CorpusConfig | None = None
+    """Pairs of general text, held out, on which the model should stay as good as it was: each look translates a sample
+    of them too, which draws the curve of what is forgotten. Pairs like them are kept out of training."""
+
     log_every_updates: int = 10
     """Updates between two lines of metrics.jsonl."""
 
     dev_sentences: int = 200
-    """Sentences of the dev split that are decoded at each look; the dev loss always takes all."""
+    """Sentences of the dev split, and of `general_dev`, that are decoded at each look; the loss takes all."""
 
     keep_checkpoints: int = 2
     """Checkpoints kept on disk; the best one is always among them."""
 
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
-    """`auto`: bf16 autocast over float32 weights where the GPU has it, else float32."""
+    precision: Literal["auto", "bf16", "fp32", "fp16"] = "auto"
+    """`auto`: bf16 autocast over float32 weights where the GPU has it, else float32. fp16 overflows in many Marian
+    and M2M-100 models: only for GPUs that know nothing better."""
+
+    gradient_checkpointing: bool = False
+    """Compute activations twice instead of keeping them: less memory, a third more time."""
+
+    compile: bool = False
+    """Compile the model with `torch.compile`: minutes at the start, faster updates after."""
 
     report_to: list[str] = field(default_factory=lambda: ["tensorboard"])
     """Trackers, by the names of `transformers`: tensorboard, wandb, mlflow, trackio."""
 
     def __post_init__(self) -> None:
-        positive = ["epochs", "max_updates", "tokens_per_update", "micro_batch_tokens", "learning_rate"]
+        positive = ["epochs", "max_updates", "tokens_per_update", "micro_batch_tokens", "learning_rate", "patience"]
         require_positive("training", self, positive)
         require_positive("training", self, ["eval_every_updates", "log_every_updates", "dev_sentences"])
         require_share("training.label_smoothing", self.label_smoothing)

@@ -9,6 +9,8 @@ from mt.data.selection import Indices, Mask
 from mt.data.store import SideColumns
 
 _CHUNK_PAIRS = 50_000
+# So that few of the n-grams that are in no held-out pair meet a slot that is taken.
+_SLOTS_PER_NGRAM = 8
 
 
 def find_overlaps(side: SideColumns, training: Mask, held_out: Mask, length: int) -> Indices:
@@ -23,13 +25,22 @@ def find_overlaps(side: SideColumns, training: Mask, held_out: Mask, length: int
         return rivals
     order = np.argsort(known, kind="stable")
     owners, known = owners[order], known[order]
+    # Most n-grams are in no held-out pair, and one look here says so; a search in what is known takes twenty.
+    may_be_known = np.zeros(1 << (_SLOTS_PER_NGRAM * len(known)).bit_length(), bool)
+    may_be_known[_slots(known, may_be_known)] = True
     members = np.flatnonzero(training)
     for start in range(0, len(members), _CHUNK_PAIRS):
         pairs, ngrams = _ngrams(side, members[start : start + _CHUNK_PAIRS], length)
+        worth_a_search = may_be_known[_slots(ngrams, may_be_known)]
+        pairs, ngrams = pairs[worth_a_search], ngrams[worth_a_search]
         place = np.minimum(np.searchsorted(known, ngrams), len(known) - 1)
         is_shared = known[place] == ngrams
         rivals[pairs[is_shared]] = owners[place[is_shared]]
     return rivals
+
+
+def _slots(hashes: Hashes, table: Mask) -> Indices:
+    return (hashes & np.uint64(len(table) - 1)).astype(np.int64)
 
 
 def _ngrams(side: SideColumns, pairs: Indices, length: int) -> tuple[Indices, Hashes]:

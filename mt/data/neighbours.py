@@ -22,7 +22,7 @@ Levels = NDArray[np.int8]
 # So many sentences at a time: their numbers take 16 bits of a sorting key.
 _CHUNK = 1 << 16
 # Slots in which the occurrences of triples are counted, up to 255; two in one slot only look more frequent.
-_MAX_SLOTS = 1 << 27
+_MAX_SLOTS = 1 << 29
 _MOST = 255
 # Triples by which a sentence finds its like.
 _RAREST = 12
@@ -66,24 +66,71 @@ def _neighbours(side: SideColumns, examples: Indices, levels: Levels, similarity
     triples, owners = _rare_triples(side, examples)
     if not len(triples):
         return _NO_EDGES
-    order = np.argsort(triples, kind="stable")
-    found = np.concatenate([_NO_EDGES, *_candidates(triples[order], owners[order], levels)])
-    codes = np.unique(found.min(axis=1) * len(examples) + found.max(axis=1))
-    edges = np.stack(np.divmod(codes, len(examples)), axis=1)
+    # By triple and, for equal ones, by split: the level takes the two lowest bits.
+    triples = (triples & ~np.uint64(3)) | levels[owners].astype(np.uint64)
+    order = np.argsort(triples)
+    codes = np.concatenate(
+        [_codes(edges, len(examples)) for edges in _candidates(triples[order] >> np.uint64(2), owners[order], levels)]
+    )
+    codes.sort()
+    edges = np.stack(np.divmod(codes[run_starts(codes)], len(examples)), axis=1)
     # The shorter one must be long enough to hold that share of the longer one.
     counts = side.counts[examples][edges]
     edges = edges[(counts.min(axis=1) + 1) >= similarity * counts.max(axis=1)]
+    edges = edges[_may_be_alike(side, examples, edges, similarity)]
     pairs = zip(*examples[edges].T.tolist(), strict=True)
     is_alike = [jaccard(side.words_of(one), side.words_of(other)) >= similarity for one, other in pairs]
     neighbours: Edges = edges[np.array(is_alike, bool)]
     return neighbours
 
 
+def _codes(edges: Edges, size: int) -> Indices:
+    codes: Indices = edges.min(axis=1) * size + edges.max(axis=1)
+    return codes
+
+
+def _may_be_alike(side: SideColumns, examples: Indices, edges: Edges, similarity: float) -> Mask:
+    """False where so many word pairs are in one sentence only that the Jaccard similarity cannot be reached.
+
+    A bit that only one sentence's signature has stands for a word pair, at least, that only this one has.
+    """
+    involved = np.unique(edges)
+    chunks = [involved[start : start + _CHUNK] for start in range(0, len(involved), _CHUNK)]
+    signatures = np.concatenate(
+        [np.empty((0, 2), np.uint64), *(_signatures(side.words_at(examples[chunk]).ngrams(2)) for chunk in chunks)]
+    )
+    place = np.searchsorted(involved, edges)
+    one, other = signatures[place[:, 0]], signatures[place[:, 1]]
+    only = np.stack([_ones(one & ~other), _ones(other & ~one)], axis=1)
+    # A sentence of n words has 2n - 1 words and word pairs.
+    shared = (2 * side.counts[examples][edges] - 1 - only).min(axis=1)
+    is_possible: Mask = shared >= similarity * (shared + only.sum(axis=1))
+    return is_possible
+
+
+def _ones(signatures: Hashes) -> Indices:
+    """int (sentences,): the bits set in each signature."""
+    counts: Indices = np.bitwise_count(signatures).sum(axis=1, dtype=np.int64)
+    return counts
+
+
+def _signatures(word_pairs: Words) -> Hashes:
+    """uint64 (sentences, 2): a bit set for each word pair, one of 128."""
+    bits = np.uint64(1) << (word_pairs.hashes & np.uint64(63))
+    half = (word_pairs.hashes >> np.uint64(6)) & np.uint64(1)
+    has_any = word_pairs.counts > 0
+    starts = (np.cumsum(word_pairs.counts) - word_pairs.counts)[has_any]
+    signatures = np.zeros((len(has_any), 2), np.uint64)
+    for column in range(2) if len(starts) else ():
+        signatures[has_any, column] = np.bitwise_or.reduceat(np.where(half == column, bits, np.uint64(0)), starts)
+    return signatures
+
+
 def _rare_triples(side: SideColumns, examples: Indices) -> tuple[Hashes, Indices]:
     """(hashes of the rarest triples of each sentence that are not its alone, the sentences they are in)."""
     chunks = [examples[start : start + _CHUNK] for start in range(0, len(examples), _CHUNK)]
     words = int(side.counts[examples].sum())
-    frequency = np.zeros(1 << int(np.clip(8 * words, 1 << 16, _MAX_SLOTS) - 1).bit_length(), np.uint8)
+    frequency = np.zeros(1 << int(np.clip(4 * words, 1 << 16, _MAX_SLOTS) - 1).bit_length(), np.uint8)
     for chunk in chunks:
         slots, counts = np.unique(_slots(side.words_at(chunk).ngrams(3).hashes, frequency), return_counts=True)
         frequency[slots] = np.minimum(frequency[slots] + counts, _MOST)
@@ -112,23 +159,39 @@ def _rarest(triples: Words, frequency: NDArray[np.uint8]) -> tuple[Hashes, Indic
 
 
 def _candidates(triples: Hashes, owners: Indices, levels: Levels) -> Iterator[Edges]:
+    """Edges between owners of equal triples; the owners of a triple come in order of their level."""
     is_same = triples[1:] == triples[:-1]
     yield np.stack([owners[:-1][is_same], owners[1:][is_same]], axis=1)
     starts = run_starts(triples)
     lengths = np.diff(np.append(starts, len(triples)))
     of_owners = levels[owners]
-    is_mixed = np.maximum.reduceat(of_owners, starts) != np.minimum.reduceat(of_owners, starts)
-    for run in np.flatnonzero(is_mixed & (lengths > 2)).tolist():  # a run of two is its own chain
-        here = slice(starts[run], starts[run] + lengths[run])
-        yield from _across(owners[here], of_owners[here])
-
-
-def _across(run: Indices, levels: Levels) -> Iterator[Edges]:
-    """Each member with those of a higher level."""
+    is_mixed = of_owners[starts] != of_owners[starts + lengths - 1]
+    # Of each run that holds several levels, and in which the chain is not all there is, every member.
+    runs = np.flatnonzero(is_mixed & (lengths > 2))
+    members = np.repeat(starts[runs], lengths[runs]) + _counting(lengths[runs])
+    ends = np.repeat(starts[runs] + lengths[runs], lengths[runs])
     for level in np.unique(levels)[:-1]:
-        low, high = run[levels == level], run[levels > level]
-        high = high[:: -(-len(high) // _MAX_RIVALS)]
-        yield np.stack([np.repeat(low, len(high)), np.tile(high, len(low))], axis=1)
+        is_low = of_owners[members] == level
+        low, end = members[is_low], ends[is_low]
+        # Those of a higher level follow the last one of this level.
+        first = _next_change(of_owners, low, end)
+        count = end - first
+        stride = -(-count // _MAX_RIVALS)
+        taken = np.where(count > 0, -(-count // np.maximum(stride, 1)), 0)
+        high = np.repeat(first, taken) + _counting(taken) * np.repeat(stride, taken)
+        yield np.stack([owners[np.repeat(low, taken)], owners[high]], axis=1)
+
+
+def _counting(lengths: Indices) -> Indices:
+    """0, 1, ... for each length, one after the other."""
+    return np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+
+
+def _next_change(levels: Levels, places: Indices, ends: Indices) -> Indices:
+    """For each place the first one after it with another level, or its end."""
+    changes = np.append(np.flatnonzero(levels[1:] != levels[:-1]) + 1, len(levels))
+    following: Indices = np.minimum(changes[np.searchsorted(changes, places, side="right")], ends)
+    return following
 
 
 def jaccard(one: list[int], other: list[int]) -> float:

@@ -25,13 +25,27 @@ class EncodedPair(NamedTuple):
 
     source: list[int]
     target: list[int]
+    row: int = 0
+    """Where it is in its split."""
+    is_general: bool = False
+    """Whether it is general text, on which the model is held to the base."""
 
 
 class EncodedPairs(Dataset[EncodedPair]):
-    """The training split as token ids."""
+    """A split as token ids."""
 
-    def __init__(self, sources: Sequence[list[int]], targets: Sequence[list[int]], mix: EpochMix | None = None) -> None:
-        self.pairs = [EncodedPair(*pair) for pair in zip(sources, targets, strict=True)]
+    def __init__(
+        self,
+        sources: Sequence[list[int]],
+        targets: Sequence[list[int]],
+        mix: EpochMix | None = None,
+        *,
+        rows: NDArray[np.int_] | None = None,
+        is_general: NDArray[np.bool_] | None = None,
+    ) -> None:
+        places = range(len(sources)) if rows is None else rows.tolist()
+        general = [False] * len(sources) if is_general is None else is_general.tolist()
+        self.pairs = [EncodedPair(*pair) for pair in zip(sources, targets, places, general, strict=True)]
         self.lengths = np.array([(len(pair.source), len(pair.target)) for pair in self.pairs]).reshape(-1, 2)
         """int (pairs, 2): source and target tokens of each pair."""
         self.mix = mix
@@ -184,6 +198,8 @@ class Collator:
 
         input_ids, attention_mask: int64 (batch, source_tokens), padded with `pad_token_id` and 0
         labels: int64 (batch, target_tokens), padded with -100, which the loss ignores
+        rows: int64 (batch,), where the pairs are in their split
+        is_general: bool (batch,), those on which the model is held to the base
         decoder_input_ids: int64 (batch, target_tokens), the labels moved one to the right behind
         `decoder_start_token_id`, padded with `pad_token_id`
         """
@@ -194,6 +210,8 @@ class Collator:
             "attention_mask": _pad([[1] * len(source) for source in sources], 0),
             "decoder_input_ids": _pad(decoder_inputs, self.pad_token_id),
             "labels": _pad(targets, IGNORED_LABEL),
+            "rows": torch.tensor([pair.row for pair in pairs]),
+            "is_general": torch.tensor([pair.is_general for pair in pairs]),
         }
 
 

@@ -19,7 +19,8 @@ class Progress(TrainerCallback):
 
     A line of `metrics.jsonl` is an object with `update` (optimizer updates so far) and, by their names, `loss`
     (training, nats per target token with label smoothing), `grad_norm`, `learning_rate`, or `eval_loss`,
-    `eval_chrF`, `eval_BLEU`.
+    `eval_chrF`, `eval_BLEU` and, of the general dev set, `eval_general_loss`, `eval_general_chrF`,
+    `eval_general_BLEU`. Update 0 is the base.
     """
 
     def __init__(self, metrics_file: Path) -> None:
@@ -52,9 +53,10 @@ class Progress(TrainerCallback):
             file.write(json.dumps({"update": state.global_step, **values}) + "\n")
         if "eval_chrF" in values:
             logger.info(
-                "update %d of %d: dev chrF %.2f, BLEU %.2f, perplexity %.1f",
-                *(state.global_step, state.max_steps, values["eval_chrF"], values["eval_BLEU"]),
-                math.exp(min(values["eval_loss"], 50)),
+                "%s: dev chrF %.2f, BLEU %.2f, perplexity %.1f%s",
+                f"update {state.global_step} of {state.max_steps}" if state.global_step else "before training",
+                *(values["eval_chrF"], values["eval_BLEU"], math.exp(min(values["eval_loss"], 50))),
+                f"; general chrF {values['eval_general_chrF']:.2f}" if "eval_general_chrF" in values else "",
             )
         elif self.bar is not None and "loss" in values:
             self.bar.set_postfix(loss=f"{values['loss']:.3f}")

@@ -1,63 +1,63 @@
-"""A Seq2SeqTrainer that batches by tokens, owns its loss and chooses the best checkpoint by chrF."""
+"""A Seq2SeqTrainer that batches by tokens, owns its loss, judges by chrF and writes whole checkpoints."""
 
 from __future__ import annotations
 
+import logging
 import math
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import numpy as np
 import torch
-from accelerate.utils import gather_object
-from datasets import DatasetDict
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments
+from transformers import EarlyStoppingCallback, PreTrainedModel, Seq2SeqTrainer, Seq2SeqTrainingArguments
 
-from mt.config import Config, DecodingConfig, TrainingConfig
-from mt.data.mixing import EpochMix, mixing_weights
-from mt.decoding import tagged, translate
-from mt.errors import DataError, ModelError
-from mt.evaluation.metrics import bleu, chrf
+from mt.config import Config, TrainingConfig
+from mt.errors import ModelError
 from mt.model import Translator
 from mt.processes import process_state, uses_cpu
-from mt.training.batching import BatchPlan, Collator, EncodedPairs, TokenBatchSampler, token_batches
-from mt.training.loss import IGNORED_LABEL, summed_loss
+from mt.training.adaptation import better_is_more, ranked
+from mt.training.batching import BatchPlan, Collator, EncodedPairs, TokenBatchSampler
+from mt.training.checkpoints import UNFINISHED, name_of, rotate, seal
+from mt.training.encoding import DevSet
+from mt.training.footing import Footing
+from mt.training.judging import decoded_scores, dev_loss, model_inputs
+from mt.training.loss import IGNORED_LABEL, logits_of
 
-Row = TypeVar("Row")
+logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class DevSplit:
-    """What the model is judged on while it trains."""
-
-    encoded: EncodedPairs
-    """All of the split, for the loss."""
-    sources: Sequence[str]
-    """The sample that is decoded."""
-    references: Sequence[str]
+MAX_NAMED = 3
+"""Pairs that an error message names; a file holds all of them."""
 
 
 class TranslationTrainer(Seq2SeqTrainer):
-    """Three things are ours; checkpoints, resume, processes and trackers are the library's.
+    """A few things are ours; resume, processes and trackers are the library's.
 
     Batches come from a `TokenBatchSampler`. The loss is summed over target tokens and divided by those of the
     whole update, over all micro-batches and processes: transformers 5.23 multiplies Marian's and M2M-100's loss
     by the accumulation steps. `evaluate` returns the dev loss and the chrF and BLEU of a greedily decoded sample.
+    A checkpoint appears whole or not at all, with checksums.
     """
 
     # For transformers >= 5.20; older ones are told by `compute_loss_func`.
     loss_is_scaled_for_ga = True
 
     def __init__(
-        self, translator: Translator, train: EncodedPairs, dev: DevSplit, config: TrainingConfig, **kwargs: Any
+        self,
+        translator: Translator,
+        train: EncodedPairs,
+        dev: DevSet,
+        general: DevSet | None,
+        config: Config,
+        footing: Footing,
+        kl_base: PreTrainedModel | None = None,
+        report_pairs: Callable[[Sequence[int]], str] = str,
+        **kwargs: Any,
     ) -> None:
-        collator = Collator(
-            translator.model.config.pad_token_id, translator.model.generation_config.decoder_start_token_id
-        )
+        settings = translator.model.generation_config
+        collator = Collator(translator.model.config.pad_token_id, settings.decoder_start_token_id)
         super().__init__(
             model=translator.model,
             data_collator=collator,
@@ -67,8 +67,21 @@ class TranslationTrainer(Seq2SeqTrainer):
             compute_loss_func=lambda *_: None,
             **kwargs,
         )
-        self.translator, self.dev, self.config = translator, dev, config
-        self.sampler = batch_sampler(train, config, self.args.seed, self.args.process_index, self.args.world_size)
+        self.translator, self.dev, self.general, self.config = translator, dev, general, config
+        self.footing, self.report_pairs = footing, report_pairs
+        self.loss = footing.loss(config.training.label_smoothing)
+        self.kl_base = None if kl_base is None else kl_base.to(self.args.device)
+        self.sampler = batch_sampler(
+            train,
+            config.training,
+            footing.micro_batch_tokens,
+            config.seed,
+            self.args.process_index,
+            self.args.world_size,
+        )
+        self.checkpoints = Path(str(self.args.output_dir))
+        self._saves_beside = False
+        self._losses: list[tuple[Tensor, Tensor]] = []
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         # Not prepared by accelerate: the sampler already yields this process's share.
@@ -82,41 +95,63 @@ class TranslationTrainer(Seq2SeqTrainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
-        labels = inputs["labels"]
-        # Without labels the model computes no loss of its own.
-        outputs = model(**{name: value for name, value in inputs.items() if name != "labels"}, use_cache=False)
-        loss = summed_loss(outputs.logits, labels, self.config.label_smoothing)
+        labels, is_general = inputs["labels"], inputs["is_general"]
+        extra: dict[str, Any] = {}
+        if self.kl_base is not None and bool(is_general.any()):
+            general = {name: value[is_general] for name, value in model_inputs(inputs).items()}
+            extra = {"base_logits": logits_of(self.kl_base, general), "is_general": is_general}
+            extra["kl_weight"] = self.config.adaptation.kl_weight
+        loss = model(**model_inputs(inputs), labels=labels, loss=self.loss, **extra)
         tokens = (labels != IGNORED_LABEL).sum() if num_items_in_batch is None else num_items_in_batch
+        self._losses.append((loss.detach(), inputs["rows"]))
         # DDP averages gradients over the processes, but `tokens` already counts all of theirs.
-        loss = loss / tokens * self.accelerator.num_processes
-        if not torch.isfinite(loss):
-            raise ModelError(
-                f"the loss became {loss.item()} at update {self.state.global_step + 1}; checkpoints until here are "
-                "kept: lower training.learning_rate, raise training.warmup_updates or set training.precision fp32"
-            )
-        return (loss, outputs) if return_outputs else loss
+        return loss / tokens * self.accelerator.num_processes
+
+    def check_update(self) -> None:
+        """Raise `ModelError` if a loss or a gradient of the coming update is not finite, naming the pairs."""
+        losses, self._losses = self._losses, []
+        bad = [~torch.isfinite(torch.stack([loss for loss, _ in losses])).all()]
+        # A scaler for fp16 skips such an update by itself.
+        if not self.args.fp16:
+            norms = [_local(p.grad).norm() for p in self.model.parameters() if p.grad is not None]
+            bad.append(~torch.isfinite(torch.stack(norms)).all())
+        is_bad = torch.stack(bad).any().float()
+        if self.args.world_size > 1:
+            torch.distributed.all_reduce(is_bad, torch.distributed.ReduceOp.MAX)
+        if not bool(is_bad):
+            return
+        guilty = [(loss, rows) for loss, rows in losses if not torch.isfinite(loss)]
+        rows = sorted({row for _, batch in guilty or losses for row in batch.tolist()})
+        what = f"the loss became {guilty[0][0].item()}" if guilty else "a gradient became infinite"
+        raise ModelError(
+            f"{what} at update {self.state.global_step + 1}, in a batch of {len(rows)} pairs: "
+            f"{self.report_pairs(rows)}; "
+            "checkpoints until here are kept: look at the pairs, lower training.learning_rate, raise "
+            "training.warmup_updates or set training.precision fp32"
+        )
 
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
     ) -> dict[str, float]:
-        """Judge the model on the dev split; every process takes its share.
+        """Judge the model on the dev split and on the general dev set; every process takes its share.
 
-        Returns `eval_loss` (nats per target token, no smoothing), `eval_chrF` and `eval_BLEU` (0-100).
+        Returns `eval_loss` (nats per target token, no smoothing), `eval_chrF` and `eval_BLEU` (0-100); with a general
+        set also `eval_general_loss`, `eval_general_chrF` and `eval_general_BLEU`.
         """
-        greedy = DecodingConfig(num_beams=1)
-        share = slice(self.args.process_index, None, self.args.world_size)
-        hypotheses = gather_object(translate(self.translator, self.dev.sources[share], greedy))
-        # Gathered process by process: sentence i of process p is number i * world_size + p.
-        references = [r for p in range(self.args.world_size) for r in self.dev.references[p :: self.args.world_size]]
-        metrics = {
-            f"{metric_key_prefix}_loss": self.dev_loss(),
-            f"{metric_key_prefix}_chrF": chrf(hypotheses, references),
-            f"{metric_key_prefix}_BLEU": bleu(hypotheses, references),
-        }
+        metrics = {}
+        for prefix, dev in (("eval", self.dev), ("eval_general", self.general)):
+            if dev is not None:
+                metrics[f"{prefix}_loss"] = self.dev_loss(dev)
+                metrics |= {f"{prefix}_{name}": value for name, value in decoded_scores(self.translator, dev).items()}
         self.log(metrics)
         control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)  # type: ignore[has-type]
         self.control = control
         return metrics
+
+    def dev_loss(self, dev: DevSet) -> float:
+        """Loss on a whole dev set, nats per target token, without label smoothing."""
+        with self.accelerator.autocast():
+            return dev_loss(self.model, self.data_collator, dev.encoded, self.sampler.max_tokens)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         # With its tokenizer, so that any checkpoint can be translated with and compared. The tokenizer is not given
@@ -125,67 +160,60 @@ class TranslationTrainer(Seq2SeqTrainer):
         if self.args.should_save:
             self.translator.tokenizer.save_pretrained(output_dir or str(self.args.output_dir))
 
-    def dev_loss(self) -> float:
-        """Loss on the whole dev split, nats per target token, without label smoothing."""
-        lengths = self.dev.encoded.lengths
-        batches = token_batches(lengths, self.config.micro_batch_tokens)
-        total = torch.zeros((), device=self.args.device, dtype=torch.float64)
-        was_training = self.model.training
-        self.model.eval()
-        with torch.inference_mode(), self.accelerator.autocast():
-            for batch in batches[self.args.process_index :: self.args.world_size]:
-                inputs = self._prepare_inputs(self.data_collator([self.dev.encoded[i] for i in batch]))
-                labels = inputs.pop("labels")
-                total += summed_loss(self.model(**inputs, use_cache=False).logits, labels)
-        self.model.train(was_training)
-        summed: Tensor = self.accelerator.reduce(total, reduction="sum")
-        return float(summed) / int(lengths[:, 1].sum())
+    def _get_output_dir(self, trial: Any) -> str:
+        return str(self.checkpoints / UNFINISHED) if self._saves_beside else str(self.checkpoints)
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        beside = self.checkpoints / UNFINISHED
+        if self.args.should_save:
+            shutil.rmtree(beside, ignore_errors=True)
+        process_state().wait_for_everyone()
+        self._saves_beside = True
+        try:
+            super()._save_checkpoint(model, trial)
+        finally:
+            self._saves_beside = False
+        process_state().wait_for_everyone()
+        if self.args.should_save:
+            name = name_of(self.state.global_step)
+            seal(beside / name)
+            # One that was found damaged may be in the way.
+            shutil.rmtree(self.checkpoints / name, ignore_errors=True)
+            (beside / name).rename(self.checkpoints / name)
+            beside.rmdir()
+            self._rotate()
+        process_state().wait_for_everyone()
+
+    def _rotate(self) -> None:
+        adaptation, keep = self.config.adaptation, self.config.training.keep_checkpoints
+        wanted = ranked(self.looks(), adaptation)[: adaptation.average]
+        rotate(self.checkpoints, keep, wanted)
+
+    def looks(self) -> dict[int, float]:
+        """By update, how good the model was on the dev split, more being better."""
+        return better_is_more(self.state.log_history, self.config.training.best_metric)
+
+
+def _local(gradient: Tensor) -> Tensor:
+    """This process's part of a gradient that FSDP has spread."""
+    return gradient.to_local() if hasattr(gradient, "to_local") else gradient
 
 
 def batch_sampler(
-    train: EncodedPairs, config: TrainingConfig, seed: int, rank: int, world_size: int
+    train: EncodedPairs, config: TrainingConfig, micro_batch_tokens: int, seed: int, rank: int, world_size: int
 ) -> TokenBatchSampler:
     """The sampler that `config` asks for."""
     return TokenBatchSampler(
         train.lengths,
         train.mix,
         tokens_per_update=config.tokens_per_update,
-        micro_batch_tokens=config.micro_batch_tokens,
+        micro_batch_tokens=micro_batch_tokens,
         epochs=config.epochs,
         max_updates=config.max_updates,
         seed=seed,
         rank=rank,
         world_size=world_size,
     )
-
-
-def encode_splits(translator: Translator, data: DatasetDict, config: Config) -> tuple[EncodedPairs, DevSplit, int]:
-    """(train, dev, training pairs left out because a side has too many tokens)."""
-    max_source = min(config.data.max_source_tokens, translator.max_tokens)
-    max_target = min(config.data.max_target_tokens, translator.max_tokens)
-    corpora, weights = list(data["train"]["corpus"]), mixing_weights(config.data, Counter(data["train"]["corpus"]))
-    tags = [config.data.corpora[corpus].tag for corpus in corpora]
-    texts = [f"{tag} {text}" if tag else text for tag, text in zip(tags, data["train"]["source"], strict=True)]
-    sources, targets = translator.encode_sources(texts), translator.encode_targets(list(data["train"]["target"]))
-    fits = [len(s) <= max_source and len(t) <= max_target for s, t in zip(sources, targets, strict=True)]
-    if not any(fits):
-        raise DataError(f"no training pair has at most {max_source} source and {max_target} target tokens")
-    mix = None if set(weights.values()) == {1.0} else EpochMix(_kept(corpora, fits), weights, config.seed)
-    train = EncodedPairs(_kept(sources, fits), _kept(targets, fits), mix)
-    dev = data["dev"]
-    size = min(config.training.dev_sentences, len(dev))
-    sample = np.sort(np.random.default_rng(0).permutation(len(dev))[:size])
-    dev_sources = translator.encode_sources(tagged(list(dev["source"]), config.decoding.tag))
-    dev_targets = translator.encode_targets(list(dev["target"]))
-    limit = translator.max_tokens
-    encoded = EncodedPairs([ids[:limit] for ids in dev_sources], [ids[:limit] for ids in dev_targets])
-    chosen = dev.select(sample)
-    sample_sources = tagged(list(chosen["source"]), config.decoding.tag)
-    return train, DevSplit(encoded, sample_sources, list(chosen["target"])), fits.count(False)
-
-
-def _kept(rows: list[Row], keep: list[bool]) -> list[Row]:
-    return [row for row, is_kept in zip(rows, keep, strict=True) if is_kept]
 
 
 def uses_bf16(precision: str) -> bool:
@@ -214,14 +242,17 @@ def training_arguments(config: Config, plan: BatchPlan, checkpoints: Path) -> Se
         optim="adamw_torch_fused",
         use_cpu=uses_cpu(),
         bf16=uses_bf16(training.precision),
+        fp16=training.precision == "fp16",
+        torch_compile=training.compile,
         eval_strategy="steps",
         eval_steps=every,
         save_strategy="steps",
         save_steps=every,
-        save_total_limit=training.keep_checkpoints,
-        load_best_model_at_end=True,
-        metric_for_best_model="eval_chrF",
-        greater_is_better=True,
+        # Checkpoints are removed, and the best is found, by us.
+        save_total_limit=None,
+        load_best_model_at_end=False,
+        metric_for_best_model=f"eval_{training.best_metric}",
+        greater_is_better=training.best_metric != "loss",
         logging_steps=training.log_every_updates,
         logging_nan_inf_filter=False,
         # The sampler needs no workers: collation takes microseconds.
@@ -234,14 +265,9 @@ def training_arguments(config: Config, plan: BatchPlan, checkpoints: Path) -> Se
     )
 
 
-def build_trainer(
-    config: Config, translator: Translator, train: EncodedPairs, dev: DevSplit, checkpoints: Path
-) -> TranslationTrainer:
-    """A trainer for one run; `train()` starts it."""
-    world_size = process_state().num_processes
-    plan = batch_sampler(train, config.training, config.seed, 0, world_size).plan
-    arguments = training_arguments(config, plan, checkpoints)
-    return TranslationTrainer(translator, train, dev, config.training, args=arguments)
+def patience_callbacks(training: TrainingConfig) -> list[EarlyStoppingCallback]:
+    """What ends a run that gets no better."""
+    return [] if training.patience is None else [EarlyStoppingCallback(training.patience)]
 
 
 def uniform_loss(translator: Translator) -> float:

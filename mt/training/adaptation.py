@@ -1,0 +1,205 @@
+"""What of a model is trained, and what is made of its checkpoints: LoRA, freezing, averaging, interpolation."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from mt.config import AdaptationConfig, Config, LoraConfig
+from mt.errors import ModelError
+from mt.model import Translator
+from mt.training.checkpoints import damage, name_of
+from mt.training.encoding import DevSet
+from mt.training.judging import decoded_scores
+from mt.training.loss import return_loss
+
+logger = logging.getLogger(__name__)
+
+Weights = dict[str, Tensor]
+
+_ADAPTER = "adapter_model.safetensors"
+
+
+def prepare_model(model: PreTrainedModel, config: AdaptationConfig) -> Any:
+    """The model with what `config` freezes frozen and its forward returning the loss, inside LoRA if that is asked for.
+
+    Raises `ModelError` if there are no layers of the names that LoRA is to change, or peft is not installed.
+    """
+    return_loss(model)
+    for part in config.freeze:
+        for module in _modules(model, part):
+            module.requires_grad_(False)
+    if "embeddings" not in config.freeze:
+        # Embeddings lie inside the encoder and the decoder, too.
+        for module in _modules(model, "embeddings"):
+            module.requires_grad_(True)
+    return model if config.lora is None else _with_lora(model, config.lora)
+
+
+def _modules(model: Any, part: str) -> list[nn.Module]:
+    if part == "embeddings":
+        return [model.get_input_embeddings(), model.get_output_embeddings()]
+    return [model.get_encoder() if part == "encoder" else model.get_decoder()]
+
+
+def _with_lora(model: PreTrainedModel, config: LoraConfig) -> Any:
+    try:
+        import peft
+    except ImportError as error:
+        raise ModelError("adaptation.lora needs the extra `lora`: pip install 'mt[lora]'") from error
+    options = peft.LoraConfig(
+        r=config.rank, lora_alpha=config.alpha, lora_dropout=config.dropout, target_modules=list(config.layers)
+    )
+    try:
+        return peft.get_peft_model(model, options)
+    except ValueError as error:
+        linear = {name.rpartition(".")[2] for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+        raise ModelError(
+            f"adaptation.lora.layers: the model has no layer {' or '.join(config.layers)}; "
+            f"it has {', '.join(sorted(linear))}"
+        ) from error
+
+
+@dataclass
+class Choice:
+    """Which weights became the model."""
+
+    updates: list[int]
+    """The checkpoints that were averaged, by their updates; one is taken as it is."""
+    share: float = 1.0
+    """Share of the tuned weights; the rest are the base's."""
+    tried: list[dict[str, float]] = field(default_factory=list)
+    """What each share scored: `share`, `dev`, `general` and, weighed by the price of forgetting, `value`."""
+
+    def as_json(self) -> dict[str, Any]:
+        """For the manifest."""
+        return {"averaged_updates": self.updates, "tuned_share": self.share, "tried_shares": self.tried}
+
+
+def choose_weights(
+    translator: Translator,
+    checkpoints: Path,
+    looks: Mapping[int, float],
+    config: Config,
+    dev: DevSet,
+    general: DevSet | None,
+) -> Choice:
+    """Load into `translator`, the base, the weights that `config.adaptation` makes of the checkpoints.
+
+    looks: by update, how good the model was on the dev split, more being better. A checkpoint that is damaged or
+    gone is replaced by the next best, with a warning. Raises `ModelError` if none is left.
+    """
+    adaptation = config.adaptation
+    updates = chosen_updates(checkpoints, looks, adaptation)
+    tuned = average(weights_of(checkpoints / name_of(update), translator.model) for update in updates)
+    choice = Choice(updates)
+    if adaptation.interpolate:
+        metric = "BLEU" if config.training.best_metric == "BLEU" else "chrF"
+        choice = _interpolated(translator, tuned, choice, adaptation, metric, dev, general)
+    else:
+        load_weights(translator.model, tuned)
+    return choice
+
+
+def chosen_updates(checkpoints: Path, looks: Mapping[int, float], config: AdaptationConfig) -> list[int]:
+    """The updates whose checkpoints are averaged, in order of time; the next best stands in for one that is gone."""
+    taken: list[int] = []
+    for place, update in enumerate(ranked(looks, config)):
+        trouble = damage(checkpoints / name_of(update))
+        if trouble is None:
+            taken.append(update)
+        elif place < config.average:
+            logger.warning("the checkpoint of update %d cannot be taken, %s; the next best stands in", update, trouble)
+        if len(taken) == config.average:
+            break
+    if not taken:
+        raise ModelError(f"{checkpoints}: no checkpoint is left to make a model of; train again with --overwrite")
+    return sorted(taken)
+
+
+def ranked(looks: Mapping[int, float], config: AdaptationConfig) -> list[int]:
+    """Updates in the order in which their checkpoints are wanted; of equally good ones the earlier."""
+    if config.average_of == "last" and config.average > 1:
+        return sorted(looks, reverse=True)
+    return sorted(looks, key=lambda update: (-looks[update], update))
+
+
+def weights_of(checkpoint: Path, base: PreTrainedModel) -> Weights:
+    """All weights of a checkpoint, by name; LoRA matrices are merged into those of `base`."""
+    if not (checkpoint / _ADAPTER).is_file():
+        weights: Weights = load_file(checkpoint / "model.safetensors")
+        return weights
+    import peft
+
+    merged = peft.PeftModel.from_pretrained(copy.deepcopy(base), str(checkpoint)).merge_and_unload()
+    return {name: weight.detach() for name, weight in merged.state_dict().items()}
+
+
+def average(models: Iterable[Weights]) -> Weights:
+    """The mean of each weight over models of one shape."""
+    total: Weights = {}
+    count = 0
+    for weights in models:
+        count += 1
+        for name, weight in weights.items():
+            total[name] = weight.double() + total[name] if name in total else weight.double()
+    return {name: (weight / count).float() for name, weight in total.items()}
+
+
+def interpolate(base: Weights, tuned: Weights, share: float) -> Weights:
+    """`share` of the tuned weights and the rest of the base's."""
+    return {name: torch.lerp(base[name].to(weight), weight, share) for name, weight in tuned.items()}
+
+
+def load_weights(model: PreTrainedModel, weights: Weights) -> None:
+    """Put `weights` into `model`; those that are tied to others may be left out."""
+    result = model.load_state_dict(weights, strict=False)
+    assert not result.unexpected_keys, result.unexpected_keys
+    # Otherwise the output would keep what the input embeddings were.
+    model.tie_weights()
+
+
+def _interpolated(
+    translator: Translator,
+    tuned: Weights,
+    choice: Choice,
+    config: AdaptationConfig,
+    metric: str,
+    dev: DevSet,
+    general: DevSet | None,
+) -> Choice:
+    base = {name: translator.model.state_dict()[name].clone() for name in tuned}
+    unforgetting = None if general is None else decoded_scores(translator, general)[metric]
+    for share in sorted({*config.interpolate, 1.0}):
+        load_weights(translator.model, interpolate(base, tuned, share))
+        tried = {"share": share, "dev": decoded_scores(translator, dev)[metric]}
+        tried["value"] = tried["dev"]
+        if general is not None and unforgetting is not None:
+            tried["general"] = decoded_scores(translator, general)[metric]
+            tried["value"] -= config.forgetting_price * max(0.0, unforgetting - tried["general"])
+        choice.tried.append(tried)
+        logger.info(
+            "%.2f tuned: dev %s %.2f%s",
+            *(share, metric, tried["dev"]),
+            f", general {tried['general']:.2f} (base {unforgetting:.2f})" if general is not None else "",
+        )
+    # Of equals the one with more of the tuning.
+    best = max(choice.tried, key=lambda tried: (tried["value"], tried["share"]))
+    choice.share = best["share"]
+    load_weights(translator.model, interpolate(base, tuned, choice.share))
+    return choice
+
+
+def better_is_more(looks: Sequence[Mapping[str, float]], metric: str) -> dict[int, float]:
+    """By update, the metric of each look at the dev split, its sign such that more is better."""
+    sign = -1.0 if metric == "loss" else 1.0
+    return {int(look["step"]): sign * look[f"eval_{metric}"] for look in looks if f"eval_{metric}" in look}

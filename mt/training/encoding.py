@@ -1,0 +1,75 @@
+"""The splits as token ids: what is trained on, and what the model is judged on meanwhile."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from datasets import Dataset
+
+from mt.config import Config
+from mt.data.mixing import EpochMix, mixing_weights
+from mt.decoding import tagged
+from mt.errors import DataError
+from mt.evaluation.scoring import TestSet
+from mt.model import Translator
+from mt.training.batching import EncodedPairs
+
+
+@dataclass(frozen=True)
+class DevSet:
+    """What the model is judged on while it trains."""
+
+    encoded: EncodedPairs
+    """All of the set, for the loss."""
+    sources: Sequence[str]
+    """The sample that is decoded, tagged."""
+    references: Sequence[str]
+
+
+def encode_training(translator: Translator, train: Dataset, config: Config) -> tuple[EncodedPairs, int]:
+    """(the training split, how many of its pairs are left out because a side has too many tokens).
+
+    Raises `DataError` if none is left.
+    """
+    max_source = min(config.data.max_source_tokens, translator.max_tokens)
+    max_target = min(config.data.max_target_tokens, translator.max_tokens)
+    corpora = list(train["corpus"])
+    tags = [config.data.corpora[corpus].tag for corpus in corpora]
+    texts = [f"{tag} {text}" if tag else text for tag, text in zip(tags, train["source"], strict=True)]
+    sources, targets = translator.encode_sources(texts), translator.encode_targets(list(train["target"]))
+    fits = [len(s) <= max_source and len(t) <= max_target for s, t in zip(sources, targets, strict=True)]
+    kept = np.flatnonzero(fits)
+    if not len(kept):
+        raise DataError(f"no training pair has at most {max_source} source and {max_target} target tokens")
+    names = [corpora[i] for i in kept]
+    weights = mixing_weights(config.data, Counter(corpora))
+    mix = None if set(weights.values()) == {1.0} else EpochMix(names, weights, config.seed)
+    general = np.isin(names, config.adaptation.kl_corpora)
+    return (
+        EncodedPairs([sources[i] for i in kept], [targets[i] for i in kept], mix, rows=kept, is_general=general),
+        len(fits) - len(kept),
+    )
+
+
+def encode_dev(translator: Translator, dev: Dataset, config: Config) -> DevSet:
+    """The dev split, for judging with the domain's tag."""
+    return _dev_set(translator, tagged(list(dev["source"]), config.decoding.tag), list(dev["target"]), config)
+
+
+def encode_general(translator: Translator, general: TestSet, config: Config) -> DevSet:
+    """The general dev set, for judging without a tag."""
+    return _dev_set(translator, list(general.sources), list(general.references), config)
+
+
+def _dev_set(translator: Translator, sources: list[str], targets: list[str], config: Config) -> DevSet:
+    limit = translator.max_tokens
+    encoded = EncodedPairs(
+        [ids[:limit] for ids in translator.encode_sources(sources)],
+        [ids[:limit] for ids in translator.encode_targets(targets)],
+    )
+    size = min(config.training.dev_sentences, len(sources))
+    sample = np.sort(np.random.default_rng(0).permutation(len(sources))[:size])
+    return DevSet(encoded, [sources[i] for i in sample], [targets[i] for i in sample])

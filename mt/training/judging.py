@@ -1,0 +1,56 @@
+"""How good the model is on a dev set: loss on all of it, chrF and BLEU on a decoded sample."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from accelerate.utils import gather_object
+from torch import nn
+
+from mt.config import DecodingConfig
+from mt.decoding import translate
+from mt.evaluation.metrics import bleu, chrf
+from mt.model import Translator
+from mt.processes import process_state
+from mt.training.batching import Collator, EncodedPairs, token_batches
+from mt.training.encoding import DevSet
+from mt.training.loss import LossOptions
+
+
+def decoded_scores(translator: Translator, dev: DevSet) -> dict[str, float]:
+    """chrF and BLEU, 0-100, of the greedily decoded sample; every process takes its share."""
+    state = process_state()
+    rank, size = state.process_index, state.num_processes
+    hypotheses = gather_object(translate(translator, dev.sources[rank::size], DecodingConfig(num_beams=1)))
+    # Gathered process by process: sentence i of process p is number i * size + p.
+    references = [reference for p in range(size) for reference in dev.references[p::size]]
+    return {"chrF": chrf(hypotheses, references), "BLEU": bleu(hypotheses, references)}
+
+
+def dev_loss(model: nn.Module, collator: Collator, encoded: EncodedPairs, max_tokens: int) -> float:
+    """Loss in nats per target token, without label smoothing; every process takes its share."""
+    state = process_state()
+    device = next(model.parameters()).device
+    batches = token_batches(encoded.lengths, max_tokens)
+    total = torch.zeros((), device=device)
+    was_training = model.training
+    model.eval()
+    with torch.inference_mode():
+        for batch in batches[state.process_index :: state.num_processes]:
+            inputs = to_device(collator([encoded[i] for i in batch]), device)
+            total += model(**model_inputs(inputs), labels=inputs["labels"], loss=LossOptions())
+    model.train(was_training)
+    if state.num_processes > 1:
+        torch.distributed.all_reduce(total)
+    return float(total) / int(encoded.lengths[:, 1].sum())
+
+
+def model_inputs(batch: dict[str, Any]) -> dict[str, Any]:
+    """What of a batch goes into the model itself."""
+    return {name: batch[name] for name in ("input_ids", "attention_mask", "decoder_input_ids")}
+
+
+def to_device(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    """The batch's tensors on `device`."""
+    return {name: value.to(device) for name, value in batch.items()}

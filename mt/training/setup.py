@@ -1,0 +1,87 @@
+"""A config and a model in, a trainer that is ready to train out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from mt.config import Config
+from mt.model import Translator
+from mt.processes import process_state
+from mt.training.adaptation import prepare_model
+from mt.training.batching import EncodedPairs
+from mt.training.encoding import DevSet
+from mt.training.footing import find_footing
+from mt.training.loss import frozen_copy
+from mt.training.trainer import (
+    TranslationTrainer,
+    batch_sampler,
+    patience_callbacks,
+    training_arguments,
+    uses_bf16,
+)
+
+logger = logging.getLogger(__name__)
+
+
+class UpdateCheck(TrainerCallback):
+    """Stops a run before an update that would spoil the weights."""
+
+    def __init__(self, trainer: TranslationTrainer) -> None:
+        self.trainer = trainer
+
+    def on_pre_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self.trainer.check_update()
+
+
+def build_trainer(
+    config: Config,
+    translator: Translator,
+    train: EncodedPairs,
+    dev: DevSet,
+    general: DevSet | None,
+    checkpoints: Path,
+    known_footing: Mapping[str, Any] | None = None,
+    report_pairs: Callable[[Sequence[int]], str] = str,
+) -> TranslationTrainer:
+    """A trainer for one run; `train()` starts it.
+
+    `translator.model` is from now on the model in training: on its device, with LoRA where the config has it.
+    known_footing: that of the run which is resumed. report_pairs: names rows of the training split in a message.
+    """
+    training = config.training
+    if training.precision == "fp16":
+        logger.warning("fp16 overflows in many Marian and M2M-100 models; bf16 and fp32 do not")
+    kl_base = frozen_copy(translator.model) if config.adaptation.kl_weight else None
+    if training.gradient_checkpointing:
+        # Before memory is measured, not only when training starts.
+        translator.model.gradient_checkpointing_enable({"use_reentrant": False})
+        translator.model.enable_input_require_grads()
+    translator.model = prepare_model(translator.model, config.adaptation)
+    translator.model.to(process_state().device)
+    count = sum(parameter.numel() for parameter in translator.model.parameters() if parameter.requires_grad)
+    logger.info("trained weights: %.1f M", count / 1e6)
+    footing = find_footing(translator.model, training, uses_bf16=uses_bf16(training.precision), known=known_footing)
+    plan = batch_sampler(
+        train, training, footing.micro_batch_tokens, config.seed, 0, process_state().num_processes
+    ).plan
+    trainer = TranslationTrainer(
+        translator,
+        train,
+        dev,
+        general,
+        config,
+        footing,
+        kl_base,
+        report_pairs,
+        args=training_arguments(config, plan, checkpoints),
+        callbacks=patience_callbacks(training),
+    )
+    trainer.add_callback(UpdateCheck(trainer))
+    return trainer
