@@ -20,6 +20,7 @@ from mt.arguments import (
     parse_doctor,
     parse_evaluate,
     parse_export,
+    parse_sweep,
     parse_train,
     parse_translate,
 )
@@ -28,6 +29,7 @@ from mt.errors import Stopped, UserError
 _COMMANDS = {
     "data": "build and inspect the data of a config without training",
     "train": "build the data, fine-tune, evaluate base and tuned model, write the report",
+    "sweep": "train a config with several values of its options and compare the dev scores",
     "evaluate": "score any systems on any test sets and compare them",
     "translate": "translate a text file, one sentence a line",
     "export": "write a model to a new directory, in half precision if wanted",
@@ -109,6 +111,18 @@ def _data(argv: Sequence[str], prog: str) -> int:
     return 0
 
 
+def _sweep(argv: Sequence[str], prog: str) -> int:
+    command = parse_sweep(argv, prog)
+    _quiet_libraries()
+    from mt.sweep import as_table, run_sweep
+
+    trials = run_sweep(command)
+    if os.environ.get("RANK", "0") == "0":
+        print(as_table(trials, command), end="\n\n")
+        print(f"best:  {trials[0].directory}\ntable: {command.output_dir}/sweep.md")
+    return 0 if trials[0].metrics else 1
+
+
 def _evaluate(argv: Sequence[str], prog: str) -> int:
     command = parse_evaluate(argv, prog)
     _quiet_libraries()
@@ -165,6 +179,7 @@ def _export(argv: Sequence[str], prog: str) -> int:
 _RUNNERS = {
     "data": _data,
     "train": _train,
+    "sweep": _sweep,
     "evaluate": _evaluate,
     "translate": _translate,
     "export": _export,

@@ -298,10 +298,12 @@ def training_facts(trainer: TranslationTrainer) -> dict[str, Any]:
     """How the training went."""
     state, looks = trainer.state, trainer.looks()
     best = max(looks, key=lambda update: (looks[update], -update))
+    log = {entry["step"]: entry for entry in state.log_history if "eval_chrF" in entry}
     return {
         "processes": trainer.args.world_size,
         "updates": state.global_step,
         "tokens_seen": trainer.sampler.tokens_seen(state.global_step),
         "best_update": best,
+        "dev_metrics": {name: value for name, value in log[best].items() if name.startswith("eval_")},
         f"best_dev_{trainer.config.training.best_metric}": abs(looks[best]),
     }

@@ -169,22 +169,46 @@ def test_a_resumed_run_ends_with_the_same_weights(small_config: Path, tmp_path: 
     assert (run / "scores.json").is_file()
 
 
-def test_two_processes_train_as_one(small_config: Path, tmp_path: Path):
-    options = ["--training.tokens_per_update", "1200", "--training.micro_batch_tokens", "600", "--model.dropout", "0"]
-    options = [str(small_config), *options, "--training.log_every_updates", "1"]
-    one = command("train.py", *options, "--output_dir", str(tmp_path / "one"))
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    two = command(*launcher, "train.py", *options, "--output_dir", str(tmp_path / "two"))
-    assert (one.returncode, two.returncode) == (0, 0), two.stderr
-    losses, tokens = [], []
-    for name in ("one", "two"):
-        lines = [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
-        losses.append([line["loss"] for line in lines if "loss" in line])
-        manifest = json.loads((tmp_path / name / "manifest.json").read_text())
-        tokens.append((manifest["processes"], manifest["tokens_seen"]))
-    assert losses[1] == pytest.approx(losses[0], abs=1e-4)
-    assert (tokens[0][0], tokens[1][0]) == (1, 2)
-    assert tokens[0][1] == tokens[1][1]
+def looks_of(run: Path) -> list[dict[str, float]]:
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [line for line in lines if "eval_chrF" in line]
+
+
+def test_what_is_forgotten_is_seen(small_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    options = ["--training.general_dev", str(SEED), "--adaptation.interpolate", "[0.5]", "--adaptation.average", "2"]
+    assert train_here(monkeypatch, small_config, *options) == 0
+    looks = looks_of(tmp_path / "run")
+    assert [look["update"] for look in looks] == [0, 2, 4]
+    assert all({"eval_general_chrF", "eval_general_BLEU", "eval_general_loss"} <= set(look) for look in looks)
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert manifest["averaged_updates"] == [2, 4]
+    assert [tried["share"] for tried in manifest["tried_shares"]] == [0.5, 1.0]
+    assert str(SEED) in manifest["inputs"]
+    # Nothing like the general set is trained on.
+    data = load_from_disk(str(tmp_path / "run" / "data"))
+    seeds = [line for line in SEED.read_text(encoding="utf-8").splitlines() if line]
+    assert not any(line.startswith(source) for source in data["train"]["source"] for line in seeds)
+
+
+def test_lora_from_the_command_line(small_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    assert train_here(monkeypatch, small_config, "--adaptation.lora.rank", "2", "--training.compile", "false") == 0
+    kept = {path.name for path in (tmp_path / "run" / "checkpoints" / "checkpoint-4").iterdir()}
+    assert "adapter_model.safetensors" in kept
+    assert "model.safetensors" not in kept
+    AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "run" / "model")
+    assert not (tmp_path / "run" / "model" / "adapter_config.json").exists()
+    # A checkpoint can be compared like any other model.
+    checkpoint = str(tmp_path / "run" / "checkpoints" / "checkpoint-4")
+    monkeypatch.setattr(sys, "argv", ["mt", "doctor", checkpoint])
+    assert cli.main() == 1  # it is untrained, but it loads
+
+
+def test_patience_ends_a_run_that_gets_no_better(small_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    # At this rate no weight changes enough for another hypothesis.
+    options = ["--training.max_updates", "40", "--training.patience", "2", "--training.learning_rate", "1e-12"]
+    assert train_here(monkeypatch, small_config, *options) == 0
+    assert [look["update"] for look in looks_of(tmp_path / "run")] == [0, 2, 4, 6]
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["best_update"] == 2
 
 
 def test_saved_config_repeats_the_run(small_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

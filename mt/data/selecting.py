@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,7 +83,10 @@ def select_pairs(store: PairStore, config: DataConfig, corpora: Sequence[CorpusC
     )
     _drop_duplicates(selection, config, store.column("pairs", np.uint64), *sides)
     logger.info("looking for neighbours among %d pairs", int(selection.kept.sum()))
-    clusters = [find_clusters(side, levels, selection.kept, config.similarity) for side in sides]
+    # Sorting and hashing let other threads run.
+    with ThreadPoolExecutor(len(sides)) as pool:
+        work = [pool.submit(find_clusters, side, levels, selection.kept, config.similarity) for side in sides]
+        clusters = [side.result() for side in work]
     _drop_alike(selection, config, clusters)
     _drop_leaks(selection, config, clusters, sides)
     kept = selection.kept & selection.is_own

@@ -14,7 +14,7 @@ from torch import nn
 
 from mt.config import TrainingConfig
 from mt.errors import ConfigError
-from mt.processes import process_state
+from mt.processes import is_sharded, process_state
 from mt.training.loss import LossOptions, has_chunked_loss
 from mt.training.memory import find_micro_batch, trial_batch
 
@@ -52,6 +52,10 @@ def find_footing(
         raise ConfigError(
             f"training.loss chunked needs torch 2.13; here is {torch.__version__}: update it or say plain"
         )
+    if config.loss == "chunked" and is_sharded():
+        raise ConfigError(
+            "training.loss chunked cannot be had under FSDP, which must call the output layer whole: say plain"
+        )
     is_chunked = _is_chunked_faster(model, config, uses_bf16) if config.loss == "auto" else config.loss == "chunked"
     options = LossOptions(config.label_smoothing, is_chunked)
     # A micro-batch beyond the update's share of this process would never be full.
@@ -64,8 +68,13 @@ def find_footing(
 
 def _is_chunked_faster(model: nn.Module, config: TrainingConfig, uses_bf16: bool) -> bool:
     device = next(model.parameters()).device
-    if device.type == "cpu" or not has_chunked_loss():
-        logger.info("loss: plain (%s)", "on a CPU the faster one" if has_chunked_loss() else "torch is older than 2.13")
+    reasons = {
+        "on a CPU the faster one": device.type == "cpu",
+        "torch is older than 2.13": not has_chunked_loss(),
+        "under FSDP the output layer must be called whole": is_sharded(),
+    }
+    if any(reasons.values()):
+        logger.info("loss: plain (%s)", next(reason for reason, holds in reasons.items() if holds))
         return False
     plain, chunked = (_seconds(model, LossOptions(config.label_smoothing, on), uses_bf16) for on in (False, True))
     # One process decides, for the others may have measured otherwise.

@@ -12,7 +12,7 @@ from mt.config import DecodingConfig
 from mt.decoding import translate
 from mt.evaluation.metrics import bleu, chrf
 from mt.model import Translator
-from mt.processes import process_state
+from mt.processes import process_state, whole_weights
 from mt.training.batching import Collator, EncodedPairs, token_batches
 from mt.training.encoding import DevSet
 from mt.training.loss import LossOptions
@@ -22,7 +22,9 @@ def decoded_scores(translator: Translator, dev: DevSet) -> dict[str, float]:
     """chrF and BLEU, 0-100, of the greedily decoded sample; every process takes its share."""
     state = process_state()
     rank, size = state.process_index, state.num_processes
-    hypotheses = gather_object(translate(translator, dev.sources[rank::size], DecodingConfig(num_beams=1)))
+    with whole_weights(translator.model):
+        own = translate(translator, dev.sources[rank::size], DecodingConfig(num_beams=1))
+    hypotheses = gather_object(own)
     # Gathered process by process: sentence i of process p is number i * size + p.
     references = [reference for p in range(size) for reference in dev.references[p::size]]
     return {"chrF": chrf(hypotheses, references), "BLEU": bleu(hypotheses, references)}
@@ -36,7 +38,7 @@ def dev_loss(model: nn.Module, collator: Collator, encoded: EncodedPairs, max_to
     total = torch.zeros((), device=device)
     was_training = model.training
     model.eval()
-    with torch.inference_mode():
+    with whole_weights(model), torch.inference_mode():
         for batch in batches[state.process_index :: state.num_processes]:
             inputs = to_device(collator([encoded[i] for i in batch]), device)
             total += model(**model_inputs(inputs), labels=inputs["labels"], loss=LossOptions())

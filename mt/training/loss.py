@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.nn.functional import cross_entropy, kl_div, linear, log_softmax
+from torch.nn.functional import cross_entropy, kl_div, log_softmax
 from transformers import PreTrainedModel
 
 IGNORED_LABEL = -100
@@ -119,10 +119,11 @@ def _loss_inside(
     **inputs: Tensor,
 ) -> Tensor:
     hidden = model.model(**inputs, use_cache=False).last_hidden_state
-    weight, bias = model.lm_head.weight, getattr(model, "final_logits_bias", None)
+    bias = getattr(model, "final_logits_bias", None)
     if options.is_chunked and base_logits is None:
-        return chunked_loss(hidden, weight, None if bias is None else bias[0], labels, options.label_smoothing)
-    logits = linear(hidden, weight)
+        one_bias = None if bias is None else bias[0]
+        return chunked_loss(hidden, model.lm_head.weight, one_bias, labels, options.label_smoothing)
+    logits = model.lm_head(hidden)
     if bias is not None:
         logits = logits + bias
     loss = summed_loss(logits, labels, options.label_smoothing)

@@ -1,0 +1,132 @@
+"""Many runs of one config with other values, compared on the dev split: a grid, or a search by Optuna."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mt.arguments import SearchRange, SweepCommand, TrainCommand
+from mt.errors import ConfigError, UserError
+from mt.experiment import run_experiment
+from mt.processes import process_state
+from mt.runs import RunDirectory, read_manifest, write_json, write_text
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run of a sweep."""
+
+    directory: Path
+    values: Mapping[str, str]
+    """By option, as it would be typed."""
+    metrics: Mapping[str, float]
+    """Dev metrics of the best checkpoint, as in `metrics.jsonl`; empty if the run failed."""
+    failure: str = ""
+
+
+def run_sweep(command: SweepCommand) -> list[Trial]:
+    """Run every trial, each in a directory of its own; returns them, the best first.
+
+    A trial that is done already is read, one that was stopped goes on, and one that fails on its values (a learning
+    rate that diverges) is noted and passed over. Writes `sweep.json` and `sweep.md` after every trial. Raises
+    `ConfigError` if Optuna is needed and missing.
+    """
+    trials: list[Trial] = []
+    propose = _grid(command) if command.grid else _optuna(command)
+    for number, (values, tell) in enumerate(propose):
+        directory = Path(command.output_dir) / f"trial-{number:03d}"
+        trial = _run(command, directory, values)
+        tell(trial)
+        trials.append(trial)
+        if process_state().is_main_process:
+            _write(command, trials)
+    return sorted(trials, key=lambda trial: -value_of(trial, command))
+
+
+def value_of(trial: Trial, command: SweepCommand) -> float:
+    """What a trial is worth, more being better: its dev metric; of one that failed, -inf."""
+    metric = command.config({}).training.best_metric
+    if not trial.metrics:
+        return -math.inf
+    return trial.metrics[f"eval_{metric}"] * (-1 if metric == "loss" else 1)
+
+
+def as_table(trials: Sequence[Trial], command: SweepCommand) -> str:
+    """The trials as a Markdown table, the best first."""
+    names = list(trials[0].values)
+    metrics = ["eval_chrF", "eval_BLEU", "eval_loss"]
+    metrics += ["eval_general_chrF"] if any("eval_general_chrF" in trial.metrics for trial in trials) else []
+    header = ["trial", *names, *(name.removeprefix("eval_").replace("_", " ") for name in metrics)]
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * (1 + len(names)) + "--:|" * len(metrics)]
+    for trial in sorted(trials, key=lambda trial: -value_of(trial, command)):
+        figures = [f"{trial.metrics[name]:.2f}" if name in trial.metrics else "failed" for name in metrics]
+        lines.append(
+            "| " + " | ".join([trial.directory.name, *(trial.values[name] for name in names), *figures]) + " |"
+        )
+    return "\n".join(lines)
+
+
+Proposal = tuple[dict[str, str], Callable[[Trial], None]]
+
+
+def _grid(command: SweepCommand) -> Iterator[Proposal]:
+    for values in itertools.product(*command.grid.values()):
+        yield dict(zip(command.grid, values, strict=True)), lambda _: None
+
+
+def _optuna(command: SweepCommand) -> Iterator[Proposal]:
+    try:
+        import optuna
+    except ImportError as error:
+        raise ConfigError("--search needs the extra `sweep`: pip install 'mt-conflict-news[sweep]'") from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    # Seeded, so that a sweep that is started again proposes the same values.
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=command.config({}).seed))
+    for _ in range(command.trials):
+        asked = study.ask()
+        values = {name: _draw(asked, name, limits) for name, limits in command.search.items()}
+
+        def tell(trial: Trial, asked: Any = asked) -> None:
+            value = value_of(trial, command)
+            failed = optuna.trial.TrialState.FAIL
+            study.tell(asked, state=failed) if math.isinf(value) else study.tell(asked, value)
+
+        yield values, tell
+
+
+def _draw(asked: Any, name: str, limits: SearchRange) -> str:
+    if limits.is_whole:
+        return str(asked.suggest_int(name, int(limits.low), int(limits.high), log=limits.is_log))
+    return repr(float(f"{asked.suggest_float(name, limits.low, limits.high, log=limits.is_log):.4g}"))
+
+
+def _run(command: SweepCommand, directory: Path, values: dict[str, str]) -> Trial:
+    run = RunDirectory(directory)
+    config = command.config({**values, "output_dir": str(directory)})
+    written = ", ".join(f"{name} {value}" for name, value in values.items())
+    try:
+        if "dev_metrics" not in read_manifest(run):
+            logger.info("%s: %s", directory.name, written)
+            run_experiment(TrainCommand(config, resume=run.has_work(), overwrite=False))
+        process_state().wait_for_everyone()
+        return Trial(directory, values, read_manifest(run)["dev_metrics"])
+    except UserError as error:
+        logger.warning("%s (%s) failed: %s", directory.name, written, error)
+        return Trial(directory, values, {}, str(error))
+
+
+def _write(command: SweepCommand, trials: Sequence[Trial]) -> None:
+    root = Path(command.output_dir)
+    facts = [
+        {"directory": t.directory.name, "values": dict(t.values), "metrics": dict(t.metrics), "failure": t.failure}
+        for t in trials
+    ]
+    write_json(root / "sweep.json", {"trials": facts})
+    write_text(root / "sweep.md", as_table(trials, command) + "\n")

@@ -1,0 +1,58 @@
+"""The micro-batch that fits, worked out by hand, and found on a real model."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from mt.config import ModelConfig, TrainingConfig
+from mt.errors import ConfigError
+from mt.model import load_translator
+from mt.training import footing
+from mt.training.footing import Footing, find_footing
+from mt.training.loss import LossOptions, return_loss
+from mt.training.memory import find_micro_batch, free_bytes, micro_batch_tokens
+
+
+def test_by_hand():
+    # 1 kB a token and 10 kB besides: of 5,000 kB 80 % are usable, so (4,000 - 10) kB ÷ 1 kB = 3,990 tokens.
+    assert micro_batch_tokens(lambda tokens: 10_000 + 1000 * tokens, 5_000_000, 100_000) == 3990
+    assert micro_batch_tokens(lambda tokens: 10_000 + 1000 * tokens, 5_000_000, 2048) == 2048
+    # Less than one sentence fits: try that one all the same, and let it fail in training.
+    assert micro_batch_tokens(lambda tokens: 10_000 + 1000 * tokens, 1000, 2048) == 64
+
+
+def test_found_on_a_model(marian_directory: Path, monkeypatch: pytest.MonkeyPatch):
+    model = load_translator(ModelConfig(name=str(marian_directory))).model
+    return_loss(model)
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    state = torch.random.get_rng_state()
+    found = {}
+    for free in (20_000_000, 40_000_000):
+        monkeypatch.setattr("mt.training.memory._free_host_bytes", lambda free=free: free)
+        assert free_bytes(model) == free - 12 * trained
+        found[free] = find_micro_batch(model, LossOptions(), 10**6, uses_bf16=False, uses_fp16=False)
+    # Twice the memory holds about twice the tokens; the logits of 300 classes alone take 1.2 kB each.
+    assert 1.9 < found[40_000_000] / found[20_000_000] < 2.3
+    assert found[20_000_000] < 20_000_000 / 1200
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_a_resumed_run_stands_on_the_same_footing(marian_directory: Path):
+    model = load_translator(ModelConfig(name=str(marian_directory))).model
+    known = {"micro_batch_tokens": 77, "chunked_loss": True}
+    assert find_footing(model, TrainingConfig(), uses_bf16=False, known=known) == Footing(77, True)
+
+
+def test_chunked_loss_where_torch_has_none(marian_directory: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(footing, "has_chunked_loss", lambda: False)
+    model = load_translator(ModelConfig(name=str(marian_directory))).model
+    with pytest.raises(ConfigError, match=r"training\.loss chunked needs torch 2\.13; here is"):
+        find_footing(model, TrainingConfig(loss="chunked"), uses_bf16=False)
+
+
+def test_what_is_said_is_taken(marian_directory: Path):
+    model = load_translator(ModelConfig(name=str(marian_directory))).model
+    config = TrainingConfig(micro_batch_tokens=500, loss="plain")
+    assert find_footing(model, config, uses_bf16=False) == Footing(500, False)
