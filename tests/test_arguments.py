@@ -54,7 +54,10 @@ REFUSED = [
     ("training: {learning_rate: fast}", r"config\.yaml: training\.learning_rate: expected float, got 'fast'"),
     ("training: {learning_rate: -1}", r"training\.learning_rate must be greater than 0, got -1"),
     ("training: {max_updates: x}", r"training\.max_updates: expected int or null, got 'x'"),
-    ("training: {precision: fp8}", r"training\.precision: expected one of \['auto', 'bf16', 'fp32', 'fp16'\], got 'fp8'"),
+    (
+        "training: {precision: fp8}",
+        r"training\.precision: expected one of \['auto', 'bf16', 'fp32', 'fp16'\], got 'fp8'",
+    ),
     ("training: 3", r"`training` is a section"),
     ("data: {dev_share: 0.6, test_share: 0.4}", r"data\.dev_share \+ data\.test_share must leave something"),
     ("data: {corpora: {a: {path: x, fromat: tsv}}}", r"'fromat' is not accepted \(did you mean format\?\)"),

@@ -104,9 +104,10 @@ def two_machines() -> Iterator[tuple[str, str]]:
 def test_two_machines(two_machines: tuple[str, str], config: Path, alone: Path, tmp_path: Path):
     processes = []
     for rank, name in enumerate(two_machines):
-        options = ["--config_file", "configs/accelerate/multi_node.yaml", "--cpu", "--num_processes", "2"]
-        options += ["--machine_rank", str(rank), "--main_process_ip", "10.77.0.1"]
-        command = [sys.executable, "-m", "accelerate.commands.launch", *options]
+        # What `accelerate launch` starts on machines with GPUs.
+        options = ["--nnodes", "2", "--nproc_per_node", "1", "--node_rank", str(rank)]
+        options += ["--master_addr", "10.77.0.1", "--master_port", "29511"]
+        command = [sys.executable, "-m", "torch.distributed.run", *options]
         command += ["train.py", str(config), "--output_dir", str(tmp_path / "run")]
         interface = f"mt-cable-{rank + 1}"
         processes.append(launch("ip", "netns", "exec", name, *command, GLOO_SOCKET_IFNAME=interface))
