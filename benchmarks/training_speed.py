@@ -66,15 +66,16 @@ def main() -> None:
 
 def measure(options: argparse.Namespace) -> dict[str, float]:
     """Train one way; the figures of it."""
+    from datasets import disable_progress_bars, load_from_disk
     from transformers import set_seed
+    from transformers.utils import logging
 
     from mt.config import Config, CorpusConfig, DataConfig, ModelConfig, TrainingConfig
     from mt.data.cache import cached_build
     from mt.model import load_translator
     from mt.training.encoding import encode_dev, encode_training
 
-    from datasets import load_from_disk  # isort: skip
-
+    disable_progress_bars()
     data_config = DataConfig(
         corpora={"corpus": CorpusConfig(path=options.corpus)},
         dev_share=0.02,
@@ -87,6 +88,7 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
     config = Config(data=data_config, model=ModelConfig(name=options.model), training=TrainingConfig())
     train, _ = encode_training(translator, data["train"], config)
     dev = encode_dev(translator, data["dev"], config)
+    logging.disable_progress_bar()
     set_seed(1)
     with tempfile.TemporaryDirectory() as directory:
         run = train_mt if options.way == "mt" else train_library
@@ -158,33 +160,32 @@ def train_mt(
     from mt.training.setup import build_trainer
     from mt.training.trainer import TranslationTrainer
 
-    per_pair = train.lengths.mean(axis=0)
-    updates = round(options.tokens / (options.batch * per_pair.sum()))
     training = TrainingConfig(
-        tokens_per_update=round(options.batch * per_pair[1]),
+        tokens_per_update=round(options.batch * train.lengths[:, 1].mean()),
         learning_rate=LEARNING_RATE,
         schedule="constant_with_warmup",
         label_smoothing=SMOOTHING,
-        max_updates=updates,
-        epochs=1000,
+        epochs=100,
         report_to=[],
         log_every_updates=1_000_000,
     )
     trainer = build_trainer(Config(training=training), translator, train, dev, None, directory)
     trainer.evaluate = lambda *_, **__: {"eval_chrF": 0.0}  # type: ignore[assignment]
     trainer._save_checkpoint = lambda *_, **__: None  # type: ignore[method-assign]
-    padded, started = [0], [0.0]
+    seen, started = {"tokens": 0, "padded": 0}, [0.0]
     step = TranslationTrainer.training_step
 
     def counted(self: Any, model: Any, inputs: Any, *arguments: Any, **more: Any) -> Any:
         started[0] = started[0] or time.perf_counter()
-        padded[0] += inputs["input_ids"].numel() + inputs["labels"].numel()
+        seen["padded"] += inputs["input_ids"].numel() + inputs["labels"].numel()
+        seen["tokens"] += int(inputs["attention_mask"].sum() + (inputs["labels"] != -100).sum())
+        if seen["tokens"] >= options.tokens:
+            self.control.should_training_stop = True
         return step(self, model, inputs, *arguments, **more)
 
     TranslationTrainer.training_step = counted  # type: ignore[method-assign]
     trainer.train()
-    seconds = time.perf_counter() - started[0]
-    return seconds, sum(trainer.sampler.tokens_seen(trainer.state.global_step).values()), padded[0]
+    return time.perf_counter() - started[0], seen["tokens"], seen["padded"]
 
 
 if __name__ == "__main__":

@@ -132,15 +132,18 @@ class TokenBatchSampler(Sampler[list[int]]):
         self.plan = self._plan(tokens_per_update, epochs, max_updates)
 
     def _plan(self, tokens_per_update: int, epochs: float, max_updates: int | None) -> BatchPlan:
-        # An update that is smaller than a micro-batch needs smaller micro-batches, not fewer than one.
-        self.max_tokens = min(self.max_tokens, max(1, tokens_per_update // self.world_size))
+        # An update that is smaller than a micro-batch needs smaller micro-batches, not fewer than one: such that on
+        # average their target tokens are the update's, of which they hold fewer than tokens of the longer side.
+        most, share = self.max_tokens, max(1, tokens_per_update // self.world_size)
+        self.max_tokens = min(most, share)
         batches = self.epoch(0)
+        if most > share:
+            self.max_tokens = min(most, round(share * share * len(batches) / self._target_tokens(batches)))
+            batches = self.epoch(0)
         per_process = len(batches) / self.world_size
         accumulation = max(1, round(tokens_per_update * per_process / self._target_tokens(batches)))
-        micro_batches = 0.0
-        for epoch in range(math.ceil(epochs)):
-            micro_batches += len(self.epoch(epoch)) / self.world_size * min(1.0, epochs - epoch)
-        updates = max(1, math.ceil(micro_batches / accumulation))
+        # Other epochs, shuffled otherwise, have a batch more or less.
+        updates = max(1, math.ceil(epochs * per_process / accumulation))
         return BatchPlan(accumulation, updates if max_updates is None else min(updates, max_updates))
 
     def epoch(self, epoch: int) -> list[list[int]]:

@@ -58,8 +58,8 @@ def find_footing(
         )
     is_chunked = _is_chunked_faster(model, config, uses_bf16) if config.loss == "auto" else config.loss == "chunked"
     options = LossOptions(config.label_smoothing, is_chunked)
-    # A micro-batch beyond the update's share of this process would never be full.
-    most = max(1, config.tokens_per_update // process_state().num_processes)
+    # Of the update's target tokens this process has a share; with padding and longer sources, less than twice as many.
+    most = max(1, 2 * config.tokens_per_update // process_state().num_processes)
     tokens = config.micro_batch_tokens or find_micro_batch(
         model, options, most, uses_bf16=uses_bf16, uses_fp16=config.precision == "fp16"
     )

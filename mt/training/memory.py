@@ -16,8 +16,8 @@ from mt.training.loss import LossOptions
 
 logger = logging.getLogger(__name__)
 
-# Padded tokens of the two micro-batches that are tried, and the length of their sentences.
-_TRIED = (1024, 2048)
+# Padded tokens of the larger of two micro-batches that are tried, and the length of their sentences.
+_TRIED = 2048
 _LENGTH = 64
 # Of what is free; the rest is for fragments, the longest sentences and what else runs.
 _USABLE = 0.8
@@ -34,9 +34,13 @@ def micro_batch_tokens(measure: Callable[[int], int], free: int, most: int) -> i
 
     measure: the bytes that a micro-batch of so many tokens needs; they grow in proportion to the tokens.
     """
-    small, large = (measure(tokens) for tokens in _TRIED)
-    slope = max(1.0, (large - small) / (_TRIED[1] - _TRIED[0]))
-    fits = _TRIED[0] + (_USABLE * free - small) / slope
+    if most <= 2 * _LENGTH:
+        return most
+    # No trial takes more than training itself may.
+    tokens = min(_TRIED, most) // (2 * _LENGTH) * _LENGTH
+    small, large = measure(tokens), measure(2 * tokens)
+    slope = max(1.0, (large - small) / tokens)
+    fits = tokens + (_USABLE * free - small) / slope
     return max(_LENGTH, min(most, int(fits)))
 
 

@@ -113,8 +113,8 @@ class TranslationTrainer(Seq2SeqTrainer):
         bad = [~torch.isfinite(torch.stack([loss for loss, _ in losses])).all()]
         # A scaler for fp16 skips such an update by itself.
         if not self.args.fp16:
-            norms = [_local(p.grad).norm() for p in self.model.parameters() if p.grad is not None]
-            bad.append(~torch.isfinite(torch.stack(norms)).all())
+            gradients = [_local(p.grad) for p in self.model.parameters() if p.grad is not None]
+            bad.append(~torch.isfinite(torch.stack(torch._foreach_norm(gradients))).all())
         is_bad = torch.stack(bad).any().float()
         if self.args.world_size > 1:
             torch.distributed.all_reduce(is_bad, torch.distributed.ReduceOp.MAX)
