@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from datasets import Dataset, DatasetDict, load_from_disk
 from transformers import PrinterCallback, set_seed
 
@@ -46,7 +47,7 @@ from mt.training.adaptation import Choice, choose_weights
 from mt.training.checkpoints import newest_whole
 from mt.training.encoding import encode_dev, encode_general, encode_training
 from mt.training.progress import Progress
-from mt.training.setup import build_trainer
+from mt.training.setup import build_trainer, check_training
 from mt.training.stopping import StopOnSignal
 from mt.training.trainer import MAX_NAMED, TranslationTrainer, uniform_loss
 
@@ -91,6 +92,7 @@ def run_experiment(command: TrainCommand) -> tuple[RunDirectory, Evaluation | No
 def check_inputs(config: Config) -> None:
     """Everything about the input that can be refused without reading it."""
     check_data(config.data)
+    check_training(config)
     for name, corpus in held_out_sets(config).items():
         check_corpus(name, corpus)
     if config.data.test_share == 0 and not config.evaluation.test_sets:
@@ -243,7 +245,13 @@ def fine_tune(run: RunDirectory, trainer: TranslationTrainer, resume: bool) -> N
         logger.info("going on from %s", checkpoint)
     elif trainer.config.model.scratch is None:
         trainer.evaluate()
-    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    try:
+        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    except torch.OutOfMemoryError as error:
+        raise ModelError(
+            f"the device ran out of memory at update {trainer.state.global_step + 1}; checkpoints until here are kept: set "
+            f"training.micro_batch_tokens below {trainer.footing.micro_batch_tokens} or training.gradient_checkpointing"
+        ) from error
     if stop.has_stopped and trainer.state.global_step < trainer.state.max_steps:
         raise Stopped(
             f"stopped by SIGTERM after update {trainer.state.global_step} of {trainer.state.max_steps}, "

@@ -6,9 +6,7 @@ import pytest
 import torch
 
 from mt.config import ModelConfig, TrainingConfig
-from mt.errors import ConfigError
 from mt.model import load_translator
-from mt.training import footing
 from mt.training.footing import Footing, find_footing
 from mt.training.loss import LossOptions, return_loss
 from mt.training.memory import find_micro_batch, free_bytes, micro_batch_tokens
@@ -43,13 +41,6 @@ def test_a_resumed_run_stands_on_the_same_footing(marian_directory: Path):
     model = load_translator(ModelConfig(name=str(marian_directory))).model
     known = {"micro_batch_tokens": 77, "chunked_loss": True}
     assert find_footing(model, TrainingConfig(), uses_bf16=False, known=known) == Footing(77, True)
-
-
-def test_chunked_loss_where_torch_has_none(marian_directory: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(footing, "has_chunked_loss", lambda: False)
-    model = load_translator(ModelConfig(name=str(marian_directory))).model
-    with pytest.raises(ConfigError, match=r"training\.loss chunked needs torch 2\.13; here is"):
-        find_footing(model, TrainingConfig(loss="chunked"), uses_bf16=False)
 
 
 def test_what_is_said_is_taken(marian_directory: Path):

@@ -2,18 +2,20 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from mt.config import Config, ModelConfig, TrainingConfig
-from mt.errors import ModelError
+from mt.config import AdaptationConfig, Config, LoraConfig, ModelConfig, TrainingConfig
+from mt.errors import ConfigError, ModelError
 from mt.model import Translator, load_translator
+from mt.training import setup
 from mt.training.batching import Collator, EncodedPair, EncodedPairs
 from mt.training.encoding import DevSet
 from mt.training.judging import model_inputs
 from mt.training.loss import LossOptions, chunked_loss, divergence, has_chunked_loss, return_loss, summed_loss
-from mt.training.setup import build_trainer
+from mt.training.setup import build_trainer, check_training
 from mt.training.trainer import TranslationTrainer, uniform_loss, uses_bf16
 
 
@@ -154,3 +156,56 @@ def test_precision(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
     assert uses_bf16("auto")
+
+
+@pytest.mark.parametrize(
+    ("training", "message"),
+    [
+        ({"precision": "fp16"}, "training.precision fp16 needs a GPU, and there is none here: say auto"),
+        ({"loss": "chunked"}, "training.loss chunked needs torch 2.13; here is"),
+        ({"report_to": ["tensorbord"]}, "training.report_to: no tracker `tensorbord`; known: .*tensorboard.*wandb"),
+        ({"report_to": ["wandb"]}, "training.report_to: `wandb` is not installed here: pip install wandb"),
+    ],
+)
+def test_what_cannot_be_done_here_is_refused(training: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(setup, "has_chunked_loss", lambda: False)
+    monkeypatch.setattr(setup, "get_available_reporting_integrations", lambda: ["tensorboard"])
+    with pytest.raises(ConfigError, match=message):
+        check_training(Config(training=TrainingConfig(**training)))
+
+
+def test_lora_and_sharding(monkeypatch: pytest.MonkeyPatch):
+    check_training(Config(adaptation=AdaptationConfig(lora=LoraConfig())))
+    monkeypatch.setattr(setup, "find_spec", lambda _: None)
+    with pytest.raises(ConfigError, match=r"adaptation\.lora needs the extra `lora`"):
+        check_training(Config(adaptation=AdaptationConfig(lora=LoraConfig())))
+    monkeypatch.setattr(setup, "has_chunked_loss", lambda: True)
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(ConfigError, match=r"training\.loss chunked cannot be had under FSDP"):
+        check_training(Config(training=TrainingConfig(loss="chunked")))
+
+
+def test_gradient_checkpointing_changes_nothing_but_the_memory(tmp_path: Path, marian_directory: Path):
+    plain = train_once(tmp_path / "plain", marian_directory, micro_batch_tokens=72)
+    saving = train_once(tmp_path / "saving", marian_directory, micro_batch_tokens=72, gradient_checkpointing=True)
+    assert saving[:2] == pytest.approx(plain[:2], rel=1e-6)
+    torch.testing.assert_close(saving[2], plain[2], atol=1e-7, rtol=0)
+
+
+def test_bf16_trains_float32_weights(tmp_path: Path, marian_directory: Path):
+    exact = train_once(tmp_path / "exact", marian_directory, micro_batch_tokens=72)
+    rounded = train_once(tmp_path / "rounded", marian_directory, micro_batch_tokens=72, precision="bf16")
+    # bf16 has 8 bits of mantissa.
+    assert rounded[0] == pytest.approx(exact[0], rel=2e-2)
+    assert rounded[0] != exact[0]
+    assert rounded[2].dtype == torch.float32
+
+
+@pytest.mark.skipif(not has_chunked_loss(), reason="torch is older than 2.13")
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_an_update_with_the_chunked_loss(precision: str, tmp_path: Path, marian_directory: Path):
+    options = {"micro_batch_tokens": 72, "precision": precision, "label_smoothing": 0.1}
+    plain = train_once(tmp_path / "plain", marian_directory, loss="plain", **options)
+    chunked = train_once(tmp_path / "chunked", marian_directory, loss="chunked", **options)
+    assert chunked[:2] == pytest.approx(plain[:2], rel=1e-5 if precision == "fp32" else 2e-2)

@@ -32,7 +32,7 @@ _ADAPTER = "adapter_model.safetensors"
 def prepare_model(model: PreTrainedModel, config: AdaptationConfig) -> Any:
     """The model with what `config` freezes frozen and its forward returning the loss, inside LoRA if that is asked for.
 
-    Raises `ModelError` if there are no layers of the names that LoRA is to change, or peft is not installed.
+    Raises `ModelError` if there are no layers of the names that LoRA is to change.
     """
     return_loss(model)
     for part in config.freeze:
@@ -52,10 +52,8 @@ def _modules(model: Any, part: str) -> list[nn.Module]:
 
 
 def _with_lora(model: PreTrainedModel, config: LoraConfig) -> Any:
-    try:
-        import peft
-    except ImportError as error:
-        raise ModelError("adaptation.lora needs the extra `lora`: pip install 'mt[lora]'") from error
+    import peft
+
     options = peft.LoraConfig(
         r=config.rank, lora_alpha=config.alpha, lora_dropout=config.dropout, target_modules=list(config.layers)
     )

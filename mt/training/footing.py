@@ -13,7 +13,6 @@ from accelerate.utils import broadcast_object_list
 from torch import nn
 
 from mt.config import TrainingConfig
-from mt.errors import ConfigError
 from mt.processes import is_sharded, process_state
 from mt.training.loss import LossOptions, has_chunked_loss
 from mt.training.memory import find_micro_batch, trial_batch
@@ -42,20 +41,10 @@ class Footing:
 def find_footing(
     model: nn.Module, config: TrainingConfig, *, uses_bf16: bool, known: Mapping[str, Any] | None = None
 ) -> Footing:
-    """What `config` says; where it leaves the choice, what `known` says; else what is measured now.
-
-    Raises `ConfigError` if the chunked loss is asked for and this torch has none.
-    """
+    """What `known` says, of the run that is resumed; else what `config` says and, where it leaves the choice, what is
+    measured now."""
     if known is not None:
         return Footing(known["micro_batch_tokens"], known["chunked_loss"])
-    if config.loss == "chunked" and not has_chunked_loss():
-        raise ConfigError(
-            f"training.loss chunked needs torch 2.13; here is {torch.__version__}: update it or say plain"
-        )
-    if config.loss == "chunked" and is_sharded():
-        raise ConfigError(
-            "training.loss chunked cannot be had under FSDP, which must call the output layer whole: say plain"
-        )
     is_chunked = _is_chunked_faster(model, config, uses_bf16) if config.loss == "auto" else config.loss == "chunked"
     options = LossOptions(config.label_smoothing, is_chunked)
     # Of the update's target tokens this process has a share; with padding and longer sources, less than twice as many.

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.integrations import INTEGRATION_TO_CALLBACK, get_available_reporting_integrations
 
 from mt.config import Config
+from mt.errors import ConfigError
 from mt.model import Translator
-from mt.processes import process_state
+from mt.processes import is_sharded, process_state
 from mt.training.adaptation import prepare_model
 from mt.training.batching import EncodedPairs
 from mt.training.encoding import DevSet
 from mt.training.footing import find_footing
-from mt.training.loss import frozen_copy
+from mt.training.loss import frozen_copy, has_chunked_loss
 from mt.training.trainer import (
     TranslationTrainer,
     batch_sampler,
@@ -26,6 +30,34 @@ from mt.training.trainer import (
 )
 
 logger = logging.getLogger(__name__)
+
+
+def check_training(config: Config) -> None:
+    """Refuse what cannot be done with this machine and its packages; cheap. Raises `ConfigError`."""
+    training = config.training
+    has_cuda = torch.cuda.is_available()
+    if training.precision == "fp16" and not has_cuda:
+        raise ConfigError("training.precision fp16 needs a GPU, and there is none here: say auto")
+    if training.precision == "bf16" and has_cuda and not torch.cuda.is_bf16_supported():
+        raise ConfigError("training.precision bf16 is more than this GPU can do: say auto")
+    if training.loss == "chunked" and not has_chunked_loss():
+        raise ConfigError(f"training.loss chunked needs torch 2.13; here is {torch.__version__}: update it or say auto")
+    if training.loss == "chunked" and is_sharded():
+        raise ConfigError(
+            "training.loss chunked cannot be had under FSDP, which calls the output layer whole: say auto"
+        )
+    if config.adaptation.lora is not None and find_spec("peft") is None:
+        raise ConfigError("adaptation.lora needs the extra `lora`: pip install 'mt-conflict-news[lora]'")
+    available = get_available_reporting_integrations()
+    for name in training.report_to:
+        if name not in INTEGRATION_TO_CALLBACK:
+            raise ConfigError(
+                f"training.report_to: no tracker `{name}`; known: {', '.join(sorted(INTEGRATION_TO_CALLBACK))}"
+            )
+        if name not in available:
+            raise ConfigError(
+                f"training.report_to: `{name}` is not installed here: pip install {name}, or leave it out"
+            )
 
 
 class UpdateCheck(TrainerCallback):
