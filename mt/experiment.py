@@ -248,9 +248,10 @@ def fine_tune(run: RunDirectory, trainer: TranslationTrainer, resume: bool) -> N
     try:
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     except torch.OutOfMemoryError as error:
+        update, tokens = trainer.state.global_step + 1, trainer.footing.micro_batch_tokens
         raise ModelError(
-            f"the device ran out of memory at update {trainer.state.global_step + 1}; checkpoints until here are kept: set "
-            f"training.micro_batch_tokens below {trainer.footing.micro_batch_tokens} or training.gradient_checkpointing"
+            f"the device ran out of memory at update {update}; checkpoints until here are kept: set "
+            f"training.micro_batch_tokens below {tokens}, or training.gradient_checkpointing"
         ) from error
     if stop.has_stopped and trainer.state.global_step < trainer.state.max_steps:
         raise Stopped(

@@ -55,16 +55,6 @@ def test_resume_needs_a_run_with_the_same_config(tmp_path: Path):
         open_run(tmp_path / "a", "name: a\nseed: 2\n", resume=True)
 
 
-def test_last_complete_checkpoint(tmp_path: Path):
-    run = open_run(tmp_path / "a", "name: a\n")
-    assert run.last_checkpoint() is None
-    for update in (9, 10, 200):
-        (run.checkpoints / f"checkpoint-{update}").mkdir(parents=True)
-        if update < 200:  # the newest was cut off while it was written
-            (run.checkpoints / f"checkpoint-{update}" / "trainer_state.json").write_text("{}")
-    assert run.last_checkpoint() == run.checkpoints / "checkpoint-10"
-
-
 def test_a_line_a_sentence(tmp_path: Path):
     write_lines(tmp_path / "t" / "x.txt", ["one", "two\nlines", "", "a\u2028b"])
     assert (tmp_path / "t" / "x.txt").read_text(encoding="utf-8") == "one\ntwo lines\n\na b\n"
