@@ -98,8 +98,9 @@ class SearchRange:
 class SweepCommand:
     """What `mt sweep` was asked to do."""
 
+    base: Config
     config: Callable[[Mapping[str, str]], Config]
-    """The config with some options set to other values, as they would be typed."""
+    """The base with some options set to other values, as they would be typed."""
     grid: dict[str, list[str]]
     search: dict[str, SearchRange]
     trials: int
@@ -147,7 +148,7 @@ def parse_sweep(argv: Sequence[str], prog: str) -> SweepCommand:
     for key, choices in (grid | {key: [_written(r, r.low), _written(r, r.high)] for key, r in search.items()}).items():
         for value in choices:
             config({key: value})
-    return SweepCommand(config, grid, search, options.trials, base.output_dir or f"runs/{base.name}-sweep")
+    return SweepCommand(base, config, grid, search, options.trials, base.output_dir or f"runs/{base.name}-sweep")
 
 
 def _written(limits: SearchRange, value: float) -> str:

@@ -52,7 +52,7 @@ def run_sweep(command: SweepCommand) -> list[Trial]:
 
 def value_of(trial: Trial, command: SweepCommand) -> float:
     """What a trial is worth, more being better: its dev metric; of one that failed, -inf."""
-    metric = command.config({}).training.best_metric
+    metric = command.base.training.best_metric
     if not trial.metrics:
         return -math.inf
     return trial.metrics[f"eval_{metric}"] * (-1 if metric == "loss" else 1)
@@ -88,7 +88,7 @@ def _optuna(command: SweepCommand) -> Iterator[Proposal]:
         raise ConfigError("--search needs the extra `sweep`: pip install 'mt-conflict-news[sweep]'") from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     # Seeded, so that a sweep that is started again proposes the same values.
-    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=command.config({}).seed))
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=command.base.seed))
     for _ in range(command.trials):
         asked = study.ask()
         values = {name: _draw(asked, name, limits) for name, limits in command.search.items()}

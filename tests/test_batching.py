@@ -75,6 +75,13 @@ def test_updates_are_as_large_as_asked():
         assert made.tokens_per_update() == pytest.approx(3000, rel=0.15)
 
 
+def test_an_update_smaller_than_a_micro_batch_may_be():
+    # One micro-batch an update, its budget on the longer side such that the target tokens are those asked for.
+    made = sampler(random_lengths(2000), tokens_per_update=400, micro_batch_tokens=10_000)
+    assert made.plan.accumulation == 1
+    assert made.tokens_per_update() == pytest.approx(400, rel=0.03)
+
+
 def test_tokens_seen_by_hand():
     made = sampler(lengths((3, 4), (3, 4)), tokens_per_update=4, micro_batch_tokens=4, epochs=1)
     assert made.plan == (1, 2)
