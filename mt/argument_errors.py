@@ -27,7 +27,8 @@ def _suggestion(message: str) -> str:
     if wrong is None:
         return ""
     name = next(group for group in wrong.groups() if group)
-    known = _option_names()
+    # What one command knows, another may not.
+    known = [option for option in _option_names() if option != name]
     if "unrecognized" in message:
         near = [f"--{option}" for option in difflib.get_close_matches(name, known, n=1)]
     else:

@@ -10,8 +10,10 @@ from mt.config.checks import require, require_positive, require_share
 
 @dataclass(frozen=True, kw_only=True)
 class LoraConfig:
-    """Train small matrices beside the frozen weights, merged into them at the end (Hu et al., 2022, "LoRA:
-    Low-Rank Adaptation of Large Language Models")."""
+    """Small matrices that are trained beside the frozen weights and merged into them at the end.
+
+    Hu et al., 2022, "LoRA: Low-Rank Adaptation of Large Language Models".
+    """
 
     rank: int = 16
     """Rank of the matrices: how much they can learn."""
@@ -33,8 +35,10 @@ class LoraConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptationConfig:
-    """How much of the model is trained, and what is made of the checkpoints. The default is full fine-tuning and the
-    best checkpoint. To mix in general text, give corpora weights: `data.corpora`."""
+    """How much of the model is trained, and what is made of the checkpoints.
+
+    The default is full fine-tuning and the best checkpoint. To mix in general text, give corpora weights.
+    """
 
     lora: LoraConfig | None = None
     """Train LoRA matrices instead of the weights: a fraction of the memory, less forgetting, less gain. `lora: {}`
