@@ -145,6 +145,9 @@ def parse_sweep(argv: Sequence[str], prog: str) -> SweepCommand:
         return _instantiate(parser, _parse_with_config(parser, [*argv, *given], prog))
 
     base = config({})
+    for key in ("output_dir", "name"):
+        if key in grid or key in search:
+            raise UsageError(f"{key} names the trials' directories and cannot be swept; say --{key} once")
     for key, choices in (grid | {key: [_written(r, r.low), _written(r, r.high)] for key, r in search.items()}).items():
         for value in choices:
             config({key: value})

@@ -45,6 +45,8 @@ def main() -> int:
         return _guarded(run, argv[1:], f"mt {argv[0]}")
     lines = ["usage: mt COMMAND ...", "", *(f"  {name:<10} {text}" for name, text in _COMMANDS.items())]
     wants_help = argv in (["-h"], ["--help"])
+    if argv and not wants_help:
+        lines.insert(0, f"mt: no command `{argv[0]}`")
     print("\n".join([*lines, "", "mt COMMAND --help lists the options"]), file=sys.stdout if wants_help else sys.stderr)
     return 0 if wants_help else 2
 
@@ -72,7 +74,8 @@ def _guarded(run: Callable[[Sequence[str], str], int], argv: Sequence[str], prog
         print(f"{prog}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"{prog}: interrupted", file=sys.stderr)
+        kept = "; what was done is kept, go on with --resume" if run is _train else ""
+        print(f"{prog}: interrupted{kept}", file=sys.stderr)
         return 130
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import warnings
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -96,10 +98,13 @@ def load_translator(config: ModelConfig, decoding: DecodingConfig | None = None)
     if config.dropout is not None:
         model_config.dropout = config.dropout
     # Not "auto", the default of transformers 5: a checkpoint in float16 would be trained in float16.
+    weights, weights_revision, adapter = _weights_of(config.name, path, revision)
     try:
         model, loading = AutoModelForSeq2SeqLM.from_pretrained(
-            path, revision=revision, config=model_config, dtype=torch.float32, output_loading_info=True
+            weights, revision=weights_revision, config=model_config, dtype=torch.float32, output_loading_info=True
         )
+        if adapter is not None:
+            model = _merged(model, adapter)
     except (OSError, RuntimeError, SafetensorError) as error:
         raise ModelError(
             f"{config.name}: the weights cannot be loaded ({_first_line(error)}); fetch it again"
@@ -109,6 +114,29 @@ def load_translator(config: ModelConfig, decoding: DecodingConfig | None = None)
     model.generation_config = generation_config(model, languages, decoding or DecodingConfig())
     commit = None if revision is None else getattr(model_config, "_commit_hash", None) or revision
     return Translator(model, tokenizer, languages, config.name, path, commit)
+
+
+def _weights_of(name: str, path: str, revision: str | None) -> tuple[str, str | None, Path | None]:
+    """(where the weights are, their revision, the directory of a LoRA adapter that belongs on them, if any)."""
+    try:
+        adapter = json.loads((Path(path) / "adapter_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return path, revision, None
+    if find_spec("peft") is None:
+        raise ModelError(
+            f"{name}: holds a LoRA adapter, which needs the extra `lora`: pip install 'mt-conflict-news[lora]'"
+        )
+    base = str(adapter["base_model_name_or_path"])
+    if Path(base).is_absolute() and not Path(base).is_dir():
+        raise ModelError(f"{name}: holds a LoRA adapter for {base}, which is not there; use the run's model/ instead")
+    return base, adapter.get("revision"), Path(path)
+
+
+def _merged(model: PreTrainedModel, adapter: Path) -> PreTrainedModel:
+    import peft
+
+    merged: PreTrainedModel = peft.PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+    return merged
 
 
 def load_tokenizer(config: ModelConfig) -> PreTrainedTokenizerBase:

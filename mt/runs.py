@@ -104,10 +104,19 @@ def open_run(root: Path, config_yaml: str, *, resume: bool = False, overwrite: b
     return run
 
 
+def same_run(config_yaml: str, other_yaml: str) -> bool:
+    """Whether two resolved configs are one run's; it may have been moved."""
+    return _without_place(config_yaml) == _without_place(other_yaml)
+
+
+def _without_place(config_yaml: str) -> list[str]:
+    return [line for line in config_yaml.splitlines() if not line.startswith("output_dir:")]
+
+
 def _check_resumable(run: RunDirectory, config_yaml: str) -> None:
     if not run.is_run():
         raise RunError(f"{run.root}: no run to resume here; leave out --resume to start one")
-    before, now = run.config.read_text(encoding="utf-8").splitlines(), config_yaml.splitlines()
+    before, now = _without_place(run.config.read_text(encoding="utf-8")), _without_place(config_yaml)
     changed = [line.strip() for line in now if line not in before] or [
         line.strip() for line in before if line not in now
     ]

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mt.arguments import SearchRange, SweepCommand, TrainCommand
-from mt.errors import ConfigError, UserError
+from mt.arguments import SearchRange, SweepCommand, TrainCommand, config_as_yaml
+from mt.errors import ConfigError, RunError, UserError
 from mt.experiment import run_experiment
 from mt.processes import process_state
-from mt.runs import RunDirectory, read_manifest, write_json, write_text
+from mt.runs import RunDirectory, read_manifest, same_run, write_json, write_text
 
 logger = logging.getLogger(__name__)
 
@@ -111,6 +111,8 @@ def _run(command: SweepCommand, directory: Path, values: dict[str, str]) -> Tria
     run = RunDirectory(directory)
     config = command.config({**values, "output_dir": str(directory)})
     written = ", ".join(f"{name} {value}" for name, value in values.items())
+    if run.is_run() and not same_run(run.config.read_text(encoding="utf-8"), config_as_yaml(config)):
+        raise RunError(f"{directory}: holds the trial of another sweep; choose another --output_dir or remove it")
     try:
         if "dev_metrics" not in read_manifest(run):
             logger.info("%s: %s", directory.name, written)

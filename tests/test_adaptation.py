@@ -97,6 +97,13 @@ def test_lora_trains_beside_the_weights_and_merges(tmp_path: Path, marian_direct
     torch.testing.assert_close(logits_of(base.model.eval(), batch), trained_logits, rtol=1e-4, atol=1e-4)
 
 
+def test_lora_and_freezing_combine(marian: Translator):
+    wrapped = prepare_model(marian.model, AdaptationConfig(lora=LoraConfig(rank=2), freeze=["encoder"]))
+    names = [name for name, parameter in wrapped.named_parameters() if parameter.requires_grad]
+    assert names
+    assert all(".decoder.layers." in name and "lora_" in name for name in names)
+
+
 def test_layers_that_the_model_lacks(marian: Translator):
     with pytest.raises(ModelError, match=r"the model has no layer attn; it has .*fc1, fc2, k_proj"):
         prepare_model(marian.model, AdaptationConfig(lora=LoraConfig(layers=["attn"])))

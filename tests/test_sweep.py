@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mt import sweep
-from mt.arguments import SearchRange, SweepCommand, TrainCommand, UsageError, parse_sweep
-from mt.errors import ConfigError, ModelError
+from mt.arguments import SearchRange, SweepCommand, TrainCommand, UsageError, config_as_yaml, parse_sweep
+from mt.errors import ConfigError, ModelError, RunError
 from mt.runs import RunDirectory
 from mt.sweep import as_table, run_sweep
 from tests.conftest import ROOT
@@ -31,6 +31,7 @@ def test_ranges():
     [
         ([], UsageError, "say either --grid or --search"),
         (["--grid", "training.lr=1"], UsageError, "training.lr"),
+        (["--grid", "output_dir=a,b"], UsageError, "output_dir names the trials' directories"),
         (["--grid", "training.epochs"], UsageError, "expected KEY=VALUES"),
         (["--grid", "training.epochs=3,none"], ConfigError, "training.epochs"),
         (["--grid", "training.epochs=3,-1"], ConfigError, "training.epochs must be greater than 0, got -1.0"),
@@ -55,6 +56,7 @@ def fake_runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float]]:
         metrics = {"eval_chrF": 10 * training.epochs - training.label_smoothing, "eval_BLEU": 1.0, "eval_loss": 2.0}
         directory = RunDirectory(Path(str(command.config.output_dir)))
         directory.root.mkdir(parents=True)
+        directory.config.write_text(config_as_yaml(command.config), encoding="utf-8")
         directory.manifest.write_text(json.dumps({"dev_metrics": metrics}), encoding="utf-8")
 
     monkeypatch.setattr(sweep, "run_experiment", run)
@@ -81,6 +83,13 @@ def test_a_grid_tries_every_combination_once(tmp_path: Path, monkeypatch: pytest
     ran.clear()
     assert [trial.metrics for trial in run_sweep(asked)] == [trial.metrics for trial in trials]
     assert ran == [(4, 0), (4, 0.5)]
+
+
+def test_another_sweep_in_the_same_place_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    fake_runs(monkeypatch)
+    run_sweep(command(tmp_path, "--grid", "training.epochs=2,3"))
+    with pytest.raises(RunError, match="trial-000: holds the trial of another sweep; choose another --output_dir"):
+        run_sweep(command(tmp_path, "--grid", "training.epochs=1"))
 
 
 def test_a_search_is_repeatable_and_finds_its_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

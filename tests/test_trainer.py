@@ -81,7 +81,7 @@ def eight_pairs() -> EncodedPairs:
 
 
 def trainer_for(translator: Translator, directory: Path, **options: object) -> TranslationTrainer:
-    settings = {"max_updates": 1, "tokens_per_update": 72, "learning_rate": 1e-2, "log_every_updates": 1}
+    settings = {"max_updates": 1, "tokens_per_update": 44, "learning_rate": 1e-2, "log_every_updates": 1}
     settings |= {"report_to": [], "eval_every_updates": 1000, "max_grad_norm": 1e6}
     config = Config(training=TrainingConfig(**(settings | options)))  # type: ignore[arg-type]
     pairs = eight_pairs()

@@ -71,7 +71,7 @@ class TrainingConfig:
     """Sentences of the dev split, and of `general_dev`, that are decoded at each look; the loss takes all."""
 
     keep_checkpoints: int = 2
-    """Checkpoints kept on disk; the best one is always among them."""
+    """The newest checkpoints, so many of them, stay on disk, and those that the model may be made of."""
 
     precision: Literal["auto", "bf16", "fp32", "fp16"] = "auto"
     """`auto`: bf16 autocast over float32 weights where the GPU has it, else float32. fp16 overflows in many Marian

@@ -42,7 +42,7 @@ def prepare_model(model: PreTrainedModel, config: AdaptationConfig) -> Any:
         # Embeddings lie inside the encoder and the decoder, too.
         for module in _modules(model, "embeddings"):
             module.requires_grad_(True)
-    return model if config.lora is None else _with_lora(model, config.lora)
+    return model if config.lora is None else _with_lora(model, config.lora, config.freeze)
 
 
 def _modules(model: Any, part: str) -> list[nn.Module]:
@@ -51,20 +51,25 @@ def _modules(model: Any, part: str) -> list[nn.Module]:
     return [model.get_encoder() if part == "encoder" else model.get_decoder()]
 
 
-def _with_lora(model: PreTrainedModel, config: LoraConfig) -> Any:
+def _with_lora(model: PreTrainedModel, config: LoraConfig, frozen: Sequence[str]) -> Any:
     import peft
 
     options = peft.LoraConfig(
         r=config.rank, lora_alpha=config.alpha, lora_dropout=config.dropout, target_modules=list(config.layers)
     )
     try:
-        return peft.get_peft_model(model, options)
+        wrapped = peft.get_peft_model(model, options)
     except ValueError as error:
         linear = {name.rpartition(".")[2] for name, module in model.named_modules() if isinstance(module, nn.Linear)}
         raise ModelError(
             f"adaptation.lora.layers: the model has no layer {' or '.join(config.layers)}; "
             f"it has {', '.join(sorted(linear))}"
         ) from error
+    # Its matrices are new and know nothing of what was frozen before.
+    for part in frozen:
+        for parameter in (p for module in _modules(model, part) for p in module.parameters()):
+            parameter.requires_grad_(False)
+    return wrapped
 
 
 @dataclass
@@ -100,6 +105,10 @@ def choose_weights(
     updates = chosen_updates(checkpoints, looks, adaptation)
     tuned = average(weights_of(checkpoints / name_of(update), translator.model) for update in updates)
     choice = Choice(updates)
+    if len(updates) > 1:
+        logger.info("averaged: the checkpoints of updates %s", ", ".join(map(str, updates)))
+    elif adaptation.average > 1:
+        logger.warning("there is one checkpoint, so none is averaged; lower training.eval_every_updates")
     if adaptation.interpolate:
         metric = "BLEU" if config.training.best_metric == "BLEU" else "chrF"
         choice = _interpolated(translator, tuned, choice, adaptation, metric, dev, general)
@@ -193,6 +202,7 @@ def _interpolated(
     # Of equals the one with more of the tuning.
     best = max(choice.tried, key=lambda tried: (tried["value"], tried["share"]))
     choice.share = best["share"]
+    logger.info("taken: %.2f tuned", choice.share)
     load_weights(translator.model, interpolate(base, tuned, choice.share))
     return choice
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, PreTrainedModel, Seq2SeqTrainer, Seq2SeqTrainingArguments
+from transformers.trainer import TRAINER_STATE_NAME
 
 from mt.config import Config, TrainingConfig
 from mt.errors import ModelError
@@ -158,7 +159,12 @@ class TranslationTrainer(Seq2SeqTrainer):
         # to the library: it would change the model's special tokens to match.
         super().save_model(output_dir, _internal_call)
         if self.args.should_save:
-            self.translator.tokenizer.save_pretrained(output_dir or str(self.args.output_dir))
+            directory = output_dir or str(self.args.output_dir)
+            self.translator.tokenizer.save_pretrained(directory)
+            if self.config.adaptation.lora is not None:
+                # Beside the adapter, so that the directory is a model's.
+                self.translator.model.config.save_pretrained(directory)
+                self.translator.model.generation_config.save_pretrained(directory)
 
     def _get_output_dir(self, trial: Any) -> str:
         return str(self.checkpoints / UNFINISHED) if self._saves_beside else str(self.checkpoints)
@@ -176,6 +182,9 @@ class TranslationTrainer(Seq2SeqTrainer):
         process_state().wait_for_everyone()
         if self.args.should_save:
             name = name_of(self.state.global_step)
+            # The library has noted this place as that of the best checkpoint; we find the best by its update.
+            self.state.best_model_checkpoint = None
+            self.state.save_to_json(str(beside / name / TRAINER_STATE_NAME))
             seal(beside / name)
             # One that was found damaged may be in the way.
             shutil.rmtree(self.checkpoints / name, ignore_errors=True)
