@@ -132,16 +132,16 @@ class TokenBatchSampler(Sampler[list[int]]):
         self.plan = self._plan(tokens_per_update, epochs, max_updates)
 
     def _plan(self, tokens_per_update: int, epochs: float, max_updates: int | None) -> BatchPlan:
-        # As few micro-batches as can be, and these only so large that together they hold the update's target tokens;
-        # a micro-batch holds fewer of them than tokens of its longer side, so its size is found by a first try.
+        # An update that is smaller than a micro-batch needs smaller micro-batches, not fewer than one: such that on
+        # average their target tokens are the update's, of which they hold fewer than tokens of the longer side.
         most, share = self.max_tokens, max(1, tokens_per_update // self.world_size)
-        self.max_tokens = min(most, 2 * share)
+        self.max_tokens = min(most, share)
         batches = self.epoch(0)
-        targets = self._target_tokens(batches) / len(batches)
-        accumulation = max(1, math.ceil(share / targets - 0.02))
-        self.max_tokens = min(most, max(1, round(self.max_tokens * share / accumulation / targets)))
-        batches = self.epoch(0)
+        if most > share:
+            self.max_tokens = min(most, round(share * share * len(batches) / self._target_tokens(batches)))
+            batches = self.epoch(0)
         per_process = len(batches) / self.world_size
+        accumulation = max(1, round(tokens_per_update * per_process / self._target_tokens(batches)))
         # Other epochs, shuffled otherwise, have a batch more or less.
         updates = max(1, math.ceil(epochs * per_process / accumulation))
         return BatchPlan(accumulation, updates if max_updates is None else min(updates, max_updates))
