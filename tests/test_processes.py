@@ -20,7 +20,7 @@ from tests.conftest import ROOT, STARTER
 
 pytestmark = pytest.mark.slow
 
-OPTIONS = {"max_updates": 4, "eval_every_updates": 2, "tokens_per_update": 1200, "micro_batch_tokens": 600}
+OPTIONS = {"max_updates": 4, "eval_every_updates": 2, "tokens_per_update": 1000, "micro_batch_tokens": 500}
 
 
 @pytest.fixture(scope="module")
