@@ -23,7 +23,7 @@ set_parsing_settings(docstring_parse_attribute_docstrings=True)
 _METRICS = ("BLEU", "chrF", "chrF++", "TER")
 _USAGE = ("unrecognized", "not accept", "required", "expected one argument")
 _NOT_FOR_DECODING = {"name", "scratch", "skip_doctor", "dropout"}
-_CORPUS_KEYS = (("data", "corpora"), ("evaluation", "test_sets"))
+_CORPUS_KEYS = (("data", "corpora"), ("evaluation", "test_sets"), ("evaluation", "general"))
 _SINGLE_CORPUS = ("training", "general_dev")
 
 
@@ -171,10 +171,12 @@ class EvaluateCommand:
 
     systems: list[str]
     test_sets: dict[str, CorpusConfig]
+    general: dict[str, CorpusConfig]
     output_dir: str
     overwrite: bool
     fail_if_worse: str | None
     resamples: int
+    glossary: str | None
     model: ModelConfig
     decoding: DecodingConfig
 
@@ -202,6 +204,14 @@ def evaluate_parser(prog: str) -> ArgumentParser:
         type=str,
         help="a corpus of sentence pairs to test on; without any, the test split of the runs",
     )
+    parser.add_argument(
+        "--general",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        type=str,
+        help="the same for general text: what is lost there is what a model has forgotten",
+    )
     parser.add_argument("--output_dir", default="runs/evaluation", help="where scores, translations and report go")
     parser.add_argument("--overwrite", action="store_true", help="replace what is in the output directory")
     parser.add_argument(
@@ -212,6 +222,13 @@ def evaluate_parser(prog: str) -> ArgumentParser:
         help="exit 3 if a system is significantly worse than the baseline: BLEU, chrF, chrF++ or TER",
     )
     parser.add_argument("--resamples", type=int, default=1000, help="bootstrap resamples behind intervals and p-values")
+    parser.add_argument(
+        "--glossary",
+        metavar="FILE",
+        type=str | None,
+        default=None,
+        help="terms for the fidelity checks: a table of english, arabic and kind; default: the one that comes along",
+    )
     parser.add_class_arguments(ModelConfig, "model", skip=_NOT_FOR_DECODING)
     parser.add_class_arguments(DecodingConfig, "decoding")
     return parser
@@ -225,24 +242,34 @@ def parse_evaluate(argv: Sequence[str], prog: str) -> EvaluateCommand:
         raise UsageError(f"--fail_if_worse takes one of {', '.join(_METRICS)}, got {options.fail_if_worse}")
     if options.resamples < 100:
         raise ConfigError(f"--resamples must be at least 100, got {options.resamples}")
-    test_sets: dict[str, CorpusConfig] = {}
-    for argument in options.test_set:
-        name, found, path = argument.partition("=")
-        if not (name and found and path) or "/" in name:
-            raise UsageError(f"--test_set takes NAME=FILE, got {argument}")
-        if name in test_sets:
-            raise UsageError(f"--test_set {name} is given twice; names must differ")
-        test_sets[name] = CorpusConfig(path=path)
+    test_sets = _named_files("--test_set", options.test_set)
+    general = _named_files("--general", options.general)
+    for name in test_sets.keys() & general.keys():
+        raise UsageError(f"--general {name} has the name of a --test_set; names must differ")
     return EvaluateCommand(
         options.systems,
         test_sets,
+        general,
         options.output_dir,
         options.overwrite,
         options.fail_if_worse,
         options.resamples,
+        options.glossary,
         ModelConfig(**vars(options.model)),
         DecodingConfig(**vars(options.decoding)),
     )
+
+
+def _named_files(option: str, arguments: Sequence[str]) -> dict[str, CorpusConfig]:
+    found: dict[str, CorpusConfig] = {}
+    for argument in arguments:
+        name, separator, path = argument.partition("=")
+        if not (name and separator and path) or "/" in name:
+            raise UsageError(f"{option} takes NAME=FILE, got {argument}")
+        if name in found:
+            raise UsageError(f"{option} {name} is given twice; names must differ")
+        found[name] = CorpusConfig(path=path)
+    return found
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,64 @@ def ranking(title: str, values: Mapping[str, float], x_label: str) -> Markup:
     return _svg(figure, title)
 
 
+def lines(
+    title: str, series: Mapping[str, Sequence[tuple[float, float]]], x_label: str, y_label: str, *, width: float = 7.2
+) -> Markup:
+    """A line a series, through its (x, y) points, named at its end and in the legend."""
+    figure, axes = _axes(title, width, 2.8)
+    for number, (name, points) in enumerate(series.items()):
+        style = ("-", "--", ":", "-.")[number // len(_SERIES) % 4]
+        xs, ys = zip(*points, strict=True)
+        colour = _SERIES[number % len(_SERIES)]
+        axes.plot(xs, ys, style, color=colour, label=name, linewidth=1.8, marker="o", markersize=3)
+    axes.set(xlabel=x_label, ylabel=y_label)
+    axes.grid(axis="y", color=_GRID, linewidth=0.6)
+    if len(series) > 1:
+        axes.legend(frameon=False, labelcolor=_INK)
+    return _svg(figure, title)
+
+
+def intervals(title: str, rows: Mapping[str, tuple[float, float, float]], x_label: str) -> Markup:
+    """A point with its interval a row, the first row on top; `rows`: (low, value, high) by name."""
+    figure, axes = _axes(title, 7.2, 0.8 + 0.3 * len(rows))
+    names = list(rows)[::-1]
+    for place, name in enumerate(names):
+        low, value, high = rows[name]
+        axes.plot([low, high], [place, place], color=_SERIES[0], linewidth=2.2, solid_capstyle="round")
+        axes.plot([value], [place], "o", color=_SERIES[0], markersize=7)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(-0.6, len(names) - 0.4)
+    axes.set_xlabel(x_label)
+    axes.grid(axis="x", color=_GRID, linewidth=0.6)
+    return _svg(figure, title)
+
+
+Point = tuple[float, float, float]
+"""Lower end of an interval, value, upper end."""
+
+
+def trade_off(title: str, points: Mapping[str, tuple[Point, Point]], x_label: str, y_label: str) -> Markup:
+    """Named points with intervals both ways, and the frontier: those that no other beats on both axes."""
+    figure, axes = _axes(title, 7.2, 3.8)
+    frontier = sorted((x[1], y[1]) for name, (x, y) in points.items() if is_on_frontier(name, points))
+    axes.plot(*zip(*frontier, strict=True), color=_GRID, linewidth=2, zorder=1)
+    for number, (name, (x, y)) in enumerate(points.items()):
+        colour = _SERIES[number % len(_SERIES)]
+        reach = [[x[1] - x[0]], [x[2] - x[1]]], [[y[1] - y[0]], [y[2] - y[1]]]
+        axes.errorbar([x[1]], [y[1]], xerr=reach[0], yerr=reach[1], fmt="o", color=colour, elinewidth=1.2, markersize=7)
+        axes.annotate(name, (x[1], y[1]), xytext=(7, 6), textcoords="offset points", color=_INK)
+    axes.set(xlabel=x_label, ylabel=y_label)
+    axes.grid(color=_GRID, linewidth=0.6)
+    return _svg(figure, title)
+
+
+def is_on_frontier(name: str, points: Mapping[str, tuple[Point, Point]]) -> bool:
+    """Whether no other point is at least as good on both axes and better on one."""
+    ours = points[name][0][1], points[name][1][1]
+    others = [(x[1], y[1]) for other, (x, y) in points.items() if other != name]
+    return not any(x >= ours[0] and y >= ours[1] and (x, y) != ours for x, y in others)
+
+
 def _axes(title: str, width: float, height: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.add_subplot()

@@ -83,7 +83,7 @@ def _train(argv: Sequence[str], prog: str) -> int:
     command = parse_train(argv, prog)
     _quiet_libraries()
     # torch and transformers take seconds to import, so a mistake in the arguments is told first.
-    from mt.evaluation.scoring import as_table, verdict
+    from mt.evaluation.verdicts import advice, as_table, verdicts
     from mt.experiment import FINETUNED, run_experiment
 
     before = signal.signal(signal.SIGTERM, _stop)
@@ -93,8 +93,10 @@ def _train(argv: Sequence[str], prog: str) -> int:
         signal.signal(signal.SIGTERM, before)
     if evaluation is not None:
         print(as_table(evaluation), end="\n\n")
-        for test_set in evaluation.test_sets:
-            print(verdict(evaluation, FINETUNED, test_set.name))
+        for entry in verdicts(evaluation):
+            print(entry["text"])
+        if evaluation.systems != [FINETUNED]:
+            print(advice(evaluation))
         print(f"model:  {run.model}\nreport: {run.report}")
     return 0
 
@@ -130,13 +132,12 @@ def _evaluate(argv: Sequence[str], prog: str) -> int:
     command = parse_evaluate(argv, prog)
     _quiet_libraries()
     from mt.comparison import run_comparison
-    from mt.evaluation.scoring import as_table, verdict
+    from mt.evaluation.verdicts import advice, as_table, verdict, verdicts
 
     evaluation = run_comparison(command)
     print(as_table(evaluation), end="\n\n")
-    for comparison in evaluation.comparisons:
-        if comparison.metric == "chrF":
-            print(verdict(evaluation, comparison.system, comparison.test_set))
+    for line in filter(None, (*(entry["text"] for entry in verdicts(evaluation)), advice(evaluation))):
+        print(line)
     print(f"report: {command.output_dir}/report.html")
     worse = evaluation.significantly_worse(command.fail_if_worse) if command.fail_if_worse else []
     for comparison in worse:

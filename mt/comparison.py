@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,10 +15,14 @@ from mt.config import CorpusConfig, DataConfig, DecodingConfig
 from mt.data.builder import read_test_set
 from mt.data.readers import check_corpus
 from mt.errors import DataError, RunError
-from mt.evaluation.report import render_report
-from mt.evaluation.scoring import Evaluation, TestSet, evaluate_hypotheses
+from mt.evaluation.glossary import Glossary
+from mt.evaluation.metrics import METRICS, NORMALISED, SPBLEU, spbleu_model
+from mt.evaluation.report import render_markdown, render_report
+from mt.evaluation.scoring import MIN_SENTENCES, Evaluation, TestSet, as_json, evaluate_hypotheses
+from mt.evaluation.slices import count_words
+from mt.evaluation.verdicts import advice, verdicts
 from mt.runs import RunDirectory, sha256_of_rows, write_json, write_lines, write_text
-from mt.systems import System, hypotheses_of, parse_systems
+from mt.systems import System, hypotheses_of, hypotheses_of_text, parse_systems
 
 logger = logging.getLogger(__name__)
 
@@ -26,12 +31,15 @@ OWN_TEST_SET = "test"
 
 
 def run_comparison(command: EvaluateCommand) -> Evaluation:
-    """Translate, score, compare, and write `scores.json`, the translations and `report.html`."""
-    for name, corpus in command.test_sets.items():
+    """Translate, score, compare, and write `scores.json`, the translations, `report.html` and `report.md`."""
+    for name, corpus in (command.test_sets | command.general).items():
         check_corpus(name, corpus)
+    glossary = read_glossary(command.glossary)
     systems = parse_systems(command.systems)
     output = claim_output(Path(command.output_dir), command.overwrite)
     test_sets = read_test_sets(command, systems)
+    refuse_small_gate(command, test_sets)
+    check_texts(systems, test_sets)
     hypotheses: dict[str, dict[str, list[str]]] = {test_set.name: {} for test_set in test_sets}
     for system in systems:
         translations = hypotheses_of(system, test_sets, command.model, command.decoding)
@@ -39,13 +47,67 @@ def run_comparison(command: EvaluateCommand) -> Evaluation:
             hypotheses[name][system.label] = lines
             # At once, so that a later failure loses nothing that took time.
             write_lines(output.translations(name, system.label), lines)
-    evaluation = evaluate_hypotheses(test_sets, hypotheses, command.resamples)
+    runs = {system.label: system.run for system in systems if system.run}
+    training = next((load_from_disk(run.data)["train"] for run in runs.values() if run.data.is_dir()), None)
+    evaluation = evaluate_all(test_sets, hypotheses, command.resamples, glossary, training)
+    evaluation.curves = {label: read_curve(run) for label, run in runs.items()}
     facts = {f"system {system.label}": system.path for system in systems}
-    facts |= {f"test set {name}": corpus.path for name, corpus in command.test_sets.items()}
-    write_evaluation(
-        output, evaluation, "Comparison of " + ", ".join(s.label for s in systems), facts, command.decoding
-    )
+    facts |= {f"test set {name}": corpus.path for name, corpus in (command.test_sets | command.general).items()}
+    title = "Comparison of " + ", ".join(s.label for s in systems)
+    write_evaluation(output, evaluation, title, facts, command.decoding, glossary=glossary)
     return evaluation
+
+
+def refuse_small_gate(command: EvaluateCommand, test_sets: Sequence[TestSet]) -> None:
+    """A test set that is too small for a verdict would let everything pass."""
+    for test_set in test_sets:
+        if command.fail_if_worse and len(test_set.sources) < MIN_SENTENCES:
+            raise DataError(
+                f"--fail_if_worse needs at least {MIN_SENTENCES} sentences in a test set, and `{test_set.name}` has "
+                f"{len(test_set.sources)}; add sentences or leave the option out"
+            )
+
+
+def check_texts(systems: Sequence[System], test_sets: Sequence[TestSet]) -> None:
+    """Refuse files of translations that cannot be those of a test set, before anything is decoded."""
+    for system in systems:
+        if system.is_text:
+            hypotheses_of_text(system, test_sets)
+
+
+def evaluate_all(
+    test_sets: Sequence[TestSet],
+    hypotheses: dict[str, dict[str, list[str]]],
+    resamples: int,
+    glossary: Glossary,
+    training: Dataset | None,
+) -> Evaluation:
+    """Everything that can be said of these hypotheses on this machine; what cannot stands in `notes`."""
+    has_spbleu = spbleu_model().is_file()
+    metrics = (*METRICS, *NORMALISED, *([SPBLEU] if has_spbleu else []))
+    word_counts = None if training is None else count_words(training["source"])
+    evaluation = evaluate_hypotheses(
+        test_sets, hypotheses, resamples, metrics=metrics, glossary=glossary, word_counts=word_counts
+    )
+    if not has_spbleu:
+        evaluation.notes.append(
+            f"{SPBLEU} is left out: its SentencePiece model is not at {spbleu_model()}. sacreBLEU fetches it there "
+            "when it is run with `--tokenize flores200` and has a network."
+        )
+    return evaluation
+
+
+def read_glossary(path: str | None) -> Glossary:
+    """The user's glossary, or the one that comes along. Raises `DataError`."""
+    return Glossary.read() if path is None else Glossary.read(Path(path))
+
+
+def read_curve(run: RunDirectory) -> list[dict[str, float]]:
+    """The looks at the dev split that a run has logged."""
+    if not run.metrics.is_file():
+        return []
+    lines = run.metrics.read_text(encoding="utf-8").splitlines()
+    return [entry for line in lines if "eval_loss" in (entry := json.loads(line))]
 
 
 def claim_output(root: Path, overwrite: bool) -> RunDirectory:
@@ -64,8 +126,15 @@ def claim_output(root: Path, overwrite: bool) -> RunDirectory:
 
 def read_test_sets(command: EvaluateCommand, systems: Sequence[System]) -> list[TestSet]:
     """The test sets of the command line, or the one that the runs among `systems` share."""
-    if command.test_sets:
-        return [read_named_test_set(name, corpus, DataConfig()) for name, corpus in command.test_sets.items()]
+    named = [read_named_test_set(name, corpus, DataConfig()) for name, corpus in command.test_sets.items()]
+    general = [
+        read_named_test_set(name, corpus, DataConfig(), is_general=True) for name, corpus in command.general.items()
+    ]
+    return [*(named or [shared_test_set(systems)]), *general]
+
+
+def shared_test_set(systems: Sequence[System]) -> TestSet:
+    """The test split that the runs among `systems` bring."""
     splits = [load_from_disk(system.run.data)["test"] for system in systems if system.run]
     if not splits:
         raise DataError("no test set: none of the systems is a run that brings its own; add --test_set NAME=FILE")
@@ -74,18 +143,19 @@ def read_test_sets(command: EvaluateCommand, systems: Sequence[System]) -> list[
             "the runs hold different test splits, and one may have trained on another's test sentences; "
             "say --test_set NAME=FILE"
         )
-    return [own_test_set(splits[0])]
+    return own_test_set(splits[0])
 
 
-def read_named_test_set(name: str, corpus: CorpusConfig, options: DataConfig) -> TestSet:
+def read_named_test_set(name: str, corpus: CorpusConfig, options: DataConfig, *, is_general: bool = False) -> TestSet:
     """A test set from a file; sources are normalised as training data are, references stay as they are."""
     pairs = read_test_set(name, corpus, options)
-    return TestSet(name, [pair.source for pair in pairs], [pair.target for pair in pairs])
+    sources, references, corpora = zip(*((pair.source, pair.target, pair.corpus) for pair in pairs), strict=True)
+    return TestSet(name, list(sources), list(references), list(corpora), is_general)
 
 
 def own_test_set(split: Dataset) -> TestSet:
     """The test split of a run."""
-    return TestSet(OWN_TEST_SET, list(split["source"]), list(split["target"]))
+    return TestSet(OWN_TEST_SET, list(split["source"]), list(split["target"]), list(split["corpus"]))
 
 
 def write_evaluation(
@@ -95,9 +165,12 @@ def write_evaluation(
     facts: Mapping[str, str],
     decoding: DecodingConfig,
     data: Mapping[str, Any] | None = None,
+    glossary: Glossary | None = None,
 ) -> None:
-    """Write `scores.json` and `report.html`, which shows `data` where there is a data card."""
-    write_json(output.scores, evaluation.as_json())
+    """Write `scores.json`, `report.html`, which shows `data` where there is a data card, and `report.md`."""
+    write_json(output.scores, as_json(evaluation, verdicts(evaluation), advice(evaluation)))
     search = "greedy" if decoding.num_beams == 1 else f"beam {decoding.num_beams}"
     settings = f"{search}, at most {decoding.max_length_ratio:g} target tokens a source token plus 10"
-    write_text(output.report, render_report(title, evaluation, {**facts, "decoding": settings}, data))
+    facts = {**facts, "decoding": settings}
+    write_text(output.report, render_report(title, evaluation, facts, data, glossary))
+    write_text(output.summary, render_markdown(title, evaluation, facts))

@@ -16,7 +16,14 @@ from datasets import Dataset, DatasetDict, load_from_disk
 from transformers import PrinterCallback, set_seed
 
 from mt.arguments import TrainCommand, config_as_yaml
-from mt.comparison import own_test_set, read_named_test_set, write_evaluation
+from mt.comparison import (
+    evaluate_all,
+    own_test_set,
+    read_curve,
+    read_glossary,
+    read_named_test_set,
+    write_evaluation,
+)
 from mt.config import Config, CorpusConfig
 from mt.data.builder import check_data
 from mt.data.cache import cached_build, input_hashes, read_report
@@ -29,7 +36,7 @@ from mt.decoding import translate
 from mt.doctor import refuse_unhealthy
 from mt.errors import ConfigError, DataError, ModelError, Stopped
 from mt.evaluation.model_card import render_model_card
-from mt.evaluation.scoring import Evaluation, TestSet, evaluate_hypotheses
+from mt.evaluation.scoring import Evaluation, TestSet
 from mt.model import Translator, check_model_name, load_translator
 from mt.processes import process_state
 from mt.runs import (
@@ -83,7 +90,7 @@ def run_experiment(command: TrainCommand) -> tuple[RunDirectory, Evaluation | No
     facts |= training_facts(trainer)
     tuned, choice = take_model(config, run, trainer)
     hypotheses[FINETUNED] = translate_all(config, run, tuned, test_sets, FINETUNED)
-    evaluation = score_run(config, run, facts, test_sets, hypotheses)
+    evaluation = score_run(config, run, data, facts, test_sets, hypotheses)
     facts |= choice.as_json() | {"wall_seconds": round(time.monotonic() - started, 1)}
     write_json(run.manifest, facts)
     return run, evaluation
@@ -93,9 +100,10 @@ def check_inputs(config: Config) -> None:
     """Everything about the input that can be refused without reading it."""
     check_data(config.data)
     check_training(config)
+    read_glossary(config.evaluation.glossary)
     for name, corpus in held_out_sets(config).items():
         check_corpus(name, corpus)
-    if config.data.test_share == 0 and not config.evaluation.test_sets:
+    if config.data.test_share == 0 and not (config.evaluation.test_sets or config.evaluation.general):
         raise ConfigError("nothing to test on: raise data.test_share above 0 or name a file in evaluation.test_sets")
     if config.data.dev_share == 0:
         raise ConfigError("data.dev_share is 0, so no checkpoint could be chosen; raise it")
@@ -106,7 +114,8 @@ def check_inputs(config: Config) -> None:
 def held_out_sets(config: Config) -> dict[str, CorpusConfig]:
     """What training pairs must not be like, beside the splits' own dev and test."""
     general = config.training.general_dev
-    return config.evaluation.test_sets | ({} if general is None else {"training.general_dev": general})
+    named = config.evaluation.test_sets | config.evaluation.general
+    return named | ({} if general is None else {"training.general_dev": general})
 
 
 def claim_directory(command: TrainCommand) -> RunDirectory:
@@ -135,7 +144,10 @@ def prepare_data(config: Config, run: RunDirectory) -> DatasetDict:
 
 def prepare_test_sets(config: Config, data: DatasetDict) -> list[TestSet]:
     """The run's own test split, unless it is empty, then the named test sets."""
-    named = [read_named_test_set(name, corpus, config.data) for name, corpus in config.evaluation.test_sets.items()]
+    named = [
+        read_named_test_set(name, corpus, config.data, is_general=name in config.evaluation.general)
+        for name, corpus in (config.evaluation.test_sets | config.evaluation.general).items()
+    ]
     return [own_test_set(data["test"]), *named] if len(data["test"]) else named
 
 
@@ -274,13 +286,16 @@ def take_model(config: Config, run: RunDirectory, trainer: TranslationTrainer) -
 def score_run(
     config: Config,
     run: RunDirectory,
+    data: DatasetDict,
     facts: dict[str, Any],
     test_sets: Sequence[TestSet],
     hypotheses: dict[str, dict[str, list[str]]],
 ) -> Evaluation:
     """Score the systems of `hypotheses` (by system, then by test set); write scores, report and model card."""
     by_set = {t.name: {system: lines[t.name] for system, lines in hypotheses.items()} for t in test_sets}
-    evaluation = evaluate_hypotheses(test_sets, by_set, config.evaluation.resamples)
+    glossary = read_glossary(config.evaluation.glossary)
+    evaluation = evaluate_all(test_sets, by_set, config.evaluation.resamples, glossary, data["train"])
+    evaluation.curves = {FINETUNED: read_curve(run)}
     shown = {
         "base model": config.model.name if config.model.scratch is None else "none, trained from scratch",
         "pairs": ", ".join(f"{facts['splits'][split]['pairs']} {split}" for split in SPLITS),
@@ -288,7 +303,8 @@ def score_run(
         "versions": ", ".join(f"{package} {version}" for package, version in facts["versions"].items()),
         "seed": str(config.seed),
     }
-    write_evaluation(run, evaluation, f"Run {config.name}", shown, config.decoding, card_view(read_run_report(run)))
+    card = card_view(read_run_report(run))
+    write_evaluation(run, evaluation, f"Run {config.name}", shown, config.decoding, card, glossary)
     write_text(run.model / "README.md", render_model_card(config.name, evaluation, FINETUNED, shown))
     return evaluation
 

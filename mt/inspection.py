@@ -28,12 +28,13 @@ def inspect_data(config: Config) -> tuple[Path, str]:
     Returns the directory, `runs/<name>-data` unless the config says otherwise, and one line of numbers.
     """
     check_data(config.data)
-    for name, corpus in config.evaluation.test_sets.items():
+    held_out = config.evaluation.test_sets | config.evaluation.general
+    for name, corpus in held_out.items():
         check_corpus(name, corpus)
     run = RunDirectory(Path(config.output_dir or f"runs/{config.name}-data"))
     if run.is_run():
         raise RunError(f"{run.root}: the output directory holds a training run; choose another --output_dir")
-    build = cached_build(config.data, config.evaluation.test_sets)
+    build = cached_build(config.data, held_out)
     try:
         run.root.mkdir(parents=True, exist_ok=True)
     except OSError as error:

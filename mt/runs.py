@@ -33,7 +33,7 @@ _CONTENTS = (
         "base",
         "checkpoints",
     ),
-    *("metrics.jsonl", "tensorboard", "model", "translations", "scores.json", "report.html"),
+    *("metrics.jsonl", "tensorboard", "model", "translations", "scores.json", "report.html", "report.md"),
 )
 _PACKAGES = ("torch", "transformers", "datasets", "accelerate", "sacrebleu", "sentencepiece", "tokenizers", "numpy")
 
@@ -60,6 +60,7 @@ class RunDirectory:
         self.model = root / "model"
         self.scores = root / "scores.json"
         self.report = root / "report.html"
+        self.summary = root / "report.md"
 
     def translations(self, test_set: str, system: str) -> Path:
         """Where one system's hypotheses on one test set lie."""

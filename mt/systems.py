@@ -79,15 +79,20 @@ def hypotheses_of(
     `model` gives languages and revision. A text file must have one line a sentence of every test set.
     """
     if system.is_text:
-        lines = [line for _, line in read_lines(Path(system.path))]
-        for test_set in test_sets:
-            check_lengths(system.label, test_set.name, lines, test_set.references)
-        return {test_set.name: lines for test_set in test_sets}
+        return hypotheses_of_text(system, test_sets)
     translator = load_translator(model.with_name(system.model), decoding)
     return {
         test_set.name: translate(translator, test_set.sources, decoding, f"{system.label} on {test_set.name}")
         for test_set in test_sets
     }
+
+
+def hypotheses_of_text(system: System, test_sets: Sequence[TestSet]) -> dict[str, list[str]]:
+    """The lines of a file of translations, by test set. Raises `DataError` where they are not as many."""
+    lines = [line for _, line in read_lines(Path(system.path))]
+    for test_set in test_sets:
+        check_lengths(system.label, test_set.name, lines, test_set.references)
+    return {test_set.name: lines for test_set in test_sets}
 
 
 def translate_file(model: ModelConfig, decoding: DecodingConfig, file: str) -> list[str]:

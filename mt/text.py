@@ -22,6 +22,7 @@ _ARABIC = re.compile(
     "[\u0620-\u063f\u0641-\u064a\u066e\u066f\u0671-\u06d3\u06d5\u06ee\u06ef\u06fa-\u06fc\u06ff\u0750-\u077f\u08a0-\u08b4]+"
 )
 _WORDS = re.compile(r"[^\W\d_]+|\d+")
+_FOLDED_SPELLINGS = str.maketrans(dict.fromkeys("أإآٱ", "ا") | {"\u0640": ""})
 _WESTERN_DIGITS = {0x0660 + i: str(i) for i in range(10)} | {0x06F0 + i: str(i) for i in range(10)}
 
 
@@ -80,6 +81,11 @@ def remove_diacritics(text: str) -> str:
 def western_digits(text: str) -> str:
     """`text` with Arabic-Indic (٠-٩) and Persian (۰-۹) digits written 0-9."""
     return text.translate(_WESTERN_DIGITS)
+
+
+def fold_spelling(text: str) -> str:
+    """`text` with spellings folded that differ between newsrooms: diacritics, alef forms (أإآٱ), digits, tatweel."""
+    return western_digits(remove_diacritics(text)).translate(_FOLDED_SPELLINGS)
 
 
 def comparison_key(text: str) -> str:

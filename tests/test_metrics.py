@@ -1,7 +1,6 @@
 """Scores equal those of sacreBLEU's own command line, to the last digit it prints."""
 
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import Any
 import pytest
 
 from mt.errors import DataError
-from mt.evaluation.metrics import METRICS, score_systems
-from mt.evaluation.scoring import Evaluation, TestSet, as_table, evaluate_hypotheses, is_better, verdict
+from mt.evaluation.metrics import METRICS, NORMALISED, SPBLEU, Measured, measure, segment_metric
+from mt.evaluation.significance import interval
 
 REFERENCES = [
     "سقطت المدينة في تموز/يوليو 2014.",
@@ -32,11 +31,13 @@ GOOD = [
 BAD = ["سقطت", "خمسة في غارة", "مجلس الأمن", "عادت إلى", "متحدث باسم", "الحدود لغم"]
 
 
-def sacrebleu_cli(tmp_path: Path, *options: str) -> Any:
-    for name, lines in (("references", REFERENCES), ("good", GOOD), ("bad", BAD)):
+def sacrebleu_cli(
+    tmp_path: Path, *options: str, good: list[str] = GOOD, references: list[str] = REFERENCES, **environment: str
+) -> Any:
+    for name, lines in (("references", references), ("good", good), ("bad", BAD)):
         (tmp_path / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
     command = [sys.executable, "-m", "sacrebleu", "references", "-w", "6", *options]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, env=environment or None)
     return json.loads(result.stdout) if "text" not in options else result.stdout
 
 
@@ -48,84 +49,93 @@ CLI_OPTIONS = {
 }
 
 
+def measured(metric: str, systems: dict[str, list[str]], references: list[str] = REFERENCES) -> Measured:
+    return measure("news", systems, references, [metric])[0]
+
+
 @pytest.mark.parametrize("metric", METRICS)
 def test_scores_and_intervals_are_sacrebleus(metric: str, tmp_path: Path):
     options = ["-i", "good", *CLI_OPTIONS[metric], "--confidence", "--confidence-n", "200"]
     printed = sacrebleu_cli(tmp_path, *options)
-    ours = next(s for s in score_systems("news", {"good": GOOD}, REFERENCES, 200)[0] if s.metric == metric)
-    assert ours.score == pytest.approx(printed["score"], abs=1e-6)
+    ours = measured(metric, {"good": GOOD})
+    assert ours.score("good") == pytest.approx(printed["score"], abs=1e-6)
     mean, width = printed["confidence_mean"], printed["confidence_var"]
-    assert (ours.ci_low, ours.ci_high) == pytest.approx((mean - width, mean + width), abs=1e-4)
-    for part in ours.signature.split("|"):
+    assert interval(ours, "good", 200) == pytest.approx((mean - width, mean + width), abs=1e-4)
+    for part in ours.metric.signature.split("|"):
         key, value = part.split(":", 1)
-        names = {"nrefs": "nrefs", "bs": "bs", "seed": "seed", "case": "case", "tok": "tok", "version": "version"}
+        names = {"nrefs": "nrefs", "case": "case", "tok": "tok", "version": "version"}
         if key in names:
             assert str(printed[names[key]]) == value
-    assert ours.sentences == 6
 
 
-def test_p_values_are_sacrebleus(tmp_path: Path):
-    # As text: sacreBLEU 2.6 cannot write chrF's float32 as JSON.
-    options = ["-i", "good", "bad", "-m", "bleu", "chrf", "ter", "--paired-bs", "--paired-bs-n", "300"]
-    printed = sacrebleu_cli(tmp_path, *options, "--format", "text")
-    scores = re.findall(r"(\d+\.\d+) \(\d", printed)
-    p_values = re.findall(r"\(p = (\d\.\d+)\)", printed)
-    ours = {c.metric: c for c in score_systems("news", {"good": GOOD, "bad": BAD}, REFERENCES, 300)[1]}
-    for column, metric in enumerate(("BLEU", "chrF", "TER")):
-        assert f"{ours[metric].p_value:.4f}" == p_values[column]
-        difference = float(scores[3 + column]) - float(scores[column])
-        assert ours[metric].difference == pytest.approx(difference, abs=2e-6)
+@pytest.mark.parametrize("metric", METRICS)
+def test_normalised_scores_are_sacrebleus_of_text_folded_by_hand(metric: str, tmp_path: Path):
+    references = ["أعلن الجيش ٢٠ قتيلا.", "عادَ إلى آمنة."]
+    hypotheses = ["اعلن الجيش 20 قتيلا.", "عاد الى امنة"]
+    folded = ["اعلن الجيش 20 قتيلا.", "عاد الى امنة."]
+    printed = sacrebleu_cli(tmp_path, "-i", "good", *CLI_OPTIONS[metric], good=hypotheses, references=folded)
+    ours = measured(f"{metric}-norm", {"good": hypotheses}, references)
+    assert "ى" in hypotheses[1]
+    assert ours.score("good") != pytest.approx(measured(metric, {"good": hypotheses}, references).score("good"))
+    # The second reference says إلى, folded الى: alef maqsura is a letter of its own and stays.
+    assert ours.score("good") == pytest.approx(printed["score"], abs=1e-6)
+    assert ours.metric.signature.endswith("|arabic:diacritics,alef,digits")
 
 
-def test_equal_translations_are_no_evidence():
-    # sacreBLEU itself gives p = 1 / (resamples + 1) to systems that never differ.
-    comparisons = score_systems("news", {"good": GOOD, "twin": list(GOOD)}, REFERENCES, 200)[1]
-    assert [(c.difference, c.p_value) for c in comparisons] == [(0.0, 1.0)] * 4
+def test_edits_after_folding_where_two_words_become_one():
+    # ان and أن are one word once folded: no edit is left, where there was one of two words.
+    raw, folded = (measured(name, {"s": ["ان ذهب"]}, ["أن ذهب"]) for name in ("TER", "TER-norm"))
+    assert (raw.score("s"), folded.score("s")) == (50.0, 0.0)
 
 
-def test_direction_of_metrics():
-    evaluation = evaluated()
-    assert evaluation.comparison("bad", "news", "chrF").difference < 0
-    assert evaluation.comparison("bad", "news", "TER").difference > 0
-    assert not any(is_better(comparison) for comparison in evaluation.comparisons)
-    assert [comparison.system for comparison in evaluation.significantly_worse("chrF")] == ["bad"]
-    assert evaluation.significantly_worse("TER")
+def test_further_processes_change_nothing():
+    # 6 sentences by 400 systems are enough to start some.
+    many = {f"system {n}": GOOD if n % 2 else BAD for n in range(400)}
+    alone = {name: measured(name, {"good": GOOD, "bad": BAD}) for name in ("chrF", "TER-norm")}
+    for each in measure("news", many, REFERENCES, ["chrF", "TER-norm"]):
+        expected = alone[each.metric.name]
+        assert each.score("system 1") == expected.score("good")
+        assert each.score("system 398") == expected.score("bad")
 
 
-def evaluated() -> Evaluation:
-    test_set = TestSet("news", ["source"] * 6, REFERENCES)
-    return evaluate_hypotheses([test_set], {"news": {"good": GOOD, "bad": BAD}}, 200)
+def test_spbleu_is_sacrebleus(tmp_path: Path, marian_directory: Path, monkeypatch: pytest.MonkeyPatch):
+    # Any SentencePiece model will do to see that ours takes the one that sacreBLEU takes.
+    home = tmp_path / "sacrebleu" / "models"
+    home.mkdir(parents=True)
+    (home / "flores200sacrebleuspm").write_bytes((marian_directory / "source.spm").read_bytes())
+    environment = {"SACREBLEU": str(tmp_path / "sacrebleu")}
+    printed = sacrebleu_cli(tmp_path, "-i", "good", "-m", "bleu", "--tokenize", "flores200", **environment)
+    code = (
+        "import json,sys; from mt.evaluation.metrics import measure\n"
+        "good, references = json.loads(sys.argv[1])\n"
+        f"print(measure('news', {{'good': good}}, references, [{SPBLEU!r}])[0].score('good'))"
+    )
+    command = [sys.executable, "-c", code, json.dumps([GOOD, REFERENCES])]
+    ours = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+    assert float(ours) == pytest.approx(printed["score"], abs=1e-6)
 
 
-def test_verdict_in_words():
-    evaluation = evaluated()
-    assert verdict(evaluation, "bad", "news").startswith("On news, bad is ")
-    assert " chrF worse than good (p = 0.0" in verdict(evaluation, "bad", "news")
-    same = evaluate_hypotheses(evaluation.test_sets, {"news": {"good": GOOD, "twin": list(GOOD)}}, 200)
-    assert "twin and good cannot be told apart" in verdict(same, "twin", "news")
-    alone = evaluate_hypotheses(evaluation.test_sets, {"news": {"good": GOOD}}, 200)
-    assert verdict(alone, "good", "news").endswith("chrF on news (6 sentences).")
+def test_mean_of_sentence_scores():
+    comet = segment_metric("COMET", "COMET|model:x", {"a": [0.5, 0.7, 0.9], "b": [0.1, 0.1, 0.4]})
+    assert comet.score("a") == pytest.approx(0.7)
+    assert comet.score("b") == pytest.approx(0.2)
+    assert comet.of_sentences("b") == pytest.approx([0.1, 0.1, 0.4])
 
 
-def test_scores_json_keeps_its_keys():
-    content = json.loads(json.dumps(evaluated().as_json()))
-    assert list(content) == ["scores", "comparisons", "fidelity"]
-    score_keys = ["system", "test_set", "metric", "score", "ci_low", "ci_high", "signature", "sentences"]
-    assert list(content["scores"][0]) == score_keys
-    comparison_keys = ["system", "baseline", "test_set", "metric", "difference", "p_value", "method"]
-    assert list(content["comparisons"][0]) == comparison_keys
-    assert {score["metric"] for score in content["scores"]} == {"BLEU", "chrF", "chrF++", "TER"}
-
-
-def test_table_for_the_terminal():
-    lines = as_table(evaluated()).splitlines()
-    assert lines[0].split() == ["test", "set", "system", "BLEU", "chrF", "chrF++", "TER"]
-    assert lines[2].startswith("news      good")
-    assert len(lines) == 4
+def test_scores_of_sentences_are_those_of_a_corpus_of_one(tmp_path: Path):
+    ours = measured("chrF", {"good": GOOD}).of_sentences("good")
+    first = sacrebleu_cli(tmp_path, "-i", "good", "-m", "chrf", good=GOOD[3:4], references=REFERENCES[3:4])
+    assert ours[3] == pytest.approx(first["score"], abs=1e-6)
+    assert ours[2] == 100.0
 
 
 def test_wrong_number_of_translations():
     with pytest.raises(DataError, match="good: 5 translations for the 6 sentences of test set `news`"):
-        score_systems("news", {"good": GOOD[:5]}, REFERENCES, 100)
+        measure("news", {"good": GOOD[:5]}, REFERENCES, METRICS)
     with pytest.raises(DataError, match="test set `news` is empty"):
-        score_systems("news", {"good": []}, [], 100)
+        measure("news", {"good": []}, [], METRICS)
+
+
+def test_names_of_metrics():
+    assert METRICS == ("BLEU", "chrF", "chrF++", "TER")
+    assert NORMALISED == ("BLEU-norm", "chrF-norm", "chrF++-norm", "TER-norm")

@@ -61,12 +61,23 @@ class EvaluationConfig:
     """Further test sets by name, beside the corpora's own test split, which is called `test`:
     --evaluation.test_sets.flores devtest.tsv"""
 
+    general: dict[str, CorpusConfig] = field(default_factory=dict)
+    """Test sets of general text, by name: what is lost there is what the model has forgotten, and counts in the
+    report's advice."""
+
     resamples: int = 1000
-    """Bootstrap resamples behind each confidence interval and p-value."""
+    """Bootstrap resamples, and randomization trials, behind each confidence interval and p-value."""
+
+    glossary: str | None = None
+    """Table of terms for the fidelity checks, columns `english`, `arabic`, `kind`. Default: the one that comes
+    along."""
 
     def __post_init__(self) -> None:
         require(self.resamples >= 100, "evaluation.resamples", "be at least 100", self.resamples)
-        require("test" not in self.test_sets, "evaluation.test_sets", "not use the name `test`", "test")
+        for key in ("test_sets", "general"):
+            require("test" not in getattr(self, key), f"evaluation.{key}", "not use the name `test`", "test")
+        both = self.test_sets.keys() & self.general.keys()
+        require(not both, "evaluation.general", "not use a name of evaluation.test_sets", *both or [""])
 
 
 @dataclass(frozen=True, kw_only=True)

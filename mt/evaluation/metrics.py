@@ -1,80 +1,159 @@
-"""Corpus scores, all of them sacreBLEU's, each with its signature and confidence interval."""
+"""Corpus scores, all of them sacreBLEU's, kept as statistics a sentence so that any part can be scored again."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from sacrebleu.metrics import BLEU, CHRF, TER
-from sacrebleu.significance import PairedTest
 
 from mt.errors import DataError
+from mt.text import fold_spelling
 
 METRICS = ("BLEU", "chrF", "chrF++", "TER")
-_METHOD = "paired bootstrap"
-_SACREBLEU_NAMES = {"chrF": "chrF2", "chrF++": "chrF2++"}
-LOWER_IS_BETTER = frozenset({"TER"})
+"""The published scores: on the text as it was written."""
+NORMALISED = tuple(f"{metric}-norm" for metric in METRICS)
+"""The same after `fold_spelling` of hypothesis and reference."""
+SPBLEU, COMET = "spBLEU", "COMET"
+LOWER_IS_BETTER = frozenset({"TER", "TER-norm"})
+_TER = ("TER", "TER-norm")
+# What is computed together. TER takes longest, so its tasks start first.
+_FAMILIES = (_TER, ("chrF", "chrF++"), ("chrF-norm", "chrF++-norm"), ("BLEU",), ("BLEU-norm",), (SPBLEU,))
+_PARALLEL_SENTENCES = 2000
+"""From so many hypotheses on, starting further processes pays."""
+
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Score:
-    """One system's score on one test set, on sacreBLEU's 0-100 scale."""
+class Metric:
+    """A corpus score that is a function of statistics summed over sentences."""
 
-    system: str
-    test_set: str
-    metric: str
-    score: float
-    ci_low: float
-    """Lower end of the 95 % bootstrap interval."""
-    ci_high: float
+    name: str
     signature: str
-    """sacreBLEU's record of everything that could change the score."""
-    sentences: int
+    """Everything that could change the score, in sacreBLEU's own words where it is sacreBLEU's."""
+    score_of: Callable[[Array], float]
+    """Summed statistics, shape (statistics,), to the score."""
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """A system against the baseline: score difference and how likely chance alone explains it."""
+class Measured:
+    """One metric's statistics of every system on one test set."""
 
-    system: str
-    baseline: str
-    test_set: str
-    metric: str
-    difference: float
-    p_value: float
-    method: str
+    metric: Metric
+    statistics: dict[str, Array]
+    """By system: shape (sentences, statistics)."""
+
+    def score(self, system: str, rows: Array | None = None) -> float:
+        """The score of all sentences, or of those with the indices, or the mask, `rows`."""
+        statistics = self.statistics[system] if rows is None else self.statistics[system][rows]
+        return float(self.metric.score_of(statistics.sum(axis=0)))
+
+    def of_sentences(self, system: str) -> list[float]:
+        """The score of each sentence alone."""
+        return [float(self.metric.score_of(row)) for row in self.statistics[system]]
 
 
-def score_systems(
-    test_set: str, hypotheses: Mapping[str, Sequence[str]], references: Sequence[str], resamples: int
-) -> tuple[list[Score], list[Comparison]]:
-    """Score every system by all of `METRICS` and compare each with the first one, the baseline.
+def measure(
+    test_set: str, hypotheses: Mapping[str, Sequence[str]], references: Sequence[str], metrics: Sequence[str]
+) -> list[Measured]:
+    """Statistics of every system by the metrics of these names.
 
-    Intervals and p-values come from the same `resamples` paired bootstrap resamples (Koehn, 2004). References are
-    scored as they are written. Raises `DataError` where hypotheses and references differ in number.
+    References are scored as they are written. Raises `DataError` where hypotheses and references differ in number.
     """
     for system, translations in hypotheses.items():
         check_lengths(system, test_set, translations, references)
-    # Not corpus_score(n_bootstrap=...): sacreBLEU 2.6 fails there when resamples differ in float type.
-    metrics = {name: _metric(name, references) for name in METRICS}
-    test = PairedTest(list(hypotheses.items()), metrics, references=None, test_type="bs", n_samples=resamples)
-    signatures, results = test()
-    baseline = next(iter(hypotheses))
-    scores, comparisons = [], []
-    for metric in METRICS:
-        key = _SACREBLEU_NAMES.get(metric, metric)
-        signature, base = str(signatures[key]), results[key][0]
-        for system, result in zip(hypotheses, results[key], strict=True):
-            low, high = float(result.mean - result.ci), float(result.mean + result.ci)
-            score = float(result.score)
-            scores.append(Score(system, test_set, metric, score, low, high, signature, len(references)))
-            if system != baseline:
-                difference = score - float(base.score)
-                # Of systems that never differ, sacreBLEU says that they surely do.
-                p_value = float(result.p_value) if difference else 1.0
-                comparisons.append(Comparison(system, baseline, test_set, metric, difference, p_value, _METHOD))
-    return scores, comparisons
+    families = [family for family in _FAMILIES if set(family) & set(metrics)]
+    tasks = [(family, system) for family in families for system in hypotheses]
+    arguments = [(family, list(hypotheses[system]), list(references)) for family, system in tasks]
+    results = dict(zip(tasks, _run(arguments, len(references) * len(hypotheses)), strict=True))
+    columns: dict[str, dict[str, Array]] = {name: {} for name in metrics}
+    for (family, system), statistics in results.items():
+        for name in set(family) & set(metrics):
+            columns[name][system] = statistics[name]
+    return [Measured(_describe(name), columns[name]) for name in metrics]
+
+
+def _run(arguments: Sequence[tuple[tuple[str, ...], list[str], list[str]]], sentences: int) -> list[dict[str, Array]]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if cores == 1 or sentences < _PARALLEL_SENTENCES:
+        return [_statistics(*each) for each in arguments]
+    # Not forked: torch's threads may hold locks.
+    with ProcessPoolExecutor(min(cores, len(arguments)), mp_context=get_context("spawn")) as pool:
+        return list(pool.map(_statistics, *zip(*arguments, strict=True)))
+
+
+def _statistics(family: tuple[str, ...], hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, Array]:
+    """The statistics of each metric of a family; shape (sentences, statistics)."""
+    if family == _TER:
+        return _edits(hypotheses, references)
+    if family[0].endswith("-norm"):
+        hypotheses, references = list(map(fold_spelling, hypotheses)), list(map(fold_spelling, references))
+    found = np.array(_sacrebleu(family[-1])._extract_corpus_statistics(hypotheses, [references]))
+    # chrF++ counts words after the characters that chrF counts.
+    return {name: found[:, : 3 * CHRF.CHAR_ORDER] if _is_chrf(name) else found for name in family}
+
+
+def _edits(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, Array]:
+    """TER's statistics of the text as it is and folded; sacreBLEU needs milliseconds a sentence.
+
+    TER looks at which words are the same and at nothing else: where folding makes no two words of a pair the same
+    that were different before, its statistics stay what they are.
+    """
+    scorer = _sacrebleu("TER")
+    plain = scorer._extract_corpus_statistics(hypotheses, [references])
+    pairs = list(zip(hypotheses, references, strict=True))
+    words = [set(f"{hypothesis} {reference}".lower().split()) for hypothesis, reference in pairs]
+    merged = [i for i, each in enumerate(words) if len(set(map(fold_spelling, each))) < len(each)]
+    folded = list(plain)
+    if merged:
+        again = [[fold_spelling(pairs[i][side]) for i in merged] for side in (0, 1)]
+        for i, row in zip(merged, scorer._extract_corpus_statistics(again[0], [again[1]]), strict=True):
+            folded[i] = row
+    return {"TER": np.array(plain), "TER-norm": np.array(folded)}
+
+
+def _is_chrf(name: str) -> bool:
+    return name.removesuffix("-norm") == "chrF"
+
+
+def _describe(name: str) -> Metric:
+    scorer = _sacrebleu(name)
+    scorer.num_refs = 1
+    signature = str(scorer.get_signature())
+    if name.endswith("-norm"):
+        signature += "|arabic:diacritics,alef,digits"
+    return Metric(name, signature, lambda sums: float(scorer._compute_score_from_stats(sums).score))
+
+
+def _sacrebleu(name: str) -> Any:
+    plain = name.removesuffix("-norm")
+    if plain == "TER":
+        return TER()
+    if plain in ("BLEU", SPBLEU):
+        # `force`: a hypothesis that ends in " ." is no reason to warn; it is what the system wrote.
+        return BLEU(force=True, tokenize="flores200" if plain == SPBLEU else None)
+    return CHRF(word_order=2 if plain == "chrF++" else 0)
+
+
+def spbleu_model() -> Path:
+    """Where sacreBLEU keeps the SentencePiece model of spBLEU."""
+    from sacrebleu.utils import SACREBLEU_DIR
+
+    return Path(SACREBLEU_DIR) / "models" / "flores200sacrebleuspm"
+
+
+def segment_metric(name: str, signature: str, scores: Mapping[str, Sequence[float]]) -> Measured:
+    """A metric whose corpus score is the mean of scores of sentences, as COMET's is."""
+    metric = Metric(name, signature, lambda sums: float(sums[0] / sums[1]))
+    return Measured(metric, {system: np.array([(score, 1.0) for score in each]) for system, each in scores.items()})
 
 
 def chrf(hypotheses: Sequence[str], references: Sequence[str]) -> float:
@@ -96,11 +175,3 @@ def check_lengths(system: str, test_set: str, hypotheses: Sequence[str], referen
         )
     if not references:
         raise DataError(f"test set `{test_set}` is empty; nothing can be scored on it")
-
-
-def _metric(name: str, references: Sequence[str]) -> Any:
-    if name == "TER":
-        return TER(references=[references])
-    if name == "BLEU":
-        return BLEU(references=[references])
-    return CHRF(word_order=2 if name == "chrF++" else 0, references=[references])

@@ -1,30 +1,53 @@
-"""The report: one HTML file that opens offline."""
+"""The report: one HTML file that opens offline, and a shorter one in Markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
 
+from mt.charts import Point, intervals, lines, trade_off
+from mt.evaluation.browser_data import browser_data
+from mt.evaluation.fidelity import CHECKS
+from mt.evaluation.glossary import Glossary
 from mt.evaluation.metrics import METRICS
-from mt.evaluation.scoring import SIGNIFICANT, Evaluation, is_better, verdict
+from mt.evaluation.scoring import MIN_SENTENCES, PRIMARY, SIGNIFICANT, Evaluation, TestSet
+from mt.evaluation.verdicts import advice, verdicts
+
+_FOLDER = Path(__file__).parent
 
 
 def render_report(
-    title: str, evaluation: Evaluation, facts: Mapping[str, str], data: Mapping[str, Any] | None = None
+    title: str,
+    evaluation: Evaluation,
+    facts: Mapping[str, str],
+    data: Mapping[str, Any] | None = None,
+    glossary: Glossary | None = None,
 ) -> str:
-    """The page. `facts` are shown as a list of names and values, `data` as a data card; all text is escaped."""
+    """The page. `facts` are shown as a list of names and values, `data` as a data card; all text is escaped.
+
+    Every number in a `data` element stands in `scores.json` with the same value.
+    """
     return _template("report.html.jinja").render(
         title=title,
         data=data,
-        baseline=evaluation.baseline,
+        evaluation=evaluation,
+        advice=advice(evaluation),
         metrics=METRICS,
+        others=[metric for metric in evaluation.metrics if metric not in METRICS],
         significant=SIGNIFICANT,
+        min_sentences=MIN_SENTENCES,
+        primary=PRIMARY,
         facts=facts,
-        sets=[_test_set_view(evaluation, index) for index in range(len(evaluation.test_sets))],
-        signatures=sorted({(score.metric, score.signature) for score in evaluation.scores}),
+        sets=[_test_set_view(evaluation, test_set) for test_set in evaluation.test_sets],
+        trade_offs=list(_trade_offs(evaluation)),
+        curves=list(_curves(evaluation)),
+        signatures=list(dict.fromkeys((score.metric, score.signature) for score in evaluation.scores)),
+        browser=browser_data(evaluation, glossary or Glossary.read()),
+        script=Markup((_FOLDER / "browser.js").read_text(encoding="utf-8")),
     )
 
 
@@ -35,31 +58,143 @@ def render_data_card(title: str, data: Mapping[str, Any]) -> str:
 
 def _template(name: str) -> Template:
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
+    environment.filters["number"] = _number
     return environment.get_template(name)
 
 
-def _test_set_view(evaluation: Evaluation, index: int) -> dict[str, Any]:
-    test_set = evaluation.test_sets[index]
-    systems = evaluation.hypotheses[test_set.name]
-    others = [system for system in systems if system != evaluation.baseline] or list(systems)
-    columns = zip(*systems.values(), strict=True)
-    rows = zip(test_set.sources, test_set.references, columns, strict=True)
+def _number(value: float, digits: int = 2, sign: bool = False) -> Markup:
+    """A number for people that carries its exact value for programs."""
+    text = f"{value:{'+' if sign else ''}.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    return Markup('<data value="{}">{}</data>').format(repr(value), text)
+
+
+def _test_set_view(evaluation: Evaluation, test_set: TestSet) -> dict[str, Any]:
+    name, systems = test_set.name, list(evaluation.hypotheses[test_set.name])
     return {
-        "name": test_set.name,
+        "name": name,
+        "is_general": test_set.is_general,
         "sentences": len(test_set.references),
-        "verdicts": [verdict(evaluation, system, test_set.name) for system in others],
-        "systems": list(systems),
-        "scores": {system: [_cell(evaluation, system, test_set.name, m) for m in METRICS] for system in systems},
-        "rows": [
-            {"source": source, "reference": reference, "hypotheses": dict(zip(systems, hypotheses, strict=True))}
-            for source, reference, hypotheses in rows
-        ],
+        "verdicts": [entry["text"] for entry in verdicts(evaluation) if entry["test_set"] == name],
+        "systems": systems,
+        "cells": {s: {m: _cell(evaluation, s, name, m) for m in evaluation.metrics} for s in systems},
+        "chart": _scores_chart(evaluation, name, systems),
+        "fidelity": _fidelity_view(evaluation, name, [*systems, "reference"]),
+        "slices": _slices_view(evaluation, name),
+        "ngrams": _ngrams_view(evaluation, name),
     }
 
 
 def _cell(evaluation: Evaluation, system: str, test_set: str, metric: str) -> dict[str, Any]:
     comparison = evaluation.comparison(system, test_set, metric)
-    better = None if comparison is None or comparison.p_value >= SIGNIFICANT else is_better(comparison)
+    is_enough = evaluation.score(system, test_set, metric).sentences >= MIN_SENTENCES
+    better = comparison.is_better if comparison is not None and comparison.is_significant and is_enough else None
     return {"score": evaluation.score(system, test_set, metric), "comparison": comparison, "better": better}
+
+
+def _scores_chart(evaluation: Evaluation, test_set: str, systems: list[str]) -> Markup | None:
+    if len(systems) < 2:
+        return None
+    scores = {system: evaluation.score(system, test_set, PRIMARY) for system in systems}
+    rows = {system: (s.ci_low, s.score, s.ci_high) for system, s in scores.items()}
+    return intervals(f"{PRIMARY} on {test_set}, with 95 % intervals", rows, PRIMARY)
+
+
+def _fidelity_view(evaluation: Evaluation, test_set: str, systems: list[str]) -> dict[str, Any]:
+    """Checks that applied at least once: {check: {system: Fidelity}}."""
+    found = {(f.check, f.system): f for f in evaluation.fidelity if f.test_set == test_set}
+    by_check = {check: {system: found[check, system] for system in systems} for check in CHECKS}
+    return {check: row for check, row in by_check.items() if any(result.total for result in row.values())}
+
+
+def _slices_view(evaluation: Evaluation, test_set: str) -> dict[str, dict[str, dict[str, Any]]]:
+    """{group: {slice: {system: SliceScore}}}."""
+    view: dict[str, dict[str, dict[str, Any]]] = {}
+    for score in evaluation.slices:
+        if score.test_set == test_set:
+            view.setdefault(score.group, {}).setdefault(score.slice, {})[score.system] = score
+    return view
+
+
+def _ngrams_view(evaluation: Evaluation, test_set: str) -> dict[str, dict[str, list[Any]]]:
+    """{system: {"won": [...], "lost": [...]}}, by what the baseline gets."""
+    view: dict[str, dict[str, list[Any]]] = {}
+    for each in evaluation.ngrams:
+        if each.test_set == test_set:
+            lists = view.setdefault(each.system, {"won": [], "lost": []})
+            lists["won" if each.matches > each.baseline_matches else "lost"].append(each)
+    return view
+
+
+def _trade_offs(evaluation: Evaluation) -> Iterator[Markup]:
+    """Gain on each domain set against gain on each general one, where there are both."""
+    domain = [test_set.name for test_set in evaluation.test_sets if not test_set.is_general]
+    general = [test_set.name for test_set in evaluation.test_sets if test_set.is_general]
+    if len(evaluation.systems) < 2:
+        return
+    for first in domain:
+        for second in general:
+            points = {s: (_gain(evaluation, s, first), _gain(evaluation, s, second)) for s in evaluation.systems}
+            yield trade_off(
+                f"What is learnt on {first}, and what is forgotten on {second}",
+                points,
+                f"{first}: {PRIMARY} gained on {evaluation.baseline}",
+                f"{second}: {PRIMARY} gained",
+            )
+
+
+def _gain(evaluation: Evaluation, system: str, test_set: str) -> Point:
+    comparison = evaluation.comparison(system, test_set, PRIMARY)
+    return (0.0, 0.0, 0.0) if comparison is None else (comparison.ci_low, comparison.difference, comparison.ci_high)
+
+
+def _curves(evaluation: Evaluation) -> Iterator[Markup]:
+    """Scores and loss of the dev split as training went, of the systems that are runs."""
+    for label, unit, names in (
+        (f"{PRIMARY} while training", PRIMARY, {"eval_chrF": "dev", "eval_general_chrF": "general"}),
+        ("Loss while training", "nats a token", {"eval_loss": "dev", "eval_general_loss": "general"}),
+    ):
+        series = {
+            f"{system}: {part}" if len(evaluation.curves) > 1 else part: points
+            for system, looks in evaluation.curves.items()
+            for name, part in names.items()
+            if len(points := [(look["update"], look[name]) for look in looks if name in look]) > 1
+        }
+        if series:
+            yield lines(label, series, "updates", unit)
+
+
+def render_markdown(title: str, evaluation: Evaluation, facts: Mapping[str, str]) -> str:
+    """The report for a pull request: verdicts, scores with intervals, fidelity."""
+    parts = [f"# {title}", advice(evaluation), *(f"- {entry['text']}" for entry in verdicts(evaluation))]
+    for test_set in evaluation.test_sets:
+        systems = list(evaluation.hypotheses[test_set.name])
+        parts += [f"\n## {test_set.name}, {len(test_set.sources)} sentences\n"]
+        rows = [
+            [system, *(_markdown_cell(evaluation, system, test_set.name, m) for m in METRICS)] for system in systems
+        ]
+        parts += _markdown_table(["system", *METRICS], rows)
+        fidelity = _fidelity_view(evaluation, test_set.name, [*systems, "reference"])
+        rows = [[check, *(f"{f.passed} of {f.total}" for f in row.values())] for check, row in fidelity.items()]
+        parts += ["", *_markdown_table(["passes", *systems, "reference"], rows)]
+    parts += ["\nIn brackets 95 % intervals; differences from the baseline are marked where both paired tests, after"]
+    parts += [f"Holm's correction, give p < {SIGNIFICANT}.\n"]
+    parts += [f"- {name}: {value}" for name, value in facts.items()] + [f"- note: {note}" for note in evaluation.notes]
+    signatures = dict.fromkeys((s.metric, s.signature) for s in evaluation.scores if s.metric in METRICS)
+    parts += [f"- {metric}: `{signature}`" for metric, signature in signatures]
+    return "\n".join(part for part in parts if part is not None) + "\n"
+
+
+def _markdown_cell(evaluation: Evaluation, system: str, test_set: str, metric: str) -> str:
+    cell = _cell(evaluation, system, test_set, metric)
+    text = f"{cell['score'].score:.2f} [{cell['score'].ci_low:.1f}, {cell['score'].ci_high:.1f}]"
+    if cell["comparison"] is None:
+        return text
+    mark = "" if cell["better"] is None else " ▲" if cell["better"] else " ▼"
+    return f"{text} ({cell['comparison'].difference:+.2f}{mark})"
+
+
+def _markdown_table(header: list[str], rows: list[list[str]]) -> list[str]:
+    lines_ = [header, ["---"] + ["--:"] * (len(header) - 1), *rows]
+    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in lines_]

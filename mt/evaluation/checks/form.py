@@ -1,0 +1,203 @@
+"""Is the hypothesis a whole, clean sentence: script, loops, length, sentences, characters, quotes."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from mt.evaluation.glossary import Glossary, fold_for_terms
+from mt.numbers import digit_numbers, word_numbers
+
+_LINKS = re.compile(
+    r"(?:https?://|www\.)\S+|\S+@\S+|[@#]\w+|\b[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|info|int|gov|sy|eu)\b"
+)
+_BRACKETED = re.compile(r"[(\[][^()\[\]]*[)\]]")
+_UNITS = frozenset({"mg", "kg", "km", "cm", "mm", "ml", "kw", "mw", "kwh", "pm", "am"})
+_LATIN = re.compile(r"(?<![A-Za-z\d-])[A-Za-zÀ-ɏ][A-Za-zÀ-ɏ'’-]*[A-Za-zÀ-ɏ](?![A-Za-z-]*\d)")
+
+
+def check_untranslated(source: str, hypothesis: str, glossary: Glossary) -> str | None:
+    """No Latin words but acronyms, product names with a digit, addresses, and originals in brackets."""
+    plain = _LINKS.sub(" ", hypothesis)
+    # A name in brackets behind its Arabic form is a service to the reader, a whole clause is not.
+    plain = _BRACKETED.sub(lambda match: " " if len(match.group().split()) <= 4 else match.group(), plain)
+    words = [word for word in _LATIN.findall(plain) if not _is_acronym(word) and word.lower() not in _UNITS]
+    return f"left in Latin letters: {', '.join(words[:5])}" if words else ""
+
+
+def _is_acronym(word: str) -> bool:
+    """UN, UNHCR, DShK, and brands such as YouTube: two capitals or more."""
+    return sum(letter.isupper() for letter in word) >= 2
+
+
+_WORDS = re.compile(r"\w+")
+_CAPITALISED = re.compile(r"(?<!\w)[A-Z]\w+")
+_MAX_LOOP_WORDS = 8
+_SAME_LETTER = re.compile(r"([^\W\d_])\1{4,}")
+
+
+def check_repetition(source: str, hypothesis: str, glossary: Glossary) -> str | None:
+    """No phrase follows upon itself more often than in the source, and none comes back over and over."""
+    words, theirs = _WORDS.findall(fold_for_terms(hypothesis)), _WORDS.findall(source.casefold())
+    letters = _SAME_LETTER.search(hypothesis)
+    if letters and not _SAME_LETTER.search(source):
+        return f"a letter over and over: {letters.group()}"
+    for length in range(1, _MAX_LOOP_WORDS + 1):
+        times, phrase = _longest_run(words, length)
+        allowed = max(2 if length <= 2 else 1, _longest_run(theirs, length)[0])
+        if times > allowed and not phrase.replace(" ", "").isdigit():
+            return f"`{phrase}` {times} times in a row"
+    # A name comes back as often as in the source, where it may be one word, an acronym.
+    names = [word.casefold() for word in _CAPITALISED.findall(source)]
+    for length in (4, 3):
+        times, phrase = _most_frequent(words, length)
+        most = max(_most_frequent(theirs, length)[0], _most_frequent(theirs, 2)[0], _most_frequent(names, 1)[0] + 1)
+        if times > max(2 if length == 4 else 3, most):
+            return f"`{phrase}` {times} times"
+    return ""
+
+
+def _longest_run(words: list[str], length: int) -> tuple[int, str]:
+    """How often a phrase of so many words follows upon itself, at most, and which."""
+    best, phrase, run = 1, "", 0
+    for i in range(length, len(words)):
+        run = run + 1 if words[i] == words[i - length] else 0
+        if run and run // length + 1 > best:
+            best, phrase = run // length + 1, " ".join(words[i - length + 1 : i + 1])
+    return best, phrase
+
+
+def _most_frequent(words: list[str], length: int) -> tuple[int, str]:
+    counts: dict[str, int] = {}
+    for i in range(len(words) - length + 1):
+        phrase = " ".join(words[i : i + length])
+        counts[phrase] = counts.get(phrase, 0) + 1
+    return max(((count, phrase) for phrase, count in counts.items()), default=(0, ""))
+
+
+# Arabic news is about nine tenths as long as its English, in letters; see the tests for how sure the limits are.
+_USUAL_RATIO = 0.88
+_SHORT, _SHORT_AND_OPEN, _LONG = 0.32, 0.5, 1.6
+# What a name may need beyond that: two or three words, and eight for an acronym.
+_SPARE_LETTERS, _SPARE_LETTERS_OF_ACRONYM = 20, 45
+_ACRONYM = re.compile(r"(?<!\w)[A-Z]{2,}\w*")
+_MIN_LETTERS = 30
+_FINAL = tuple(".!?؟…\"'»”’)]")
+_OPEN_END = re.compile(
+    r"(?<!\w)[وف]?(?:في|من|علي|الي|عن|مع|ان|بان|لان|التي|الذي|الذين|او|ثم|كما|قد|حتي|بين|بعد|قبل|خلال|عند|ضد|منذ|لم|لن|و|كان|كانت|حيث|ومن)[،,]?$"
+)
+
+
+def check_length(source: str, hypothesis: str, glossary: Glossary) -> str | None:
+    """The hypothesis neither stops in the middle nor goes on after the end."""
+    ours, theirs = _letters(source), _letters(hypothesis)
+    if not theirs:
+        return "nothing was translated"
+    ratio = theirs / max(ours, 1)
+    text = hypothesis.strip()
+    if _OPEN_END.search(fold_for_terms(text)) and not text.endswith(_FINAL):
+        return f"ends in the middle: …{' '.join(text.split()[-3:])}"
+    spare = _SPARE_LETTERS + _SPARE_LETTERS_OF_ACRONYM * len(_ACRONYM.findall(source))
+    is_open = source.strip().endswith(_FINAL) and not text.endswith(_FINAL)
+    too_short = ours >= _MIN_LETTERS and ratio < (_SHORT_AND_OPEN if is_open else _SHORT)
+    return f"{ratio:.0%} of the source's length" if too_short or theirs > _LONG * ours + spare else ""
+
+
+def _letters(text: str) -> int:
+    return sum(character.isalnum() for character in text)
+
+
+_SENTENCE_END = re.compile(r"(?<=[.!?؟…])[\"'”’»)]*\s+(?=[\"'“‘«(]*[A-Z0-9\u0620-\u064a])")
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:Mr|Mrs|Ms|Dr|Gen|Col|Lt|Maj|Capt|Sgt|Brig|Prof|St|No|Nos|vs|approx|Rev|Sen|Rep|Gov|Jr|Sr|Inc|Ltd|Co|Art|"
+    r"Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|[A-Z]|[ap]\.m|i\.e|e\.g|[A-Z](?:\.[A-Z])+))\.$"
+)
+
+
+def check_dropped_sentences(source: str, hypothesis: str, glossary: Glossary) -> str | None:
+    """Of several sentences none is left out: as many come out, or as much text, with their names and numbers."""
+    sentences = _sentences(source)
+    if len(sentences) < 2:
+        return None
+    if len(_sentences(hypothesis)) >= len(sentences):
+        return ""
+    lost = next((s for s in sentences if _has_vanished(s, sentences, hypothesis, glossary)), None)
+    ratio = _letters(hypothesis) / (_letters(source) * _USUAL_RATIO)
+    shortest = min(map(_letters, sentences)) / _letters(source)
+    if lost is not None and ratio < 1 - shortest / 3:
+        return f"left out: {lost}"
+    return f"{len(sentences)} sentences in {ratio:.0%} of the usual length" if ratio < 1 - 0.75 * shortest else ""
+
+
+def _has_vanished(sentence: str, sentences: list[str], hypothesis: str, glossary: Glossary) -> bool:
+    """Whether the sentence has names or numbers of its own and none of them is in the hypothesis."""
+    others = " ".join(other for other in sentences if other != sentence)
+    elsewhere = {found.term.name for found in glossary.find(others)}
+    terms = {f.term.name: f.term for f in glossary.find(sentence) if f.term.is_name}
+    own_terms = [term for name, term in terms.items() if name not in elsewhere]
+    numbers = set(digit_numbers(sentence)) | {n for n in word_numbers(sentence) if n > 2}
+    own_numbers = numbers - set(digit_numbers(others)) - set(word_numbers(others))
+    folded = fold_for_terms(hypothesis)
+    theirs = set(digit_numbers(hypothesis)) | set(word_numbers(hypothesis, ordinals=True))
+    anchors = [*(bool(term.pattern.search(folded)) for term in own_terms), *(n in theirs for n in own_numbers)]
+    return bool(anchors) and not any(anchors)
+
+
+def _sentences(text: str) -> list[str]:
+    parts: list[str] = []
+    for part in _SENTENCE_END.split(text.strip()):
+        if parts and _ABBREVIATION.search(parts[-1]):
+            parts[-1] += f" {part}"
+        else:
+            parts.append(part)
+    return [part for part in parts if sum(character.isalpha() for character in part) > 2]
+
+
+_UNWANTED = re.compile(
+    "[\u200b\u200e\u200f\u061c\u202a-\u202e\u2060\u2066-\u2069\ufeff\ufffd\ufffe\u00ad\x00-\x08\x0e-\x1f\x7f]"
+)
+
+
+def check_characters(source: str, hypothesis: str, glossary: Glossary) -> str | None:
+    """No bidirectional controls, zero-width or replacement characters: they change what a page shows, unseen."""
+    found = dict.fromkeys(_UNWANTED.findall(hypothesis))
+    names = [f"U+{ord(c):04X} {unicodedata.name(c, 'control')}" for c in found]
+    return ", ".join(names)
+
+
+_PAIRS = (("«", "»"), ("(", ")"), ("[", "]"), ("‹", "›"))
+_ENUMERATION = re.compile(r"(?:^|(?<=\s))(?:\d{1,3}|[A-Za-z]|[\u0620-\u064a]{1,2}|[ivxIVX]+)\)")
+_SMILEY = re.compile(r"[:;]-?[()]")
+_INCHES = re.compile(r"(?<=\d)[\"”″]|(?<=\d)['’′]")
+_QUOTED = re.compile(r"\"[^\"]+\"|“[^”]+”|«[^»]+»|(?<!\w)['‘][^'’]{2,}['’](?!\w)")
+_QUOTE_MARKS = re.compile(r"[\"“”«»„‟‹›'‘’]|\(\(")
+# In right-to-left text both orders of the curly ones are printed.
+_CURLY = re.compile("[“”„‟]")
+_DOUBLE = re.compile('["“”„‟«»]')
+
+
+def check_quotes(source: str, hypothesis: str, glossary: Glossary) -> str | None:
+    """Quotation marks and brackets come in pairs, and words in quotation marks stay in some."""
+    plain = _INCHES.sub("", _SMILEY.sub("", _ENUMERATION.sub("", hypothesis)))
+    quoted = _QUOTED.search(_INCHES.sub("", source))
+    if not quoted and not re.search(r"[\"“”«»()\[\]]", plain):
+        return None
+    for opening, closing in _PAIRS:
+        if not _is_balanced(plain, opening, closing) and _is_balanced(source, opening, closing):
+            return f"{plain.count(opening)} {opening} and {plain.count(closing)} {closing}"
+    # A quotation that goes on in the next sentence is open in the source, too.
+    is_open = len(_DOUBLE.findall(_INCHES.sub("", source))) % 2
+    if len(_CURLY.findall(plain)) % 2 and not is_open:
+        return "an odd number of “ and ”"
+    if plain.count('"') % 2 and not is_open:
+        return 'an odd number of "'
+    return f"no quotation marks around {quoted.group()}" if quoted and not _QUOTE_MARKS.search(plain) else ""
+
+
+def _is_balanced(text: str, opening: str, closing: str) -> bool:
+    depth = 0
+    for character in text:
+        depth += (character == opening) - (character == closing)
+        if depth < 0:
+            return False
+    return depth == 0

@@ -1,0 +1,69 @@
+"""What news editors look for first, counted: each check looks at source and hypothesis, with no reference needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mt.evaluation.checks.content import check_attribution, check_names, check_negation, check_numbers
+from mt.evaluation.checks.form import (
+    check_characters,
+    check_dropped_sentences,
+    check_length,
+    check_quotes,
+    check_repetition,
+    check_untranslated,
+)
+from mt.evaluation.glossary import Glossary
+
+CHECKS: dict[str, Callable[[str, str, Glossary], str | None]] = {
+    "numbers": check_numbers,
+    "names": check_names,
+    "negation": check_negation,
+    "attribution": check_attribution,
+    "untranslated": check_untranslated,
+    "repetition": check_repetition,
+    "length": check_length,
+    "dropped sentences": check_dropped_sentences,
+    "characters": check_characters,
+    "quotes": check_quotes,
+}
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How many hypotheses of a system pass a check, of those that it applies to."""
+
+    system: str
+    test_set: str
+    check: str
+    passed: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A hypothesis that fails a check."""
+
+    system: str
+    test_set: str
+    check: str
+    sentence: int
+    """Number of the sentence, from 1."""
+    detail: str
+
+
+def check_fidelity(
+    test_set: str, sources: Sequence[str], hypotheses: Mapping[str, Sequence[str]], glossary: Glossary
+) -> tuple[list[Fidelity], list[Failure]]:
+    """Every check on every system. `hypotheses`: by system; the references may be among them."""
+    results: list[Fidelity] = []
+    failures: list[Failure] = []
+    for system, lines in hypotheses.items():
+        for name, check in CHECKS.items():
+            found = [check(source, line, glossary) for source, line in zip(sources, lines, strict=True)]
+            failed = [(i, detail) for i, detail in enumerate(found, start=1) if detail]
+            total = sum(detail is not None for detail in found)
+            results.append(Fidelity(system, test_set, name, total - len(failed), total))
+            failures += [Failure(system, test_set, name, i, detail) for i, detail in failed]
+    return results, failures

@@ -1,0 +1,155 @@
+"""The numbers in words that a person can act on, and no more certain than the numbers are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mt.evaluation.metrics import METRICS
+from mt.evaluation.scoring import MIN_SENTENCES, PRIMARY, Comparison, Evaluation, TestSet
+
+
+def verdict(evaluation: Evaluation, system: str, test_set: str, metric: str = PRIMARY) -> str:
+    """One sentence: the difference to the baseline, and whether chance explains it."""
+    score, comparison = evaluation.score(system, test_set, metric), evaluation.comparison(system, test_set, metric)
+    if comparison is None:
+        return f"{system} scores {score.score:.1f} {metric} on {test_set} ({score.sentences} sentences)."
+    if comparison.difference == 0:
+        return (
+            f"On {test_set}, {system} and {comparison.baseline} cannot be told apart: they score the same in {metric}."
+        )
+    size, direction = f"{abs(comparison.difference):.1f} {metric}", "better" if comparison.is_better else "worse"
+    if score.sentences < MIN_SENTENCES:
+        return (
+            f"On {test_set}, no verdict: {system} is {size} {direction} than {comparison.baseline}, but "
+            f"{score.sentences} sentences are too few to tell (at least {MIN_SENTENCES})."
+        )
+    power = f"{score.sentences} sentences can show a change of about {comparison.detectable:.1f}"
+    certainty = f"{_chance(comparison)}; {power}"
+    if comparison.is_significant:
+        return f"On {test_set}, {system} is {size} {direction} than {comparison.baseline} ({certainty})."
+    return (
+        f"On {test_set}, {system} and {comparison.baseline} cannot be told apart: "
+        f"{size} {direction}, which chance alone may explain ({certainty})."
+    )
+
+
+def _chance(comparison: Comparison) -> str:
+    low, high = sorted((comparison.ci_low, comparison.ci_high))
+    return f"95 % interval {low:+.1f} to {high:+.1f}, p = {comparison.p_holm:.3f}"
+
+
+def other_metrics(evaluation: Evaluation, system: str, test_set: str) -> str:
+    """Which of the other published metrics show a difference to the baseline, as a sentence; empty on few sentences."""
+    compared = {m: evaluation.comparison(system, test_set, m) for m in METRICS if m != PRIMARY}
+    if evaluation.score(system, test_set, PRIMARY).sentences < MIN_SENTENCES or None in compared.values():
+        return ""
+    shown = [f"{m} ({c.difference:+.1f}, p = {c.p_holm:.3f})" for m, c in compared.items() if c and c.is_significant]
+    hidden = [metric for metric, c in compared.items() if c and not c.is_significant]
+    if not shown:
+        either = "" if (c := evaluation.comparison(system, test_set, PRIMARY)) and c.is_significant else " either"
+        return f"No difference shows in {_listed(hidden)}{either}."
+    return f"A difference shows in {_listed(shown)}" + (f", none in {_listed(hidden)}." if hidden else ".")
+
+
+def verdicts(evaluation: Evaluation) -> list[dict[str, str]]:
+    """A verdict for every test set and system but the baseline; of the baseline where it is alone."""
+    systems = [s for s in evaluation.systems if s != evaluation.baseline] or [evaluation.baseline]
+    return [
+        {
+            "test_set": test_set.name,
+            "system": system,
+            "text": " ".join(
+                filter(None, (say(evaluation, system, test_set.name) for say in (verdict, other_metrics)))
+            ),
+        }
+        for test_set in evaluation.test_sets
+        for system in systems
+    ]
+
+
+def advice(evaluation: Evaluation) -> str:
+    """Which system to take, in words; empty where there is no choice.
+
+    Those that cannot be told from the best on the domain's first test set are tied; of the tied, the one that does
+    best on general text.
+    """
+    domain = [test_set for test_set in evaluation.test_sets if not test_set.is_general]
+    general = [test_set for test_set in evaluation.test_sets if test_set.is_general]
+    if len(evaluation.systems) < 2 or not domain:
+        return ""
+    first = domain[0]
+    if len(first.sources) < MIN_SENTENCES:
+        return (
+            f"No advice: {first.name} has {len(first.sources)} sentences, and a choice needs at least {MIN_SENTENCES}."
+        )
+    best, tied = tied_with_best(evaluation, first, evaluation.systems)
+    if not tied:
+        return f"Take {best}: on {first.name} it is better than every other system{_price(evaluation, best, general)}."
+    names = _listed([best, *tied])
+    if not general:
+        return f"{names} are tied on {first.name}; no general test set says which of them forgets less."
+    return f"{names} are tied on {first.name}; {_tie_break(evaluation, [best, *tied], general)}."
+
+
+def tied_with_best(evaluation: Evaluation, test_set: TestSet, systems: Sequence[str]) -> tuple[str, list[str]]:
+    """(the system with the best score, those of the others that cannot be told from it)."""
+    best = max(systems, key=lambda system: evaluation.score(system, test_set.name, PRIMARY).score)
+    others = [system for system in systems if system != best]
+    return best, [s for s in others if not _between(evaluation, s, best, test_set.name).is_significant]
+
+
+def _between(evaluation: Evaluation, system: str, other: str, test_set: str) -> Comparison:
+    found = evaluation.comparison(system, test_set, PRIMARY, other)
+    found = found or evaluation.comparison(other, test_set, PRIMARY, system)
+    assert found is not None, "the primary metric compares each with each"
+    return found
+
+
+def _tie_break(evaluation: Evaluation, systems: Sequence[str], general: Sequence[TestSet]) -> str:
+    """Which of the tied systems is best on general text, if any is, by the first general test set."""
+    first = general[0]
+    best, tied = tied_with_best(evaluation, first, systems)
+    if len(first.sources) < MIN_SENTENCES:
+        return f"{first.name} has too few sentences to say which of them forgets less"
+    if not tied:
+        return f"take {best}, which is better on {first.name}: it forgets less"
+    if len(tied) == len(systems) - 1:
+        return f"they are tied on {first.name}, too: take the one that is cheaper to run"
+    return f"{_listed([best, *tied])} do best on {first.name}, tied: take one of these, they forget less"
+
+
+def _price(evaluation: Evaluation, system: str, general: Sequence[TestSet]) -> str:
+    """What the best one costs in general text, as the rest of a sentence."""
+    if system == evaluation.baseline:
+        return ""
+    lost = []
+    for test_set in general:
+        comparison = evaluation.comparison(system, test_set.name, PRIMARY)
+        if comparison is not None and comparison.is_significant and not comparison.is_better:
+            lost.append(f"{abs(comparison.difference):.1f} {PRIMARY} on {test_set.name}")
+    if lost:
+        return f", at the price of {_listed(lost)}"
+    return ", and no loss shows on general text" if general else ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def as_table(evaluation: Evaluation) -> str:
+    """The scores as text for a terminal: one line a system and test set, with 95 % intervals."""
+    rows: list[tuple[str, ...]] = [("test set", "system", *METRICS)]
+    for test_set in evaluation.test_sets:
+        for system in evaluation.hypotheses[test_set.name]:
+            cells = [_cell(evaluation, system, test_set.name, metric) for metric in METRICS]
+            rows.append((test_set.name, system, *cells))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines.insert(1, "-" * max(map(len, lines)))
+    return "\n".join(lines)
+
+
+def _cell(evaluation: Evaluation, system: str, test_set: str, metric: str) -> str:
+    score, comparison = evaluation.score(system, test_set, metric), evaluation.comparison(system, test_set, metric)
+    mark = "*" if comparison is not None and comparison.is_significant else ""
+    return f"{score.score:.2f}{mark} [{score.ci_low:.1f}, {score.ci_high:.1f}]"
