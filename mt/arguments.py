@@ -177,6 +177,7 @@ class EvaluateCommand:
     fail_if_worse: str | None
     resamples: int
     glossary: str | None
+    ratings: list[str]
     model: ModelConfig
     decoding: DecodingConfig
 
@@ -196,14 +197,7 @@ def evaluate_parser(prog: str) -> ArgumentParser:
         metavar="SYSTEM",
         help="a run directory, a model directory, a hub name or a text file of translations; label=SYSTEM names it",
     )
-    parser.add_argument(
-        "--test_set",
-        action="append",
-        default=[],
-        metavar="NAME=FILE",
-        type=str,
-        help="a corpus of sentence pairs to test on; without any, the test split of the runs",
-    )
+    _add_test_set(parser)
     parser.add_argument(
         "--general",
         action="append",
@@ -229,9 +223,28 @@ def evaluate_parser(prog: str) -> ArgumentParser:
         default=None,
         help="terms for the fidelity checks: a table of english, arabic and kind; default: the one that comes along",
     )
+    parser.add_argument(
+        "--ratings",
+        action="append",
+        default=[],
+        metavar="FILE",
+        type=str,
+        help="what a reviewer exported from the page of `mt review`; may be given several times",
+    )
     parser.add_class_arguments(ModelConfig, "model", skip=_NOT_FOR_DECODING)
     parser.add_class_arguments(DecodingConfig, "decoding")
     return parser
+
+
+def _add_test_set(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--test_set",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        type=str,
+        help="a corpus of sentence pairs to test on; without any, the test split of the runs",
+    )
 
 
 def parse_evaluate(argv: Sequence[str], prog: str) -> EvaluateCommand:
@@ -255,6 +268,62 @@ def parse_evaluate(argv: Sequence[str], prog: str) -> EvaluateCommand:
         options.fail_if_worse,
         options.resamples,
         options.glossary,
+        options.ratings,
+        ModelConfig(**vars(options.model)),
+        DecodingConfig(**vars(options.decoding)),
+    )
+
+
+@dataclass(frozen=True)
+class ReviewCommand:
+    """What `mt review` was asked to do."""
+
+    systems: list[str]
+    """Two of them."""
+    test_sets: dict[str, CorpusConfig]
+    """At most one."""
+    sentences: int
+    output: str
+    overwrite: bool
+    seed: int
+    model: ModelConfig
+    decoding: DecodingConfig
+
+
+def review_parser(prog: str) -> ArgumentParser:
+    """The parser behind `mt review --help`."""
+    usage = "%(prog)s A B [--test_set NAME=FILE] [--sentences N] [--output FILE] [--section.key VALUE ...]"
+    description = "Write a page on which a person compares two systems' translations without knowing which is which."
+    parser = QuietParser(prog=prog, usage=usage, description=description, exit_on_error=False, default_meta=False)
+    for name in ("A", "B"):
+        parser.add_argument(
+            name, metavar=name, type=str, help="a system, as `mt evaluate` takes it; label=SYSTEM names it"
+        )
+    _add_test_set(parser)
+    parser.add_argument("--sentences", type=int, default=100, help="how many sentences the page holds at most")
+    parser.add_argument("--output", default="review.html", metavar="FILE", type=str, help="the page to write")
+    parser.add_argument("--overwrite", action="store_true", help="replace the page that is there")
+    parser.add_argument("--seed", type=int, default=1, help="another seed draws other sentences and sides")
+    parser.add_class_arguments(ModelConfig, "model", skip=_NOT_FOR_DECODING)
+    parser.add_class_arguments(DecodingConfig, "decoding")
+    return parser
+
+
+def parse_review(argv: Sequence[str], prog: str) -> ReviewCommand:
+    """The command in `argv`. Raises `UsageError` or `ConfigError`."""
+    options = _parse_or_help(review_parser(prog), argv)
+    if options.sentences < 1:
+        raise ConfigError(f"--sentences must be at least 1, got {options.sentences}")
+    test_sets = _named_files("--test_set", options.test_set)
+    if len(test_sets) > 1:
+        raise UsageError(f"a page holds one test set, got {', '.join(test_sets)}; make a page of each by --output FILE")
+    return ReviewCommand(
+        [options.A, options.B],
+        test_sets,
+        options.sentences,
+        options.output,
+        options.overwrite,
+        options.seed,
         ModelConfig(**vars(options.model)),
         DecodingConfig(**vars(options.decoding)),
     )

@@ -20,6 +20,7 @@ from mt.arguments import (
     parse_doctor,
     parse_evaluate,
     parse_export,
+    parse_review,
     parse_sweep,
     parse_train,
     parse_translate,
@@ -31,6 +32,7 @@ _COMMANDS = {
     "train": "build the data, fine-tune, evaluate base and tuned model, write the report",
     "sweep": "train a config with several values of its options and compare the dev scores",
     "evaluate": "score any systems on any test sets and compare them",
+    "review": "write a page on which a person compares two systems blindly",
     "translate": "translate a text file, one sentence a line",
     "export": "write a model to a new directory, in half precision if wanted",
     "doctor": "check that a model translates at all",
@@ -146,6 +148,15 @@ def _evaluate(argv: Sequence[str], prog: str) -> int:
     return 3 if worse else 0
 
 
+def _review(argv: Sequence[str], prog: str) -> int:
+    command = parse_review(argv, prog)
+    _quiet_libraries()
+    from mt.blind_review import summary, write_review
+
+    print(summary(write_review(command), command.output))
+    return 0
+
+
 def _doctor(argv: Sequence[str], prog: str) -> int:
     model = parse_doctor(argv, prog)
     _quiet_libraries()
@@ -185,6 +196,7 @@ _RUNNERS = {
     "train": _train,
     "sweep": _sweep,
     "evaluate": _evaluate,
+    "review": _review,
     "translate": _translate,
     "export": _export,
     "doctor": _doctor,

@@ -17,6 +17,8 @@ from mt.data.readers import check_corpus
 from mt.errors import DataError, RunError
 from mt.evaluation.glossary import Glossary
 from mt.evaluation.metrics import METRICS, NORMALISED, SPBLEU, spbleu_model
+from mt.evaluation.rating_files import check_reviewers, read_ratings_file
+from mt.evaluation.ratings import read_ratings
 from mt.evaluation.report import render_markdown, render_report
 from mt.evaluation.scoring import MIN_SENTENCES, Evaluation, TestSet, as_json, evaluate_hypotheses
 from mt.evaluation.slices import count_words
@@ -37,7 +39,11 @@ def run_comparison(command: EvaluateCommand) -> Evaluation:
     glossary = read_glossary(command.glossary)
     systems = parse_systems(command.systems)
     output = claim_output(Path(command.output_dir), command.overwrite)
-    test_sets = read_test_sets(command, systems)
+    ratings = [Path(file) for file in command.ratings]
+    check_reviewers([read_ratings_file(file) for file in ratings])
+    general = command.general.items()
+    test_sets = read_test_sets(command.test_sets, systems)
+    test_sets += [read_named_test_set(name, corpus, DataConfig(), is_general=True) for name, corpus in general]
     refuse_small_gate(command, test_sets)
     check_texts(systems, test_sets)
     hypotheses: dict[str, dict[str, list[str]]] = {test_set.name: {} for test_set in test_sets}
@@ -50,6 +56,7 @@ def run_comparison(command: EvaluateCommand) -> Evaluation:
     runs = {system.label: system.run for system in systems if system.run}
     training = next((load_from_disk(run.data)["train"] for run in runs.values() if run.data.is_dir()), None)
     evaluation = evaluate_all(test_sets, hypotheses, command.resamples, glossary, training)
+    evaluation.preferences = read_ratings(ratings, hypotheses) if ratings else []
     evaluation.curves = {label: read_curve(run) for label, run in runs.items()}
     facts = {f"system {system.label}": system.path for system in systems}
     facts |= {f"test set {name}": corpus.path for name, corpus in (command.test_sets | command.general).items()}
@@ -124,13 +131,10 @@ def claim_output(root: Path, overwrite: bool) -> RunDirectory:
     return output
 
 
-def read_test_sets(command: EvaluateCommand, systems: Sequence[System]) -> list[TestSet]:
-    """The test sets of the command line, or the one that the runs among `systems` share."""
-    named = [read_named_test_set(name, corpus, DataConfig()) for name, corpus in command.test_sets.items()]
-    general = [
-        read_named_test_set(name, corpus, DataConfig(), is_general=True) for name, corpus in command.general.items()
-    ]
-    return [*(named or [shared_test_set(systems)]), *general]
+def read_test_sets(test_sets: Mapping[str, CorpusConfig], systems: Sequence[System]) -> list[TestSet]:
+    """The test sets that are named, or the one that the runs among `systems` share."""
+    named = [read_named_test_set(name, corpus, DataConfig()) for name, corpus in test_sets.items()]
+    return named or [shared_test_set(systems)]
 
 
 def shared_test_set(systems: Sequence[System]) -> TestSet:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported: no test may wait for a network
 
@@ -23,6 +25,9 @@ from mt.config import CorpusConfig, ModelConfig, ScratchConfig
 from mt.data.readers import read_corpus
 from mt.model import Translator, load_translator
 from mt.scratch import create_marian
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).parent.parent
 SEED = ROOT / "data" / "conflict_news" / "seed_pairs.txt"
@@ -121,3 +126,20 @@ def mbart50_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     MBartForConditionalGeneration(config).save_pretrained(directory)
     return directory
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    from tests.browser import launched_chromium
+
+    with launched_chromium() as chromium:
+        yield chromium
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A blank page in a browser of its own; what it logs as an error or fetches from elsewhere fails the test."""
+    from tests.browser import watched_page
+
+    with watched_page(browser) as opened:
+        yield opened

@@ -11,6 +11,7 @@ from mt.evaluation.fidelity import Failure, Fidelity, check_fidelity
 from mt.evaluation.glossary import Glossary
 from mt.evaluation.metrics import LOWER_IS_BETTER, METRICS, NORMALISED, Measured, measure
 from mt.evaluation.ngrams import NgramDifference, ngram_differences
+from mt.evaluation.ratings import Preference
 from mt.evaluation.significance import BOOTSTRAP, LEVEL, RANDOMISATION, PairedResult, holm, interval, paired_test
 from mt.evaluation.slices import Slice, SliceScore, score_slices, slices_of
 
@@ -104,8 +105,8 @@ class Evaluation:
     ngrams: list[NgramDifference] = field(default_factory=list)
     sentence_scores: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     """By test set, then by system: the primary metric of each sentence, to two decimals."""
-    preferences: list[Any] = field(default_factory=list)
-    """What reviewers preferred: `mt.evaluation.ratings.Preference`."""
+    preferences: list[Preference] = field(default_factory=list)
+    """What reviewers preferred in blind reviews."""
     curves: dict[str, list[dict[str, float]]] = field(default_factory=dict)
     """By system that is a run: the lines of its metrics.jsonl that look at the dev split."""
     notes: list[str] = field(default_factory=list)
@@ -245,7 +246,7 @@ def as_json(evaluation: Evaluation, verdicts: Sequence[Mapping[str, str]], advic
         "ngrams": [asdict(difference) for difference in evaluation.ngrams],
         "fidelity_failures": [asdict(failure) for failure in evaluation.failures],
         "sentences": evaluation.sentence_scores,
-        "preferences": [asdict(preference) for preference in evaluation.preferences],
+        "preferences": [preference.as_json() for preference in evaluation.preferences],
         "curves": evaluation.curves,
         "general_test_sets": [test_set.name for test_set in evaluation.test_sets if test_set.is_general],
         "notes": evaluation.notes,

@@ -1,0 +1,60 @@
+"""What `mt review` does: two systems, one test set, one page on which a person compares them blindly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mt.arguments import ReviewCommand
+from mt.comparison import read_test_sets
+from mt.data.readers import check_corpus
+from mt.errors import RunError
+from mt.evaluation.review import Draw, draw_items, render_review
+from mt.runs import write_text
+from mt.systems import hypotheses_of, parse_systems
+
+
+def write_review(command: ReviewCommand) -> Draw:
+    """Translate, draw and write the page; what can fail cheaply fails before anything is translated."""
+    for name, corpus in command.test_sets.items():
+        check_corpus(name, corpus)
+    systems = parse_systems(command.systems)
+    output = Path(command.output)
+    _check_output(output, command.overwrite)
+    (test_set,) = read_test_sets(command.test_sets, systems)
+    first, second = (
+        hypotheses_of(system, [test_set], command.model, command.decoding)[test_set.name] for system in systems
+    )
+    draw = draw_items(test_set, first, second, command.sentences, command.seed)
+    try:
+        write_text(output, render_review(test_set.name, draw.items))
+    except OSError as error:
+        raise _cannot_write(output, error) from error
+    return draw
+
+
+def summary(draw: Draw, output: str) -> str:
+    """What the page holds and what it leaves out, for the terminal."""
+    differing = draw.sentences - draw.alike
+    return (
+        f"{len(draw.items)} of the {differing} sentences that differ; "
+        f"{draw.alike} of {draw.sentences} are translated alike and left out\n"
+        f"page: {output}"
+    )
+
+
+def _check_output(output: Path, overwrite: bool) -> None:
+    if output.is_dir():
+        raise RunError(f"{output}: is a directory; say --output FILE")
+    # A browser keeps the ratings, but only the page they were given on can export them.
+    if output.exists() and not overwrite:
+        raise RunError(
+            f"{output}: exists, and may be under review; replace it by --overwrite or choose another --output"
+        )
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(output, error) from error
+
+
+def _cannot_write(output: Path, error: OSError) -> RunError:
+    return RunError(f"{output}: the page cannot be written ({error.strerror}); choose another --output")

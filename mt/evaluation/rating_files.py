@@ -1,0 +1,103 @@
+"""Ratings files, which a review page exports: read and checked."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from mt.data.formats.lines import shorten
+from mt.errors import DataError
+from mt.evaluation.review import RATINGS_FORMAT
+
+Choice = Literal["left", "right", "both_good", "both_bad"]
+
+_CHOICES = ("left", "right", "both_good", "both_bad")
+_FIELDS = {"sentence": int, "left": str, "right": str, "choice": str, "comment": str, "saw_reference": bool}
+_IN_WORDS = {int: "whole number", str: "text", bool: "true or false"}
+_EXPORT_AGAIN = "export it again from the review page"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One rating, as the page knows it: translations by hash, systems unknown."""
+
+    sentence: int
+    left: str
+    right: str
+    choice: Choice
+    comment: str
+    saw_reference: bool
+
+
+@dataclass(frozen=True)
+class RatingsFile:
+    """What one reviewer exported from one page."""
+
+    path: Path
+    reviewer: str
+    test_set: str
+    page: str
+    items: list[Item]
+
+
+def read_ratings_file(path: Path) -> RatingsFile:
+    """A file, checked as far as it can be without the translations. Raises `DataError`."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror}); name a file that a review page exported"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not JSON ({error}); {_EXPORT_AGAIN}") from error
+    found = content.get("format") if isinstance(content, dict) else None
+    if found != RATINGS_FORMAT:
+        raise DataError(
+            f"{path}: expected format {RATINGS_FORMAT}, found {shorten(json.dumps(found))}; {_EXPORT_AGAIN}"
+        )
+    texts = [content.get(key) for key in ("reviewer", "test_set", "page")]
+    items = content.get("items")
+    if not all(isinstance(text, str) for text in texts) or not isinstance(items, list):
+        raise DataError(f"{path}: lacks reviewer, test_set, page or items; {_EXPORT_AGAIN}")
+    reviewer, test_set, page = texts
+    if not reviewer.strip():
+        raise DataError(f'{path}: no reviewer; write a name into the file, as in "reviewer": "Noor"')
+    if not items:
+        raise DataError(f"{path}: holds no ratings; leave it out")
+    file = RatingsFile(path, reviewer.strip(), test_set, page, [_item(path, n, x) for n, x in enumerate(items, 1)])
+    _check_sentences(file)
+    return file
+
+
+def _item(path: Path, number: int, value: Any) -> Item:
+    for name, kind in _FIELDS.items():
+        # type() and not isinstance(): JSON's true is no sentence number.
+        if not isinstance(value, dict) or type(value.get(name)) is not kind:
+            raise DataError(f"{path}: item {number}: `{name}` is missing or no {_IN_WORDS[kind]}; {_EXPORT_AGAIN}")
+    if value["choice"] not in _CHOICES:
+        choice = shorten(value["choice"])
+        raise DataError(f"{path}: item {number}: choice `{choice}` is none of {', '.join(_CHOICES)}; {_EXPORT_AGAIN}")
+    return Item(**{name: value[name] for name in _FIELDS})
+
+
+def _check_sentences(file: RatingsFile) -> None:
+    sentence, times = Counter(item.sentence for item in file.items).most_common(1)[0]
+    if times > 1:
+        raise DataError(f"{file.path}: sentence {sentence} is rated {times} times; {_EXPORT_AGAIN}")
+
+
+def check_reviewers(files: Iterable[RatingsFile]) -> None:
+    """Refuse two files of one reviewer and one page, which would count the same ratings twice."""
+    first: dict[tuple[str, str], Path] = {}
+    for file in files:
+        key = (file.page, file.reviewer)
+        if key in first:
+            raise DataError(
+                f"{first[key]} and {file.path}: both are {file.reviewer}'s ratings of the same page; leave one out, "
+                "or, if two persons share the name, change it in one"
+            )
+        first[key] = file.path
