@@ -20,8 +20,9 @@ from mt.evaluation.metrics import METRICS, NORMALISED, SPBLEU, spbleu_model
 from mt.evaluation.rating_files import check_reviewers, read_ratings_file
 from mt.evaluation.ratings import read_ratings
 from mt.evaluation.report import render_markdown, render_report
-from mt.evaluation.scoring import MIN_SENTENCES, Evaluation, TestSet, as_json, evaluate_hypotheses
+from mt.evaluation.scoring import MIN_SENTENCES, Evaluation, as_json, evaluate_hypotheses
 from mt.evaluation.slices import count_words
+from mt.evaluation.test_set import TestSet
 from mt.evaluation.verdicts import advice, verdicts
 from mt.runs import RunDirectory, sha256_of_rows, write_json, write_lines, write_text
 from mt.systems import System, hypotheses_of, hypotheses_of_text, parse_systems

@@ -36,7 +36,8 @@ from mt.decoding import translate
 from mt.doctor import refuse_unhealthy
 from mt.errors import ConfigError, DataError, ModelError, Stopped
 from mt.evaluation.model_card import render_model_card
-from mt.evaluation.scoring import Evaluation, TestSet
+from mt.evaluation.scoring import Evaluation
+from mt.evaluation.test_set import TestSet
 from mt.model import Translator, check_model_name, load_translator
 from mt.processes import process_state
 from mt.runs import (

@@ -12,7 +12,7 @@ from mt.data.formats.lines import read_lines
 from mt.decoding import translate
 from mt.errors import DataError, RunError
 from mt.evaluation.metrics import check_lengths
-from mt.evaluation.scoring import TestSet
+from mt.evaluation.test_set import TestSet
 from mt.model import check_model_name, load_translator
 from mt.runs import RunDirectory
 from mt.text import normalise

@@ -47,7 +47,7 @@ def test_precision(check: str):
 @pytest.mark.parametrize(
     ("check", "source", "hypothesis", "detail"),
     [
-        ("numbers", "Some 20,000 people fled.", "فر نحو 2000 شخص.", "20000 of the source is missing; 2000 is not in the source"),
+        ("numbers", "20,000 fled.", "فر 2000.", "20000 of the source is missing; 2000 is not in the source"),
         ("numbers", "He spoke on Monday.", "تحدث يوم الاثنين.", None),
         ("numbers", "Some 20,000 fled.", "فر نحو ٢٠ ألفا.", ""),
         ("numbers", "1,182 police", "182 1 شرطيا", ""),

@@ -1,68 +1,222 @@
-"""The report says what scores.json says, escapes what it shows, and sets Arabic from right to left."""
+"""The report says what scores.json says, escapes what it shows, sets Arabic from right to left, and works."""
 
+import json
+import random
 import re
-from html.parser import HTMLParser
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
+import pytest
+from playwright.sync_api import Page, expect
+
+from mt.charts import is_on_frontier
+from mt.evaluation.glossary import Glossary, Term
 from mt.evaluation.model_card import render_model_card
-from mt.evaluation.report import render_report
-from mt.evaluation.scoring import TestSet, evaluate_hypotheses
+from mt.evaluation.report import render_markdown, render_report
+from mt.evaluation.scoring import Evaluation, as_json, evaluate_hypotheses
+from mt.evaluation.test_set import TestSet
+from mt.evaluation.verdicts import advice, verdicts
+from mt.runs import write_text
+from tests.test_metrics import REFERENCES
 
-SCRIPT = "<script>alert('x')</script> & \"quotes\""
-
-
-def page() -> str:
-    test_set = TestSet("news", ["The city fell.", SCRIPT], ["سقطت المدينة.", "قال: «نعم»"])
-    hypotheses = {"news": {"base": ["المدينة", "قال"], "finetuned": ["سقطت المدينة.", SCRIPT]}}
-    evaluation = evaluate_hypotheses([test_set], hypotheses, 100)
-    return render_report(f"Run {SCRIPT}", evaluation, {"seed": "1", "corpora": SCRIPT})
+SCRIPT = "<script>alert('x')</script> & \"quotes\" </script><!--"
+GLOSSARY = Glossary([Term(("Raqqa",), ("الرقة",), "place")])
 
 
-class Elements(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text.append(data)
-
-
-def parsed() -> Elements:
-    elements = Elements()
-    elements.feed(page())
-    return elements
+def evaluated() -> Evaluation:
+    sources = ["The city fell in 2014.", f"He said {SCRIPT}.", "Troops left Raqqa.", "It fell."] * 10
+    references = ["سقطت المدينة عام 2014.", "قال: «نعم» YPG 25%.", "غادرت القوات الرقة.", "سقطت."] * 10
+    base = ["المدينة", "قال", "غادرت القوات.", "سقطت."] * 10
+    tuned = ["سقطت المدينة عام 2014.", SCRIPT, "غادرت القوات الرقة.", ""] * 10
+    news = TestSet("news", sources, references, ["desk", "wire"] * 20)
+    flores = TestSet("flores", sources[::-1], references[::-1], is_general=True)
+    lines = {"base": base, "tuned": tuned}
+    hypotheses = {"news": lines, "flores": {name: each[::-1] for name, each in lines.items()}}
+    evaluation = evaluate_hypotheses([news, flores], hypotheses, 100, glossary=GLOSSARY, word_counts={"city": 9})
+    looks = [{"update": 0, "eval_loss": 4.5, "eval_chrF": 10.0}, {"update": 10, "eval_loss": 4.1, "eval_chrF": 12.0}]
+    evaluation.curves = {"tuned": looks}
+    return evaluation
 
 
-def test_text_is_escaped():
-    elements = parsed()
-    assert "script" not in [tag for tag, _ in elements.found]
-    assert "".join(elements.text).count(SCRIPT) == 5  # title, heading, source, hypothesis and fact
+@pytest.fixture(scope="module")
+def evaluation() -> Evaluation:
+    return evaluated()
 
 
-def test_arabic_is_right_to_left():
-    arabic = [attributes for tag, attributes in parsed().found if attributes.get("class") == "arabic"]
-    assert len(arabic) == 2 * 3  # reference and two systems for each of two sentences
-    assert all((a["dir"], a["lang"]) == ("rtl", "ar") for a in arabic)
+@pytest.fixture(scope="module")
+def html(evaluation: Evaluation) -> str:
+    return render_report(f"Run {SCRIPT}", evaluation, {"seed": "1", "corpora": SCRIPT}, glossary=GLOSSARY)
 
 
-def test_nothing_is_fetched():
-    assert not re.search(r"""(src|href)=["'](?!#)""", page())
-    assert "@import" not in page()
+@pytest.fixture
+def report(html: str, tmp_path: Path, page: Page) -> Page:
+    write_text(tmp_path / "report.html", html)
+    page.goto(f"file://{tmp_path / 'report.html'}")
+    return page
 
 
-def test_scores_stand_on_the_page():
-    reference = "سقطت المدينة في تموز/يوليو."
-    test_set = TestSet("news", ["The city fell in July."] * 4, [reference] * 4)
-    hypotheses = {"news": {"base": ["المدينة"] * 4, "finetuned": [reference] * 4}}
-    evaluation = evaluate_hypotheses([test_set], hypotheses, 100)
-    html = render_report("Run", evaluation, {})
-    assert evaluation.score("finetuned", "news", "chrF").score == 100.0
-    for score in evaluation.scores:
-        assert f"{score.score:.2f} " in html
-        assert score.signature in html.replace("&#43;", "+")
-    assert "significantly better" in html
-    card = render_model_card("demo", evaluation, "finetuned", {"seed": "1"})
-    assert "| news | **finetuned** | 4 | 100.00 | 100.00 | 100.00 | 0.00 |" in card
+def test_nothing_is_fetched(html: str):
+    assert not re.search(r"""(src|href)=["'](?!#)""", html)
+    assert "@import" not in html
+    # The title's and the facts' markup is text, and the data holds no end of its script element.
+    assert html.count("<script") == html.count("</script>") == 2
+
+
+def numbers_in(value: Any) -> Iterator[float]:
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from numbers_in(item)
+    elif isinstance(value, int | float):
+        yield float(value)
+
+
+@pytest.mark.browser
+def test_every_number_stands_in_scores_json(report: Page, evaluation: Evaluation):
+    content = json.loads(json.dumps(as_json(evaluation, verdicts(evaluation), advice(evaluation))))
+    known = set(numbers_in(content))
+    report.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    report.get_by_role("button", name="Show 15 more").click()
+    shown = report.evaluate("[...document.querySelectorAll('data')].map((d) => [d.value, d.textContent])")
+    assert len(shown) > 200
+    for value, text in shown:
+        assert float(value) in known
+        digits = len(text.partition(".")[2])
+        assert float(text.replace("\u2212", "-")) == pytest.approx(float(value), abs=0.5001 * 10**-digits)
+    # Whatever else looks like a score stands in a verdict, which scores.json repeats.
+    texts = [entry["text"] for entry in content["verdicts"]]
+    assert report.locator("p.verdict:not(.advice)").all_inner_texts() == texts
+    assert report.locator("p.advice").inner_text() == content["advice"]
+    elsewhere = "data, p.verdict, p.source, p.arabic, svg, code, a.number"
+    report.evaluate("(css) => document.querySelectorAll(css).forEach((d) => d.remove())", elsewhere)
+    rest = report.locator("main").inner_text()
+    assert not re.findall(r"\d+\.\d+", rest), re.findall(r".*\d+\.\d+.*", rest)
+
+
+@pytest.mark.browser
+def test_text_is_text(report: Page):
+    assert report.locator("h1").inner_text() == f"Run {SCRIPT}"
+    assert report.locator("#list > li").nth(1).locator("p.source").inner_text() == f"He said {SCRIPT}."
+    assert report.locator("#list > li").nth(1).locator("p.arabic").nth(2).inner_text() == SCRIPT
+    assert report.locator("#list script").count() == 0
+
+
+@pytest.mark.browser
+def test_arabic_is_right_to_left(report: Page):
+    first = report.locator("#list > li").first
+    for paragraph in first.locator("p.arabic").all():
+        assert paragraph.evaluate("(p) => getComputedStyle(p).direction") == "rtl"
+        assert paragraph.get_attribute("lang") == "ar"
+    assert first.locator("p.source").evaluate("(p) => getComputedStyle(p).direction") == "ltr"
+    # The first word of a line of Arabic stands to the right of its last one.
+    left = report.locator("#list > li").nth(2).locator("p.arabic").first
+    places = left.evaluate(
+        "(p) => [0, p.textContent.length - 2].map((i) => { const r = document.createRange();"
+        " r.setStart(p.firstChild, i); r.setEnd(p.firstChild, i + 1); return r.getBoundingClientRect().x; })"
+    )
+    assert places[0] > places[1]
+
+
+@pytest.mark.browser
+def test_search_and_filters(report: Page):
+    count = report.locator("#count")
+    expect(count).to_have_text("40 of 40 sentences match; 25 shown.")
+    report.get_by_label("Search").fill("troops الرَّقة")
+    expect(count).to_have_text("10 of 40 sentences match; 10 shown.")
+    assert report.locator("#list abbr").first.get_attribute("title") == "الرقة"
+    report.get_by_label("Search").fill("nothing of the kind")
+    expect(count).to_have_text("No sentence matches. Clear the search or choose other filters.")
+    report.get_by_label("Search").fill("")
+    report.get_by_label("Only a sentence").select_option(label="that fails: names")
+    expect(count).to_have_text("No sentence matches. Clear the search or choose other filters.")
+    report.locator("#system").select_option(label="base")
+    expect(count).to_have_text("10 of 40 sentences match; 10 shown.")
+    assert "not named: Raqqa" in report.locator("#list ul.failed").first.inner_text()
+    report.get_by_label("Only a sentence").select_option(label="any sentence")
+    report.locator("#slice").select_option(label="desk (20)")
+    expect(count).to_have_text("20 of 40 sentences match; 20 shown.")
+
+
+@pytest.mark.browser
+def test_order_and_marks(report: Page):
+    report.get_by_label("Order").select_option(label="largest losses first")
+    first = report.locator("#list > li").first
+    assert first.locator("p.source").inner_text() == "It fell."
+    assert "below" in first.locator("h4").nth(2).inner_text()
+    assert "(empty)" in first.inner_text()
+    report.get_by_label("Order").select_option(label="largest wins first")
+    first = report.locator("#list > li").first
+    assert "above" in first.locator("h4").nth(2).inner_text()
+    report.get_by_label("Mark words not in").select_option(label="base")
+    left = report.get_by_label("Search")
+    left.fill("Troops")
+    expect(report.locator("#list > li").first.locator("mark")).to_have_text(["القوات", "الرقة."])
+    report.get_by_label("Mark words not in").select_option(label="nothing")
+    assert report.locator("#list mark").count() == 0
+
+
+@pytest.mark.browser
+def test_a_sentence_has_a_link(report: Page):
+    report.get_by_role("link", name="Link to sentence 3 of news").click()
+    expect(report.locator("#list > li")).to_have_count(1)
+    assert report.locator("#list p.source").inner_text() == "Troops left Raqqa."
+    report.get_by_role("button", name="Show all sentences").click()
+    expect(report.locator("#count")).to_have_text("40 of 40 sentences match; 25 shown.")
+
+
+@pytest.mark.browser
+def test_keyboard(report: Page):
+    for name in ("Search", "Test set", "System", "Order", "Only a sentence", "Part", "Mark words not in"):
+        report.get_by_role("searchbox" if name == "Search" else "combobox", name=name, exact=True).focus()
+        assert report.evaluate("document.activeElement.closest('#filters') !== null")
+    report.get_by_role("button", name="Show 15 more").press("Enter")
+    # The focus goes on to the first of the new sentences.
+    assert report.evaluate("document.activeElement.textContent") == "26"
+
+
+@pytest.mark.browser
+def test_fits_a_phone(report: Page):
+    report.set_viewport_size({"width": 390, "height": 800})
+    assert report.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_large_reports_open_at_once(page: Page, tmp_path: Path):
+    generator = random.Random(1)
+    words = " ".join(REFERENCES).split()
+    lines = [" ".join(generator.choices(words, k=22)) + "." for _ in range(2000)]
+    systems = {f"system {n}": [" ".join(generator.choices(words, k=22)) + "." for _ in lines] for n in range(5)}
+    sources = ["Troops of the government left the city of Raqqa and five people were killed near the river."] * 2000
+    test_set = TestSet("news", sources, lines)
+    html = render_report("Large", evaluate_hypotheses([test_set], {"news": systems}, 100, metrics=["chrF", "BLEU"]), {})
+    assert len(html.encode()) <= 8 * 2**20
+    write_text(tmp_path / "report.html", html)
+    start = time.monotonic()
+    page.goto(f"file://{tmp_path / 'report.html'}")
+    expect(page.locator("#count")).to_have_text("2000 of 2000 sentences match; 25 shown.")
+    assert time.monotonic() - start < 2
+    start = time.monotonic()
+    page.get_by_label("Order").select_option(label="largest losses first")
+    page.get_by_label("Search").fill("المدينة")
+    expect(page.locator("#count")).to_contain_text("25 shown.")
+    assert time.monotonic() - start < 2
+
+
+def test_scores_stand_on_the_card_and_in_markdown(evaluation: Evaluation):
+    bleu, score = (evaluation.score("tuned", "news", metric) for metric in ("BLEU", "chrF"))
+    card = render_model_card("demo", evaluation, "tuned", {"seed": "1"})
+    assert f"| news | **tuned** | 40 | {bleu.score:.2f} | {score.score:.2f} |" in card
+    text = render_markdown("Comparison", evaluation, {"system a": "x"})
+    assert text.startswith(f"# Comparison\n{advice(evaluation)}\n")
+    assert f"{score.score:.2f} [{score.ci_low:.1f}, {score.ci_high:.1f}]" in text
+    assert "| names | 0 of 10 | 10 of 10 | 10 of 10 |" in text
+    assert f"- chrF: `{score.signature}`" in text
+
+
+def test_frontier():
+    points = {
+        name: ((0, x, 0), (0, y, 0)) for name, (x, y) in {"a": (0, 0), "b": (3, -1), "c": (2, -2), "d": (1, 0)}.items()
+    }
+    assert [name for name in points if is_on_frontier(name, points)] == ["b", "d"]

@@ -13,7 +13,7 @@ import pytest
 from mt.errors import DataError
 from mt.evaluation.ratings import read_ratings
 from mt.evaluation.review import ReviewItem, draw_items, hypothesis_hash, render_review
-from mt.evaluation.scoring import TestSet
+from mt.evaluation.test_set import TestSet
 from tests.test_cli import only_line, run
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from markupsafe import Markup
 
 from mt.evaluation.fidelity import CHECKS
 from mt.evaluation.glossary import Glossary
-from mt.evaluation.scoring import PRIMARY, Evaluation, TestSet
+from mt.evaluation.scoring import PRIMARY, Evaluation
+from mt.evaluation.test_set import TestSet
 
 
 def browser_data(evaluation: Evaluation, glossary: Glossary) -> Markup:

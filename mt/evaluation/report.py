@@ -14,7 +14,8 @@ from mt.evaluation.browser_data import browser_data
 from mt.evaluation.fidelity import CHECKS
 from mt.evaluation.glossary import Glossary
 from mt.evaluation.metrics import METRICS
-from mt.evaluation.scoring import MIN_SENTENCES, PRIMARY, SIGNIFICANT, Evaluation, TestSet
+from mt.evaluation.scoring import MIN_SENTENCES, PRIMARY, SIGNIFICANT, Evaluation
+from mt.evaluation.test_set import TestSet
 from mt.evaluation.verdicts import advice, verdicts
 
 _FOLDER = Path(__file__).parent
@@ -36,7 +37,7 @@ def render_report(
         data=data,
         evaluation=evaluation,
         advice=advice(evaluation),
-        metrics=METRICS,
+        metrics=[metric for metric in METRICS if metric in evaluation.metrics],
         others=[metric for metric in evaluation.metrics if metric not in METRICS],
         significant=SIGNIFICANT,
         min_sentences=MIN_SENTENCES,

@@ -16,7 +16,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from mt.errors import DataError
-from mt.evaluation.scoring import TestSet
+from mt.evaluation.test_set import TestSet
 
 RATINGS_FORMAT = "mt-ratings-1"
 """The `format` of a ratings file; a new number for any change that an old reader would misunderstand."""

@@ -14,6 +14,7 @@ from mt.evaluation.ngrams import NgramDifference, ngram_differences
 from mt.evaluation.ratings import Preference
 from mt.evaluation.significance import BOOTSTRAP, LEVEL, RANDOMISATION, PairedResult, holm, interval, paired_test
 from mt.evaluation.slices import Slice, SliceScore, score_slices, slices_of
+from mt.evaluation.test_set import TestSet
 
 SIGNIFICANT = LEVEL
 """A difference counts as shown below this p-value, after Holm's correction, by both tests."""
@@ -21,21 +22,6 @@ MIN_SENTENCES = 30
 """No verdict on fewer: resamples of so few sentences say little about other sentences."""
 PRIMARY = "chrF"
 """The metric of verdicts, slices and sentences: of those computed here, the closest to people's judgement."""
-
-
-@dataclass(frozen=True)
-class TestSet:
-    """Sentences with their reference translations, as they were written."""
-
-    __test__ = False  # not a test case, whatever pytest makes of the name
-
-    name: str
-    sources: Sequence[str]
-    references: Sequence[str]
-    corpora: Sequence[str] = ()
-    """The corpus of each sentence, where it is known."""
-    is_general: bool = False
-    """General text: what is lost here is what was forgotten."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mt.evaluation.metrics import METRICS
-from mt.evaluation.scoring import MIN_SENTENCES, PRIMARY, Comparison, Evaluation, TestSet
+from mt.evaluation.scoring import MIN_SENTENCES, PRIMARY, Comparison, Evaluation
+from mt.evaluation.test_set import TestSet
 
 
 def verdict(evaluation: Evaluation, system: str, test_set: str, metric: str = PRIMARY) -> str:

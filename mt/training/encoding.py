@@ -13,7 +13,7 @@ from mt.config import Config
 from mt.data.mixing import EpochMix, mixing_weights
 from mt.decoding import tagged
 from mt.errors import DataError
-from mt.evaluation.scoring import TestSet
+from mt.evaluation.test_set import TestSet
 from mt.model import Translator
 from mt.training.batching import EncodedPairs
 

@@ -1,0 +1,148 @@
+"""What is said in words follows from the numbers; numbers by hand."""
+
+import json
+
+import pytest
+
+from mt.evaluation.scoring import Comparison, Evaluation, Score, as_json, evaluate_hypotheses
+from mt.evaluation.test_set import TestSet
+from mt.evaluation.verdicts import advice, as_table, other_metrics, verdict, verdicts
+from tests.test_metrics import BAD, GOOD, REFERENCES
+
+
+def evaluated(times: int = 6, **systems: list[str]) -> Evaluation:
+    """Six sentences, so many times over."""
+    lines = systems or {"good": GOOD, "bad": BAD}
+    test_set = TestSet("news", ["The city fell."] * 6 * times, REFERENCES * times)
+    return evaluate_hypotheses([test_set], {"news": {name: each * times for name, each in lines.items()}}, 200)
+
+
+def made(gains: dict[str, tuple[float, float]], sentences: int = 500) -> Evaluation:
+    """Systems by (domain chrF, general chrF); a difference of a point or more is significant."""
+    sets = [TestSet("news", ["s"] * sentences, ["r"] * sentences)]
+    sets.append(TestSet("flores", ["s"] * sentences, ["r"] * sentences, is_general=True))
+    names = list(gains)
+    evaluation = Evaluation(names[0], sets, {each.name: {name: [] for name in names} for each in sets})
+    for column, test_set in enumerate(sets):
+        for name in names:
+            score = gains[name][column]
+            evaluation.scores.append(Score(name, test_set.name, "chrF", score, score, score, "", sentences))
+        for first in range(len(names)):
+            for second in range(first + 1, len(names)):
+                difference = gains[names[second]][column] - gains[names[first]][column]
+                p = 0.001 if abs(difference) >= 1 else 0.4
+                row = (names[second], names[first], test_set.name, "chrF", difference, p, "paired bootstrap", p)
+                where = evaluation.rivals if first else evaluation.comparisons
+                where.append(Comparison(*row, difference - 0.9, difference + 0.9, 0.9))
+    return evaluation
+
+
+def test_directions():
+    evaluation = evaluated()
+    for metric, sign in (("chrF", -1), ("TER", 1)):
+        comparison = evaluation.comparison("bad", "news", metric)
+        assert comparison.difference * sign > 0
+        assert comparison.is_significant
+        assert not comparison.is_better
+    assert [c.system for c in evaluation.significantly_worse("chrF")] == ["bad"]
+    assert evaluation.significantly_worse("TER")
+    assert not evaluated(good=BAD, bad=GOOD).significantly_worse("TER")
+
+
+def test_the_more_cautious_test_decides():
+    evaluation = evaluated()
+    ours = [c for c in evaluation.comparisons if (c.system, c.metric) == ("bad", "chrF")]
+    assert [c.method for c in ours] == ["paired bootstrap", "paired approximate randomization"]
+    assert evaluation.comparison("bad", "news", "chrF").p_holm == max(c.p_holm for c in ours)
+
+
+def test_holm_counts_systems_and_test_sets():
+    sets = [TestSet(name, ["The city fell."] * 36, REFERENCES * 6) for name in ("a", "b")]
+    lines = {"good": GOOD * 6, "bad": BAD * 6, "worse": ["لا"] * 36}
+    evaluation = evaluate_hypotheses(sets, {"a": lines, "b": lines}, 200)
+    # Two systems on two sets: four tests, all of them with the smallest p-value there is.
+    comparison = evaluation.comparison("bad", "a", "BLEU")
+    assert comparison.p_value == pytest.approx(1 / 201)
+    assert comparison.p_holm == pytest.approx(4 / 201)
+    # Rivals are a family of their own: one pair on two sets.
+    assert evaluation.comparison("worse", "a", "chrF", "bad").p_holm == pytest.approx(2 / 201)
+
+
+def test_verdicts_in_words():
+    evaluation = evaluated()
+    assert verdict(evaluation, "bad", "news").startswith("On news, bad is ")
+    assert " chrF worse than good (95 % interval -" in verdict(evaluation, "bad", "news")
+    assert "p = 0.0" in verdict(evaluation, "bad", "news")
+    assert "36 sentences can show a change of about " in verdict(evaluation, "bad", "news")
+    assert other_metrics(evaluation, "bad", "news").startswith("A difference shows in BLEU (-")
+    same = evaluated(good=GOOD, twin=list(GOOD))
+    assert verdict(same, "twin", "news") == "On news, twin and good cannot be told apart: they score the same in chrF."
+    alone = evaluated(good=GOOD)
+    assert verdict(alone, "good", "news").endswith("chrF on news (36 sentences).")
+    assert [entry["system"] for entry in verdicts(alone)] == ["good"]
+
+
+def test_no_verdict_on_few_sentences():
+    few = evaluated(times=1)
+    assert verdict(few, "bad", "news").startswith("On news, no verdict: bad is ")
+    assert verdict(few, "bad", "news").endswith("but 6 sentences are too few to tell (at least 30).")
+    assert other_metrics(few, "bad", "news") == ""
+    assert advice(few) == "No advice: news has 6 sentences, and a choice needs at least 30."
+
+
+@pytest.mark.parametrize(
+    ("gains", "text"),
+    [
+        (
+            {"base": (40, 50), "a": (45, 47), "b": (45.5, 49), "c": (42, 50)},
+            "b and a are tied on news; take b, which is better on flores: it forgets less.",
+        ),
+        (
+            {"base": (40, 50), "a": (45, 49.2), "b": (45.5, 49)},
+            "b and a are tied on news; they are tied on flores, too: take the one that is cheaper to run.",
+        ),
+        (
+            {"base": (40, 50), "a": (45, 47), "b": (42, 50)},
+            "Take a: on news it is better than every other system, at the price of 3.0 chrF on flores.",
+        ),
+        (
+            {"base": (40, 50), "a": (45, 49.5)},
+            "Take a: on news it is better than every other system, and no loss shows on general text.",
+        ),
+        ({"base": (46, 50), "a": (43, 50)}, "Take base: on news it is better than every other system."),
+        (
+            {"base": (40, 50), "a": (45, 44), "b": (45.2, 49), "c": (45.4, 49.5)},
+            "c, a and b are tied on news; c and b do best on flores, tied: take one of these, they forget less.",
+        ),
+    ],
+)
+def test_advice(gains: dict[str, tuple[float, float]], text: str):
+    assert advice(made(gains)) == text
+
+
+def test_advice_without_general_text():
+    evaluation = evaluated(good=GOOD, twin=list(GOOD))
+    assert advice(evaluation) == "good and twin are tied on news; no general test set says which of them forgets less."
+    assert advice(evaluated(good=GOOD)) == ""
+
+
+def test_scores_json_keeps_its_keys():
+    evaluation = evaluated()
+    content = json.loads(json.dumps(as_json(evaluation, verdicts(evaluation), advice(evaluation))))
+    assert list(content)[:3] == ["scores", "comparisons", "fidelity"]
+    score_keys = ["system", "test_set", "metric", "score", "ci_low", "ci_high", "signature", "sentences"]
+    assert list(content["scores"][0]) == score_keys
+    comparison_keys = ["system", "baseline", "test_set", "metric", "difference", "p_value", "method"]
+    assert list(content["comparisons"][0])[:7] == comparison_keys
+    assert list(content["fidelity"][0]) == ["system", "test_set", "check", "passed", "total"]
+    assert {score["metric"] for score in content["scores"]} >= {"BLEU", "chrF", "chrF++", "TER", "chrF-norm"}
+    assert {row["system"] for row in content["fidelity"]} == {"good", "bad", "reference"}
+    assert content["advice"] == "Take good: on news it is better than every other system."
+
+
+def test_table_for_the_terminal():
+    lines = as_table(evaluated()).splitlines()
+    assert lines[0].split() == ["test", "set", "system", "BLEU", "chrF", "chrF++", "TER"]
+    assert lines[2].startswith("news      good")
+    assert "*" in lines[3]
+    assert len(lines) == 4
