@@ -29,7 +29,7 @@ def test_p_values_are_sacrebleus(option: str, test: str, tmp_path: Path):
 
 
 def test_p_values_of_close_systems_are_sacrebleus():
-    close = [GOOD[0], BAD[1], *GOOD[2:]]
+    close = [REFERENCES[0], "قتل مدنيون قرب الميادين.", *GOOD[2:]]
     (ours,) = measure("news", {"good": GOOD, "close": close}, REFERENCES, ["TER"])
     result = paired_test(ours, "close", "good", 500)
     for option, found in (("bs", result.p_bootstrap), ("ar", result.p_randomisation)):

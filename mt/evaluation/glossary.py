@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from mt.errors import DataError
 from mt.text import fold_spelling
 
 DEFAULT = Path(__file__).parent.parent / "assets" / "glossary.tsv"
+_TERM_SPELLINGS = str.maketrans("ىةؤئ", "يهوي")
 _HEADER = "english\tarabic\tkind"
 NAME_KINDS = ("place", "organisation", "armed_group")
 """Kinds among whose terms are names: who names them in the source names them in translation, too."""
@@ -60,9 +61,10 @@ class Found(NamedTuple):
     term: Term
 
 
+@lru_cache(maxsize=50_000)
 def fold_for_terms(arabic: str) -> str:
     """Arabic text in the spelling that terms are compared in: as `fold_spelling`; ى and ئ as ي, ة as ه, ؤ as و."""
-    return fold_spelling(arabic).translate(str.maketrans("ىةؤئ", "يهوي"))
+    return fold_spelling(arabic).translate(_TERM_SPELLINGS)
 
 
 def _form_patterns(form: str, kind: str) -> list[str]:

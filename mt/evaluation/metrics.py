@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,8 @@ class Measured:
     metric: Metric
     statistics: dict[str, Array]
     """By system: shape (sentences, statistics)."""
+    resampled: dict[tuple[str, int], Array] = field(default_factory=dict, compare=False, repr=False)
+    """Scores of bootstrap resamples that were computed already, by system and number of resamples."""
 
     def score(self, system: str, rows: Array | None = None) -> float:
         """The score of all sentences, or of those with the indices, or the mask, `rows`."""

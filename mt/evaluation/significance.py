@@ -66,6 +66,13 @@ def paired_test(measured: Measured, system: str, baseline: str, resamples: int) 
 
 def resampled_scores(measured: Measured, system: str, resamples: int) -> Array:
     """Scores of bootstrap resamples of the sentences, the same ones for every system; shape (resamples,)."""
+    key = (system, resamples)
+    if key not in measured.resampled:
+        measured.resampled[key] = _resample(measured, system, resamples)
+    return measured.resampled[key]
+
+
+def _resample(measured: Measured, system: str, resamples: int) -> Array:
     statistics = measured.statistics[system]
     sums = _times_drawn(len(statistics), resamples, _seed()) @ statistics.astype(np.float64)
     # sacreBLEU sums in float32, exact for counts, and its scores carry that precision.

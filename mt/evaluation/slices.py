@@ -67,7 +67,8 @@ def slices_of(
     for group, of_rows in labels.items():
         for name in sorted(set(of_rows), key=_order):
             rows = tuple(index for index, label in enumerate(of_rows) if label == name)
-            if len(rows) >= MIN_SLICE:
+            # A part that is the whole says nothing new.
+            if MIN_SLICE <= len(rows) < len(sources):
                 slices.append(Slice(group, name, rows))
     return slices
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+from mt.evaluation.checks.numbers import digit_numbers, word_numbers
 from mt.evaluation.glossary import Glossary, fold_for_terms
-from mt.numbers import digit_numbers, digit_runs, word_numbers
+from mt.numbers import digit_runs
 from mt.text import western_digits
 
 # One and two are pronouns, articles and duals as often as numbers.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from mt.evaluation.checks.numbers import digit_numbers, word_numbers
 from mt.evaluation.glossary import Glossary, fold_for_terms
-from mt.numbers import digit_numbers, word_numbers
 
 _LINKS = re.compile(
     r"(?:https?://|www\.)\S+|\S+@\S+|[@#]\w+|\b[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|info|int|gov|sy|eu)\b"
