@@ -192,7 +192,8 @@ def evaluate_parser(prog: str) -> ArgumentParser:
         "systems",
         nargs="+",
         metavar="SYSTEM",
-        help="a run directory, a model directory, a hub name or a text file of translations; label=SYSTEM names it",
+        help="a run directory, a model directory (CTranslate2's, too), a hub name or a text file of translations; "
+        "label=SYSTEM names it",
     )
     parser.add_argument(
         "--test_set",
@@ -277,22 +278,37 @@ class ExportCommand:
     """What `mt export` was asked to do."""
 
     directory: str
-    precision: Literal["float16", "bfloat16", "float32"]
+    format: Literal["transformers", "ctranslate2"]
+    precision: Literal["float16", "bfloat16", "float32", "int8"]
     model: ModelConfig
     decoding: DecodingConfig
 
 
 def parse_export(argv: Sequence[str], prog: str) -> ExportCommand:
     """The command in `argv`. Raises `UsageError` or `ConfigError`."""
-    usage = "%(prog)s MODEL DIRECTORY [--precision PRECISION] [--section.key VALUE ...]"
+    usage = "%(prog)s MODEL DIRECTORY [--format FORMAT] [--precision PRECISION] [--section.key VALUE ...]"
     parser = _model_parser(prog, usage, "Write a model to a new directory, its weights in the precision asked for.")
     parser.add_argument("directory", metavar="DIRECTORY", type=str, help="new directory to write")
-    choices = Literal["float16", "bfloat16", "float32"]
-    parser.add_argument("--precision", type=choices, default="float16", help="float16, bfloat16 or float32")
+    parser.add_argument(
+        "--format",
+        type=Literal["transformers", "ctranslate2"],
+        default="transformers",
+        help="transformers, or ctranslate2: checked to translate alike, decodes several times as fast on a CPU",
+    )
+    parser.add_argument(
+        "--precision",
+        type=Literal["float16", "bfloat16", "float32", "int8"],
+        default="float16",
+        help="float16, float32; bfloat16 for transformers, int8 for ctranslate2",
+    )
     parser.add_class_arguments(DecodingConfig, "decoding")
     options = _parse_or_help(parser, argv)
     model = ModelConfig(name=options.name, **vars(options.model))
-    return ExportCommand(options.directory, options.precision, model, DecodingConfig(**vars(options.decoding)))
+    if (options.format, options.precision) in (("transformers", "int8"), ("ctranslate2", "bfloat16")):
+        raise ConfigError(f"--format {options.format} does not go with --precision {options.precision}; use float16")
+    return ExportCommand(
+        options.directory, options.format, options.precision, model, DecodingConfig(**vars(options.decoding))
+    )
 
 
 def _model_parser(prog: str, usage: str, description: str) -> ArgumentParser:

@@ -32,7 +32,7 @@ _COMMANDS = {
     "sweep": "train a config with several values of its options and compare the dev scores",
     "evaluate": "score any systems on any test sets and compare them",
     "translate": "translate a text file, one sentence a line",
-    "export": "write a model to a new directory, in half precision if wanted",
+    "export": "write a model to a new directory, in half precision or for CTranslate2",
     "doctor": "check that a model translates at all",
 }
 
@@ -174,7 +174,7 @@ def _export(argv: Sequence[str], prog: str) -> int:
     _quiet_libraries()
     from mt.export import export_model
 
-    export_model(command.model, Path(command.directory), command.precision, command.decoding)
+    export_model(command.model, Path(command.directory), command.precision, command.decoding, command.format)
     print(f"model: {command.directory}")
     return 0
 

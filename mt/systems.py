@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mt.config import DecodingConfig, ModelConfig
+from mt.converted import check_converted, load_converted
 from mt.data.formats.lines import read_lines
 from mt.decoding import translate
 from mt.errors import DataError, RunError
 from mt.evaluation.metrics import check_lengths
 from mt.evaluation.scoring import TestSet
-from mt.model import check_model_name, load_translator
+from mt.model import check_model_name, is_converted, load_translator
 from mt.runs import RunDirectory
 from mt.text import normalise
+from mt.translator import AnyTranslator
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,8 @@ def parse_systems(arguments: Sequence[str]) -> list[System]:
         system = System(label or _default_label(path), path)
         if system.run and not (system.run.model / "config.json").is_file():
             raise RunError(f"{path}: the run has no model yet; let it finish by train.py with --resume")
-        if not system.is_text:
-            check_model_name(system.model)
+        if not system.is_text and is_converted(check_model_name(system.model)):
+            check_converted(system.model)
         systems.append(system)
     for system in systems:
         namesakes = [other.path for other in systems if other.label == system.label]
@@ -71,6 +73,11 @@ def _default_label(path: str) -> str:
     return name or path
 
 
+def open_translator(model: ModelConfig, decoding: DecodingConfig) -> AnyTranslator:
+    """Load what `model` names, be it a model of transformers or of CTranslate2. Raises `ModelError`."""
+    return load_converted(model) if is_converted(model.name) else load_translator(model, decoding)
+
+
 def hypotheses_of(
     system: System, test_sets: Sequence[TestSet], model: ModelConfig, decoding: DecodingConfig
 ) -> dict[str, list[str]]:
@@ -83,7 +90,7 @@ def hypotheses_of(
         for test_set in test_sets:
             check_lengths(system.label, test_set.name, lines, test_set.references)
         return {test_set.name: lines for test_set in test_sets}
-    translator = load_translator(model.with_name(system.model), decoding)
+    translator = open_translator(model.with_name(system.model), decoding)
     return {
         test_set.name: translate(translator, test_set.sources, decoding, f"{system.label} on {test_set.name}")
         for test_set in test_sets
@@ -100,7 +107,7 @@ def translate_file(model: ModelConfig, decoding: DecodingConfig, file: str) -> l
         raise DataError(f"{file}: no such text file (seen from {Path.cwd()})")
     sources = [normalise(line) for line in lines]
     wanted = [index for index, source in enumerate(sources) if source]
-    hypotheses = translate(load_translator(model, decoding), [sources[i] for i in wanted], decoding, "translate")
+    hypotheses = translate(open_translator(model, decoding), [sources[i] for i in wanted], decoding, "translate")
     translations = [""] * len(lines)
     for index, hypothesis in zip(wanted, hypotheses, strict=True):
         translations[index] = hypothesis
