@@ -177,6 +177,7 @@ class EvaluateCommand:
     resamples: int
     model: ModelConfig
     decoding: DecodingConfig
+    no_cache: bool
 
 
 def evaluate_parser(prog: str) -> ArgumentParser:
@@ -212,6 +213,9 @@ def evaluate_parser(prog: str) -> ArgumentParser:
         default=None,
         help="exit 3 if a system is significantly worse than the baseline: BLEU, chrF, chrF++ or TER",
     )
+    parser.add_argument(
+        "--no_cache", action="store_true", help="translate anew what was translated before, and do not keep it"
+    )
     parser.add_argument("--resamples", type=int, default=1000, help="bootstrap resamples behind intervals and p-values")
     parser.add_class_arguments(ModelConfig, "model", skip=_NOT_FOR_DECODING)
     parser.add_class_arguments(DecodingConfig, "decoding")
@@ -243,6 +247,7 @@ def parse_evaluate(argv: Sequence[str], prog: str) -> EvaluateCommand:
         options.resamples,
         ModelConfig(**vars(options.model)),
         DecodingConfig(**vars(options.decoding)),
+        options.no_cache,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +18,10 @@ from mt.evaluation.scoring import TestSet
 from mt.model import check_model_name, is_converted, load_translator
 from mt.runs import RunDirectory
 from mt.text import normalise
+from mt.translation_cache import CacheKey, cache_key, keep_translations, read_translations
 from mt.translator import AnyTranslator
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -79,22 +83,42 @@ def open_translator(model: ModelConfig, decoding: DecodingConfig) -> AnyTranslat
 
 
 def hypotheses_of(
-    system: System, test_sets: Sequence[TestSet], model: ModelConfig, decoding: DecodingConfig
+    system: System,
+    test_sets: Sequence[TestSet],
+    model: ModelConfig,
+    decoding: DecodingConfig,
+    *,
+    use_cache: bool = True,
 ) -> dict[str, list[str]]:
-    """The system's translations by test set: read if it is a text file, else decoded.
+    """The system's translations by test set: read if it is a text file, else decoded, unless they were before.
 
-    `model` gives languages and revision. A text file must have one line a sentence of every test set.
+    `model` gives languages and revision. A text file must have one line a sentence of every test set. Translations
+    are taken from the cache, and kept there, with `use_cache`; the model is loaded only if some are not there.
     """
     if system.is_text:
         lines = [line for _, line in read_lines(Path(system.path))]
         for test_set in test_sets:
             check_lengths(system.label, test_set.name, lines, test_set.references)
         return {test_set.name: lines for test_set in test_sets}
-    translator = open_translator(model.with_name(system.model), decoding)
-    return {
-        test_set.name: translate(translator, test_set.sources, decoding, f"{system.label} on {test_set.name}")
-        for test_set in test_sets
-    }
+    options, translator = model.with_name(system.model), None
+    translations = {}
+    for test_set in test_sets:
+        key = cache_key(options, decoding, test_set.sources) if use_cache else None
+        kept = _kept(system, test_set, key)
+        if kept is None:
+            translator = translator or open_translator(options, decoding)
+            kept = translate(translator, test_set.sources, decoding, f"{system.label} on {test_set.name}")
+            if key is not None:
+                keep_translations(key, kept)
+        translations[test_set.name] = kept
+    return translations
+
+
+def _kept(system: System, test_set: TestSet, key: CacheKey | None) -> list[str] | None:
+    lines = None if key is None else read_translations(key, len(test_set.sources))
+    if lines is not None:
+        logger.info("%s on %s: translated before, taken from the cache", system.label, test_set.name)
+    return lines
 
 
 def translate_file(model: ModelConfig, decoding: DecodingConfig, file: str) -> list[str]:
