@@ -62,7 +62,7 @@ def _install(work: Path) -> None:
         try:
             run_quietly(command, None, os.environ)
         except CometFailure as failure:
-            raise RunError(f"comet-setup: {failed} ({failure}); {remedy}, nothing was left behind") from failure
+            raise RunError(f"COMET: {failed} ({failure}); {remedy}, nothing was left behind") from failure
 
 
 def _fetch(work: Path, model: str) -> CometSetup:
@@ -72,7 +72,7 @@ def _fetch(work: Path, model: str) -> CometSetup:
         response = run_script(work, request, None, offline=False)
     except CometFailure as failure:
         raise RunError(
-            f"comet-setup: the model {model} cannot be fetched or does not run ({failure}); check its name and the "
+            f"COMET: the model {model} cannot be fetched or does not run ({failure}); check its name and the "
             "network, nothing was left behind"
         ) from failure
     checkpoint = str(response["checkpoint"])
