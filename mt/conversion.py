@@ -28,8 +28,8 @@ _GREEDY = DecodingConfig(num_beams=1)
 _TIE = 1e-3
 # Added to the logit of <pad>; float16 can hold it.
 _NEVER = -1e4
-# chrF between the translations of a model and of its conversion. `tiny-en-ar`, which is often undecided, comes to 75
-# in int8 and to 33 if decoding starts from a wrong embedding.
+# chrF between the translations of a model and of its conversion. `tiny-en-ar`, which is often undecided, comes to 91
+# in int8 (75 over 200 sentences of news), and to 33 if decoding starts from a wrong embedding.
 MIN_AGREEMENT = {"float16": 90.0, "int8": 50.0}
 
 
