@@ -16,6 +16,7 @@ from types import FrameType
 
 from mt.arguments import (
     UsageError,
+    parse_comet_setup,
     parse_data,
     parse_doctor,
     parse_evaluate,
@@ -34,8 +35,9 @@ _COMMANDS = {
     "evaluate": "score any systems on any test sets and compare them",
     "review": "write a page on which a person compares two systems blindly",
     "translate": "translate a text file, one sentence a line",
-    "export": "write a model to a new directory, in half precision if wanted",
+    "export": "write a model to a new directory, in half precision or for CTranslate2",
     "doctor": "check that a model translates at all",
+    "comet-setup": "install COMET, a learned metric, in an environment of its own",
 }
 
 
@@ -45,7 +47,7 @@ def main() -> int:
     if argv and argv[0] in _COMMANDS:
         run = _RUNNERS[argv[0]]
         return _guarded(run, argv[1:], f"mt {argv[0]}")
-    lines = ["usage: mt COMMAND ...", "", *(f"  {name:<10} {text}" for name, text in _COMMANDS.items())]
+    lines = ["usage: mt COMMAND ...", "", *(f"  {name:<12} {text}" for name, text in _COMMANDS.items())]
     wants_help = argv in (["-h"], ["--help"])
     if argv and not wants_help:
         lines.insert(0, f"mt: no command `{argv[0]}`")
@@ -186,8 +188,19 @@ def _export(argv: Sequence[str], prog: str) -> int:
     _quiet_libraries()
     from mt.export import export_model
 
-    export_model(command.model, Path(command.directory), command.precision, command.decoding)
+    export_model(command.model, Path(command.directory), command.precision, command.decoding, command.format)
     print(f"model: {command.directory}")
+    return 0
+
+
+def _comet_setup(argv: Sequence[str], prog: str) -> int:
+    model, overwrite = parse_comet_setup(argv, prog)
+    _quiet_libraries()
+    from mt.evaluation.comet import comet_root
+    from mt.evaluation.comet_setup import set_up_comet
+
+    setup = set_up_comet(model, overwrite)
+    print(f"COMET: {setup.signature}\nenvironment: {comet_root()}")
     return 0
 
 
@@ -200,6 +213,7 @@ _RUNNERS = {
     "translate": _translate,
     "export": _export,
     "doctor": _doctor,
+    "comet-setup": _comet_setup,
 }
 
 

@@ -49,7 +49,7 @@ def run_comparison(command: EvaluateCommand) -> Evaluation:
     check_texts(systems, test_sets)
     hypotheses: dict[str, dict[str, list[str]]] = {test_set.name: {} for test_set in test_sets}
     for system in systems:
-        translations = hypotheses_of(system, test_sets, command.model, command.decoding)
+        translations = hypotheses_of(system, test_sets, command.model, command.decoding, use_cache=not command.no_cache)
         for name, lines in translations.items():
             hypotheses[name][system.label] = lines
             # At once, so that a later failure loses nothing that took time.

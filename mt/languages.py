@@ -60,6 +60,17 @@ def family_of(config: Any, tokenizer: Any) -> str:
     raise ModelError(f"models of type `{kind}` are not supported; use a Marian, M2M-100, NLLB or mBART model")
 
 
+def family_by_tokenizer(tokenizer: Any) -> str:
+    """The family of a model whose config says nothing of it, by its tokenizer's class alone. Raises `ModelError`."""
+    tokenizer_class = type(tokenizer).__name__.lower()
+    for family in ("mbart50", "mbart", "nllb", "marian", "m2m_100"):
+        if family.replace("_", "") in tokenizer_class:
+            return family
+    raise ModelError(
+        f"models with a {type(tokenizer).__name__} are not supported; use a Marian, M2M-100, NLLB or mBART"
+    )
+
+
 def agree_on_languages(tokenizer: Any, family: str, source: str, target: str) -> LanguageContract:
     """Find both languages in the tokenizer and set it to them.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
+from torch.nn.utils.rnn import pad_sequence
 from transformers import (
     AutoConfig,
     AutoModelForSeq2SeqLM,
@@ -24,6 +26,7 @@ from transformers import (
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import ModelError
 from mt.languages import LanguageContract, agree_on_languages, family_of
+from mt.translator import AnyTranslator
 
 logger = logging.getLogger(__name__)
 
@@ -32,51 +35,44 @@ EMBEDDED_MODELS = Path(__file__).parent / "assets"
 _REBUILT_WEIGHTS = ("embed_positions.weight", "final_logits_bias")
 
 
-@dataclass
-class Translator:
-    """A model with its tokenizer, which encodes and decodes text by the model's language contract."""
+@dataclass(kw_only=True)
+class Translator(AnyTranslator):
+    """A model of transformers, to train and to decode with."""
 
     model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
-    languages: LanguageContract
-    name: str
-    """As the user gave it."""
-    location: str
-    """Hub name or directory that it was loaded from."""
-    revision: str | None
-    """The commit of a hub model; None for a directory."""
 
     @property
     def max_tokens(self) -> int:
         """The longest source or target, in tokens, that the model's positions allow."""
         return int(self.model.config.max_position_embeddings)
 
-    def encode_sources(self, sources: list[str]) -> list[list[int]]:
-        """Token ids with language and end tokens, one list a sentence; text that looks like a token stays text."""
-        texts = [self.languages.source_prefix + self._defused(source) for source in sources]
-        return list(self.tokenizer(texts, split_special_tokens=True)["input_ids"]) if texts else []
+    @property
+    def decoder_prefix(self) -> list[int]:
+        """The ids that every hypothesis begins with: the start token and, for most families, the language."""
+        settings = self.model.generation_config
+        first = (settings.decoder_start_token_id, settings.forced_bos_token_id)
+        return [index for index in first if index is not None]
 
-    def encode_targets(self, targets: list[str]) -> list[list[int]]:
-        """Label ids with language and end tokens, one list a sentence."""
-        # The space: see `mt.languages` on Marian sentences that begin with `>>`.
-        texts = [" " + target if target.startswith(">>") else self._defused(target) for target in targets]
-        return list(self.tokenizer(text_target=texts, split_special_tokens=True)["input_ids"]) if texts else []
-
-    def _defused(self, text: str) -> str:
-        """`text` with a space inside each literal special token, for mBART, whose vocabulary would match it."""
-        if not self.languages.family.startswith("mbart"):
-            return text
-        for token in self.tokenizer.all_special_tokens:
-            if token in text:
-                text = text.replace(token, f"{token[0]} {token[1:]}")
-        return text
-
-    def decode(self, token_ids: list[list[int]]) -> list[str]:
-        """Text of each list of ids, without special tokens."""
-        decoded: list[str] = self.tokenizer.batch_decode(
-            token_ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
-        return [text.strip() for text in decoded]
+    def search(self, sources: Sequence[list[int]], limits: Sequence[int], config: DecodingConfig) -> list[list[int]]:
+        """See `AnyTranslator`. The model is left in the mode, train or eval, it was in."""
+        rows = [torch.tensor(ids, device=self.model.device) for ids in sources]
+        padding = self.model.generation_config.pad_token_id
+        was_training = self.model.training
+        self.model.eval()
+        with torch.inference_mode():
+            output = self.model.generate(
+                input_ids=pad_sequence(rows, batch_first=True, padding_value=padding),
+                attention_mask=pad_sequence([torch.ones_like(row) for row in rows], batch_first=True),
+                max_length=min(max(limits), self.max_tokens),
+                num_beams=config.num_beams,
+                early_stopping=config.num_beams > 1,
+                length_penalty=config.length_penalty if config.num_beams > 1 else None,
+            )
+        self.model.train(was_training)
+        # To its own limit each, not to the longest one's: what a sentence becomes must not depend on its neighbours.
+        # M2M-100's tokenizer does not know its language tokens for special ones, and would decode them as text.
+        start = len(self.decoder_prefix)
+        return [row[start:limit] for row, limit in zip(output.tolist(), limits, strict=True)]
 
     def save(self, directory: Path) -> None:
         """Write model and tokenizer so that `AutoModelForSeq2SeqLM.from_pretrained` and this module load them."""
@@ -90,6 +86,11 @@ def load_translator(config: ModelConfig, decoding: DecodingConfig | None = None)
     Raises `ModelError`: no such model, no network, a kind or language that is not supported, weights missing.
     """
     path = check_model_name(config.name)
+    if is_converted(path):
+        raise ModelError(
+            f"{config.name}: a CTranslate2 model, which `mt translate` and `mt evaluate` take and nothing else can "
+            "use; name the model that it was made from"
+        )
     # A directory has no revision, and hub models are cached by it.
     revision = None if Path(path).is_dir() else config.revision
     model_config, tokenizer = _load_config_and_tokenizer(config.name, path, revision)
@@ -113,7 +114,9 @@ def load_translator(config: ModelConfig, decoding: DecodingConfig | None = None)
     _freeze_fixed_positions(model)
     model.generation_config = generation_config(model, languages, decoding or DecodingConfig())
     commit = None if revision is None else getattr(model_config, "_commit_hash", None) or revision
-    return Translator(model, tokenizer, languages, config.name, path, commit)
+    return Translator(
+        model=model, tokenizer=tokenizer, languages=languages, name=config.name, location=path, revision=commit
+    )
 
 
 def _weights_of(name: str, path: str, revision: str | None) -> tuple[str, str | None, Path | None]:
@@ -195,6 +198,11 @@ def check_model_name(name: str) -> str:
     if name.startswith((".", "/", "~")) or name.count("/") != 1 or path.exists():
         raise ModelError(f"{name}: no such model directory; check the path (seen from {Path.cwd()})")
     return name
+
+
+def is_converted(path: str | Path) -> bool:
+    """Whether `path` is a directory with a CTranslate2 model."""
+    return (Path(path) / "model.bin").is_file()
 
 
 def _load_config_and_tokenizer(name: str, path: str, revision: str | None) -> tuple[Any, Any]:

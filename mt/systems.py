@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from mt.config import DecodingConfig, ModelConfig
+from mt.converted import check_converted, load_converted
 from mt.data.formats.lines import read_lines
 from mt.decoding import translate
 from mt.errors import DataError, RunError
 from mt.evaluation.metrics import check_lengths
 from mt.evaluation.test_set import TestSet
-from mt.model import check_model_name, load_translator
+from mt.model import check_model_name, is_converted, load_translator
 from mt.runs import RunDirectory
 from mt.text import normalise
+from mt.translation_cache import CacheKey, cache_key, keep_translations, read_translations
+from mt.translator import AnyTranslator
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,8 +60,8 @@ def parse_systems(arguments: Sequence[str]) -> list[System]:
         system = System(label or _default_label(path), path)
         if system.run and not (system.run.model / "config.json").is_file():
             raise RunError(f"{path}: the run has no model yet; let it finish by train.py with --resume")
-        if not system.is_text:
-            check_model_name(system.model)
+        if not system.is_text and is_converted(check_model_name(system.model)):
+            check_converted(system.model)
         systems.append(system)
     for system in systems:
         namesakes = [other.path for other in systems if other.label == system.label]
@@ -71,20 +79,49 @@ def _default_label(path: str) -> str:
     return name or path
 
 
-def hypotheses_of(
-    system: System, test_sets: Sequence[TestSet], model: ModelConfig, decoding: DecodingConfig
-) -> dict[str, list[str]]:
-    """The system's translations by test set: read if it is a text file, else decoded.
+def open_translator(model: ModelConfig, decoding: DecodingConfig) -> AnyTranslator:
+    """Load what `model` names, be it a model of transformers or of CTranslate2. Raises `ModelError`."""
+    if is_converted(model.name):
+        return load_converted(model)
+    translator = load_translator(model, decoding)
+    translator.model.to("cuda" if torch.cuda.is_available() else "cpu")
+    return translator
 
-    `model` gives languages and revision. A text file must have one line a sentence of every test set.
+
+def hypotheses_of(
+    system: System,
+    test_sets: Sequence[TestSet],
+    model: ModelConfig,
+    decoding: DecodingConfig,
+    *,
+    use_cache: bool = True,
+) -> dict[str, list[str]]:
+    """The system's translations by test set: read if it is a text file, else decoded, unless they were before.
+
+    `model` gives languages and revision. A text file must have one line a sentence of every test set. Translations
+    are taken from the cache, and kept there, with `use_cache`; the model is loaded only if some are not there.
     """
     if system.is_text:
         return hypotheses_of_text(system, test_sets)
-    translator = load_translator(model.with_name(system.model), decoding)
-    return {
-        test_set.name: translate(translator, test_set.sources, decoding, f"{system.label} on {test_set.name}")
-        for test_set in test_sets
-    }
+    options, translator = model.with_name(system.model), None
+    translations = {}
+    for test_set in test_sets:
+        key = cache_key(options, decoding, test_set.sources) if use_cache else None
+        kept = _kept(system, test_set, key)
+        if kept is None:
+            translator = translator or open_translator(options, decoding)
+            kept = translate(translator, test_set.sources, decoding, f"{system.label} on {test_set.name}")
+            if key is not None:
+                keep_translations(key, kept)
+        translations[test_set.name] = kept
+    return translations
+
+
+def _kept(system: System, test_set: TestSet, key: CacheKey | None) -> list[str] | None:
+    lines = None if key is None else read_translations(key, len(test_set.sources))
+    if lines is not None:
+        logger.info("%s on %s: translated before, taken from the cache", system.label, test_set.name)
+    return lines
 
 
 def hypotheses_of_text(system: System, test_sets: Sequence[TestSet]) -> dict[str, list[str]]:
@@ -105,7 +142,7 @@ def translate_file(model: ModelConfig, decoding: DecodingConfig, file: str) -> l
         raise DataError(f"{file}: no such text file (seen from {Path.cwd()})")
     sources = [normalise(line) for line in lines]
     wanted = [index for index, source in enumerate(sources) if source]
-    hypotheses = translate(load_translator(model, decoding), [sources[i] for i in wanted], decoding, "translate")
+    hypotheses = translate(open_translator(model, decoding), [sources[i] for i in wanted], decoding, "translate")
     translations = [""] * len(lines)
     for index, hypothesis in zip(wanted, hypotheses, strict=True):
         translations[index] = hypothesis

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from mt.config import CorpusConfig, DecodingConfig
+from mt.config import CorpusConfig, DecodingConfig, ModelConfig
 from mt.data.readers import read_corpus
 from mt.decoding import translate
-from mt.model import Translator
+from mt.model import Translator, load_translator
 from tests.conftest import STARTER
 
 
@@ -33,7 +33,8 @@ def test_batches_change_nothing(beams: int, marian: Translator):
 
 
 def test_order_is_kept(marian: Translator, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("mt.decoding._generate", lambda translator, ids, config: [str(len(row)) for row in ids])
+    monkeypatch.setattr(Translator, "search", lambda self, sources, limits, config: sources)
+    monkeypatch.setattr(Translator, "decode", lambda self, rows: [str(len(row)) for row in rows])
     texts = sources(30)
     expected = [str(len(ids)) for ids in marian.encode_sources(texts)]
     assert translate(marian, texts, DecodingConfig(batch_tokens=200)) == expected
@@ -71,10 +72,18 @@ def test_hypotheses_stop_at_the_ratio(marian: Translator):
     assert monitor[0] <= -(-len(ids) // 2) + 10
 
 
+def test_language_token_is_not_in_the_text(m2m_directory: Path):
+    """M2M-100's tokenizer does not skip it."""
+    translator = load_translator(ModelConfig(name=str(m2m_directory)))
+    token = translator.tokenizer.convert_ids_to_tokens(translator.languages.forced_bos_token_id)
+    assert token == "__ar__"
+    hypothesis = translate(translator, ["The war"], DecodingConfig(num_beams=1))[0]
+    assert hypothesis
+    assert not hypothesis.startswith((token, ">>ara<<"))  # the latter has the id of the start token here
+
+
 def test_embedded_model_writes_arabic():
-    from mt.config import ModelConfig
     from mt.doctor import SENTENCES
-    from mt.model import load_translator
     from mt.text import arabic_share
 
     translator = load_translator(ModelConfig(name="tiny-en-ar"))

@@ -1,0 +1,197 @@
+"""COMET from an environment of its own: here a venv with a fake `comet`, run by this Python."""
+
+import json
+import logging
+import re
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mt import cli
+from mt.errors import RunError
+from mt.evaluation import comet_setup
+from mt.evaluation.comet import CometFailure, CometSetup, comet_root, comet_scores, read_setup
+from mt.evaluation.comet_setup import set_up_comet
+
+# The score of a sample is the share of the reference's length.
+FAKE = """
+import os, sys
+assert not any("mt-conflict" in path or path.endswith("mt/evaluation") for path in sys.path)
+
+class _Prediction:
+    def __init__(self, scores): self.scores = scores
+
+class _Model:
+    def predict(self, samples, batch_size, gpus, progress_bar):
+        print("Lightning greets from stdout")
+        {behaviour}
+        return _Prediction([len(s["mt"]) / len(s["ref"]) for s in samples])
+
+def download_model(name):
+    if name != "Unbabel/fake":
+        raise KeyError(f"Model '{{name}}' not supported by COMET.")
+    return "/hub/models--Unbabel--fake/snapshots/0123456789abcdef/checkpoints/model.ckpt"
+
+def load_from_checkpoint(checkpoint):
+    assert checkpoint.endswith("model.ckpt")
+    return _Model()
+"""
+
+
+def make_environment(root: Path, behaviour: str = "pass") -> Path:
+    """What `venv` and `pip` would leave: a Python, a comet, its torch, and what says its version."""
+    packages = root / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+    for name in ("comet", "torch", "unbabel_comet-2.2.7.dist-info"):
+        (packages / name).mkdir(parents=True)
+    (packages / "comet" / "__init__.py").write_text(FAKE.format(behaviour=behaviour))
+    (packages / "torch" / "__init__.py").write_text("class cuda:\n    is_available = staticmethod(lambda: False)\n")
+    (packages / "unbabel_comet-2.2.7.dist-info" / "METADATA").write_text("Name: unbabel-comet\nVersion: 2.2.7\n")
+    (root / "bin").mkdir()
+    base = Path(sys._base_executable)  # type: ignore[attr-defined]
+    (root / "bin" / "python").symlink_to(base)
+    (root / "pyvenv.cfg").write_text(f"home = {base.parent}\ninclude-system-site-packages = false\n")
+    return root
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+
+def make_setup(behaviour: str = "pass") -> None:
+    make_environment(comet_root(), behaviour)
+    facts = {"model": "Unbabel/fake", "version": "0123456789", "comet": "2.2.7", "checkpoint": "/hub/model.ckpt"}
+    (comet_root() / "comet.json").write_text(json.dumps(facts))
+
+
+def beside_the_setup() -> list[str]:
+    return [path.name for path in comet_root().parent.iterdir()]
+
+
+HYPOTHESES = {"base": ["abcd", "ab"], "tuned": ["a", "abcdefgh"]}
+
+
+def scores(timeout_seconds: float | None = None) -> dict[str, list[float]] | None:
+    result = comet_scores(["The war.", "Peace."], HYPOTHESES, ["الحر", "سلام"], timeout_seconds)
+    return None if result is None else result.segments
+
+
+def test_scores_by_system_and_segment():
+    make_setup()
+    result = comet_scores(["The war.", "Peace."], HYPOTHESES, ["الحر", "سلام"])
+    assert result is not None
+    assert result.segments == {"base": [1.0, 0.5], "tuned": [0.25, 2.0]}
+    assert result.score("base") == 0.75
+    assert result.signature == "COMET|model:Unbabel/fake|version:0123456789|comet:2.2.7"
+
+
+def test_not_set_up_is_nothing_to_speak_of(caplog: pytest.LogCaptureFixture):
+    with caplog.at_level(logging.DEBUG, logger="mt"):
+        assert scores() is None
+    assert [record.levelname for record in caplog.records] == ["DEBUG"]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "message"),
+    [
+        ("raise RuntimeError('out of memory')", "no COMET scores (RuntimeError: out of memory); mt comet-setup"),
+        ("os._exit(7)", "(it ended with status 7)"),
+        ("return _Prediction([0.5])", "(1 scores for 4 segments, or some are not finite)"),
+        ("return _Prediction([float('nan')] * 4)", "(4 scores for 4 segments, or some are not finite)"),
+        ("sys.exit(0)", "(its answer cannot be read: "),
+    ],
+)
+def test_failure_is_one_warning(behaviour: str, message: str, caplog: pytest.LogCaptureFixture):
+    make_setup(behaviour)
+    assert scores() is None
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert message in caplog.text
+
+
+def test_timeout_stops_all_that_was_started(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    pid = tmp_path / "pid"
+    child = f"import subprocess; c = subprocess.Popen(['sleep', '60']); open({str(pid)!r}, 'w').write(str(c.pid))"
+    make_setup(f"{child}; c.wait()")
+    started = time.monotonic()
+    assert scores(timeout_seconds=2) is None
+    assert time.monotonic() - started < 20
+    assert "(not done after 2 seconds)" in caplog.text
+    status = Path(f"/proc/{pid.read_text()}/stat")
+    assert not status.exists() or status.read_text().split(")")[1].split()[0] == "Z"
+
+
+def test_vanished_environment_is_a_warning(caplog: pytest.LogCaptureFixture):
+    make_setup()
+    (comet_root() / "bin" / "python").unlink()
+    assert scores() is None
+    assert "cannot be run: No such file" in caplog.text
+
+
+def test_damaged_setup_is_a_warning(caplog: pytest.LogCaptureFixture):
+    make_setup()
+    (comet_root() / "comet.json").write_text("{}")
+    assert scores() is None
+    assert "mt comet-setup --overwrite makes it anew" in caplog.text
+
+
+@pytest.fixture
+def fake_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comet_setup, "_install", make_environment)
+
+
+def mt(monkeypatch: pytest.MonkeyPatch, *argv: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["mt", *argv])
+    return cli.main()
+
+
+@pytest.mark.usefixtures("fake_install")
+def test_setup_then_scores(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    assert mt(monkeypatch, "comet-setup", "--model", "Unbabel/fake") == 0
+    assert "COMET|model:Unbabel/fake|version:0123456789|comet:2.2.7" in capsys.readouterr().out
+    checkpoint = "/hub/models--Unbabel--fake/snapshots/0123456789abcdef/checkpoints/model.ckpt"
+    assert read_setup() == CometSetup("Unbabel/fake", "0123456789", "2.2.7", checkpoint)
+    assert scores() == {"base": [1.0, 0.5], "tuned": [0.25, 2.0]}
+    assert mt(monkeypatch, "comet-setup", "--model", "Unbabel/fake") == 1
+    assert re.search("COMET is set up, with Unbabel/fake; .* --overwrite", capsys.readouterr().err)
+    assert mt(monkeypatch, "comet-setup", "--model", "Unbabel/fake", "--overwrite") == 0
+    assert scores() is not None
+    assert beside_the_setup() == ["comet"]
+
+
+@pytest.mark.usefixtures("fake_install")
+def test_failed_setup_leaves_what_was_there(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    assert mt(monkeypatch, "comet-setup", "--model", "Unbabel/none") == 1
+    error = capsys.readouterr().err
+    assert "the model Unbabel/none cannot be fetched or does not run (KeyError: " in error
+    assert error.count("\n") == 1
+    assert not beside_the_setup()
+    set_up_comet("Unbabel/fake")
+    with pytest.raises(RunError):
+        set_up_comet("Unbabel/none", overwrite=True)
+    assert scores() is not None
+    assert beside_the_setup() == ["comet"]
+
+
+def test_failed_installation_is_one_sentence(monkeypatch: pytest.MonkeyPatch):
+    commands: list[str] = []
+
+    def run(command: list[str], *_: object) -> None:
+        commands.append(" ".join(command))
+        if "pip" in command:
+            raise CometFailure("ERROR: No matching distribution found for unbabel-comet==2.2.7")
+
+    monkeypatch.setattr(comet_setup, "run_quietly", run)
+    with pytest.raises(RunError, match=r"unbabel-comet 2\.2\.7 cannot be installed \(ERROR: No matching .*network"):
+        set_up_comet("Unbabel/fake")
+    assert "-m venv" in commands[0]
+    assert re.search(r"-m pip install --quiet unbabel-comet==2\.2\.7 torch==[\d.]+ setuptools<81$", commands[1])
+    assert not beside_the_setup()
+
+
+def test_unwritable_cache_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(RunError, match=r"cannot be written .* set XDG_CACHE_HOME elsewhere"):
+        set_up_comet("Unbabel/fake")

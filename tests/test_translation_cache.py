@@ -1,0 +1,209 @@
+"""What was translated before is not translated again, unless anything that matters has changed."""
+
+import json
+import logging
+import os
+import shutil
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from mt import systems, translation_cache
+from mt.arguments import parse_evaluate
+from mt.config import DecodingConfig, ModelConfig
+from mt.evaluation.test_set import TestSet
+from mt.systems import System, hypotheses_of
+from mt.translation_cache import cache_key, cache_root, keep_translations, model_identity, read_translations
+
+GREEDY = DecodingConfig(num_beams=1)
+SOURCES = ["The war.", "The city fell.", "Two people."]
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def model(marian_directory: Path, tmp_path: Path) -> Path:
+    """A model to change."""
+    return shutil.copytree(marian_directory, tmp_path / "model")
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The sources of every decoding, which here is writing backwards."""
+    calls: list[list[str]] = []
+
+    def translate(translator: object, sources: list[str], config: DecodingConfig, progress: str) -> list[str]:
+        calls.append(list(sources))
+        return [source[::-1] for source in sources]
+
+    monkeypatch.setattr(systems, "translate", translate)
+    monkeypatch.setattr(systems, "open_translator", lambda model, decoding: object())
+    return calls
+
+
+def translations(
+    model: Path,
+    sources: list[str] = SOURCES,
+    decoding: DecodingConfig = GREEDY,
+    options: ModelConfig | None = None,
+    use_cache: bool = True,
+) -> list[str]:
+    test_set = TestSet("news", sources, sources)
+    system = System("mine", str(model))
+    return hypotheses_of(system, [test_set], options or ModelConfig(), decoding, use_cache=use_cache)["news"]
+
+
+def test_second_time_the_model_is_not_even_loaded(
+    model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    first = translations(model)
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("loaded")
+
+    monkeypatch.setattr(systems, "open_translator", refuse)
+    with caplog.at_level(logging.INFO):
+        assert translations(model) == first
+    assert caplog.messages == ["mine on news: translated before, taken from the cache"]
+    # Elsewhere, it is the same model.
+    assert translations(model.rename(model.with_name("moved"))) == first
+
+
+def test_only_the_new_test_set_is_translated(model: Path, decoded: list[list[str]]):
+    translations(model)
+    old, new = TestSet("old", SOURCES, SOURCES), TestSet("new", ["Peace."], ["Peace."])
+    found = hypotheses_of(System("mine", str(model)), [old, new], ModelConfig(), GREEDY)
+    assert found == {"old": [source[::-1] for source in SOURCES], "new": [".ecaeP"]}
+    assert decoded == [SOURCES, ["Peace."]]
+
+
+def test_whatever_changes_the_translations_translates_again(model: Path, decoded: list[list[str]]):
+    translations(model)
+    translations(model, decoding=replace(GREEDY, num_beams=2))
+    translations(model, decoding=replace(GREEDY, tag="<news>"))
+    translations(model, sources=[*SOURCES[:2], "Two persons."])
+    translations(model, sources=SOURCES[::-1])
+    translations(model, options=ModelConfig(target_language="ara"))
+    assert len(decoded) == 6
+    weights = load_file(model / "model.safetensors")
+    weights["model.shared.weight"][5, 5] += 1e-3
+    save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
+    translations(model)
+    assert len(decoded) == 7
+    settings = json.loads((model / "generation_config.json").read_text())
+    (model / "generation_config.json").write_text(json.dumps(settings | {"num_beams": 9}))
+    translations(model)
+    assert len(decoded) == 8
+    (model / "README.md").write_text("A card.")
+    (model / "optimizer.pt").write_text("State of training.")
+    translations(model)
+    assert len(decoded) == 8
+
+
+def test_other_versions_translate_again(model: Path, decoded: list[list[str]], monkeypatch: pytest.MonkeyPatch):
+    translations(model)
+    monkeypatch.setattr(translation_cache, "version", lambda package: "2.14.0")
+    translations(model)
+    monkeypatch.setattr(translation_cache, "version", lambda package: "2.14.1+cpu")
+    translations(model)
+    monkeypatch.setattr(translation_cache, "_FORMAT", 99)
+    translations(model)
+    assert len(decoded) == 3
+
+
+def test_no_cache(model: Path, decoded: list[list[str]]):
+    assert parse_evaluate(["a", "--no_cache"], "evaluate.py").no_cache
+    assert not parse_evaluate(["a"], "evaluate.py").no_cache
+    translations(model, use_cache=False)
+    translations(model)
+    translations(model, use_cache=False)
+    assert len(decoded) == 3
+
+
+@pytest.mark.parametrize("spoil", [lambda text: text[: len(text) // 2], lambda text: text.replace("raw", "war"), str])
+def test_damaged_file_is_translated_anew(
+    spoil: object, model: Path, decoded: list[list[str]], caplog: pytest.LogCaptureFixture
+):
+    first = translations(model)
+    [file] = cache_root().glob("*.json")
+    text = file.read_text(encoding="utf-8")
+    file.write_text("[]" if spoil is str else spoil(text), encoding="utf-8")  # type: ignore[operator]
+    assert translations(model) == first
+    assert len(decoded) == 2
+    assert "translating anew" in caplog.text
+    assert translations(model) == first
+    assert len(decoded) == 2
+
+
+def test_short_file_is_translated_anew(model: Path, caplog: pytest.LogCaptureFixture):
+    key = cache_key(ModelConfig(name=str(model)), GREEDY, SOURCES)
+    assert key is not None
+    keep_translations(key, ["a", "b"])
+    assert read_translations(key, 2) == ["a", "b"]
+    assert read_translations(key, 3) is None
+    assert "are damaged; translating anew" in caplog.text
+
+
+def test_unwritable_cache_is_a_warning(
+    model: Path, tmp_path: Path, decoded: list[list[str]], caplog: pytest.LogCaptureFixture
+):
+    (tmp_path / "cache").write_text("a file")
+    assert translations(model) == [source[::-1] for source in SOURCES]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "translations cannot be kept there" in caplog.text
+
+
+def test_two_at_once_leave_one_whole_file(model: Path):
+    key = cache_key(ModelConfig(name=str(model)), GREEDY, SOURCES)
+    assert key is not None
+    lines = ["كلمة " * 1000] * 3
+    writers = [threading.Thread(target=keep_translations, args=(key, lines)) for _ in range(8)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert [file.name for file in cache_root().iterdir()] == [key.name]
+    assert read_translations(key, 3) == lines
+
+
+def test_large_weights_are_hashed_once(model: Path, monkeypatch: pytest.MonkeyPatch):
+    hashed: list[str] = []
+    monkeypatch.setattr(translation_cache, "_REMEMBERED_BYTES", 1)
+    sha256_of = translation_cache.sha256_of
+    monkeypatch.setattr(translation_cache, "sha256_of", lambda file: hashed.append(file.name) or sha256_of(file))
+    identity = model_identity(str(model), "main")
+    assert model_identity(str(model), "main") == identity
+    assert sorted(hashed) == sorted(identity)
+    file = model / "model.safetensors"
+    os.utime(file, ns=(0, file.stat().st_mtime_ns + 1))
+    assert model_identity(str(model), "main") == identity
+    assert hashed[len(identity) :] == ["model.safetensors"]
+
+
+def test_lora_adapter_counts_with_its_base(model: Path, tmp_path: Path):
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(model)}))
+    (adapter / "config.json").write_text("{}")
+    before = model_identity(str(adapter), "main")
+    (model / "config.json").write_text("{}")
+    assert model_identity(str(adapter), "main") != before
+
+
+def test_hub_model_counts_by_its_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def cached_file(name: str, file: str, revision: str) -> str:
+        return f"/hub/models--{name.replace('/', '--')}/snapshots/{'a' if revision == 'main' else 'b'}1c0/{file}"
+
+    monkeypatch.setattr(translation_cache, "cached_file", cached_file)
+    assert model_identity("owner/name", "main") == {"hub": "owner/name", "commit": "a1c0"}
+    assert model_identity("owner/name", "v2") == {"hub": "owner/name", "commit": "b1c0"}
+
+
+def test_unreachable_hub_is_no_key():
+    assert cache_key(ModelConfig(name="someone/no-such-model"), GREEDY, SOURCES) is None
