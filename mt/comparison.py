@@ -15,8 +15,9 @@ from mt.config import CorpusConfig, DataConfig, DecodingConfig
 from mt.data.builder import read_test_set
 from mt.data.readers import check_corpus
 from mt.errors import DataError, RunError
+from mt.evaluation.comet import comet_scores
 from mt.evaluation.glossary import Glossary
-from mt.evaluation.metrics import METRICS, NORMALISED, SPBLEU, spbleu_model
+from mt.evaluation.metrics import COMET, METRICS, NORMALISED, SPBLEU, Measured, segment_metric, spbleu_model
 from mt.evaluation.rating_files import check_reviewers, read_ratings_file
 from mt.evaluation.ratings import read_ratings
 from mt.evaluation.report import render_markdown, render_report
@@ -93,9 +94,15 @@ def evaluate_all(
     """Everything that can be said of these hypotheses on this machine; what cannot stands in `notes`."""
     has_spbleu = spbleu_model().is_file()
     metrics = (*METRICS, *NORMALISED, *([SPBLEU] if has_spbleu else []))
-    word_counts = None if training is None else count_words(training["source"])
+    comet = {each.name: comet_metric(each, hypotheses[each.name]) for each in test_sets}
     evaluation = evaluate_hypotheses(
-        test_sets, hypotheses, resamples, metrics=metrics, glossary=glossary, word_counts=word_counts
+        test_sets,
+        hypotheses,
+        resamples,
+        metrics=metrics,
+        extra={name: [measured] for name, measured in comet.items() if measured},
+        glossary=glossary,
+        word_counts=None if training is None else count_words(training["source"]),
     )
     if not has_spbleu:
         evaluation.notes.append(
@@ -103,6 +110,12 @@ def evaluate_all(
             "when it is run with `--tokenize flores200` and has a network."
         )
     return evaluation
+
+
+def comet_metric(test_set: TestSet, hypotheses: Mapping[str, Sequence[str]]) -> Measured | None:
+    """COMET's scores, where `mt comet-setup` was run and they can be had."""
+    result = comet_scores(test_set.sources, hypotheses, test_set.references)
+    return None if result is None else segment_metric(COMET, result.signature, result.segments)
 
 
 def read_glossary(path: str | None) -> Glossary:

@@ -1,0 +1,141 @@
+"""`evaluate.py` as it is typed: what it writes, what it refuses, and how it exits."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mt import cli
+from mt.evaluation.review import hypothesis_hash
+from tests.test_comet import make_setup
+
+SOURCES = ["The city fell in 2014.", "Troops left Raqqa.", "He did not say why.", "It ended.", "Aid arrived.", "No."]
+REFERENCES = [
+    "سقطت المدينة عام 2014.",
+    "غادرت القوات الرقة.",
+    "لم يقل السبب.",
+    "انتهى الأمر.",
+    "وصلت المساعدات.",
+    "لا.",
+]
+TUNED = ["سقطت المدينة عام 2014.", "غادرت القوات الرقة.", "لم يقل لماذا.", "انتهى.", "وصلت مساعدات.", "لا."]
+BASE = ["سقطت.", "غادرت القوات حلب.", "قال السبب.", "انتهى", "المساعدات", "نعم."]
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two systems' translations and two test sets, 36 sentences each."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name, lines in (("base", BASE), ("tuned", TUNED), ("short", TUNED[:5])):
+        (tmp_path / f"{name}.txt").write_text("".join(f"{line}\n" for line in lines * 6), encoding="utf-8")
+    pairs = "".join(f"{source}\t{target}\n" for source, target in zip(SOURCES, REFERENCES, strict=True))
+    for name, content in (("news", pairs * 6), ("flores", pairs * 6), ("few", pairs)):
+        (tmp_path / f"{name}.tsv").write_text(content, encoding="utf-8")
+    return tmp_path
+
+
+def evaluate(monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["evaluate.py", *options, "--resamples", "200", "--output_dir", "out"])
+    return cli.evaluate_main()
+
+
+def scores() -> Any:
+    return json.loads(Path("out/scores.json").read_text(encoding="utf-8"))
+
+
+def test_everything_is_written(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    options = ["base.txt", "tuned.txt", "--test_set", "news=news.tsv", "--general", "flores=flores.tsv"]
+    assert evaluate(monkeypatch, *options) == 0
+    printed = capsys.readouterr().out
+    content = scores()
+    assert content["general_test_sets"] == ["flores"]
+    advice = "Take tuned: on news it is better than every other system, and no loss shows on general text."
+    assert content["advice"] == advice
+    assert advice in printed
+    assert content["verdicts"][0]["text"] in printed
+    assert any(note.startswith("spBLEU is left out: its SentencePiece model is not at ") for note in content["notes"])
+    failed = {(f["system"], f["check"], f["sentence"]) for f in content["fidelity_failures"] if f["test_set"] == "news"}
+    assert {("base", "names", 2), ("base", "numbers", 1), ("base", "negation", 3)} <= failed
+    assert not any(system in ("tuned", "reference") for system, _, _ in failed)
+    assert Path("out/report.md").read_text(encoding="utf-8").startswith("# Comparison of base, tuned\nTake tuned")
+    html = Path("out/report.html").read_text(encoding="utf-8")
+    assert "What is learnt on news, and what is forgotten on flores" in html
+    assert Path("out/translations/news/tuned.txt").read_text(encoding="utf-8").splitlines()[1] == TUNED[1]
+
+
+def test_gate(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    options = ["--test_set", "news=news.tsv", "--fail_if_worse"]
+    assert evaluate(monkeypatch, "tuned.txt", "base.txt", *options, "chrF") == 3
+    assert "evaluate.py: On news, base is " in capsys.readouterr().err
+    assert evaluate(monkeypatch, "base.txt", "tuned.txt", *options, "TER", "--overwrite") == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--test_set", "few=few.tsv"], "base: 36 translations for the 6 sentences of test set `few`"),
+        (
+            ["short.txt", "--test_set", "news=news.tsv"],
+            "short: 30 translations for the 36 sentences of test set `news`",
+        ),
+        (["--test_set", "news=news.tsv", "--glossary", "none.tsv"], "none.tsv: no such glossary"),
+        (["--test_set", "news=news.tsv", "--glossary", "news.tsv"], "news.tsv:1: expected 3 tab-separated columns"),
+        (["--test_set", "news=news.tsv", "--general", "flores=none.tsv"], "none.tsv: no such file"),
+        (["--test_set", "news=news.tsv", "--ratings", "none.json"], "none.json: no such file"),
+    ],
+)
+def test_refused_before_anything_slow(
+    options: list[str], message: str, files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    # A model that would take long to load must not be reached.
+    monkeypatch.setattr("mt.systems.open_translator", lambda *_: pytest.fail("a model was loaded"))
+    assert evaluate(monkeypatch, "base.txt", "slow=tiny-en-ar", *options) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"evaluate.py: {message}"), error
+    assert error.count("\n") == 1
+
+
+def test_gate_needs_enough_sentences(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    (files / "few.txt").write_text("لا\n" * 6, encoding="utf-8")
+    assert evaluate(monkeypatch, "few.txt", "--test_set", "few=few.tsv", "--fail_if_worse", "chrF") == 1
+    assert "--fail_if_worse needs at least 30 sentences in a test set, and `few` has 6" in capsys.readouterr().err
+
+
+def test_names_of_test_sets_differ(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    options = ["base.txt", "--test_set", "news=news.tsv", "--general", "news=flores.tsv"]
+    assert evaluate(monkeypatch, *options) == 2
+    assert "--general news has the name of a --test_set" in capsys.readouterr().err
+
+
+def test_comet_where_it_is_set_up(files: Path, monkeypatch: pytest.MonkeyPatch):
+    make_setup()
+    assert evaluate(monkeypatch, "base.txt", "tuned.txt", "--test_set", "news=news.tsv") == 0
+    found = {s["system"]: s for s in scores()["scores"] if s["metric"] == "COMET"}
+    # The fake one's score is the hypothesis's length over the reference's.
+    ratios = [len(ours) / len(theirs) for ours, theirs in zip(BASE, REFERENCES, strict=True)]
+    assert found["base"]["score"] == pytest.approx(sum(ratios) / 6)
+    assert found["base"]["signature"].startswith("COMET|model:Unbabel/fake|")
+    assert found["base"]["ci_low"] < found["base"]["score"] < found["base"]["ci_high"]
+    assert {c["method"] for c in scores()["comparisons"] if c["metric"] == "COMET"} == {
+        "paired bootstrap",
+        "paired approximate randomization",
+    }
+
+
+def test_ratings_in_the_report(files: Path, monkeypatch: pytest.MonkeyPatch):
+    items = [
+        {"sentence": i, "left": hypothesis_hash(TUNED[i]), "right": hypothesis_hash(BASE[i]), "choice": choice,
+         "comment": "", "saw_reference": False}
+        for i, choice in ((0, "left"), (1, "left"), (2, "right"), (4, "both_bad"))
+    ]  # fmt: skip
+    ratings = {"format": "mt-ratings-1", "reviewer": "Amal", "test_set": "news", "page": "0" * 64, "items": items}
+    Path("amal.json").write_text(json.dumps(ratings), encoding="utf-8")
+    options = ["base.txt", "tuned.txt", "--test_set", "news=news.tsv", "--ratings", "amal.json"]
+    assert evaluate(monkeypatch, *options) == 0
+    (preference,) = scores()["preferences"]
+    assert (preference["system_wins"], preference["baseline_wins"], preference["both_bad"]) == (2, 1, 1)
+    assert preference["rate"] == pytest.approx(2 / 3)
+    assert "Blind ratings of pairs of translations" in Path("out/report.html").read_text(encoding="utf-8")
