@@ -79,12 +79,12 @@ def test_gate(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         (["--test_set", "few=few.tsv"], "base: 36 translations for the 6 sentences of test set `few`"),
         (
             ["short.txt", "--test_set", "news=news.tsv"],
-            "short: 30 translations for the 36 sentences of test set `news`",
+            "short: 30 translations for the 36 sentences",
         ),
         (["--test_set", "news=news.tsv", "--glossary", "none.tsv"], "none.tsv: no such glossary"),
         (["--test_set", "news=news.tsv", "--glossary", "news.tsv"], "news.tsv:1: expected 3 tab-separated columns"),
-        (["--test_set", "news=news.tsv", "--general", "flores=none.tsv"], "none.tsv: no such file"),
-        (["--test_set", "news=news.tsv", "--ratings", "none.json"], "none.json: no such file"),
+        (["--test_set", "news=news.tsv", "--general", "flores=none.tsv"], "none.tsv: corpus `flores` does not exist"),
+        (["--test_set", "news=news.tsv", "--ratings", "none.json"], "none.json: cannot be read"),
     ],
 )
 def test_refused_before_anything_slow(
