@@ -188,6 +188,8 @@ def write_evaluation(
     """Write `scores.json`, `report.html`, which shows `data` where there is a data card, and `report.md`."""
     write_json(output.scores, as_json(evaluation, verdicts(evaluation), advice(evaluation)))
     search = "greedy" if decoding.num_beams == 1 else f"beam {decoding.num_beams}"
+    if decoding.no_repeat_ngram_size:
+        search += f", no {decoding.no_repeat_ngram_size} tokens in a row twice"
     settings = f"{search}, at most {decoding.max_length_ratio:g} target tokens a source token plus 10"
     facts = {**facts, "decoding": settings}
     write_text(output.report, render_report(title, evaluation, facts, data, glossary))

@@ -84,6 +84,7 @@ class ConvertedTranslator(AnyTranslator):
             target_prefix=[prefix] * len(sources) if prefix else None,
             beam_size=config.num_beams,
             length_penalty=config.length_penalty,
+            no_repeat_ngram_size=config.no_repeat_ngram_size,
             max_decoding_length=limit - 1,
             min_decoding_length=0,  # an empty hypothesis is allowed, as in transformers
             max_input_length=0,

@@ -67,6 +67,7 @@ class Translator(AnyTranslator):
                 num_beams=config.num_beams,
                 early_stopping=config.num_beams > 1,
                 length_penalty=config.length_penalty if config.num_beams > 1 else None,
+                no_repeat_ngram_size=config.no_repeat_ngram_size,
             )
         self.model.train(was_training)
         # To its own limit each, not to the longest one's: what a sentence becomes must not depend on its neighbours.

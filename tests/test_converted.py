@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,8 @@ def test_greedy_tokens_are_those_of_transformers(family: str, tmp_path: Path, re
     assert other.max_tokens == translator.max_tokens == 512
     expected = without_end(translator, translator.search(encoded, limits, GREEDY))
     found = other.search(encoded, limits, GREEDY)
+    unlike = replace(GREEDY, no_repeat_ngram_size=2)
+    assert without_end(translator, translator.search(encoded, limits, unlike)) == other.search(encoded, limits, unlike)
     assert [row for row in expected if row], "the model writes nothing, so nothing is compared"
     assert found == expected
     assert translate(other, texts, GREEDY) == translate(translator, texts, GREEDY)

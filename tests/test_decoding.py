@@ -97,3 +97,15 @@ def test_embedded_model_is_small():
 
     size = sum(file.stat().st_size for file in Path(EMBEDDED_MODELS / "tiny-en-ar").iterdir())
     assert size <= 20 * 2**20
+
+
+def test_no_phrase_comes_twice(marian: Translator):
+    def repeated(size: int) -> int:
+        config = DecodingConfig(num_beams=1, no_repeat_ngram_size=size)
+        (ids,) = marian.search(marian.encode_sources(["The war in the city"]), [40], config)
+        pairs = list(zip(ids, ids[1:], strict=False))
+        return len(pairs) - len(set(pairs))
+
+    # An untrained model repeats itself.
+    assert repeated(0) > 10
+    assert repeated(2) == 0

@@ -39,6 +39,10 @@ class DecodingConfig:
     length_penalty: float = 1.0
     """Above 1 favours longer hypotheses."""
 
+    no_repeat_ngram_size: int = 0
+    """No phrase of so many tokens comes twice in a hypothesis; for small models, which loop. 0: no limit, as good
+    models and sentences that do repeat themselves need it."""
+
     max_length_ratio: float = 2.0
     """A hypothesis stops at this many target tokens per source token, plus 10."""
 
@@ -51,6 +55,8 @@ class DecodingConfig:
 
     def __post_init__(self) -> None:
         require_positive("decoding", self, ["num_beams", "length_penalty", "max_length_ratio", "batch_tokens"])
+        size = self.no_repeat_ngram_size
+        require(size == 0 or size >= 2, "decoding.no_repeat_ngram_size", "be 0 or at least 2", size)
 
 
 @dataclass(frozen=True, kw_only=True)
