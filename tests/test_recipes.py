@@ -1,0 +1,52 @@
+"""Every recipe runs as it stands, but for the model, a small one of the same class, and the number of updates."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from datasets import load_from_disk
+
+from mt import cli
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.slow
+
+FAMILIES = {
+    "conflict_news": "marian_directory",
+    "conflict_news_opus_mt": "marian_directory",
+    "conflict_news_lora": "marian_directory",
+    "conflict_news_mixed": "marian_directory",
+    "conflict_news_nllb": "nllb_directory",
+}
+
+
+def test_every_recipe_is_here():
+    assert {path.stem for path in (ROOT / "configs").glob("conflict_news*.yaml")} == set(FAMILIES)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_recipe_trains(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest):
+    general = tmp_path / "general.tsv"
+    lines = [
+        f"Birds number {n} sing in the tree {n} times\tتغرد الطيور رقم {n} على الشجرة {n} مرات\n" for n in range(200)
+    ]
+    general.write_text("".join(lines), encoding="utf-8")
+    options = ["--model.name", str(request.getfixturevalue(FAMILIES[name])), "--model.skip_doctor", "true"]
+    options += ["--training.max_updates", "2", "--training.eval_every_updates", "1", "--training.dev_sentences", "8"]
+    options += ["--training.tokens_per_update", "400", "--training.micro_batch_tokens", "400"]
+    options += ["--training.report_to", "[]", "--output_dir", str(tmp_path / "run"), "--evaluation.resamples", "100"]
+    options += ["--decoding.num_beams", "1", "--decoding.max_length_ratio", "0.05"]
+    if name == "conflict_news_mixed":
+        options += ["--data.corpora.general.path", str(general)]
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", ["train.py", f"configs/{name}.yaml", *options])
+    assert cli.train_main() == 0
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["updates"] == 2
+    assert (tmp_path / "run" / "model" / "config.json").is_file()
+    if name == "conflict_news_mixed":
+        assert "general" not in load_from_disk(str(tmp_path / "run" / "data"))["test"]["corpus"]
+        assert [tried["share"] for tried in manifest["tried_shares"]] == [0.25, 0.5, 0.75, 1.0]
+    if name == "conflict_news_nllb":
+        assert manifest["base_model"]["target_code"] == "arb_Arab"
