@@ -1,0 +1,197 @@
+"""What `evaluate.py` and `mt review` are told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jsonargparse import ArgumentParser
+
+from mt.arguments.parsing import NOT_FOR_DECODING, QuietParser, UsageError, parse_or_help
+from mt.config import CorpusConfig, DecodingConfig, ModelConfig
+from mt.errors import ConfigError
+
+# The names in mt.evaluation.metrics, which takes seconds to import.
+_METRICS = ("BLEU", "chrF", "chrF++", "TER")
+
+
+@dataclass(frozen=True)
+class EvaluateCommand:
+    """What `evaluate.py` was asked to do."""
+
+    systems: list[str]
+    test_sets: dict[str, CorpusConfig]
+    general: dict[str, CorpusConfig]
+    output_dir: str
+    overwrite: bool
+    fail_if_worse: str | None
+    resamples: int
+    glossary: str | None
+    ratings: list[str]
+    model: ModelConfig
+    decoding: DecodingConfig
+    no_cache: bool
+
+
+def evaluate_parser(prog: str) -> ArgumentParser:
+    """The parser behind `evaluate.py --help`."""
+    parser = QuietParser(
+        prog=prog,
+        usage="%(prog)s SYSTEM [SYSTEM ...] [--test_set NAME=FILE ...] [--output_dir DIR] [--section.key VALUE ...]",
+        description="Score systems on test sets and compare them with the first one, the baseline.",
+        exit_on_error=False,
+        default_meta=False,
+    )
+    parser.add_argument(
+        "systems",
+        nargs="+",
+        metavar="SYSTEM",
+        help="a run directory, a model directory (CTranslate2's, too), a hub name or a text file of translations; "
+        "label=SYSTEM names it",
+    )
+    _add_test_set(parser)
+    parser.add_argument(
+        "--general",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        type=str,
+        help="the same for general text: what is lost there is what a model has forgotten",
+    )
+    parser.add_argument("--output_dir", default="runs/evaluation", help="where scores, translations and report go")
+    parser.add_argument("--overwrite", action="store_true", help="replace what is in the output directory")
+    parser.add_argument(
+        "--fail_if_worse",
+        metavar="METRIC",
+        type=str | None,
+        default=None,
+        help="exit 3 if a system is significantly worse than the baseline: BLEU, chrF, chrF++ or TER",
+    )
+    parser.add_argument(
+        "--no_cache", action="store_true", help="translate anew what was translated before, and do not keep it"
+    )
+    parser.add_argument("--resamples", type=int, default=1000, help="bootstrap resamples behind intervals and p-values")
+    parser.add_argument(
+        "--glossary",
+        metavar="FILE",
+        type=str | None,
+        default=None,
+        help="terms for the fidelity checks: a table of english, arabic and kind; default: the one that comes along",
+    )
+    parser.add_argument(
+        "--ratings",
+        action="append",
+        default=[],
+        metavar="FILE",
+        type=str,
+        help="what a reviewer exported from the page of `mt review`; may be given several times",
+    )
+    parser.add_class_arguments(ModelConfig, "model", skip=NOT_FOR_DECODING)
+    parser.add_class_arguments(DecodingConfig, "decoding")
+    return parser
+
+
+def _add_test_set(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--test_set",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        type=str,
+        help="a corpus of sentence pairs to test on; without any, the test split of the runs",
+    )
+
+
+def parse_evaluate(argv: Sequence[str], prog: str) -> EvaluateCommand:
+    """The command in `argv`. Raises `UsageError` or `ConfigError`."""
+    parser = evaluate_parser(prog)
+    options = parse_or_help(parser, argv)
+    if options.fail_if_worse not in (None, *_METRICS):
+        raise UsageError(f"--fail_if_worse takes one of {', '.join(_METRICS)}, got {options.fail_if_worse}")
+    if options.resamples < 100:
+        raise ConfigError(f"--resamples must be at least 100, got {options.resamples}")
+    test_sets = _named_files("--test_set", options.test_set)
+    general = _named_files("--general", options.general)
+    for name in test_sets.keys() & general.keys():
+        raise UsageError(f"--general {name} has the name of a --test_set; names must differ")
+    return EvaluateCommand(
+        options.systems,
+        test_sets,
+        general,
+        options.output_dir,
+        options.overwrite,
+        options.fail_if_worse,
+        options.resamples,
+        options.glossary,
+        options.ratings,
+        ModelConfig(**vars(options.model)),
+        DecodingConfig(**vars(options.decoding)),
+        options.no_cache,
+    )
+
+
+@dataclass(frozen=True)
+class ReviewCommand:
+    """What `mt review` was asked to do."""
+
+    systems: list[str]
+    """Two of them."""
+    test_sets: dict[str, CorpusConfig]
+    """At most one."""
+    sentences: int
+    output: str
+    overwrite: bool
+    seed: int
+    model: ModelConfig
+    decoding: DecodingConfig
+
+
+def review_parser(prog: str) -> ArgumentParser:
+    """The parser behind `mt review --help`."""
+    usage = "%(prog)s A B [--test_set NAME=FILE] [--sentences N] [--output FILE] [--section.key VALUE ...]"
+    description = "Write a page on which a person compares two systems' translations without knowing which is which."
+    parser = QuietParser(prog=prog, usage=usage, description=description, exit_on_error=False, default_meta=False)
+    for name in ("A", "B"):
+        parser.add_argument(
+            name, metavar=name, type=str, help="a system, as `mt evaluate` takes it; label=SYSTEM names it"
+        )
+    _add_test_set(parser)
+    parser.add_argument("--sentences", type=int, default=100, help="how many sentences the page holds at most")
+    parser.add_argument("--output", default="review.html", metavar="FILE", type=str, help="the page to write")
+    parser.add_argument("--overwrite", action="store_true", help="replace the page that is there")
+    parser.add_argument("--seed", type=int, default=1, help="another seed draws other sentences and sides")
+    parser.add_class_arguments(ModelConfig, "model", skip=NOT_FOR_DECODING)
+    parser.add_class_arguments(DecodingConfig, "decoding")
+    return parser
+
+
+def parse_review(argv: Sequence[str], prog: str) -> ReviewCommand:
+    """The command in `argv`. Raises `UsageError` or `ConfigError`."""
+    options = parse_or_help(review_parser(prog), argv)
+    if options.sentences < 1:
+        raise ConfigError(f"--sentences must be at least 1, got {options.sentences}")
+    test_sets = _named_files("--test_set", options.test_set)
+    if len(test_sets) > 1:
+        raise UsageError(f"a page holds one test set, got {', '.join(test_sets)}; make a page of each by --output FILE")
+    return ReviewCommand(
+        [options.A, options.B],
+        test_sets,
+        options.sentences,
+        options.output,
+        options.overwrite,
+        options.seed,
+        ModelConfig(**vars(options.model)),
+        DecodingConfig(**vars(options.decoding)),
+    )
+
+
+def _named_files(option: str, arguments: Sequence[str]) -> dict[str, CorpusConfig]:
+    found: dict[str, CorpusConfig] = {}
+    for argument in arguments:
+        name, separator, path = argument.partition("=")
+        if not (name and separator and path) or "/" in name:
+            raise UsageError(f"{option} takes NAME=FILE, got {argument}")
+        if name in found:
+            raise UsageError(f"{option} {name} is given twice; names must differ")
+        found[name] = CorpusConfig(path=path)
+    return found

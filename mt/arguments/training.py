@@ -1,0 +1,63 @@
+"""What `train.py` and `mt data` are told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import yaml
+from jsonargparse import ArgumentParser
+
+from mt.arguments.parsing import UsageError, config_parser, instantiate_config, parse_with_config
+from mt.config import Config
+
+
+@dataclass(frozen=True)
+class TrainCommand:
+    """What `train.py` was asked to do."""
+
+    config: Config
+    resume: bool
+    overwrite: bool
+
+
+def train_parser(prog: str) -> ArgumentParser:
+    """The parser behind `train.py --help`: every option of `Config`, its docstring as help text."""
+    usage = "%(prog)s CONFIG [--section.key VALUE ...] [--output_dir DIR] [--resume | --overwrite]"
+    description = "Build the data, fine-tune, score the base and the tuned model, write the report."
+    parser = config_parser(prog, usage, description)
+    parser.add_argument("--resume", action="store_true", help="go on with the run in the output directory")
+    parser.add_argument("--overwrite", action="store_true", help="replace the run in the output directory")
+    return parser
+
+
+def parse_train(argv: Sequence[str], prog: str) -> TrainCommand:
+    """The command in `argv`; overrides win over the file.
+
+    Raises `UsageError` for a command line, `ConfigError` for a config or value, that cannot be used.
+    """
+    parser = train_parser(prog)
+    options = parse_with_config(parser, argv, prog)
+    if options.resume and options.overwrite:
+        raise UsageError("--resume and --overwrite exclude each other")
+    return TrainCommand(instantiate_config(parser, options), options.resume, options.overwrite)
+
+
+def parse_data(argv: Sequence[str], prog: str) -> Config:
+    """The config whose data `mt data` builds. Raises `UsageError` or `ConfigError`."""
+    description = "Build and inspect the data of a config without training; the options are those of `mt train`."
+    parser = config_parser(prog, "%(prog)s CONFIG [--section.key VALUE ...] [--output_dir DIR]", description)
+    return instantiate_config(parser, parse_with_config(parser, argv, prog))
+
+
+def config_as_yaml(config: Config) -> str:
+    """`config` as a YAML file that `train.py` takes."""
+    return yaml.safe_dump(_plain(config), allow_unicode=True, sort_keys=False, width=100)
+
+
+def _plain(value: object) -> object:
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return list(value) if isinstance(value, tuple | list) else value
