@@ -12,8 +12,9 @@ demo: $(INSTALLED)
 	$(BIN)/python train.py configs/demo.yaml --overwrite
 	@echo "Open runs/demo/report.html in a browser."
 
+# Two processes, a file's tests in one of them: what they share is made once.
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported: no test may wait for a network
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Several processes share the cores: threads of each on all of them would only wait for each other.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 import torch
 from transformers import (

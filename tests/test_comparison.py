@@ -31,6 +31,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for name, lines in (("base", BASE), ("tuned", TUNED), ("short", TUNED[:5])):
         (tmp_path / f"{name}.txt").write_text("".join(f"{line}\n" for line in lines * 6), encoding="utf-8")
+    (tmp_path / "empty.txt").write_text("", encoding="utf-8")
     pairs = "".join(f"{source}\t{target}\n" for source, target in zip(SOURCES, REFERENCES, strict=True))
     for name, content in (("news", pairs * 6), ("flores", pairs * 6), ("few", pairs)):
         (tmp_path / f"{name}.tsv").write_text(content, encoding="utf-8")
@@ -77,6 +78,7 @@ def test_gate(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     ("options", "message"),
     [
         (["--test_set", "few=few.tsv"], "base: 36 translations for the 6 sentences of test set `few`"),
+        (["empty.txt", "--test_set", "news=news.tsv"], "empty: 0 translations for the 36 sentences"),
         (
             ["short.txt", "--test_set", "news=news.tsv"],
             "short: 30 translations for the 36 sentences",

@@ -213,6 +213,9 @@ def test_scores_stand_on_the_card_and_in_markdown(evaluation: Evaluation):
     assert f"{score.score:.2f} [{score.ci_low:.1f}, {score.ci_high:.1f}]" in text
     assert "| names | 0 of 10 | 10 of 10 | 10 of 10 |" in text
     assert f"- chrF: `{score.signature}`" in text
+    # The fourth sentence of every four was right and is empty now.
+    assert "Largest losses of tuned:\n\n4. It fell. (chrF 100.0 → 0.0)\n   - \n8. It fell." in text
+    assert "Largest losses of base" not in text
 
 
 def test_frontier():

@@ -19,6 +19,8 @@ from mt.evaluation.test_set import TestSet
 from mt.evaluation.verdicts import advice, verdicts
 
 _FOLDER = Path(__file__).parent
+SHOWN_LOSSES = 3
+"""Sentences in `report.md`; the page shows all."""
 
 
 def render_report(
@@ -179,12 +181,25 @@ def render_markdown(title: str, evaluation: Evaluation, facts: Mapping[str, str]
         fidelity = _fidelity_view(evaluation, test_set.name, [*systems, "reference"])
         rows = [[check, *(f"{f.passed} of {f.total}" for f in row.values())] for check, row in fidelity.items()]
         parts += ["", *_markdown_table(["passes", *systems, "reference"], rows)]
+        parts += [line for system in systems for line in _largest_losses(evaluation, test_set, system)]
     parts += ["\nIn brackets 95 % intervals; differences from the baseline are marked where both paired tests, after"]
     parts += [f"Holm's correction, give p < {SIGNIFICANT}.\n"]
     parts += [f"- {name}: {value}" for name, value in facts.items()] + [f"- note: {note}" for note in evaluation.notes]
     signatures = dict.fromkeys((s.metric, s.signature) for s in evaluation.scores if s.metric in METRICS)
     parts += [f"- {metric}: `{signature}`" for metric, signature in signatures]
     return "\n".join(part for part in parts if part is not None) + "\n"
+
+
+def _largest_losses(evaluation: Evaluation, test_set: TestSet, system: str) -> list[str]:
+    """The sentences on which a system loses most against the baseline, as a list; empty if it loses on none."""
+    scores = evaluation.sentence_scores[test_set.name]
+    ours, base = scores[system], scores[evaluation.baseline]
+    worst = sorted((i for i in range(len(ours)) if ours[i] < base[i]), key=lambda i: (ours[i] - base[i], i))
+    lines = [f"\nLargest losses of {system}:\n"] if worst else []
+    for i in worst[:SHOWN_LOSSES]:
+        hypothesis = evaluation.hypotheses[test_set.name][system][i]
+        lines += [f"{i + 1}. {test_set.sources[i]} ({PRIMARY} {base[i]:.1f} → {ours[i]:.1f})", f"   - {hypothesis}"]
+    return lines
 
 
 def _markdown_cell(evaluation: Evaluation, system: str, test_set: str, metric: str) -> str:
