@@ -74,8 +74,8 @@ def test_what_a_check_says(check: str, source: str, hypothesis: str, detail: str
 
 
 def test_counts_and_failures():
-    sources, lines = ["Raqqa fell.", "Aleppo fell.", "It fell."], {"a": ["سقطت الرقة.", "سقطت.", "سقطت."]}
-    results, failures = check_fidelity("news", sources, lines, Glossary.read())
+    sources, lines = ["Raqqa fell.", "Aleppo fell.", "It fell."], ["سقطت الرقة.", "سقطت.", "سقطت."]
+    results, failures = check_fidelity("a", "news", sources, lines, Glossary.read())
     assert Fidelity("a", "news", "names", 1, 2) in results
     assert Fidelity("a", "news", "numbers", 0, 0) in results
     assert failures == [Failure("a", "news", "names", 2, "not named: Aleppo (حلب)")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mt.evaluation.checks.content import check_attribution, check_names, check_negation, check_numbers
@@ -54,16 +54,15 @@ class Failure:
 
 
 def check_fidelity(
-    test_set: str, sources: Sequence[str], hypotheses: Mapping[str, Sequence[str]], glossary: Glossary
+    system: str, test_set: str, sources: Sequence[str], hypotheses: Sequence[str], glossary: Glossary
 ) -> tuple[list[Fidelity], list[Failure]]:
-    """Every check on every system. `hypotheses`: by system; the references may be among them."""
+    """Every check on one system."""
     results: list[Fidelity] = []
     failures: list[Failure] = []
-    for system, lines in hypotheses.items():
-        for name, check in CHECKS.items():
-            found = [check(source, line, glossary) for source, line in zip(sources, lines, strict=True)]
-            failed = [(i, detail) for i, detail in enumerate(found, start=1) if detail]
-            total = sum(detail is not None for detail in found)
-            results.append(Fidelity(system, test_set, name, total - len(failed), total))
-            failures += [Failure(system, test_set, name, i, detail) for i, detail in failed]
+    for name, check in CHECKS.items():
+        found = [check(source, line, glossary) for source, line in zip(sources, hypotheses, strict=True)]
+        failed = [(i, detail) for i, detail in enumerate(found, start=1) if detail]
+        total = sum(detail is not None for detail in found)
+        results.append(Fidelity(system, test_set, name, total - len(failed), total))
+        failures += [Failure(system, test_set, name, i, detail) for i, detail in failed]
     return results, failures

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import numpy.typing as npt
 from sacrebleu.metrics import BLEU, CHRF, TER
 
 from mt.errors import DataError
+from mt.evaluation.workers import InThisProcess
 from mt.text import fold_spelling
 
 METRICS = ("BLEU", "chrF", "chrF++", "TER")
@@ -26,8 +25,6 @@ LOWER_IS_BETTER = frozenset({"TER", "TER-norm"})
 _TER = ("TER", "TER-norm")
 # What is computed together. TER takes longest, so its tasks start first.
 _FAMILIES = (_TER, ("chrF", "chrF++"), ("chrF-norm", "chrF++-norm"), ("BLEU",), ("BLEU-norm",), (SPBLEU,))
-_PARALLEL_SENTENCES = 2000
-"""From so many hypotheses on, starting further processes pays."""
 
 Array = npt.NDArray[Any]
 
@@ -64,7 +61,11 @@ class Measured:
 
 
 def measure(
-    test_set: str, hypotheses: Mapping[str, Sequence[str]], references: Sequence[str], metrics: Sequence[str]
+    test_set: str,
+    hypotheses: Mapping[str, Sequence[str]],
+    references: Sequence[str],
+    metrics: Sequence[str],
+    executor: Executor | None = None,
 ) -> list[Measured]:
     """Statistics of every system by the metrics of these names.
 
@@ -72,24 +73,18 @@ def measure(
     """
     for system, translations in hypotheses.items():
         check_lengths(system, test_set, translations, references)
+    executor = executor or InThisProcess()
     families = [family for family in _FAMILIES if set(family) & set(metrics)]
-    tasks = [(family, system) for family in families for system in hypotheses]
-    arguments = [(family, list(hypotheses[system]), list(references)) for family, system in tasks]
-    results = dict(zip(tasks, _run(arguments, len(references) * len(hypotheses)), strict=True))
+    futures = {
+        (family, system): executor.submit(_statistics, family, list(lines), list(references))
+        for family in families
+        for system, lines in hypotheses.items()
+    }
     columns: dict[str, dict[str, Array]] = {name: {} for name in metrics}
-    for (family, system), statistics in results.items():
+    for (family, system), future in futures.items():
         for name in set(family) & set(metrics):
-            columns[name][system] = statistics[name]
+            columns[name][system] = future.result()[name]
     return [Measured(_describe(name), columns[name]) for name in metrics]
-
-
-def _run(arguments: Sequence[tuple[tuple[str, ...], list[str], list[str]]], sentences: int) -> list[dict[str, Array]]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if cores == 1 or sentences < _PARALLEL_SENTENCES:
-        return [_statistics(*each) for each in arguments]
-    # Not forked: torch's threads may hold locks.
-    with ProcessPoolExecutor(min(cores, len(arguments)), mp_context=get_context("spawn")) as pool:
-        return list(pool.map(_statistics, *zip(*arguments, strict=True)))
 
 
 def _statistics(family: tuple[str, ...], hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, Array]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from typing import Any
@@ -15,6 +16,7 @@ from mt.evaluation.ratings import Preference
 from mt.evaluation.significance import BOOTSTRAP, LEVEL, RANDOMISATION, PairedResult, holm, interval, paired_test
 from mt.evaluation.slices import Slice, SliceScore, score_slices, slices_of
 from mt.evaluation.test_set import TestSet
+from mt.evaluation.workers import workers
 
 SIGNIFICANT = LEVEL
 """A difference counts as shown below this p-value, after Holm's correction, by both tests."""
@@ -143,20 +145,38 @@ def evaluate_hypotheses(
     """
     evaluation = Evaluation(next(iter(hypotheses[test_sets[0].name])), list(test_sets), hypotheses)
     results: dict[tuple[str, str, str, str], PairedResult] = {}
-    for test_set in test_sets:
-        systems = hypotheses[test_set.name]
-        measured = measure(test_set.name, systems, test_set.references, metrics)
-        measured += (extra or {}).get(test_set.name, [])
-        evaluation.scores += _scores(test_set, measured, list(systems), resamples)
-        for each in measured:
-            for baseline, system in _pairs(list(systems), each.metric.name):
-                key = (system, baseline, test_set.name, each.metric.name)
-                results[key] = paired_test(each, system, baseline, resamples)
-        primary = next(each for each in measured if each.metric.name == PRIMARY)
-        _look_closer(evaluation, test_set, primary, resamples, glossary or Glossary.read(), word_counts)
+    glossary = glossary or Glossary.read()
+    sentences = sum(len(lines) for systems in hypotheses.values() for lines in systems.values())
+    with workers(sentences) as executor:
+        for test_set in test_sets:
+            systems = hypotheses[test_set.name]
+            measured = measure(test_set.name, systems, test_set.references, metrics, executor)
+            measured += (extra or {}).get(test_set.name, [])
+            checks = _start_checks(executor, test_set, systems, glossary)
+            evaluation.scores += _scores(test_set, measured, list(systems), resamples)
+            for each in measured:
+                for baseline, system in _pairs(list(systems), each.metric.name):
+                    key = (system, baseline, test_set.name, each.metric.name)
+                    results[key] = paired_test(each, system, baseline, resamples)
+            primary = next(each for each in measured if each.metric.name == PRIMARY)
+            _look_closer(evaluation, test_set, primary, resamples, glossary, word_counts)
+            for fidelity, failures in (check.result() for check in checks):
+                evaluation.fidelity += fidelity
+                evaluation.failures += failures
     for comparison in _comparisons(results):
         (evaluation.comparisons if comparison.baseline == evaluation.baseline else evaluation.rivals).append(comparison)
     return evaluation
+
+
+def _start_checks(
+    executor: Executor, test_set: TestSet, systems: Mapping[str, Sequence[str]], glossary: Glossary
+) -> list[Future[tuple[list[Fidelity], list[Failure]]]]:
+    # The reference goes through the checks too: what fails there is the check's error or the translator's freedom.
+    checked = {**systems, "reference": test_set.references}
+    return [
+        executor.submit(check_fidelity, system, test_set.name, list(test_set.sources), list(lines), glossary)
+        for system, lines in checked.items()
+    ]
 
 
 def _pairs(systems: Sequence[str], metric: str) -> list[tuple[str, str]]:
@@ -205,18 +225,13 @@ def _look_closer(
     glossary: Glossary,
     word_counts: Mapping[str, int] | None,
 ) -> None:
-    """Where the systems differ on one test set: slices, n-grams, fidelity, sentences."""
+    """Where the systems differ on one test set: slices, n-grams, sentences."""
     name, systems = test_set.name, evaluation.hypotheses[test_set.name]
     slices = slices_of(test_set.sources, test_set.corpora, glossary, word_counts)
     evaluation.memberships[name] = slices
     evaluation.slices += score_slices(name, slices, measured, evaluation.baseline, resamples)
     evaluation.ngrams += ngram_differences(name, systems, test_set.references)
     evaluation.sentence_scores[name] = {s: [round(x, 2) for x in measured.of_sentences(s)] for s in systems}
-    # The reference goes through the checks too: what fails there is the check's error or the translator's freedom.
-    checked = {**systems, "reference": test_set.references}
-    fidelity, failures = check_fidelity(name, test_set.sources, checked, glossary)
-    evaluation.fidelity += fidelity
-    evaluation.failures += failures
 
 
 def as_json(evaluation: Evaluation, verdicts: Sequence[Mapping[str, str]], advice: str) -> dict[str, Any]:
