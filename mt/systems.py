@@ -15,6 +15,7 @@ from mt.converted import check_converted, load_converted
 from mt.data.formats.lines import read_lines
 from mt.decoding import translate
 from mt.errors import DataError, RunError
+from mt.evaluation.fidelity import REFERENCE
 from mt.evaluation.metrics import check_lengths
 from mt.evaluation.test_set import TestSet
 from mt.model import check_model_name, is_converted, load_translator
@@ -24,6 +25,9 @@ from mt.translation_cache import CacheKey, cache_key, keep_translations, read_tr
 from mt.translator import AnyTranslator
 
 logger = logging.getLogger(__name__)
+
+_TEXT_SUFFIXES = frozenset({".txt", ".tsv", ".csv", ".gz", ".zst", ".xz", ".ar", ".hyp", ".out"})
+_MAX_LABEL_BYTES = 100
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,15 @@ class System:
 
     @property
     def is_text(self) -> bool:
-        """Whether `path` is a file of translations."""
-        return Path(self.path).is_file()
+        """Whether `path` is a file of translations, or a directory with one for each test set."""
+        path = Path(self.path)
+        holds_model = self.run is not None or (path / "config.json").is_file() or is_converted(path)
+        return path.is_file() or (path.is_dir() and not holds_model and any(path.glob("*.txt")))
+
+    def text_file(self, test_set: str) -> Path:
+        """The file of the system's translations of a test set, if it is a text."""
+        path = Path(self.path)
+        return path if path.is_file() else path / f"{test_set}.txt"
 
     @property
     def model(self) -> str:
@@ -54,29 +65,59 @@ class System:
 
 def parse_systems(arguments: Sequence[str]) -> list[System]:
     """Systems from `SYSTEM` or `label=SYSTEM`, checked to exist. Raises `UserError`s."""
-    systems = []
-    for argument in arguments:
-        label, _, path = argument.rpartition("=")
-        system = System(label or _default_label(path), path)
-        if system.run and not (system.run.model / "config.json").is_file():
-            raise RunError(f"{path}: the run has no model yet; let it finish by train.py with --resume")
-        if not system.is_text and is_converted(check_model_name(system.model)):
-            check_converted(system.model)
-        systems.append(system)
+    systems = [_parse_system(argument) for argument in arguments]
     for system in systems:
+        _check_label(system.label)
         namesakes = [other.path for other in systems if other.label == system.label]
         if len(namesakes) > 1:
             raise DataError(
                 f"{' and '.join(namesakes)} share the label `{system.label}`; name them, as in better={namesakes[1]}"
             )
-        if "/" in system.label:
-            raise DataError(f"the label `{system.label}` holds a slash, and files are named after it; leave it out")
     return systems
 
 
+def _parse_system(argument: str) -> System:
+    label, path = _split_label(argument)
+    system = System(label or _default_label(path), path)
+    if system.run and not (system.run.model / "config.json").is_file():
+        raise RunError(f"{path}: the run has no model yet; let it finish by train.py with --resume")
+    if system.is_text:
+        return system
+    # Nothing of the kind is on the hub, and whoever is asked for it would learn the name.
+    looks_local = Path(path).suffix in _TEXT_SUFFIXES or (path.count("/") == 1 and Path(path).parent.is_dir())
+    if looks_local and not Path(path).is_dir():
+        raise DataError(f"{path}: no such file or directory (seen from {Path.cwd()})")
+    if is_converted(check_model_name(system.model)):
+        check_converted(system.model)
+    return system
+
+
+def _split_label(argument: str) -> tuple[str, str]:
+    """(label, path), the label empty if there is none; either may hold equals signs of its own."""
+    places = [-1, *(place for place, character in enumerate(argument) if character == "=")]
+    splits = [(argument[: max(0, place)], argument[place + 1 :]) for place in places]
+    # A label as long as a sentence is no path to look for, and could not be one.
+    there = [split for split in splits if len(split[1].encode()) < 4096 and Path(split[1]).exists()]
+    return there[0] if there else splits[min(1, len(splits) - 1)]
+
+
+def _check_label(label: str) -> None:
+    """Files and columns are named after it. Raises `DataError`."""
+    if "/" in label:
+        raise DataError(f"the label `{label}` holds a slash, and files are named after it; leave it out")
+    if label == REFERENCE:
+        raise DataError(f"the label `{label}` is taken by the test set's own translations; choose another")
+    if len(label.encode()) > _MAX_LABEL_BYTES or not label.isprintable():
+        raise DataError(f"the label {label[:40]!r} is too long or holds control characters; choose a short name")
+
+
 def _default_label(path: str) -> str:
-    name = Path(path).stem if Path(path).is_file() else Path(path).name
-    return name or path
+    if not Path(path).is_file():
+        return Path(path).name or path
+    name = Path(path).name
+    for suffix in (".gz", ".zst", ".xz"):
+        name = name.removesuffix(suffix)
+    return Path(name).stem
 
 
 def open_translator(model: ModelConfig, decoding: DecodingConfig) -> AnyTranslator:
@@ -125,11 +166,28 @@ def _kept(system: System, test_set: TestSet, key: CacheKey | None) -> list[str] 
 
 
 def hypotheses_of_text(system: System, test_sets: Sequence[TestSet]) -> dict[str, list[str]]:
-    """The lines of a file of translations, by test set. Raises `DataError` where they are not as many."""
-    lines = [line for _, line in read_lines(Path(system.path))]
+    """The lines of a system's files of translations, by test set.
+
+    Raises `DataError` for one file and several test sets, for a missing file, a table, and for as many lines as are
+    not the test set's.
+    """
+    if len(test_sets) > 1 and Path(system.path).is_file():
+        names = " and ".join(f"{test_set.name}.txt" for test_set in test_sets)
+        raise DataError(
+            f"{system.path}: a file holds the translations of one test set, and there are {len(test_sets)}; "
+            f"give a directory with {names}"
+        )
+    hypotheses = {}
     for test_set in test_sets:
+        file = system.text_file(test_set.name)
+        if not file.is_file():
+            raise DataError(f"{file}: no such file; {system.label} needs one translation a line of `{test_set.name}`")
+        lines = [line for _, line in read_lines(file)]
         check_lengths(system.label, test_set.name, lines, test_set.references)
-    return {test_set.name: lines for test_set in test_sets}
+        if sum("\t" in line for line in lines) * 2 > len(lines):
+            raise DataError(f"{file}: most lines hold tabs, as a table's do; keep the translations alone, one a line")
+        hypotheses[test_set.name] = lines
+    return hypotheses
 
 
 def translate_file(model: ModelConfig, decoding: DecodingConfig, file: str) -> list[str]:

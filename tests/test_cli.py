@@ -131,10 +131,10 @@ def news_file(tmp_path: Path) -> str:
 @pytest.mark.parametrize(
     ("systems", "message"),
     [
-        (["none.txt"], "none.txt: no such model directory"),
+        (["none.txt"], "none.txt: no such file or directory"),
         (["{tmp}/short.txt"], "short: 2 translations for the 20 sentences of test set `news`"),
         (["{tmp}/a/x.txt", "{tmp}/b/x.txt"], "share the label `x`; name them"),
-        (["{tmp}"], "no config.json in the directory, so it holds no model"),
+        (["{tmp}"], "news.txt: no such file; "),
     ],
 )
 def test_bad_systems(

@@ -32,7 +32,15 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, lines in (("base", BASE), ("tuned", TUNED), ("short", TUNED[:5])):
         (tmp_path / f"{name}.txt").write_text("".join(f"{line}\n" for line in lines * 6), encoding="utf-8")
     (tmp_path / "empty.txt").write_text("", encoding="utf-8")
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "other.txt").write_text("لا\n", encoding="utf-8")
+    item = {"sentence": 0, "left": "0" * 64, "right": "1" * 64, "choice": "left", "comment": "", "saw_reference": False}
+    ratings = {"format": "mt-ratings-1", "reviewer": "Amal", "test_set": "news", "page": "0" * 64, "items": [item]}
+    (tmp_path / "amal.json").write_text(json.dumps(ratings), encoding="utf-8")
     pairs = "".join(f"{source}\t{target}\n" for source, target in zip(SOURCES, REFERENCES, strict=True))
+    swapped = "".join(f"{target}\t{source}\n" for source, target in zip(SOURCES, REFERENCES, strict=True))
+    (tmp_path / "swapped.tsv").write_text(swapped * 6, encoding="utf-8")
+    (tmp_path / "table.tsv").write_text(pairs * 6, encoding="utf-8")
     for name, content in (("news", pairs * 6), ("flores", pairs * 6), ("few", pairs)):
         (tmp_path / f"{name}.tsv").write_text(content, encoding="utf-8")
     return tmp_path
@@ -48,12 +56,17 @@ def scores() -> Any:
 
 
 def test_everything_is_written(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    options = ["base.txt", "tuned.txt", "--test_set", "news=news.tsv", "--general", "flores=flores.tsv"]
+    # Of two test sets a text system has a file each.
+    for name in ("base", "tuned"):
+        Path(name).mkdir()
+        for test_set in ("news", "flores"):
+            Path(name, f"{test_set}.txt").write_bytes(Path(f"{name}.txt").read_bytes())
+    options = ["base", "tuned", "--test_set", "news=news.tsv", "--general", "flores=flores.tsv"]
     assert evaluate(monkeypatch, *options) == 0
     printed = capsys.readouterr().out
     content = scores()
     assert content["general_test_sets"] == ["flores"]
-    advice = "Take tuned: on news it is better than every other system, and no loss shows on general text."
+    advice = "Take tuned: on news it is better than every other system, and no loss shows on flores."
     assert content["advice"] == advice
     assert advice in printed
     assert content["verdicts"][0]["text"] in printed
@@ -78,6 +91,15 @@ def test_gate(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     ("options", "message"),
     [
         (["--test_set", "few=few.tsv"], "base: 36 translations for the 6 sentences of test set `few`"),
+        (["table.tsv", "--test_set", "news=news.tsv"], "table.tsv: most lines hold tabs"),
+        (["--test_set", "news=news.tsv", "--general", "few=few.tsv"], "base.txt: a file holds the translations of one"),
+        (["texts", "--test_set", "news=news.tsv"], "texts/news.txt: no such file; texts needs one translation a line"),
+        (["out/none.txt", "--test_set", "news=news.tsv"], "out/none.txt: no such file or directory"),
+        (["reference=tuned.txt", "--test_set", "news=news.tsv"], "the label `reference` is taken"),
+        ([f"{'x' * 101}=tuned.txt", "--test_set", "news=news.tsv"], "the label 'xxxx"),
+        (["a\nb=tuned.txt", "--test_set", "news=news.tsv"], "the label 'a\\nb' is too long or holds control"),
+        (["--test_set", "news=swapped.tsv"], "swapped.tsv: 36 of the 36 references of test set `news` are not Arabic"),
+        (["--test_set", "desk=news.tsv", "--ratings", "amal.json"], "amal.json: ratings of test set `news`, but"),
         (["empty.txt", "--test_set", "news=news.tsv"], "empty: 0 translations for the 36 sentences"),
         (
             ["short.txt", "--test_set", "news=news.tsv"],
@@ -100,9 +122,29 @@ def test_refused_before_anything_slow(
     assert error.count("\n") == 1
 
 
+def test_gate_needs_two_systems(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    assert evaluate(monkeypatch, "base.txt", "--test_set", "news=news.tsv", "--fail_if_worse", "chrF") == 2
+    assert "--fail_if_worse compares systems with the first one; name at least two" in capsys.readouterr().err
+
+
+def test_gate_takes_several_metrics(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    gate = ["--fail_if_worse", "chrF", "--fail_if_worse", "TER"]
+    assert evaluate(monkeypatch, "tuned.txt", "base.txt", "--test_set", "news=news.tsv", *gate) == 3
+    assert [" chrF " in line for line in capsys.readouterr().err.splitlines()] == [True, False]
+
+
+def test_paths_may_hold_equals_signs(files: Path, monkeypatch: pytest.MonkeyPatch):
+    Path("lr=1").mkdir()
+    Path("lr=1/tuned.txt").write_bytes(Path("tuned.txt").read_bytes())
+    systems = ["lr=1/tuned.txt", "better=lr=1/tuned.txt"]
+    assert evaluate(monkeypatch, *systems, "--test_set", "news=news.tsv") == 0
+    assert {score["system"] for score in scores()["scores"]} == {"tuned", "better"}
+
+
 def test_gate_needs_enough_sentences(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     (files / "few.txt").write_text("لا\n" * 6, encoding="utf-8")
-    assert evaluate(monkeypatch, "few.txt", "--test_set", "few=few.tsv", "--fail_if_worse", "chrF") == 1
+    systems = ["few.txt", "same=few.txt"]
+    assert evaluate(monkeypatch, *systems, "--test_set", "few=few.tsv", "--fail_if_worse", "chrF") == 1
     assert "--fail_if_worse needs at least 30 sentences in a test set, and `few` has 6" in capsys.readouterr().err
 
 

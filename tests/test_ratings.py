@@ -208,8 +208,8 @@ BAD_FILES: list[tuple[str, Any, dict[str, Any], str]] = [
     ),
     ("right", [{**GOOD, "right": "ab" * 32}], {}, "the right translation (SHA-256 abababababab...) is by none of"),
     ("same side", [{**GOOD, "right": GOOD["left"]}], {}, "no two of base, tuned wrote all the translations"),
-    ("range", [{**GOOD, "sentence": 40}], {}, "of sentence 40, the left translation"),
-    ("negative", [{**GOOD, "sentence": -40}], {}, "of sentence -40, the left translation"),
+    ("range", [{**GOOD, "sentence": 40}], {}, "of sentence 41, the left translation"),
+    ("negative", [{**GOOD, "sentence": -40}], {}, "of sentence -39, the left translation"),
 ]
 
 

@@ -166,6 +166,35 @@ def test_a_sentence_has_a_link(report: Page):
 
 
 @pytest.mark.browser
+def test_back_shows_the_list_again(report: Page):
+    report.get_by_role("link", name="Link to sentence 3 of news").click()
+    expect(report.locator("#list > li")).to_have_count(1)
+    assert report.evaluate("document.activeElement.className") == "number"
+    report.go_back()
+    expect(report.locator("#count")).to_have_text("40 of 40 sentences match; 25 shown.")
+
+
+@pytest.mark.browser
+def test_search_for_a_phrase_in_any_spelling(report: Page):
+    for text, found in (('"left raqqa"', 10), ('"raqqa left"', 0), ("الرقه", 10), ('"القوات الرقة"', 10)):
+        report.get_by_label("Search").fill(text)
+        expected = f"{found} of 40 sentences match; {found} shown." if found else "No sentence matches."
+        expect(report.locator("#count")).to_contain_text(expected)
+
+
+@pytest.mark.browser
+def test_long_words_do_not_widen_the_page(page: Page, tmp_path: Path):
+    long, text = "a" * 3000, "ا" * 3000
+    test_set = TestSet("news", [f"He said {long}."] * 5, ["قال."] * 5)
+    evaluation = evaluate_hypotheses([test_set], {"news": {"only": [text] * 5}}, 100)
+    write_text(tmp_path / "report.html", render_report("Long", evaluation, {"corpus": long}))
+    for width in (390, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto(f"file://{tmp_path / 'report.html'}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.browser
 def test_keyboard(report: Page):
     for name in ("Search", "Test set", "System", "Order", "Only a sentence", "Part", "Mark words not in"):
         report.get_by_role("searchbox" if name == "Search" else "combobox", name=name, exact=True).focus()
@@ -210,12 +239,14 @@ def test_scores_stand_on_the_card_and_in_markdown(evaluation: Evaluation):
     assert f"| news | **tuned** | 40 | {bleu.score:.2f} | {score.score:.2f} |" in card
     text = render_markdown("Comparison", evaluation, {"system a": "x"})
     assert text.startswith(f"# Comparison\n{advice(evaluation)}\n")
-    assert f"{score.score:.2f} [{score.ci_low:.1f}, {score.ci_high:.1f}]" in text
+    assert f"{score.score:.2f} [{score.ci_low:.1f}, {score.ci_high:.1f}] (+" in text
     assert "| names | 0 of 10 | 10 of 10 | 10 of 10 |" in text
     assert f"- chrF: `{score.signature}`" in text
     # The fourth sentence of every four was right and is empty now.
     assert "Largest losses of tuned:\n\n4. It fell. (chrF 100.0 → 0.0)\n   - \n8. It fell." in text
     assert "Largest losses of base" not in text
+    twin = evaluate_hypotheses([TestSet("n", ["x"], ["ص"])], {"n": {"<b>*a*": ["ص"]}}, 100)
+    assert "| \\<b>\\*a\\* |" in render_markdown("Comparison", twin, {})
 
 
 def test_frontier():

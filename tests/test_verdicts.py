@@ -1,6 +1,7 @@
 """What is said in words follows from the numbers; numbers by hand."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -103,13 +104,16 @@ def test_no_verdict_on_few_sentences():
         ),
         (
             {"base": (40, 50), "a": (45, 47), "b": (42, 50)},
-            "Take a: on news it is better than every other system, at the price of 3.0 chrF on flores.",
+            "Take a: on news it is better than every other system, but it loses 3.0 chrF to base on flores.",
         ),
         (
             {"base": (40, 50), "a": (45, 49.5)},
-            "Take a: on news it is better than every other system, and no loss shows on general text.",
+            "Take a: on news it is better than every other system, and no loss shows on flores.",
         ),
-        ({"base": (46, 50), "a": (43, 50)}, "Take base: on news it is better than every other system."),
+        (
+            {"base": (46, 50), "a": (43, 50)},
+            "Take base: on news it is better than every other system, and no loss shows on flores.",
+        ),
         (
             {"base": (40, 50), "a": (45, 44), "b": (45.2, 49), "c": (45.4, 49.5)},
             "c, a and b are tied on news; c and b do best on flores, tied: take one of these, they forget less.",
@@ -120,9 +124,21 @@ def test_advice(gains: dict[str, tuple[float, float]], text: str):
     assert advice(made(gains)) == text
 
 
+def test_advice_names_the_test_set_that_contradicts_it():
+    evaluation = made({"base": (40, 50), "a": (45, 47)})
+    evaluation.test_sets[1] = replace(evaluation.test_sets[1], is_general=False)
+    assert advice(evaluation).endswith("but it loses 3.0 chrF to base on flores.")
+    # Too few sentences are no ground for either.
+    few = replace(evaluation.test_sets[1], sources=["s"] * 29, references=["r"] * 29)
+    evaluation.test_sets[1] = few
+    assert advice(evaluation) == "Take a: on news it is better than every other system."
+
+
 def test_advice_without_general_text():
     evaluation = evaluated(good=GOOD, twin=list(GOOD))
-    assert advice(evaluation) == "good and twin are tied on news; no general test set says which of them forgets less."
+    assert advice(evaluation) == (
+        "good and twin are tied on news, and there is no general test set (--general) to decide between them."
+    )
     assert advice(evaluated(good=GOOD)) == ""
 
 
@@ -137,6 +153,7 @@ def test_scores_json_keeps_its_keys():
     assert list(content["fidelity"][0]) == ["system", "test_set", "check", "passed", "total"]
     assert {score["metric"] for score in content["scores"]} >= {"BLEU", "chrF", "chrF++", "TER", "chrF-norm"}
     assert {row["system"] for row in content["fidelity"]} == {"good", "bad", "reference"}
+    assert content["baseline"] == "good"
     assert content["advice"] == "Take good: on news it is better than every other system."
 
 
@@ -145,4 +162,7 @@ def test_table_for_the_terminal():
     assert lines[0].split() == ["test", "set", "system", "BLEU", "chrF", "chrF++", "TER"]
     assert lines[2].startswith("news      good")
     assert "*" in lines[3]
-    assert len(lines) == 4
+    assert lines[4] == "* significantly unlike good"
+    assert len(lines) == 5
+    # No mark where there is no verdict.
+    assert "*" not in as_table(evaluated(times=1))

@@ -13,6 +13,7 @@ from mt.errors import ConfigError
 
 # The names in mt.evaluation.metrics, which takes seconds to import.
 _METRICS = ("BLEU", "chrF", "chrF++", "TER")
+_MAX_NAME_BYTES = 100
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class EvaluateCommand:
     general: dict[str, CorpusConfig]
     output_dir: str
     overwrite: bool
-    fail_if_worse: str | None
+    fail_if_worse: list[str]
     resamples: int
     glossary: str | None
     ratings: list[str]
@@ -56,21 +57,22 @@ def evaluate_parser(prog: str) -> ArgumentParser:
         default=[],
         metavar="NAME=FILE",
         type=str,
-        help="the same for general text: what is lost there is what a model has forgotten",
+        help="further test sets, of general text: what is lost there is what a model has forgotten",
     )
     parser.add_argument("--output_dir", default="runs/evaluation", help="where scores, translations and report go")
-    parser.add_argument("--overwrite", action="store_true", help="replace what is in the output directory")
+    parser.add_argument("--overwrite", action="store_true", help="replace the evaluation in the output directory")
     parser.add_argument(
         "--fail_if_worse",
         metavar="METRIC",
-        type=str | None,
-        default=None,
-        help="exit 3 if a system is significantly worse than the baseline: BLEU, chrF, chrF++ or TER",
+        action="append",
+        type=str,
+        default=[],
+        help="exit 3 if a system is significantly worse than the baseline by BLEU, chrF, chrF++ or TER; repeatable",
     )
     parser.add_argument(
         "--no_cache", action="store_true", help="translate anew what was translated before, and do not keep it"
     )
-    parser.add_argument("--resamples", type=int, default=1000, help="bootstrap resamples behind intervals and p-values")
+    parser.add_argument("--resamples", type=int, default=1000, help="behind intervals and p-values, at least 100")
     parser.add_argument(
         "--glossary",
         metavar="FILE",
@@ -98,7 +100,7 @@ def _add_test_set(parser: ArgumentParser) -> None:
         default=[],
         metavar="NAME=FILE",
         type=str,
-        help="a corpus of sentence pairs to test on; without any, the test split of the runs",
+        help="sentence pairs to test on, in any format of a corpus; repeatable; default: the test split of the runs",
     )
 
 
@@ -106,8 +108,11 @@ def parse_evaluate(argv: Sequence[str], prog: str) -> EvaluateCommand:
     """The command in `argv`. Raises `UsageError` or `ConfigError`."""
     parser = evaluate_parser(prog)
     options = parse_or_help(parser, argv)
-    if options.fail_if_worse not in (None, *_METRICS):
-        raise UsageError(f"--fail_if_worse takes one of {', '.join(_METRICS)}, got {options.fail_if_worse}")
+    for metric in options.fail_if_worse:
+        if metric not in _METRICS:
+            raise UsageError(f"--fail_if_worse takes one of {', '.join(_METRICS)}, got {metric}")
+    if options.fail_if_worse and len(options.systems) < 2:
+        raise UsageError("--fail_if_worse compares systems with the first one; name at least two")
     if options.resamples < 100:
         raise ConfigError(f"--resamples must be at least 100, got {options.resamples}")
     test_sets = _named_files("--test_set", options.test_set)
@@ -189,8 +194,10 @@ def _named_files(option: str, arguments: Sequence[str]) -> dict[str, CorpusConfi
     found: dict[str, CorpusConfig] = {}
     for argument in arguments:
         name, separator, path = argument.partition("=")
-        if not (name and separator and path) or "/" in name:
+        if not (name and separator and path):
             raise UsageError(f"{option} takes NAME=FILE, got {argument}")
+        if "/" in name or not name.isprintable() or len(name.encode()) > _MAX_NAME_BYTES:
+            raise UsageError(f"{option}: files are named after {name[:40]!r}, so it must be short and hold no slash")
         if name in found:
             raise UsageError(f"{option} {name} is given twice; names must differ")
         found[name] = CorpusConfig(path=path)

@@ -21,9 +21,9 @@
     return element("data", { value: String(value) }, text.replace("-", "\u2212"));
   };
   const option = (value, text) => element("option", { value }, text);
-  // Case, vowel signs, tatweel, alef forms and digits do not matter to a search.
+  // Case, vowel signs, tatweel, digits, forms of alef, final ه and ي do not matter to a search.
   const folded = (text) =>
-    text.toLowerCase().replace(/[\u064b-\u065f\u0670\u0640]/g, "").replace(/[أإآٱ]/g, "ا")
+    text.toLowerCase().replace(/[\u064b-\u065f\u0670\u0640]/g, "").replace(/[أإآٱ]/g, "ا").replace(/ة/g, "ه").replace(/ى/g, "ي")
       .replace(/[٠-٩]/g, (digit) => String(digit.charCodeAt(0) - 0x660));
 
   const current = () => data.sets[Number(setField.value)];
@@ -50,7 +50,8 @@
     let found = set.sentences.map((_, i) => i);
     if (only !== null) return [only].filter((i) => i < set.sentences.length);
     if (sliceField.value !== "") found = [...set.slices[Number(sliceField.value)][2]];
-    const words = folded(query.value.trim()).split(/\s+/).filter(Boolean);
+    // Words in quotation marks are looked for as they stand together.
+    const words = [...folded(query.value).matchAll(/"([^"]+)"|([^\s"]+)/g)].map((match) => match[1] ?? match[2]);
     if (words.length) found = found.filter((i) => words.every((word) => haystack(set.sentences[i]).includes(word)));
     if (checkField.value !== "") {
       const check = Number(checkField.value);
@@ -113,7 +114,7 @@
     const name = i < 0 ? "reference" : set.systems[i];
     const heading = element("h4", {}, name);
     if (i >= 0) {
-      heading.append(" ", number(sentence[3][i], 1));
+      heading.append(`: ${data.metric} `, number(sentence[3][i], 1));
       const gain = sentence[3][i] - sentence[3][base];
       if (i !== base && gain !== 0) {
         const text = gain > 0 ? "above" : "below";
@@ -161,28 +162,36 @@
 
   function fromLink() {
     const match = location.hash.match(/^#s-(.+)-(\d+)$/);
-    if (!match) return;
-    const set = data.sets.findIndex((each) => encodeURIComponent(each.name) === match[1]);
-    if (set < 0) return;
+    const set = match ? data.sets.findIndex((each) => encodeURIComponent(each.name) === match[1]) : -1;
+    if (set < 0 || !data.sets[set].sentences[Number(match[2]) - 1]) {
+      if (only !== null) changed();
+      return;
+    }
     setField.value = String(set);
     fillFields();
     only = Number(match[2]) - 1;
     at("all").hidden = false;
     update();
     at("browser").scrollIntoView();
+    at("list").querySelector("a").focus();
   }
 
   setField.replaceChildren(...data.sets.map((set, i) => option(i, `${set.name} (${set.sentences.length})`)));
   checkField.replaceChildren(option("", "any sentence"), option(-1, "that fails any check"), ...data.checks.map((check, i) => option(i, `that fails: ${check}`)));
   fillFields();
   let timer = 0;
-  const changed = () => { only = null; at("all").hidden = true; update(); };
+  const changed = () => {
+    if (location.hash.startsWith("#s-")) history.replaceState(null, "", location.pathname + location.search);
+    only = null;
+    at("all").hidden = true;
+    update();
+  };
   for (const field of fields.slice(1))
     field.addEventListener("change", () => { if (field === setField) fillFields(); changed(); });
   query.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(changed, 150); });
   at("filters").addEventListener("submit", (event) => event.preventDefault());
   at("more").addEventListener("click", () => showMore(true));
-  at("all").addEventListener("click", () => { history.replaceState(null, "", location.pathname + location.search); changed(); });
+  at("all").addEventListener("click", changed);
   addEventListener("hashchange", fromLink);
   update();
   fromLink();

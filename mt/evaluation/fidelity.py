@@ -16,6 +16,9 @@ from mt.evaluation.checks.form import (
 )
 from mt.evaluation.glossary import Glossary
 
+REFERENCE = "reference"
+"""The name under which the references go through the checks, beside the systems."""
+
 CHECKS: dict[str, Callable[[str, str, Glossary], str | None]] = {
     "numbers": check_numbers,
     "names": check_names,

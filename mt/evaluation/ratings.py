@@ -164,8 +164,8 @@ def _unknown(file: RatingsFile, hashes: Mapping[str, Sequence[str]]) -> str:
         for side, value in (("left", item.left), ("right", item.right)):
             if value not in written:
                 return (
-                    f"{file.path}: of sentence {item.sentence}, the {side} translation (SHA-256 {value[:12]}...) is by "
-                    f"none of {', '.join(hashes)}; {remedy}"
+                    f"{file.path}: of sentence {item.sentence + 1}, the {side} translation (SHA-256 {value[:12]}...) "
+                    f"is by none of {', '.join(hashes)}; {remedy}"
                 )
     return f"{file.path}: no two of {', '.join(hashes)} wrote all the translations that were rated; {remedy}"
 

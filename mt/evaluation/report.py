@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from mt.evaluation.browser_data import browser_data
 from mt.evaluation.fidelity import CHECKS
 from mt.evaluation.glossary import Glossary
 from mt.evaluation.metrics import METRICS
+from mt.evaluation.ratings import Preference
 from mt.evaluation.scoring import MIN_SENTENCES, PRIMARY, SIGNIFICANT, Evaluation
 from mt.evaluation.test_set import TestSet
 from mt.evaluation.verdicts import advice, verdicts
@@ -175,19 +177,30 @@ def render_markdown(title: str, evaluation: Evaluation, facts: Mapping[str, str]
         systems = list(evaluation.hypotheses[test_set.name])
         parts += [f"\n## {test_set.name}, {len(test_set.sources)} sentences\n"]
         rows = [
-            [system, *(_markdown_cell(evaluation, system, test_set.name, m) for m in METRICS)] for system in systems
+            [_plain(system), *(_markdown_cell(evaluation, system, test_set.name, m) for m in METRICS)]
+            for system in systems
         ]
         parts += _markdown_table(["system", *METRICS], rows)
         fidelity = _fidelity_view(evaluation, test_set.name, [*systems, "reference"])
         rows = [[check, *(f"{f.passed} of {f.total}" for f in row.values())] for check, row in fidelity.items()]
-        parts += ["", *_markdown_table(["passes", *systems, "reference"], rows)]
+        parts += ["", *_markdown_table(["passes", *map(_plain, systems), "reference"], rows)]
         parts += [line for system in systems for line in _largest_losses(evaluation, test_set, system)]
+    parts += [_preference_line(each) for each in evaluation.preferences]
     parts += ["\nIn brackets 95 % intervals; differences from the baseline are marked where both paired tests, after"]
     parts += [f"Holm's correction, give p < {SIGNIFICANT}.\n"]
     parts += [f"- {name}: {value}" for name, value in facts.items()] + [f"- note: {note}" for note in evaluation.notes]
     signatures = dict.fromkeys((s.metric, s.signature) for s in evaluation.scores if s.metric in METRICS)
     parts += [f"- {metric}: `{signature}`" for metric, signature in signatures]
     return "\n".join(part for part in parts if part is not None) + "\n"
+
+
+def _preference_line(preference: Preference) -> str:
+    decided = preference.sentences_for_system + preference.sentences_for_baseline
+    counted = f"{preference.sentences_for_system} of {decided} decided sentences" if decided else "no sentence decided"
+    return (
+        f"\nReviewers on {preference.test_set}: {counted} for {preference.system}, not {preference.baseline} "
+        f"(sign test p = {preference.p_value:.3f}, {len(preference.reviewers)} reviewers)."
+    )
 
 
 def _largest_losses(evaluation: Evaluation, test_set: TestSet, system: str) -> list[str]:
@@ -198,8 +211,15 @@ def _largest_losses(evaluation: Evaluation, test_set: TestSet, system: str) -> l
     lines = [f"\nLargest losses of {system}:\n"] if worst else []
     for i in worst[:SHOWN_LOSSES]:
         hypothesis = evaluation.hypotheses[test_set.name][system][i]
-        lines += [f"{i + 1}. {test_set.sources[i]} ({PRIMARY} {base[i]:.1f} → {ours[i]:.1f})", f"   - {hypothesis}"]
+        lines += [
+            f"{i + 1}. {_plain(test_set.sources[i])} ({PRIMARY} {base[i]:.1f} → {ours[i]:.1f})",
+            f"   - {_plain(hypothesis)}",
+        ]
     return lines
+
+
+def _markdown_row(evaluation: Evaluation, system: str, test_set: str) -> list[str]:
+    return [_plain(system), *(_markdown_cell(evaluation, system, test_set, metric) for metric in METRICS)]
 
 
 def _markdown_cell(evaluation: Evaluation, system: str, test_set: str, metric: str) -> str:
@@ -208,9 +228,14 @@ def _markdown_cell(evaluation: Evaluation, system: str, test_set: str, metric: s
     if cell["comparison"] is None:
         return text
     mark = "" if cell["better"] is None else " ▲" if cell["better"] else " ▼"
-    return f"{text} ({cell['comparison'].difference:+.2f}{mark})"
+    return f"{text} ({cell['comparison'].difference:+.2f}, p = {cell['comparison'].p_holm:.3f}{mark})"
 
 
 def _markdown_table(header: list[str], rows: list[list[str]]) -> list[str]:
     lines_ = [header, ["---"] + ["--:"] * (len(header) - 1), *rows]
-    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in lines_]
+    return ["| " + " | ".join(cell for cell in row) + " |" for row in lines_]
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is: no markup begins in it."""
+    return re.sub(r"([\\`*_<\[|])", r"\\\1", text)

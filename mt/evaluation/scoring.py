@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from typing import Any
 
-from mt.evaluation.fidelity import Failure, Fidelity, check_fidelity
+from mt.evaluation.fidelity import REFERENCE, Failure, Fidelity, check_fidelity
 from mt.evaluation.glossary import Glossary
 from mt.evaluation.metrics import LOWER_IS_BETTER, METRICS, NORMALISED, Measured, measure
 from mt.evaluation.ngrams import NgramDifference, ngram_differences
@@ -172,7 +172,7 @@ def _start_checks(
     executor: Executor, test_set: TestSet, systems: Mapping[str, Sequence[str]], glossary: Glossary
 ) -> list[Future[tuple[list[Fidelity], list[Failure]]]]:
     # The reference goes through the checks too: what fails there is the check's error or the translator's freedom.
-    checked = {**systems, "reference": test_set.references}
+    checked = {**systems, REFERENCE: test_set.references}
     return [
         executor.submit(check_fidelity, system, test_set.name, list(test_set.sources), list(lines), glossary)
         for system, lines in checked.items()
@@ -240,6 +240,7 @@ def as_json(evaluation: Evaluation, verdicts: Sequence[Mapping[str, str]], advic
         "scores": [asdict(score) for score in evaluation.scores],
         "comparisons": [asdict(comparison) for comparison in evaluation.comparisons],
         "fidelity": [asdict(result) for result in evaluation.fidelity],
+        "baseline": evaluation.baseline,
         "advice": advice,
         "verdicts": list(verdicts),
         "rivals": [asdict(comparison) for comparison in evaluation.rivals],

@@ -1,8 +1,10 @@
 """Which differences chance may explain: sacreBLEU's paired tests, on statistics that are computed once.
 
-Resamples, p-values and intervals are those of sacreBLEU 2.6 (Koehn, 2004, "Statistical Significance Tests for Machine
-Translation Evaluation"; Riezler and Maxwell, 2005, "On Some Pitfalls in Automatic Evaluation and Significance Testing
-for MT"), seed included. sacreBLEU itself extracts the statistics anew for each system and each test.
+Resamples, trials, p-values and intervals are those of sacreBLEU 2.6, seed included (Koehn, 2004, "Statistical
+Significance Tests for Machine Translation Evaluation"; Riezler and Maxwell, 2005, "On Some Pitfalls in Automatic
+Evaluation and Significance Testing for MT"), with one exception: in the randomization test, trials that equal the
+observed difference count as at least as large (Noreen, 1989, "Computer-Intensive Methods for Testing Hypotheses").
+sacreBLEU itself extracts the statistics anew for each system and each test.
 """
 
 from __future__ import annotations
@@ -86,7 +88,10 @@ def _randomisation_p_value(measured: Measured, system: str, baseline: str, diffe
     first = drawn @ theirs + (1 - drawn) @ ours
     kind = ours.dtype
     scores = [np.array([measured.metric.score_of(row) for row in sums.astype(kind)]) for sums in (first, total - first)]
-    return float(_compute_p_value(np.abs(scores[0] - scores[1]), difference))
+    # Trials that come out like the systems themselves count, too: with sacreBLEU's "greater than", a single sentence
+    # that differs would be proof, because every trial only turns the sign of the difference.
+    as_large = np.count_nonzero(np.abs(scores[0] - scores[1]) >= difference - 1e-9)
+    return float((as_large + 1) / (trials + 1))
 
 
 @lru_cache(maxsize=4)

@@ -22,20 +22,21 @@ def verdict(evaluation: Evaluation, system: str, test_set: str, metric: str = PR
     if score.sentences < MIN_SENTENCES:
         return (
             f"On {test_set}, no verdict: {system} is {size} {direction} than {comparison.baseline}, but "
-            f"{score.sentences} sentences are too few to tell (at least {MIN_SENTENCES})."
+            f"{_counted(score.sentences)} too few to tell (at least {MIN_SENTENCES})."
         )
     power = f"{score.sentences} sentences can show a change of about {comparison.detectable:.1f}"
     certainty = f"{_chance(comparison)}; {power}"
     if comparison.is_significant:
         return f"On {test_set}, {system} is {size} {direction} than {comparison.baseline} ({certainty})."
     return (
-        f"On {test_set}, {system} and {comparison.baseline} cannot be told apart: "
-        f"{size} {direction}, which chance alone may explain ({certainty})."
+        f"On {test_set}, {system} and {comparison.baseline} cannot be told apart by {metric}: {system} is {size} "
+        f"{direction}, which chance alone may explain ({certainty})."
     )
 
 
 def _chance(comparison: Comparison) -> str:
-    low, high = sorted((comparison.ci_low, comparison.ci_high))
+    # Rounded first, so that no zero has a minus sign.
+    low, high = (round(end, 1) + 0.0 for end in (comparison.ci_low, comparison.ci_high))
     return f"95 % interval {low:+.1f} to {high:+.1f}, p = {comparison.p_holm:.3f}"
 
 
@@ -44,7 +45,11 @@ def other_metrics(evaluation: Evaluation, system: str, test_set: str) -> str:
     compared = {m: evaluation.comparison(system, test_set, m) for m in METRICS if m != PRIMARY}
     if evaluation.score(system, test_set, PRIMARY).sentences < MIN_SENTENCES or None in compared.values():
         return ""
-    shown = [f"{m} ({c.difference:+.1f}, p = {c.p_holm:.3f})" for m, c in compared.items() if c and c.is_significant]
+    shown = [
+        f"{m} ({c.difference:+.1f}, {'better' if c.is_better else 'worse'}, p = {c.p_holm:.3f})"
+        for m, c in compared.items()
+        if c and c.is_significant
+    ]
     hidden = [metric for metric, c in compared.items() if c and not c.is_significant]
     if not shown:
         either = "" if (c := evaluation.comparison(system, test_set, PRIMARY)) and c.is_significant else " either"
@@ -85,10 +90,11 @@ def advice(evaluation: Evaluation) -> str:
         )
     best, tied = tied_with_best(evaluation, first, evaluation.systems)
     if not tied:
-        return f"Take {best}: on {first.name} it is better than every other system{_price(evaluation, best, general)}."
+        others = [test_set for test_set in evaluation.test_sets if test_set is not first]
+        return f"Take {best}: on {first.name} it is better than every other system{_price(evaluation, best, others)}."
     names = _listed([best, *tied])
     if not general:
-        return f"{names} are tied on {first.name}; no general test set says which of them forgets less."
+        return f"{names} are tied on {first.name}, and there is no general test set (--general) to decide between them."
     return f"{names} are tied on {first.name}; {_tie_break(evaluation, [best, *tied], general)}."
 
 
@@ -119,18 +125,30 @@ def _tie_break(evaluation: Evaluation, systems: Sequence[str], general: Sequence
     return f"{_listed([best, *tied])} do best on {first.name}, tied: take one of these, they forget less"
 
 
-def _price(evaluation: Evaluation, system: str, general: Sequence[TestSet]) -> str:
-    """What the best one costs in general text, as the rest of a sentence."""
-    if system == evaluation.baseline:
-        return ""
+def _price(evaluation: Evaluation, system: str, others: Sequence[TestSet]) -> str:
+    """What the best one costs on the other test sets, as the rest of a sentence."""
+    enough = [test_set for test_set in others if len(test_set.sources) >= MIN_SENTENCES]
+    rivals = [other for other in evaluation.systems if other != system]
     lost = []
-    for test_set in general:
-        comparison = evaluation.comparison(system, test_set.name, PRIMARY)
-        if comparison is not None and comparison.is_significant and not comparison.is_better:
-            lost.append(f"{abs(comparison.difference):.1f} {PRIMARY} on {test_set.name}")
+    for test_set in enough:
+        differences = [_between(evaluation, system, rival, test_set.name) for rival in rivals]
+        worse = [d for d in differences if d.is_significant and _gain(d, system) < 0]
+        if worse:
+            largest = min(worse, key=lambda d: _gain(d, system))
+            rival = largest.baseline if largest.system == system else largest.system
+            lost.append(f"{abs(largest.difference):.1f} {PRIMARY} to {rival} on {test_set.name}")
     if lost:
-        return f", at the price of {_listed(lost)}"
-    return ", and no loss shows on general text" if general else ""
+        return f", but it loses {_listed(lost)}"
+    names = [test_set.name for test_set in enough]
+    return f", and no loss shows on {_listed(names)}" if names else ""
+
+
+def _gain(comparison: Comparison, system: str) -> float:
+    return comparison.difference if comparison.system == system else -comparison.difference
+
+
+def _counted(sentences: int) -> str:
+    return "1 sentence is" if sentences == 1 else f"{sentences} sentences are"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -147,10 +165,13 @@ def as_table(evaluation: Evaluation) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     lines.insert(1, "-" * max(map(len, lines)))
+    if any("*" in cell for row in rows[1:] for cell in row[2:]):
+        lines.append(f"* significantly unlike {evaluation.baseline}")
     return "\n".join(lines)
 
 
 def _cell(evaluation: Evaluation, system: str, test_set: str, metric: str) -> str:
     score, comparison = evaluation.score(system, test_set, metric), evaluation.comparison(system, test_set, metric)
-    mark = "*" if comparison is not None and comparison.is_significant else ""
+    is_enough = score.sentences >= MIN_SENTENCES
+    mark = "*" if comparison is not None and comparison.is_significant and is_enough else ""
     return f"{score.score:.2f}{mark} [{score.ci_low:.1f}, {score.ci_high:.1f}]"

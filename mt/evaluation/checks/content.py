@@ -25,7 +25,7 @@ _SCALE = re.compile(
 )
 
 
-def check_numbers(source: str, hypothesis: str, glossary: Glossary) -> str | None:
+def check_numbers(source: str, hypothesis: str, glossary: Glossary) -> str:
     """Every number of the source stands in the hypothesis, in any digits or in words, and no other one.
 
     Numbers up to two are not looked for: Arabic has a dual, and English a pronoun.
@@ -38,7 +38,7 @@ def check_numbers(source: str, hypothesis: str, glossary: Glossary) -> str | Non
     theirs_digits, theirs_words = digit_numbers(hypothesis), word_numbers(hypothesis)
     large = [value for value in theirs_words if value >= _SMALLEST]
     if not (digits or words or theirs_digits or large or fractions or _CLOCK.search(source)):
-        return None
+        return ""
     if digit_runs(plain) == digit_runs(hypothesis) and not (
         words or theirs_words or _SCALE.search(source + hypothesis)
     ):
@@ -155,7 +155,7 @@ _IDIOM_ARABIC = re.compile(
 )
 
 
-def check_negation(source: str, hypothesis: str, glossary: Glossary) -> str | None:
+def check_negation(source: str, hypothesis: str, glossary: Glossary) -> str:
     """A sentence that denies something denies something in translation, and one that does not, does not."""
     plain = _NOT_NEGATED.sub(" ", source)
     denies = bool(_NEGATED.search(plain))
@@ -164,9 +164,7 @@ def check_negation(source: str, hypothesis: str, glossary: Glossary) -> str | No
     if denies:
         kept = _NEGATIVE_ARABIC.search(_STILL_ARABIC.sub(" ", folded))
         return "" if kept else "the source denies something, the translation does not"
-    if _NEGATED.search(source) or not denied:
-        return None
-    if _NEGATIVE_SENSE.search(source):
+    if _NEGATED.search(source) or not denied or _NEGATIVE_SENSE.search(source):
         return ""
     return "the translation denies something that the source does not"
 

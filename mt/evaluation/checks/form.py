@@ -16,7 +16,7 @@ _UNITS = frozenset({"mg", "kg", "km", "cm", "mm", "ml", "kw", "mw", "kwh", "pm",
 _LATIN = re.compile(r"(?<![A-Za-z\d-])[A-Za-zÀ-ɏ][A-Za-zÀ-ɏ'’-]*[A-Za-zÀ-ɏ](?![A-Za-z-]*\d)")
 
 
-def check_untranslated(source: str, hypothesis: str, glossary: Glossary) -> str | None:
+def check_untranslated(source: str, hypothesis: str, glossary: Glossary) -> str:
     """No Latin words but acronyms, product names with a digit, addresses, and originals in brackets."""
     plain = _LINKS.sub(" ", hypothesis)
     # A name in brackets behind its Arabic form is a service to the reader, a whole clause is not.
@@ -36,7 +36,7 @@ _MAX_LOOP_WORDS = 8
 _SAME_LETTER = re.compile(r"([^\W\d_])\1{4,}")
 
 
-def check_repetition(source: str, hypothesis: str, glossary: Glossary) -> str | None:
+def check_repetition(source: str, hypothesis: str, glossary: Glossary) -> str:
     """No phrase follows upon itself more often than in the source, and none comes back over and over."""
     words, theirs = _WORDS.findall(fold_for_terms(hypothesis)), _WORDS.findall(source.casefold())
     letters = _SAME_LETTER.search(hypothesis)
@@ -88,7 +88,7 @@ _OPEN_END = re.compile(
 )
 
 
-def check_length(source: str, hypothesis: str, glossary: Glossary) -> str | None:
+def check_length(source: str, hypothesis: str, glossary: Glossary) -> str:
     """The hypothesis neither stops in the middle nor goes on after the end."""
     ours, theirs = _letters(source), _letters(hypothesis)
     if not theirs:
@@ -158,7 +158,7 @@ _UNWANTED = re.compile(
 )
 
 
-def check_characters(source: str, hypothesis: str, glossary: Glossary) -> str | None:
+def check_characters(source: str, hypothesis: str, glossary: Glossary) -> str:
     """No bidirectional controls, zero-width or replacement characters: they change what a page shows, unseen."""
     found = dict.fromkeys(_UNWANTED.findall(hypothesis))
     names = [f"U+{ord(c):04X} {unicodedata.name(c, 'control')}" for c in found]
@@ -176,12 +176,10 @@ _CURLY = re.compile("[“”„‟]")
 _DOUBLE = re.compile('["“”„‟«»]')
 
 
-def check_quotes(source: str, hypothesis: str, glossary: Glossary) -> str | None:
+def check_quotes(source: str, hypothesis: str, glossary: Glossary) -> str:
     """Quotation marks and brackets come in pairs, and words in quotation marks stay in some."""
     plain = _INCHES.sub("", _SMILEY.sub("", _ENUMERATION.sub("", hypothesis)))
     quoted = _QUOTED.search(_INCHES.sub("", source))
-    if not quoted and not re.search(r"[\"“”«»()\[\]]", plain):
-        return None
     for opening, closing in _PAIRS:
         if not _is_balanced(plain, opening, closing) and _is_balanced(source, opening, closing):
             return f"{plain.count(opening)} {opening} and {plain.count(closing)} {closing}"
