@@ -176,10 +176,7 @@ def render_markdown(title: str, evaluation: Evaluation, facts: Mapping[str, str]
     for test_set in evaluation.test_sets:
         systems = list(evaluation.hypotheses[test_set.name])
         parts += [f"\n## {test_set.name}, {len(test_set.sources)} sentences\n"]
-        rows = [
-            [_plain(system), *(_markdown_cell(evaluation, system, test_set.name, m) for m in METRICS)]
-            for system in systems
-        ]
+        rows = [_markdown_row(evaluation, system, test_set.name) for system in systems]
         parts += _markdown_table(["system", *METRICS], rows)
         fidelity = _fidelity_view(evaluation, test_set.name, [*systems, "reference"])
         rows = [[check, *(f"{f.passed} of {f.total}" for f in row.values())] for check, row in fidelity.items()]
