@@ -66,6 +66,7 @@ def test_precision(check: str):
         ("dropped sentences", "The convoy left.", "غادرت القافلة.", None),
         ("characters", "The convoy left.", "غادرت\u202b القافلة", "U+202B RIGHT-TO-LEFT EMBEDDING"),
         ("quotes", 'He said "no".', "قال «لا", "1 « and 0 »"),
+        ("quotes", "He left (see para. 17).", "غادر (انظر الفقرة 17).", ""),
         ("quotes", "He left.", "غادر.", ""),
     ],
 )  # fmt: skip

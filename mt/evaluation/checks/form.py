@@ -167,6 +167,7 @@ def check_characters(source: str, hypothesis: str, glossary: Glossary) -> str:
 
 _PAIRS = (("«", "»"), ("(", ")"), ("[", "]"), ("‹", "›"))
 _ENUMERATION = re.compile(r"(?:^|(?<=\s))(?:\d{1,3}|[A-Za-z]|[\u0620-\u064a]{1,2}|[ivxIVX]+)\)")
+_ROUND = re.compile(r"\((?!\()[^()]*\)(?!\))")
 _SMILEY = re.compile(r"[:;]-?[()]")
 _INCHES = re.compile(r"(?<=\d)[\"”″]|(?<=\d)['’′]")
 _QUOTED = re.compile(r"\"[^\"]+\"|“[^”]+”|«[^»]+»|(?<!\w)['‘][^'’]{2,}['’](?!\w)")
@@ -178,7 +179,8 @@ _DOUBLE = re.compile('["“”„‟«»]')
 
 def check_quotes(source: str, hypothesis: str, glossary: Glossary) -> str:
     """Quotation marks and brackets come in pairs, and words in quotation marks stay in some."""
-    plain = _INCHES.sub("", _SMILEY.sub("", _ENUMERATION.sub("", hypothesis)))
+    # Pairs first: the bracket of "(see para. 17)" closes one, that of "17)" alone counts an item.
+    plain = _INCHES.sub("", _SMILEY.sub("", _ENUMERATION.sub("", _ROUND.sub("", hypothesis))))
     quoted = _QUOTED.search(_INCHES.sub("", source))
     for opening, closing in _PAIRS:
         if not _is_balanced(plain, opening, closing) and _is_balanced(source, opening, closing):
