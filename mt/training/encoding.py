@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from datasets import Dataset
 
-from mt.config import Config
+from mt.config import Config, DecodingConfig
 from mt.data.mixing import EpochMix, mixing_weights
 from mt.decoding import tagged
 from mt.errors import DataError
@@ -27,6 +27,8 @@ class DevSet:
     sources: Sequence[str]
     """The sample that is decoded, tagged."""
     references: Sequence[str]
+    decoding: DecodingConfig = field(default_factory=lambda: DecodingConfig(num_beams=1))
+    """How the sample is decoded: greedily, else as for the final scores; the tag is on the sources already."""
 
 
 def encode_training(translator: Translator, train: Dataset, config: Config) -> tuple[EncodedPairs, int]:
@@ -71,5 +73,6 @@ def _dev_set(translator: Translator, sources: list[str], targets: list[str], con
         [ids[:limit] for ids in translator.encode_targets(targets)],
     )
     size = min(config.training.dev_sentences, len(sources))
+    greedy = replace(config.decoding, num_beams=1, tag="")
     sample = np.sort(np.random.default_rng(0).permutation(len(sources))[:size])
-    return DevSet(encoded, [sources[i] for i in sample], [targets[i] for i in sample])
+    return DevSet(encoded, [sources[i] for i in sample], [targets[i] for i in sample], greedy)

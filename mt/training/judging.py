@@ -8,7 +8,6 @@ import torch
 from accelerate.utils import gather_object
 from torch import nn
 
-from mt.config import DecodingConfig
 from mt.decoding import translate
 from mt.evaluation.metrics import bleu, chrf
 from mt.model import Translator
@@ -23,7 +22,7 @@ def decoded_scores(translator: Translator, dev: DevSet) -> dict[str, float]:
     state = process_state()
     rank, size = state.process_index, state.num_processes
     with whole_weights(translator.model):
-        own = translate(translator, dev.sources[rank::size], DecodingConfig(num_beams=1))
+        own = translate(translator, dev.sources[rank::size], dev.decoding)
     hypotheses = gather_object(own)
     # Gathered process by process: sentence i of process p is number i * size + p.
     references = [reference for p in range(size) for reference in dev.references[p::size]]
