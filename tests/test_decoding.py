@@ -90,7 +90,7 @@ def test_embedded_model_writes_arabic():
     translator = load_translator(ModelConfig(name="tiny-en-ar"))
     output = translate(translator, [SENTENCES[2]], DecodingConfig(num_beams=1))[0]
     assert arabic_share(output) > 0.9
-    assert "المجلس" in output
+    assert "مجلس" in output
 
 
 def test_embedded_model_is_small():
