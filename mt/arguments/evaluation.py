@@ -47,8 +47,8 @@ def evaluate_parser(prog: str) -> ArgumentParser:
         "systems",
         nargs="+",
         metavar="SYSTEM",
-        help="a run directory, a model directory (CTranslate2's, too), a hub name or a text file of translations; "
-        "label=SYSTEM names it",
+        help="a run directory, a model directory (CTranslate2's, too), a hub name, a text file of translations, or a "
+        "directory with one for each test set, NAME.txt; label=SYSTEM names it; the first one is the baseline",
     )
     _add_test_set(parser)
     parser.add_argument(

@@ -31,7 +31,7 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class DecodingConfig:
-    """How hypotheses are made for the final scores."""
+    """How hypotheses are made."""
 
     num_beams: int = 4
     """Beam width; 1 is greedy."""

@@ -37,7 +37,7 @@ class ScratchConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """The model that training starts from."""
+    """The model, and the languages it is to translate between."""
 
     name: str = "tiny-en-ar"
     """A hub name, a directory, or `tiny-en-ar`, the small model that comes with this project."""
