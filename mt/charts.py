@@ -51,11 +51,9 @@ def ranking(title: str, values: Mapping[str, float], x_label: str) -> Markup:
     return _svg(figure, title)
 
 
-def lines(
-    title: str, series: Mapping[str, Sequence[tuple[float, float]]], x_label: str, y_label: str, *, width: float = 7.2
-) -> Markup:
+def lines(title: str, series: Mapping[str, Sequence[tuple[float, float]]], x_label: str, y_label: str) -> Markup:
     """A line a series, through its (x, y) points, named at its end and in the legend."""
-    figure, axes = _axes(title, width, 2.8)
+    figure, axes = _axes(title, 7.2, 2.8)
     for number, (name, points) in enumerate(series.items()):
         style = ("-", "--", ":", "-.")[number // len(_SERIES) % 4]
         xs, ys = zip(*points, strict=True)

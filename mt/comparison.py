@@ -22,7 +22,7 @@ from mt.errors import DataError, RunError
 from mt.evaluation.comet import comet_scores
 from mt.evaluation.glossary import Glossary
 from mt.evaluation.metrics import COMET, METRICS, NORMALISED, SPBLEU, Measured, segment_metric, spbleu_model
-from mt.evaluation.rating_files import check_reviewers, read_ratings_file
+from mt.evaluation.rating_files import check_reviewers, check_test_set, read_ratings_file
 from mt.evaluation.ratings import read_ratings
 from mt.evaluation.report import render_markdown, render_report
 from mt.evaluation.scoring import MIN_SENTENCES, Evaluation, as_json, evaluate_hypotheses
@@ -102,11 +102,7 @@ def check_rated_sets(ratings: Sequence[Path], test_sets: Sequence[TestSet]) -> N
     check_reviewers(files)
     names = [test_set.name for test_set in test_sets]
     for file in files:
-        if file.test_set not in names:
-            raise DataError(
-                f"{file.path}: ratings of test set `{file.test_set}`, but there is only {', '.join(names)}; "
-                "evaluate the test set under the name it had in the review"
-            )
+        check_test_set(file, names)
 
 
 def check_texts(systems: Sequence[System], test_sets: Sequence[TestSet]) -> None:

@@ -104,7 +104,7 @@ def check_inputs(config: Config) -> None:
     read_glossary(config.evaluation.glossary)
     for name, corpus in held_out_sets(config).items():
         check_corpus(name, corpus)
-    if config.data.test_share == 0 and not (config.evaluation.test_sets or config.evaluation.general):
+    if config.data.test_share == 0 and not config.evaluation.named_sets:
         raise ConfigError("nothing to test on: raise data.test_share above 0 or name a file in evaluation.test_sets")
     if config.data.dev_share == 0:
         raise ConfigError("data.dev_share is 0, so no checkpoint could be chosen; raise it")
@@ -115,8 +115,7 @@ def check_inputs(config: Config) -> None:
 def held_out_sets(config: Config) -> dict[str, CorpusConfig]:
     """What training pairs must not be like, beside the splits' own dev and test."""
     general = config.training.general_dev
-    named = config.evaluation.test_sets | config.evaluation.general
-    return named | ({} if general is None else {"training.general_dev": general})
+    return config.evaluation.named_sets | ({} if general is None else {"training.general_dev": general})
 
 
 def claim_directory(command: TrainCommand) -> RunDirectory:
@@ -147,7 +146,7 @@ def prepare_test_sets(config: Config, data: DatasetDict) -> list[TestSet]:
     """The run's own test split, unless it is empty, then the named test sets."""
     named = [
         read_named_test_set(name, corpus, config.data, is_general=name in config.evaluation.general)
-        for name, corpus in (config.evaluation.test_sets | config.evaluation.general).items()
+        for name, corpus in config.evaluation.named_sets.items()
     ]
     return [own_test_set(data["test"]), *named] if len(data["test"]) else named
 

@@ -28,7 +28,7 @@ def inspect_data(config: Config) -> tuple[Path, str]:
     Returns the directory, `runs/<name>-data` unless the config says otherwise, and one line of numbers.
     """
     check_data(config.data)
-    held_out = config.evaluation.test_sets | config.evaluation.general
+    held_out = config.evaluation.named_sets
     for name, corpus in held_out.items():
         check_corpus(name, corpus)
     run = RunDirectory(Path(config.output_dir or f"runs/{config.name}-data"))

@@ -105,6 +105,11 @@ def open_run(root: Path, config_yaml: str, *, resume: bool = False, overwrite: b
     return run
 
 
+def cache_directory(name: str) -> Path:
+    """Where what can be made again is kept under `name`; it may be deleted at any time."""
+    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "mt" / name
+
+
 def same_run(config_yaml: str, other_yaml: str) -> bool:
     """Whether two resolved configs are one run's; it may have been moved."""
     return _without_place(config_yaml) == _without_place(other_yaml)

@@ -12,7 +12,7 @@ import torch
 
 from mt.config import DecodingConfig, ModelConfig
 from mt.converted import check_converted, load_converted
-from mt.data.formats.lines import read_lines
+from mt.data.formats.lines import COMPRESSED, read_lines, uncompressed_name
 from mt.decoding import translate
 from mt.errors import DataError, RunError
 from mt.evaluation.fidelity import REFERENCE
@@ -26,7 +26,7 @@ from mt.translator import AnyTranslator
 
 logger = logging.getLogger(__name__)
 
-_TEXT_SUFFIXES = frozenset({".txt", ".tsv", ".csv", ".gz", ".zst", ".xz", ".ar", ".hyp", ".out"})
+_TEXT_SUFFIXES = frozenset({".txt", ".tsv", ".csv", ".ar", ".hyp", ".out", *COMPRESSED})
 _MAX_LABEL_BYTES = 100
 
 
@@ -114,10 +114,7 @@ def _check_label(label: str) -> None:
 def _default_label(path: str) -> str:
     if not Path(path).is_file():
         return Path(path).name or path
-    name = Path(path).name
-    for suffix in (".gz", ".zst", ".xz"):
-        name = name.removesuffix(suffix)
-    return Path(name).stem
+    return Path(uncompressed_name(Path(path))).stem
 
 
 def open_translator(model: ModelConfig, decoding: DecodingConfig) -> AnyTranslator:

@@ -19,7 +19,7 @@ from transformers.utils import cached_file
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import ModelError
 from mt.model import check_model_name, is_converted
-from mt.runs import sha256_of
+from mt.runs import cache_directory, sha256_of
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class CacheKey:
 
 def cache_root() -> Path:
     """Where translations are kept; it may be deleted at any time."""
-    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "mt" / "translations"
+    return cache_directory("translations")
 
 
 def cache_key(model: ModelConfig, decoding: DecodingConfig, sources: Sequence[str]) -> CacheKey | None:

@@ -78,6 +78,11 @@ class EvaluationConfig:
     """Table of terms for the fidelity checks, columns `english`, `arabic`, `kind`. Default: the one that comes
     along."""
 
+    @property
+    def named_sets(self) -> dict[str, CorpusConfig]:
+        """`test_sets` and `general`."""
+        return self.test_sets | self.general
+
     def __post_init__(self) -> None:
         require(self.resamples >= 100, "evaluation.resamples", "be at least 100", self.resamples)
         for key in ("test_sets", "general"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ from mt.data.builder import REJECTED, build_data
 from mt.data.readers import format_of, input_files
 from mt.data.report import DataReport
 from mt.errors import DataError
-from mt.runs import sha256_of
+from mt.runs import cache_directory, sha256_of
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +55,7 @@ def read_report(build: Path) -> DataReport:
 
 
 def _root(config: DataConfig) -> Path:
-    root = Path(config.cache_dir or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "mt" / "data")
+    root = Path(config.cache_dir or cache_directory("data"))
     try:
         root.mkdir(parents=True, exist_ok=True)
         # What a killed process has left.

@@ -20,6 +20,8 @@ from statistics import fmean
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from mt.runs import cache_directory
+
 logger = logging.getLogger(__name__)
 
 SETUP = "comet.json"
@@ -65,7 +67,7 @@ class CometSetup:
 
 def comet_root() -> Path:
     """The environment's directory, whether it is there or not."""
-    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "mt" / "comet"
+    return cache_directory("comet")
 
 
 def read_setup() -> CometSetup | None:

@@ -50,10 +50,9 @@ class Measured:
     resampled: dict[tuple[str, int], Array] = field(default_factory=dict, compare=False, repr=False)
     """Scores of bootstrap resamples that were computed already, by system and number of resamples."""
 
-    def score(self, system: str, rows: Array | None = None) -> float:
-        """The score of all sentences, or of those with the indices, or the mask, `rows`."""
-        statistics = self.statistics[system] if rows is None else self.statistics[system][rows]
-        return float(self.metric.score_of(statistics.sum(axis=0)))
+    def score(self, system: str) -> float:
+        """The score of all sentences."""
+        return float(self.metric.score_of(self.statistics[system].sum(axis=0)))
 
     def of_sentences(self, system: str) -> list[float]:
         """The score of each sentence alone."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -88,6 +88,15 @@ def _check_sentences(file: RatingsFile) -> None:
     sentence, times = Counter(item.sentence for item in file.items).most_common(1)[0]
     if times > 1:
         raise DataError(f"{file.path}: sentence {sentence} is rated {times} times; {_EXPORT_AGAIN}")
+
+
+def check_test_set(file: RatingsFile, names: Collection[str]) -> None:
+    """Refuse ratings of a test set that is none of `names`."""
+    if file.test_set not in names:
+        raise DataError(
+            f"{file.path}: ratings of test set `{file.test_set}`, but there is only {', '.join(names)}; "
+            "evaluate the test set under the name it had in the review"
+        )
 
 
 def check_reviewers(files: Iterable[RatingsFile]) -> None:

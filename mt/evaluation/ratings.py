@@ -14,7 +14,7 @@ import krippendorff
 from scipy.stats import binomtest
 
 from mt.errors import DataError
-from mt.evaluation.rating_files import Item, RatingsFile, check_reviewers, read_ratings_file
+from mt.evaluation.rating_files import Item, RatingsFile, check_reviewers, check_test_set, read_ratings_file
 from mt.evaluation.review import hypothesis_hash
 
 logger = logging.getLogger(__name__)
@@ -122,12 +122,7 @@ def _resolve(
     hashes: Mapping[str, Mapping[str, Sequence[str]]],
 ) -> dict[_Pair, list[Rating]]:
     """A file's ratings for every pair of systems that wrote the translations of all its items."""
-    if file.test_set not in hashes:
-        known = ", ".join(hypotheses)
-        raise DataError(
-            f"{file.path}: ratings of test set `{file.test_set}`, but there is only {known}; "
-            "evaluate the test set under the name it had in the review"
-        )
+    check_test_set(file, hypotheses)
     systems = hashes[file.test_set]
     found = {}
     for pair in combinations(systems, 2):

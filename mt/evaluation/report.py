@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from mt.charts import Point, intervals, lines, trade_off
@@ -17,6 +16,7 @@ from mt.evaluation.glossary import Glossary
 from mt.evaluation.metrics import METRICS
 from mt.evaluation.ratings import Preference
 from mt.evaluation.scoring import MIN_SENTENCES, PRIMARY, SIGNIFICANT, Evaluation
+from mt.evaluation.templates import template
 from mt.evaluation.test_set import TestSet
 from mt.evaluation.verdicts import advice, verdicts
 
@@ -36,7 +36,7 @@ def render_report(
 
     Every number in a `data` element stands in `scores.json` with the same value.
     """
-    return _template("report.html.jinja").render(
+    return template("report.html.jinja").render(
         title=title,
         data=data,
         evaluation=evaluation,
@@ -58,21 +58,7 @@ def render_report(
 
 def render_data_card(title: str, data: Mapping[str, Any]) -> str:
     """The data card as a page of its own."""
-    return _template("data_card.html.jinja").render(title=title, data=data)
-
-
-def _template(name: str) -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    environment.filters["number"] = _number
-    return environment.get_template(name)
-
-
-def _number(value: float, digits: int = 2, sign: bool = False) -> Markup:
-    """A number for people that carries its exact value for programs."""
-    text = f"{value:{'+' if sign else ''}.{digits}f}".replace("-", "\N{MINUS SIGN}")
-    return Markup('<data value="{}">{}</data>').format(repr(value), text)
+    return template("data_card.html.jinja").render(title=title, data=data)
 
 
 def _test_set_view(evaluation: Evaluation, test_set: TestSet) -> dict[str, Any]:
@@ -92,10 +78,9 @@ def _test_set_view(evaluation: Evaluation, test_set: TestSet) -> dict[str, Any]:
 
 
 def _cell(evaluation: Evaluation, system: str, test_set: str, metric: str) -> dict[str, Any]:
-    comparison = evaluation.comparison(system, test_set, metric)
-    is_enough = evaluation.score(system, test_set, metric).sentences >= MIN_SENTENCES
-    better = comparison.is_better if comparison is not None and comparison.is_significant and is_enough else None
-    return {"score": evaluation.score(system, test_set, metric), "comparison": comparison, "better": better}
+    names = (system, test_set, metric)
+    score, comparison = evaluation.score(*names), evaluation.comparison(*names)
+    return {"score": score, "comparison": comparison, "better": evaluation.shows_better(*names)}
 
 
 def _scores_chart(evaluation: Evaluation, test_set: str, systems: list[str]) -> Markup | None:

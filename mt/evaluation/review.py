@@ -10,12 +10,10 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-
 from mt.errors import DataError
+from mt.evaluation.templates import template
 from mt.evaluation.test_set import TestSet
 
 RATINGS_FORMAT = "mt-ratings-1"
@@ -85,7 +83,7 @@ def render_review(test_set: str, items: Sequence[ReviewItem]) -> str:
     """The page, which needs no other file; all text is escaped."""
     content: dict[str, Any] = {"test_set": test_set, "items": [_with_hashes(item) for item in items]}
     page = _sha256(json.dumps(content, ensure_ascii=False, sort_keys=True))
-    return _template().render(
+    return template("review.html.jinja").render(
         title=f"Blind review: {test_set}",
         review={"format": RATINGS_FORMAT, "page": page, **content},
         sentences=len(items),
@@ -94,12 +92,3 @@ def render_review(test_set: str, items: Sequence[ReviewItem]) -> str:
 
 def _with_hashes(item: ReviewItem) -> dict[str, Any]:
     return {**asdict(item), "left_hash": hypothesis_hash(item.left), "right_hash": hypothesis_hash(item.right)}
-
-
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    # Arabic as it is, not as \u0627; `tojson` still escapes what could end the script element.
-    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "sort_keys": False}
-    return environment.get_template("review.html.jinja")

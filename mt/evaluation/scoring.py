@@ -120,6 +120,12 @@ class Evaluation:
         found = [c for c in (*self.comparisons, *self.rivals) if (c.system, c.baseline, c.test_set, c.metric) == wanted]
         return max(found, key=lambda c: c.p_holm, default=None)
 
+    def shows_better(self, system: str, test_set: str, metric: str) -> bool | None:
+        """Whether the system is better than the baseline, or worse; None where that cannot be told."""
+        comparison = self.comparison(system, test_set, metric)
+        is_enough = self.score(system, test_set, metric).sentences >= MIN_SENTENCES
+        return comparison.is_better if comparison is not None and comparison.is_significant and is_enough else None
+
     def significantly_worse(self, metric: str) -> list[Comparison]:
         """Where a system is worse than the baseline by more than chance explains."""
         pairs = dict.fromkeys((c.system, c.test_set) for c in self.comparisons if c.metric == metric)

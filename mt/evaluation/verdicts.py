@@ -171,7 +171,6 @@ def as_table(evaluation: Evaluation) -> str:
 
 
 def _cell(evaluation: Evaluation, system: str, test_set: str, metric: str) -> str:
-    score, comparison = evaluation.score(system, test_set, metric), evaluation.comparison(system, test_set, metric)
-    is_enough = score.sentences >= MIN_SENTENCES
-    mark = "*" if comparison is not None and comparison.is_significant and is_enough else ""
+    score = evaluation.score(system, test_set, metric)
+    mark = "" if evaluation.shows_better(system, test_set, metric) is None else "*"
     return f"{score.score:.2f}{mark} [{score.ci_low:.1f}, {score.ci_high:.1f}]"
