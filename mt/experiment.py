@@ -156,8 +156,8 @@ def load_base(config: Config, run: RunDirectory, data: DatasetDict) -> Translato
     options = config.model
     if options.scratch is not None:
         if process_state().is_main_process and not (run.base / "config.json").is_file():
-            sentences = [text for column in ("source", "target") for text in data["train"][column]]
-            create_marian(options.scratch, sentences, run.base, config.seed)
+            sources, targets = (list(data["train"][column]) for column in ("source", "target"))
+            create_marian(options.scratch, sources, targets, run.base, config.seed)
         process_state().wait_for_everyone()
     translator = open_base(config, run)
     if options.scratch is None and not options.skip_doctor:

@@ -38,13 +38,25 @@ SEED = ROOT / "data" / "conflict_news" / "seed_pairs.txt"
 STARTER = ROOT / "data" / "conflict_news" / "starter.tsv"
 
 SMALL = ScratchConfig(
-    vocabulary_size=300, d_model=16, encoder_layers=1, decoder_layers=1, attention_heads=2, ffn_dim=32
+    vocabulary_size=300,
+    d_model=16,
+    encoder_layers=1,
+    decoder_layers=1,
+    attention_heads=2,
+    ffn_dim=32,
+    lexical_start=False,
 )
 
 
+def news_pairs() -> tuple[list[str], list[str]]:
+    """(sources, targets) of the starter set."""
+    pairs = list(read_corpus("starter", CorpusConfig(path=str(STARTER))))
+    return [pair.source for pair in pairs], [pair.target for pair in pairs]
+
+
 def news_sentences() -> list[str]:
-    pairs = read_corpus("starter", CorpusConfig(path=str(STARTER)))
-    return [text for pair in pairs for text in (pair.source, pair.target)]
+    sources, targets = news_pairs()
+    return [*sources, *targets]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -57,7 +69,7 @@ def cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
 def marian_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained Marian model laid out as opus-mt-en-ar: `>>ara<<`, no languages in its config, <pad> last."""
     directory = tmp_path_factory.mktemp("marian")
-    create_marian(SMALL, news_sentences(), directory, seed=1)
+    create_marian(SMALL, *news_pairs(), directory, seed=1)
     return directory
 
 

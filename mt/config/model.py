@@ -29,8 +29,13 @@ class ScratchConfig:
     ffn_dim: int = 1024
     """Inner width of the feed-forward layers."""
 
+    lexical_start: bool = True
+    """Pieces that translate each other in the training split start with like embeddings, and the decoder passes on
+    what it attends to. Tens of thousands of pairs then teach in one pass what takes ten from random weights."""
+
     def __post_init__(self) -> None:
-        require_positive("model.scratch", self, self.__dataclass_fields__)
+        sizes = [name for name in self.__dataclass_fields__ if name != "lexical_start"]
+        require_positive("model.scratch", self, sizes)
         fits = self.d_model % self.attention_heads == 0
         require(fits, "model.scratch.d_model", "be a multiple of attention_heads", self.d_model)
 
@@ -55,7 +60,7 @@ class ModelConfig:
     """Dropout while training. Default: what the model was trained with."""
 
     scratch: ScratchConfig | None = None
-    """Start from random weights instead of `name`."""
+    """Train a new model instead of `name`."""
 
     skip_doctor: bool = False
     """Train even if the model fails the check of `mt doctor`."""

@@ -1,0 +1,95 @@
+"""Which pieces translate which, learnt from sentence pairs alone, and embeddings that already know it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+from scipy.sparse.linalg import svds
+
+_ROUNDS = 5
+_TENSION = 4.0
+"""How strongly a piece is expected at the same relative position as its translation."""
+_FEWEST_LINKS = 0.1
+"""Two pieces that are linked less often than this, in all of the corpus, are so by chance."""
+MAX_CELLS = 30_000_000
+"""Pairs of a source and a target position that are looked at: about 50,000 sentences of a newspaper's length."""
+
+
+def count_links(
+    sources: Sequence[Sequence[int]],
+    targets: Sequence[Sequence[int]],
+    vocabulary_size: int,
+    seed: int = 1,
+    max_cells: int = MAX_CELLS,
+) -> scipy.sparse.csr_matrix:
+    """How often each source piece is expected to stand behind each target piece: float (vocabulary, vocabulary).
+
+    Expectation maximisation of IBM model 1 (Brown et al., 1993, "The Mathematics of Statistical Machine
+    Translation") with a fixed preference for the diagonal (Dyer et al., 2013, "A Simple, Fast, and Effective
+    Reparameterization of IBM Model 2"). Every target position has one link in all. Of a corpus of more than
+    `max_cells`, a random part is used.
+    """
+    order = np.random.default_rng(seed).permutation(len(sources))
+    total = np.cumsum([len(sources[i]) * len(targets[i]) for i in order])
+    chosen = [i for i in order[: 1 + np.searchsorted(total, max_cells)] if sources[i] and targets[i]]
+    pieces, prior, positions = _cells([(sources[i], targets[i]) for i in chosen], vocabulary_size)
+    links, which = np.unique(pieces, return_inverse=True)
+    source, target = np.divmod(links, vocabulary_size)
+    probability = np.ones(len(links))
+    counts: NDArray[np.float64] = np.zeros(len(links))
+    for _ in range(_ROUNDS):
+        share = probability[which] * prior
+        share /= np.bincount(positions, share)[positions]
+        counts = np.bincount(which, share, minlength=len(links)).astype(np.float64)
+        probability = counts / np.bincount(source, counts)[source]
+    return scipy.sparse.csr_matrix((counts, (source, target)), shape=(vocabulary_size, vocabulary_size))
+
+
+def _cells(
+    pairs: list[tuple[Sequence[int], Sequence[int]]], vocabulary_size: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+    """(the two pieces as one number, how near the cell is to the diagonal, the target position), by cell."""
+    pieces, prior, positions = [np.zeros(0, np.int64)], [np.zeros(0)], [np.zeros(0, np.int64)]
+    seen = 0
+    for source, target in pairs:
+        rows, columns = len(source), len(target)
+        distance = np.abs(np.arange(rows)[:, None] / rows - np.arange(columns) / columns)
+        nearness = np.exp(-_TENSION * distance)
+        pieces.append(np.add.outer(np.array(source, np.int64) * vocabulary_size, np.array(target)).ravel())
+        prior.append((nearness / nearness.sum(axis=0)).ravel())
+        positions.append(np.tile(np.arange(seen, seen + columns), rows))
+        seen += columns
+    return np.concatenate(pieces), np.concatenate(prior), np.concatenate(positions)
+
+
+def shared_embeddings(links: scipy.sparse.csr_matrix, width: int) -> NDArray[np.float64]:
+    """One vector for each piece, near those of its translations: float (vocabulary, width).
+
+    Rows have length 1, or 0 where a piece has no links. They are the singular vectors of the pointwise mutual
+    information of source and target pieces, where it is positive (Levy and Goldberg, 2014, "Neural Word Embedding
+    as Implicit Matrix Factorization"; theirs is of words and neighbours). A piece of both languages has the mean of
+    its two vectors, weighted by how often it is which.
+    """
+    as_source, as_target = (np.asarray(links.sum(axis=axis)).ravel() for axis in (1, 0))
+    entries = links.tocoo()
+    expected = as_source[entries.row] * as_target[entries.col] / max(links.sum(), 1e-12)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        information = np.log(entries.data / expected)
+    kept = (entries.data > _FEWEST_LINKS) & (information > 0)
+    size = links.shape[0]
+    matrix = scipy.sparse.csr_matrix((information[kept], (entries.row[kept], entries.col[kept])), shape=links.shape)
+    vectors = np.zeros((size, width))
+    rank = min(width, size - 1)
+    if matrix.nnz:
+        left, values, right = svds(matrix, k=rank, random_state=0)
+        sources, targets = (_unit(vectors) for vectors in (left * np.sqrt(values), right.T * np.sqrt(values)))
+        vectors[:, :rank] = _unit(sources * as_source[:, None] + targets * as_target[:, None])
+    return vectors
+
+
+def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.where(lengths > 1e-6, rows / np.maximum(lengths, 1e-6), 0.0)
