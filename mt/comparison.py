@@ -45,6 +45,8 @@ def run_comparison(command: EvaluateCommand) -> Evaluation:
         check_corpus(name, corpus)
     glossary = read_glossary(command.glossary)
     systems = parse_systems(command.systems)
+    for system in systems:
+        read_glossary(system.decoding(command.decoding).terminology)
     output = claim_output(Path(command.output_dir), command.overwrite)
     ratings = [Path(file) for file in command.ratings]
     general = command.general.items()
@@ -234,4 +236,6 @@ def in_words(decoding: DecodingConfig) -> str:
     search = "greedy" if decoding.num_beams == 1 else f"beam {decoding.num_beams}"
     if decoding.no_repeat_ngram_size:
         search += f", no {decoding.no_repeat_ngram_size} tokens in a row twice"
+    if decoding.terminology is not None:
+        search += f", the terms of {decoding.terminology} given inline"
     return f"{search}, at most {decoding.max_length_ratio:g} target tokens a source token plus 10"

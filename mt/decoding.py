@@ -10,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mt.config import DecodingConfig
+from mt.terminology import with_terms
 from mt.training.batching import token_batches
 from mt.translator import AnyTranslator
 
@@ -45,7 +46,8 @@ def encode_within_limits(
     translator: AnyTranslator, sources: Sequence[str], config: DecodingConfig
 ) -> tuple[list[list[int]], list[int]]:
     """(token ids of each source, cut to the model's positions; the most tokens of each hypothesis)."""
-    encoded = _within_positions(translator, translator.encode_sources(tagged(sources, config.tag)))
+    prepared = tagged(with_terms(sources, config.terminology), config.tag)
+    encoded = _within_positions(translator, translator.encode_sources(prepared))
     return encoded, [math.ceil(len(ids) * config.max_length_ratio) + 10 for ids in encoded]
 
 

@@ -24,7 +24,7 @@ from mt.comparison import (
     read_named_test_set,
     write_evaluation,
 )
-from mt.config import Config, CorpusConfig
+from mt.config import Config, CorpusConfig, DecodingConfig
 from mt.data.builder import check_data
 from mt.data.cache import cached_build, input_hashes, read_report
 from mt.data.card import card_view, read_run_report, summary, take_build, write_report
@@ -83,14 +83,14 @@ def run_experiment(command: TrainCommand) -> tuple[RunDirectory, Evaluation | No
     if process_state().is_main_process:
         # At once, so that a crash leaves a trace, and a resumed run the ground it stood on.
         write_json(run.manifest, facts)
-    untagged = replace(config, decoding=replace(config.decoding, tag=""))
-    hypotheses = {} if config.model.scratch else {BASE: translate_all(untagged, run, base, test_sets, BASE)}
+    plain = replace(config.decoding, tag="", terminology=None)
+    hypotheses = {} if config.model.scratch else {BASE: translate_all(plain, run, base, test_sets, BASE)}
     fine_tune(run, trainer, command.resume)
     if not process_state().is_main_process:
         return run, None
     facts |= training_facts(trainer)
     tuned, choice = take_model(config, run, trainer)
-    hypotheses[FINETUNED] = translate_all(config, run, tuned, test_sets, FINETUNED)
+    hypotheses[FINETUNED] = translate_all(config.decoding, run, tuned, test_sets, FINETUNED)
     evaluation = score_run(config, run, data, facts, test_sets, hypotheses)
     facts |= choice.as_json() | {"wall_seconds": round(time.monotonic() - started, 1)}
     write_json(run.manifest, facts)
@@ -102,6 +102,7 @@ def check_inputs(config: Config) -> None:
     check_data(config.data)
     check_training(config)
     read_glossary(config.evaluation.glossary)
+    read_glossary(config.decoding.terminology)
     for name, corpus in held_out_sets(config).items():
         check_corpus(name, corpus)
     if config.data.test_share == 0 and not config.evaluation.named_sets:
@@ -234,7 +235,7 @@ def refuse_clueless(base: Translator, dev_loss: float) -> None:
 
 
 def translate_all(
-    config: Config, run: RunDirectory, translator: Translator, test_sets: Sequence[TestSet], system: str
+    decoding: DecodingConfig, run: RunDirectory, translator: Translator, test_sets: Sequence[TestSet], system: str
 ) -> dict[str, list[str]]:
     """Translations by test set. Those that a resumed run finds on disk are read, the base's at least."""
     translations = {}
@@ -242,7 +243,7 @@ def translate_all(
         file = run.translations(test_set.name, system)
         lines = [line for _, line in read_lines(file)] if system == BASE and file.is_file() else []
         if len(lines) != len(test_set.sources) and process_state().is_main_process:
-            lines = translate(translator, test_set.sources, config.decoding, f"{system} on {test_set.name}")
+            lines = translate(translator, test_set.sources, decoding, f"{system} on {test_set.name}")
             write_lines(file, lines)
         translations[test_set.name] = lines
     return translations

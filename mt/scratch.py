@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 _MAX_POSITIONS = 512
 _PASSED_ON = 1.0
 """How much of what it attends to the decoder passes on as it is, at the start."""
-_QUIET = 0.3
+_QUIET = 0.1
 """By what the output of every layer is made smaller at the start, so that the embeddings are heard through it."""
 
 

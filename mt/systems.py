@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+import yaml
 
 from mt.config import DecodingConfig, ModelConfig
 from mt.converted import check_converted, load_converted
@@ -61,6 +62,17 @@ class System:
     def model(self) -> str:
         """The model to load: a run's chosen one, else `path` itself."""
         return str(self.run.model) if self.run else self.path
+
+    def decoding(self, given: DecodingConfig) -> DecodingConfig:
+        """`given`, with the tag and the terms that a run was trained to be given, unless `given` has its own."""
+        if self.run is None:
+            return given
+        trained = (yaml.safe_load(self.run.config.read_text(encoding="utf-8")) or {}).get("decoding") or {}
+        return replace(
+            given,
+            tag=given.tag or trained.get("tag") or "",
+            terminology=given.terminology or trained.get("terminology"),
+        )
 
 
 def parse_systems(arguments: Sequence[str]) -> list[System]:
@@ -142,6 +154,7 @@ def hypotheses_of(
     if system.is_text:
         return hypotheses_of_text(system, test_sets)
     options, translator = model.with_name(system.model), None
+    decoding = system.decoding(decoding)
     translations = {}
     for test_set in test_sets:
         key = cache_key(options, decoding, test_set.sources) if use_cache else None

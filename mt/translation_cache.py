@@ -24,7 +24,7 @@ from mt.runs import cache_directory, sha256_of
 logger = logging.getLogger(__name__)
 
 # To be raised by whoever changes what a model's translations come out as: encoding, search, decoding.
-_FORMAT = 1
+_FORMAT = 2
 _MODEL_FILES = (".safetensors", ".bin", ".json", ".spm", ".model", ".txt")
 _NOT_OF_THE_MODEL = ("trainer_state.json", "training_args.bin")
 # Smaller ones are hashed faster than looked up.
@@ -66,6 +66,7 @@ def cache_key(model: ModelConfig, decoding: DecodingConfig, sources: Sequence[st
             "model": identity,
             "languages": [model.source_language, model.target_language],
             "decoding": asdict(decoding),
+            "terms": None if decoding.terminology is None else sha256_of(Path(decoding.terminology)),
             "libraries": {name: ".".join(version(name).split(".")[:2]) for name in (backend, "transformers")},
             "sources": _digest(list(sources)),
         }

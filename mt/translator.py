@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,22 @@ from dataclasses import dataclass
 from transformers import PreTrainedTokenizerBase
 
 from mt.config import DecodingConfig
+from mt.errors import ModelError
 from mt.languages import LanguageContract
+
+# Around an inline term while it is text; no tokenizer sees them.
+_OPENING, _CLOSING = "\ue000", "\ue001"
+_INLINE = re.compile(f"{_OPENING}([^{_OPENING}{_CLOSING}]*){_CLOSING}")
+
+
+def inline_term(term: str) -> str:
+    """A word of the target language to stand inside a source, for `AnyTranslator.encode_sources`."""
+    return f" {_OPENING}{term}{_CLOSING}"
+
+
+def without_inline_marks(text: str) -> str:
+    """`text` without the characters that mark inline terms, which no text of people has any use for."""
+    return text.replace(_OPENING, "").replace(_CLOSING, "")
 
 
 @dataclass(kw_only=True)
@@ -39,9 +55,42 @@ class AnyTranslator(ABC):
         """
 
     def encode_sources(self, sources: list[str]) -> list[list[int]]:
-        """Token ids with language and end tokens, one list a sentence; text that looks like a token stays text."""
+        """Token ids with language and end tokens, one list a sentence; text that looks like a token stays text.
+
+        An `inline_term` becomes the ids that it would have in a target. Raises `ModelError` for one if the model's
+        source and target ids have nothing in common.
+        """
         texts = [self.languages.source_prefix + self._defused(source) for source in sources]
-        return list(self.tokenizer(texts, split_special_tokens=True)["input_ids"]) if texts else []
+        encoded = list(self.tokenizer(texts, split_special_tokens=True)["input_ids"]) if texts else []
+        return [
+            self._encode_with_terms(text) if _INLINE.search(text) else ids
+            for text, ids in zip(texts, encoded, strict=True)
+        ]
+
+    def _encode_with_terms(self, text: str) -> list[int]:
+        if getattr(self.tokenizer, "separate_vocabs", False):
+            raise ModelError(
+                f"{self.name}: embeds source and target apart, so a term of the target means nothing to it inside a "
+                "source; leave decoding.terminology out"
+            )
+        # By turns source and term; each begins a word, so the pieces are those of the text as a whole.
+        ids: list[int] = []
+        for index, part in enumerate(_INLINE.split(text)):
+            plain = without_inline_marks(part).strip()
+            if not plain:
+                continue
+            if index % 2:
+                ids += self.tokenizer(text_target=plain, add_special_tokens=False)["input_ids"]
+            else:
+                # The space: see `mt.languages` on Marian sentences that begin with `>>`.
+                ids += self._source_ids(plain if index == 0 else f" {plain}")
+        whole, bare = self.tokenizer("a", split_special_tokens=True)["input_ids"], self._source_ids("a")
+        before = next(i for i in range(len(whole)) if whole[i : i + len(bare)] == bare)
+        return [*whole[:before], *ids, *whole[before + len(bare) :]]
+
+    def _source_ids(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer(text, split_special_tokens=True, add_special_tokens=False)["input_ids"]
+        return ids
 
     def encode_targets(self, targets: list[str]) -> list[list[int]]:
         """Label ids with language and end tokens, one list a sentence."""

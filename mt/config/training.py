@@ -42,6 +42,10 @@ class TrainingConfig:
     label_smoothing: float = 0.1
     """Share of the probability spread over the whole vocabulary (Szegedy et al., 2016)."""
 
+    term_share: float = 0.0
+    """Share of the terms of `decoding.terminology`, among those that source and target agree on, that training gives
+    inline. 0: none; below 1, the model also learns to do without."""
+
     weight_decay: float = 0.01
     """AdamW's decay of weights; biases and layer norms are spared."""
 
@@ -91,6 +95,7 @@ class TrainingConfig:
         require_positive("training", self, positive)
         require_positive("training", self, ["eval_every_updates", "log_every_updates", "dev_sentences"])
         require_share("training.label_smoothing", self.label_smoothing)
+        require(0 <= self.term_share <= 1, "training.term_share", "be between 0 and 1", self.term_share)
         require(0 < self.adam_beta2 < 1, "training.adam_beta2", "be between 0 and 1", self.adam_beta2)
         require(self.keep_checkpoints >= 2, "training.keep_checkpoints", "be at least 2", self.keep_checkpoints)
         for name in ("warmup_updates", "weight_decay", "max_grad_norm"):

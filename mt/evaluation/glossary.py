@@ -49,8 +49,11 @@ class Term:
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         """Finds an accepted form in text that `fold_for_terms` has folded, behind Arabic clitics too."""
-        forms = dict.fromkeys(form for text in self.arabic for form in _form_patterns(fold_for_terms(text), self.kind))
-        return re.compile(rf"(?<!\w)(?:{'|'.join(sorted(forms, key=len, reverse=True))})(?!\w)")
+        return _pattern(self.arabic, self.kind)
+
+    def form_in(self, folded: str) -> str | None:
+        """The first of the accepted forms that is in text that `fold_for_terms` has folded; None if none is."""
+        return next((form for form in self.arabic if _pattern((form,), self.kind).search(folded)), None)
 
 
 class Found(NamedTuple):
@@ -65,6 +68,12 @@ class Found(NamedTuple):
 def fold_for_terms(arabic: str) -> str:
     """Arabic text in the spelling that terms are compared in: as `fold_spelling`; ى and ئ as ي, ة as ه, ؤ as و."""
     return fold_spelling(arabic).translate(_TERM_SPELLINGS)
+
+
+@lru_cache(maxsize=50_000)
+def _pattern(accepted: tuple[str, ...], kind: str) -> re.Pattern[str]:
+    forms = dict.fromkeys(form for text in accepted for form in _form_patterns(fold_for_terms(text), kind))
+    return re.compile(rf"(?<!\w)(?:{'|'.join(sorted(forms, key=len, reverse=True))})(?!\w)")
 
 
 def _form_patterns(form: str, kind: str) -> list[str]:

@@ -15,6 +15,7 @@ from mt.decoding import tagged
 from mt.errors import DataError
 from mt.evaluation.test_set import TestSet
 from mt.model import Translator
+from mt.terminology import with_terms, with_translated_terms
 from mt.training.batching import EncodedPairs
 
 
@@ -25,10 +26,10 @@ class DevSet:
     encoded: EncodedPairs
     """All of the set, for the loss."""
     sources: Sequence[str]
-    """The sample that is decoded, tagged."""
+    """The sample that is decoded, tagged, with its terms."""
     references: Sequence[str]
     decoding: DecodingConfig = field(default_factory=lambda: DecodingConfig(num_beams=1))
-    """How the sample is decoded: greedily, else as for the final scores; the tag is on the sources already."""
+    """How the sample is decoded: greedily, else as for the final scores; tag and terms are in the sources already."""
 
 
 def encode_training(translator: Translator, train: Dataset, config: Config) -> tuple[EncodedPairs, int]:
@@ -40,8 +41,11 @@ def encode_training(translator: Translator, train: Dataset, config: Config) -> t
     max_target = min(config.data.max_target_tokens, translator.max_tokens)
     corpora = list(train["corpus"])
     tags = [config.data.corpora[corpus].tag for corpus in corpora]
-    texts = [f"{tag} {text}" if tag else text for tag, text in zip(tags, train["source"], strict=True)]
-    sources, targets = translator.encode_sources(texts), translator.encode_targets(list(train["target"]))
+    plain, targets_text = list(train["source"]), list(train["target"])
+    share, glossary = config.training.term_share, config.decoding.terminology
+    annotated = with_translated_terms(plain, targets_text, glossary, share, config.seed)
+    texts = [f"{tag} {text}" if tag else text for tag, text in zip(tags, annotated, strict=True)]
+    sources, targets = translator.encode_sources(texts), translator.encode_targets(targets_text)
     fits = [len(s) <= max_source and len(t) <= max_target for s, t in zip(sources, targets, strict=True)]
     kept = np.flatnonzero(fits)
     if not len(kept):
@@ -57,12 +61,13 @@ def encode_training(translator: Translator, train: Dataset, config: Config) -> t
 
 
 def encode_dev(translator: Translator, dev: Dataset, config: Config) -> DevSet:
-    """The dev split, for judging with the domain's tag."""
-    return _dev_set(translator, tagged(list(dev["source"]), config.decoding.tag), list(dev["target"]), config)
+    """The dev split, for judging with the domain's tag and terms."""
+    sources = tagged(with_terms(list(dev["source"]), config.decoding.terminology), config.decoding.tag)
+    return _dev_set(translator, sources, list(dev["target"]), config)
 
 
 def encode_general(translator: Translator, general: TestSet, config: Config) -> DevSet:
-    """The general dev set, for judging without a tag."""
+    """The general dev set, for judging without a tag and terms."""
     return _dev_set(translator, list(general.sources), list(general.references), config)
 
 
@@ -73,6 +78,6 @@ def _dev_set(translator: Translator, sources: list[str], targets: list[str], con
         [ids[:limit] for ids in translator.encode_targets(targets)],
     )
     size = min(config.training.dev_sentences, len(sources))
-    greedy = replace(config.decoding, num_beams=1, tag="")
+    greedy = replace(config.decoding, num_beams=1, tag="", terminology=None)
     sample = np.sort(np.random.default_rng(0).permutation(len(sources))[:size])
     return DevSet(encoded, [sources[i] for i in sample], [targets[i] for i in sample], greedy)
