@@ -1,0 +1,356 @@
+"""Ways of adapting a model to conflict news, held against each other: what the domain gains, what general text loses.
+
+    python benchmarks/adaptation.py CONFLICT --general GENERAL --flores FLORES
+
+CONFLICT is a parallel corpus of the domain, of which a tenth is held out for the test and a tenth to choose by. GENERAL
+is the corpus that the base was trained on by configs/tiny_en_ar.yaml; its held-out parts, cut in the same way, are the
+general dev and test set. FLORES is tested on only. Every way is trained with every seed, two at a time on half the
+cores each; a table, a plot and all figures go to --docs.
+
+- full: all weights, the checkpoint that is best on the dev split; averaged: the mean of that run's last checkpoints
+- LoRA: adapters only
+- mixed: general pairs replayed, as many target tokens as the domain has; interpolated: between the base and that run's
+  model, by the share that the domain's and the general dev set call for
+- strict: as full, on what stricter cleaning rules leave of the training pairs
+- aligned: as full, without the twentieth of the training pairs whose words explain each other worst, by a word
+  alignment of this corpus and the general one
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+HERE = Path(__file__).parent
+RUNS: dict[str, list[str]] = {
+    "full": [],
+    # What is added is small at first, so the rate is higher.
+    "LoRA": ["--adaptation.lora.rank", "32", "--adaptation.lora.alpha", "64", "--training.learning_rate", "3e-3"],
+    "mixed": ["--data.corpora.general.weight", "0.12"],
+    "strict": [],
+    "aligned": [],
+}
+"""By way, what it changes in adaptation.yaml."""
+DERIVED: dict[str, tuple[str, dict[str, Any]]] = {
+    "averaged": ("full", {"average": 4, "average_of": "last"}),
+    "interpolated": ("mixed", {"interpolate": [0.5, 0.7, 0.85]}),
+}
+"""By way, the run whose checkpoints it takes, and what it makes of them."""
+CLEANING: dict[str, list[str]] = {
+    "full": [],
+    "strict": [
+        "--data.cleaning.numbers=missing",
+        "--data.cleaning.max_length_ratio=1.6",
+        "--data.cleaning.near_duplicates=neighbours",
+    ],
+}
+LEAST_ALIGNED = 0.05
+"""Share of the pairs that `aligned` does without."""
+ORDER = ("full", "averaged", "LoRA", "mixed", "interpolated", "strict", "aligned")
+DOMAIN, GENERAL, FLORES = "conflict", "general", "flores"
+# Half the width of a 95 % interval of a mean, in standard errors, by the number of seeds (Student's t).
+T_VALUES = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
+
+
+def main() -> None:
+    """Cut the corpora, train, compare, and write the table and the plot."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("conflict", help="sentence pairs of the domain, in any format that train.py reads")
+    parser.add_argument("--general", required=True, help="the base's own training corpus")
+    parser.add_argument("--flores", required=True, help="general test set, never trained on")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
+    parser.add_argument("--ways", nargs="+", choices=ORDER, default=list(ORDER))
+    parser.add_argument("--output_dir", type=Path, default=Path("runs/adaptation"), help="what is there is not redone")
+    parser.add_argument("--docs", type=Path, default=HERE.parent / "docs")
+    parser.add_argument("--train", nargs=2, metavar=("RUN", "SEED"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.train:
+        train(options.output_dir, options.train[0], int(options.train[1]))
+        return
+    if options.seeds not in T_VALUES:
+        parser.error(f"--seeds must be from {min(T_VALUES)} to {max(T_VALUES)}, got {options.seeds}")
+    started = time.monotonic()
+    cut(options)
+    runs = [run for run in RUNS if {run, *(way for way, (of, _) in DERIVED.items() if of == run)} & {*options.ways}]
+    seeds = range(1, options.seeds + 1)
+    in_parallel(options.jobs, [["--train", run, str(seed)] for run in runs for seed in seeds], options)
+    figures = {seed: compare(options.output_dir, seed, options.ways) for seed in seeds}
+    write_results(options.docs, figures, options.ways, pair_counts(options.output_dir))
+    print((options.docs / "adaptation.md").read_text(encoding="utf-8"))
+    print(f"{(time.monotonic() - started) / 60:.0f} minutes", file=sys.stderr)
+
+
+def cut(options: argparse.Namespace) -> None:
+    """Write the splits that all runs share, one table each."""
+    from mt.arguments.training import parse_data
+    from mt.data.cache import cached_build
+
+    def splits(corpora: Sequence[str], *rules: str) -> Any:
+        from datasets import load_from_disk
+
+        config = parse_data([str(HERE / "adaptation.yaml"), *corpora, *rules], "adaptation.py")
+        return load_from_disk(str(cached_build(config.data, {}) / "data"))
+
+    root = options.output_dir / "splits"
+    if (root / "done").is_file():
+        return
+    # As in configs/tiny_en_ar.yaml: the base has not seen its dev and test pairs.
+    shares = ["--data.dev_share", "0.02", "--data.test_share", "0.02"]
+    for name, split in splits(["--data.corpora.general", options.general], *shares).items():
+        write_table(root / f"general_{name}.tsv", split)
+    shares = ["--data.dev_share", "0.1", "--data.test_share", "0.1"]
+    corpora = ["--data.corpora.conflict", options.conflict]
+    for variant, rules in CLEANING.items():
+        made = splits(corpora, *shares, *rules)
+        write_table(root / f"{variant}_train.tsv", made["train"])
+        if variant == "full":
+            write_table(root / "dev.tsv", made["dev"])
+            write_table(root / "test.tsv", made["test"])
+            write_table(root / "aligned_train.tsv", best_aligned(made["train"], root / "general_train.tsv"))
+    flores = splits(["--data.corpora.flores", options.flores], "--data.corpora.flores.clean", "false")
+    write_table(root / "flores.tsv", flores["train"])
+    (root / "done").touch()
+
+
+def best_aligned(train: Any, general: Path) -> Any:
+    """The split without the pairs of the lowest likelihood of target given source, a piece, by IBM model 1."""
+    import numpy as np
+
+    from mt.config import ModelConfig
+    from mt.lexicon import count_links
+    from mt.model import load_translator
+
+    translator = load_translator(ModelConfig(name="tiny-en-ar"))
+    more = [line.rstrip("\n").split("\t") for line in general.open(encoding="utf-8")][1:]
+    sources = translator.encode_sources([*train["source"], *(pair[0] for pair in more)])
+    targets = translator.encode_targets([*train["target"], *(pair[1] for pair in more)])
+    links = count_links(sources, targets, len(translator.tokenizer.get_vocab()))
+    of_source = np.maximum(np.asarray(links.sum(axis=1)).ravel(), 1e-9)
+
+    def likelihood(source: list[int], target: list[int]) -> float:
+        table = links[source][:, target].toarray() / of_source[source][:, None]
+        return float(np.log(table.mean(axis=0) + 1e-7).mean())
+
+    scores = [likelihood(s, t) for s, t in zip(sources[: len(train)], targets[: len(train)], strict=True)]
+    kept = np.sort(np.argsort(scores)[int(len(scores) * LEAST_ALIGNED) :])
+    return train.select(kept)
+
+
+def write_table(file: Path, split: Any) -> None:
+    """The pairs of a split as train.py reads them."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lines = [f"{pair['source']}\t{pair['target']}\n" for pair in split]
+    file.write_text("english\tarabic\n" + "".join(lines), encoding="utf-8")
+
+
+def in_parallel(jobs: int, tasks: list[list[str]], options: argparse.Namespace) -> None:
+    """Run this script once for each task, `jobs` at a time; stop at the first that fails."""
+    threads = str(max(1, len(os.sched_getaffinity(0)) // jobs))
+    environment = os.environ | {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+    same = [options.conflict, "--general", options.general, "--flores", options.flores]
+    same += ["--output_dir", str(options.output_dir)]
+
+    def run(task: list[str]) -> None:
+        subprocess.run([sys.executable, __file__, *same, *task], check=True, env=environment)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(run, tasks))
+
+
+def train(output_dir: Path, name: str, seed: int) -> None:
+    """One run, and what is derived from it; each way's model becomes a CTranslate2 directory, in float32."""
+    from mt.cli import _quiet_libraries
+    from mt.comparison import read_named_test_set
+    from mt.config import CorpusConfig
+    from mt.conversion import convert
+    from mt.experiment import claim_directory, fine_tune, load_base, open_base, prepare_data, prepare_training
+    from mt.runs import RunDirectory
+    from mt.training.adaptation import better_is_more, choose_weights
+    from mt.training.encoding import encode_general
+
+    ways = {name: {}} | {way: changes for way, (of, changes) in DERIVED.items() if of == name}
+    models = {way: output_dir / f"models-{seed}" / way for way in ways}
+    if all(model.is_dir() for model in models.values()):
+        return
+    _quiet_libraries()
+    command = command_of(output_dir, name, seed)
+    config = command.config
+    if RunDirectory(Path(str(config.output_dir))).is_run():
+        command = replace(command, resume=True)
+    run = claim_directory(command)
+    data = prepare_data(config, run)
+    base = load_base(config, run, data)
+    trainer = prepare_training(config, run, base, data, None)
+    fine_tune(run, trainer, command.resume)
+    looks = better_is_more(trainer.state.log_history, config.training.best_metric)
+    for way, changes in ways.items():
+        tuned, general = open_base(config, run), None
+        options = replace(config, adaptation=replace(config.adaptation, **changes))
+        if options.adaptation.interpolate:
+            corpus = CorpusConfig(path=str(output_dir / "splits" / "general_dev.tsv"))
+            general = encode_general(base, read_named_test_set("general_dev", corpus, config.data), config)
+        choice = choose_weights(tuned, run.checkpoints, looks, options, trainer.dev, general)
+        if not models[way].is_dir():
+            convert(tuned, models[way], "float32")
+        record = output_dir / f"choices-{seed}" / f"{way}.json"
+        record.parent.mkdir(exist_ok=True)
+        record.write_text(json.dumps(choice.as_json(), indent=2) + "\n", encoding="utf-8")
+
+
+def command_of(output_dir: Path, name: str, seed: int) -> Any:
+    """What train.py would be told for a run."""
+    from mt.arguments.training import parse_train
+
+    splits = output_dir / "splits"
+    variant = name if name in ("strict", "aligned") else "full"
+    arguments = [str(HERE / "adaptation.yaml"), "--name", f"{name}-{seed}", "--seed", str(seed)]
+    arguments += ["--output_dir", str(output_dir / f"{name}-{seed}")]
+    corpora = {"conflict": (f"{variant}_train.tsv", "train"), "dev": ("dev.tsv", "dev")}
+    if name == "mixed":
+        corpora["general"] = ("general_train.tsv", "train")
+    for corpus, (file, split) in corpora.items():
+        key = f"--data.corpora.{corpus}"
+        arguments += [f"{key}.path", str(splits / file), f"{key}.split", split, f"{key}.clean", "false"]
+    return parse_train([*arguments, *RUNS[name]], "adaptation.py")
+
+
+def compare(output_dir: Path, seed: int, ways: Sequence[str]) -> dict[str, Any]:
+    """The `scores.json` of all ways with one seed, the base being the baseline."""
+    from mt.arguments.evaluation import parse_evaluate
+    from mt.cli import _quiet_libraries
+    from mt.comparison import run_comparison
+
+    _quiet_libraries()
+    target, splits = output_dir / f"comparison-{seed}", output_dir / "splits"
+    base = output_dir / "base"
+    if not base.is_dir():
+        from mt.config import ModelConfig
+        from mt.conversion import convert
+        from mt.model import load_translator
+
+        convert(load_translator(ModelConfig(name="tiny-en-ar")), base, "float32")
+    systems = [f"base={base}", *(f"{way}={output_dir / f'models-{seed}' / way}" for way in ways)]
+    sets = ["--test_set", f"{DOMAIN}={splits / 'test.tsv'}"]
+    sets += ["--general", f"{GENERAL}={splits / 'general_test.tsv'}", "--general", f"{FLORES}={splits / 'flores.tsv'}"]
+    decoding = ["--decoding.num_beams", "1", "--decoding.no_repeat_ngram_size", "3"]
+    run_comparison(
+        parse_evaluate([*systems, *sets, *decoding, "--output_dir", str(target), "--overwrite"], "adaptation.py")
+    )
+    scores: dict[str, Any] = json.loads((target / "scores.json").read_text(encoding="utf-8"))
+    return scores
+
+
+def pair_counts(output_dir: Path) -> dict[str, int]:
+    """Pairs by split."""
+    return {
+        file.stem: sum(1 for _ in file.open(encoding="utf-8")) - 1
+        for file in sorted((output_dir / "splits").glob("*.tsv"))
+    }
+
+
+def score(figures: dict[str, Any], system: str, test_set: str, metric: str) -> float:
+    """One score of one seed."""
+    return next(
+        float(row["score"])
+        for row in figures["scores"]
+        if (row["system"], row["test_set"], row["metric"]) == (system, test_set, metric)
+    )
+
+
+def differences(figures: dict[int, dict[str, Any]], way: str, test_set: str, metric: str) -> list[float]:
+    """What the way gained over the base, by seed."""
+    return [score(f, way, test_set, metric) - score(f, "base", test_set, metric) for f in figures.values()]
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """(mean, half the width of its 95 % interval) over seeds, by Student's t."""
+    return statistics.mean(values), T_VALUES[len(values)] * statistics.stdev(values) / len(values) ** 0.5
+
+
+def significant_seeds(figures: dict[int, dict[str, Any]], way: str) -> int:
+    """Seeds with which both paired tests of chrF on the domain have a Holm-corrected p below 0.01."""
+    rows = [
+        [r for r in f["comparisons"] if (r["system"], r["test_set"], r["metric"]) == (way, DOMAIN, "chrF")]
+        for f in figures.values()
+    ]
+    return sum(all(row["p_holm"] < 0.01 and row["difference"] > 0 for row in found) for found in rows)
+
+
+def write_results(docs: Path, figures: dict[int, dict[str, Any]], ways: Sequence[str], counts: dict[str, int]) -> None:
+    """`adaptation.md`, `adaptation.svg` and `adaptation.json`."""
+    from mt.charts import trade_off
+
+    docs.mkdir(parents=True, exist_ok=True)
+    sets = (DOMAIN, GENERAL, FLORES)
+    summary = {
+        way: {
+            test_set: {
+                metric: dict(
+                    zip(("gain", "half_interval"), interval(differences(figures, way, test_set, metric)), strict=True)
+                )
+                for metric in ("chrF", "BLEU")
+            }
+            for test_set in sets
+        }
+        for way in ways
+    }
+    base = {test_set: {m: score(figures[1], "base", test_set, m) for m in ("chrF", "BLEU")} for test_set in sets}
+    content = {"seeds": len(figures), "pairs": counts, "base": base, "ways": summary}
+    (docs / "adaptation.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    (docs / "adaptation.md").write_text("\n".join(page(figures, summary, base, counts)) + "\n", encoding="utf-8")
+    points = {
+        way: tuple((g - h, g, g + h) for g, h in (summary[way][s]["chrF"].values() for s in (FLORES, DOMAIN)))
+        for way in ways
+        if way not in ("strict", "aligned")
+    }
+    chart = str(trade_off("What the domain gains, and general text loses", points, "FLORES-200, chrF", "domain, chrF"))
+    colours = {"var(--ink)": "#1f2328", "var(--line)": "#d0d7de"}
+    series = ("#0b6e99", "#b4491f", "#3f7d20", "#7a4fa3", "#a8820f")
+    colours |= {f"var(--series-{number})": colour for number, colour in enumerate(series, start=1)}
+    for variable, colour in colours.items():
+        chart = chart.replace(variable, colour)
+    (docs / "adaptation.svg").write_text(chart, encoding="utf-8")
+
+
+def page(
+    figures: dict[int, dict[str, Any]], summary: dict[str, Any], base: dict[str, Any], counts: dict[str, int]
+) -> Iterator[str]:
+    """The lines of the Markdown page."""
+    seeds = len(figures)
+    yield "# Ways of adapting to conflict news"
+    yield ""
+    yield f"`tiny-en-ar` fine-tuned on {counts['full_train']:,} pairs of a corpus of investigations in Syria and Yemen,"
+    yield f"{counts['test']} held out for the test and {counts['dev']} to choose by. chrF gained over the base, mean of"
+    yield f"{seeds} seeds with its 95 % interval (Student's t over seeds); greedy decoding. Made by"
+    yield "`benchmarks/adaptation.py`, whose head says what each way is; all figures are in `adaptation.json`."
+    yield ""
+    yield "| way | conflict, chrF | conflict, BLEU | general, chrF | FLORES-200, chrF | seeds with p < 0.01 |"
+    yield "|---|--:|--:|--:|--:|--:|"
+    start = [base[DOMAIN]["chrF"], base[DOMAIN]["BLEU"], base[GENERAL]["chrF"], base[FLORES]["chrF"]]
+    yield "| base | " + " | ".join(f"{value:.2f}" for value in start) + " | |"
+    cells = ((DOMAIN, "chrF"), (DOMAIN, "BLEU"), (GENERAL, "chrF"), (FLORES, "chrF"))
+    for way, found in summary.items():
+        texts = [f"{found[s][m]['gain']:+.2f} ± {found[s][m]['half_interval']:.2f}" for s, m in cells]
+        yield f"| {way} | " + " | ".join(texts) + f" | {significant_seeds(figures, way)} of {seeds} |"
+    yield ""
+    yield "p: the larger of the two paired tests on the domain, after Holm's correction. `general`: "
+    yield f"{counts['general_test']} pairs of the base's corpus that neither the base nor any run was trained on."
+    yield ""
+    yield "![What the domain gains and general text loses](adaptation.svg)"
+
+
+if __name__ == "__main__":
+    main()
