@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mt.evaluation.fidelity import CHECKS, Failure, Fidelity, check_fidelity
+from mt.evaluation.fidelity import CHECKS, Failure, Fidelity, check_fidelity, count_terms
 from mt.evaluation.glossary import Glossary
 
 CASES = Path(__file__).parent / "fidelity"
@@ -81,3 +81,12 @@ def test_counts_and_failures():
     assert Fidelity("a", "news", "numbers", 3, 3) in results
     assert Fidelity("a", "news", "attribution", 0, 0) in results
     assert failures == [Failure("a", "news", "names", 2, "not named: Aleppo (حلب)")]
+    assert Fidelity("a", "news", "terms", 1, 2) in results
+
+
+def test_terms_are_counted_once_a_sentence_and_behind_clitics():
+    sources = ["Shelling hit Raqqa and again Raqqa.", "Mortar shells fell on Aleppo.", "Nothing is named."]
+    hypotheses = ["قصف على الرقة", "سقطت قذائف الهاون بحلب", "لا شيء"]
+    # Shelling and Raqqa; mortar shells and Aleppo: all four, the last behind a preposition.
+    assert count_terms(sources, hypotheses, Glossary.read()) == (4, 4)
+    assert count_terms(sources, ["", "بحلب", ""], Glossary.read()) == (1, 4)

@@ -14,8 +14,10 @@ from mt.evaluation.checks.form import (
     check_repetition,
     check_untranslated,
 )
-from mt.evaluation.glossary import Glossary
+from mt.evaluation.glossary import Glossary, fold_for_terms
 
+TERMS = "terms"
+"""The one row of `Fidelity` that counts terms, not sentences."""
 REFERENCE = "reference"
 """The name under which the references go through the checks, beside the systems."""
 
@@ -59,7 +61,7 @@ class Failure:
 def check_fidelity(
     system: str, test_set: str, sources: Sequence[str], hypotheses: Sequence[str], glossary: Glossary
 ) -> tuple[list[Fidelity], list[Failure]]:
-    """Every check on one system."""
+    """Every check on one system, and how many of the terms that the sources name the hypotheses have."""
     results: list[Fidelity] = []
     failures: list[Failure] = []
     for name, check in CHECKS.items():
@@ -68,4 +70,19 @@ def check_fidelity(
         total = sum(detail is not None for detail in found)
         results.append(Fidelity(system, test_set, name, total - len(failed), total))
         failures += [Failure(system, test_set, name, i, detail) for i, detail in failed]
+    results.append(Fidelity(system, test_set, TERMS, *count_terms(sources, hypotheses, glossary)))
     return results, failures
+
+
+def count_terms(sources: Sequence[str], hypotheses: Sequence[str], glossary: Glossary) -> tuple[int, int]:
+    """(terms of the glossary in the sources whose hypothesis has an accepted form, all that are in the sources).
+
+    A term counts once a sentence. The share is what the literature calls term accuracy or term use rate.
+    """
+    hits = total = 0
+    for source, hypothesis in zip(sources, hypotheses, strict=True):
+        terms = {found.term.name: found.term for found in glossary.find(source)}
+        folded = fold_for_terms(hypothesis)
+        hits += sum(term.pattern.search(folded) is not None for term in terms.values())
+        total += len(terms)
+    return hits, total

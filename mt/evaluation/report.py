@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from mt.charts import Point, intervals, lines, trade_off
 from mt.evaluation.browser_data import browser_data
-from mt.evaluation.fidelity import CHECKS
+from mt.evaluation.fidelity import CHECKS, TERMS
 from mt.evaluation.glossary import Glossary
 from mt.evaluation.metrics import METRICS
 from mt.evaluation.ratings import Preference
@@ -94,7 +94,7 @@ def _scores_chart(evaluation: Evaluation, test_set: str, systems: list[str]) -> 
 def _fidelity_view(evaluation: Evaluation, test_set: str, systems: list[str]) -> dict[str, Any]:
     """Checks that applied at least once: {check: {system: Fidelity}}."""
     found = {(f.check, f.system): f for f in evaluation.fidelity if f.test_set == test_set}
-    by_check = {check: {system: found[check, system] for system in systems} for check in CHECKS}
+    by_check = {check: {system: found[check, system] for system in systems} for check in (*CHECKS, TERMS)}
     return {check: row for check, row in by_check.items() if any(result.total for result in row.values())}
 
 
