@@ -54,7 +54,7 @@ def test_run_directory_is_complete(demo: Path):
     data = load_from_disk(str(demo / "data"))
     assert set(data) == {"train", "dev", "test"}
     assert set(data["train"].column_names) == {"source", "target", "corpus", "group"}
-    assert {"seed", "starter"} == set(data["train"]["corpus"])
+    assert {"seed", "starter", "terms"} == set(data["train"]["corpus"])
 
 
 def test_scores_belong_to_the_translations(demo: Path):
@@ -73,7 +73,8 @@ def test_manifest(demo: Path):
     manifest = json.loads((demo / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["base_model"]["name"] == "tiny-en-ar"
     assert manifest["base_model"]["target_code"] == "ara"
-    assert set(manifest["inputs"]) == {"data/conflict_news/seed_pairs.txt", "data/conflict_news/starter.tsv"}
+    files = ("seed_pairs.txt", "starter.tsv", "glossary.tsv")
+    assert set(manifest["inputs"]) == {f"data/conflict_news/{name}" for name in files}
     assert set(manifest["splits"]) == {"train", "dev", "test"}
     assert manifest["updates"] > 0
     assert manifest["tokens_seen"]["target"] > 1000

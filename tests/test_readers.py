@@ -254,3 +254,16 @@ def test_any_bytes_give_pairs_or_one_sentence(
     # Any other exception fails the test.
     with contextlib.suppress(DataError):
         read(path)
+
+
+def test_a_glossary_is_read_as_every_form_with_its_preferred_translation(tmp_path: Path):
+    table = "english\tarabic\tkind\nRaqqa | Ar-Raqqah\tالرقة | الرقّة\tplace\nmine\tلغم\tweapon\n"
+    pairs = read(write(tmp_path / "terms.tsv", table), format="glossary")
+    assert [(pair.source, pair.target) for pair in pairs] == [
+        ("Raqqa", "الرقة"),
+        ("Ar-Raqqah", "الرقة"),
+        ("mine", "لغم"),
+    ]
+    assert pairs[1].place == "terms.tsv: Ar-Raqqah"
+    with pytest.raises(DataError, match=r"bad\.tsv:1: expected 3 tab-separated columns"):
+        read(write(tmp_path / "bad.tsv", "Raqqa\tالرقة\n"), format="glossary")

@@ -7,7 +7,7 @@ from typing import Literal
 
 from mt.config.checks import require, require_positive, require_share
 
-Format = Literal["auto", "pairs", "tsv", "csv", "jsonl", "moses", "tmx", "xliff", "hf"]
+Format = Literal["auto", "pairs", "tsv", "csv", "jsonl", "moses", "tmx", "xliff", "hf", "glossary"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,8 @@ class CorpusConfig:
     format: Format = "auto"
     """`pairs`: both sentences on one line, no separator. `tsv`, `csv`: columns, with or without a header.
     `jsonl`: a JSON object a line. `moses`: two parallel files. `tmx`, `xliff`: translation memories. `hf`: a
-    data set for the `datasets` library. `auto`: by the file's name."""
+    data set for the `datasets` library. `glossary`: a table of terms (as `evaluation.glossary`), each English form
+    with the preferred Arabic one; for training only. `auto`: by the file's name."""
 
     target_path: str | None = None
     """moses: the Arabic file. Default: `path` with its ending `.en` replaced by `.ar`."""

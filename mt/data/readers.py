@@ -13,6 +13,7 @@ from mt.data.formats.moses import read_moses, target_file
 from mt.data.formats.pairs import read_pairs
 from mt.data.formats.records import read_hf, read_jsonl
 from mt.data.formats.tables import read_csv, read_tsv
+from mt.data.formats.terms import read_terms
 from mt.data.formats.xml import read_tmx, read_xliff
 from mt.errors import DataError
 
@@ -37,6 +38,7 @@ _READERS: dict[str, Callable[[Path, CorpusConfig], Iterator[tuple[str, str, str]
     "tmx": read_tmx,
     "xliff": read_xliff,
     "hf": read_hf,
+    "glossary": read_terms,
 }
 _ENDINGS = {
     ".txt": "pairs",

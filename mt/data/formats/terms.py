@@ -1,0 +1,16 @@
+"""`glossary`: a table of terms, read as pairs to train on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from mt.config import CorpusConfig
+from mt.evaluation.glossary import Glossary
+
+
+def read_terms(path: Path, _: CorpusConfig) -> Iterator[tuple[str, str, str]]:
+    """Every English form of a term with its preferred Arabic one. Raises `DataError` for a file that is no glossary."""
+    for term in Glossary.read(path).terms:
+        for form in term.english:
+            yield f"{path.name}: {form}", form, term.arabic[0]
