@@ -10,7 +10,9 @@ from mt.config import Config, DecodingConfig, ModelConfig, TrainingConfig
 from mt.errors import ConfigError, DataError, ModelError
 from mt.evaluation.glossary import Glossary
 from mt.model import Translator, load_translator
+from mt.systems import System
 from mt.terminology import with_terms, with_translated_terms
+from mt.translation_cache import cache_key
 from mt.translator import inline_term
 
 TABLE = """english\tarabic\tkind
@@ -124,3 +126,21 @@ def test_the_form_in_a_text(glossary: str):
     term = Glossary.read(Path(glossary)).terms[2]
     assert term.form_in("قالت المنظمه الدوليه") == "المنظمة الدولية"
     assert term.form_in("قالت المدينه") is None
+
+
+def test_a_run_is_decoded_with_the_terms_and_the_tag_that_it_was_trained_with(tmp_path: Path):
+    (tmp_path / "config.yaml").write_text("decoding: {terminology: terms.tsv, tag: <news>, num_beams: 2}\n")
+    run, model = System("run", str(tmp_path)), System("model", str(tmp_path / "model"))
+    given = DecodingConfig(num_beams=4)
+    assert run.decoding(given) == DecodingConfig(num_beams=4, terminology="terms.tsv", tag="<news>")
+    assert run.decoding(DecodingConfig(terminology="mine.tsv")).terminology == "mine.tsv"
+    assert model.decoding(given) == given
+
+
+def test_translations_are_kept_by_what_the_terms_are(glossary: str):
+    model, plain = ModelConfig(name="tiny-en-ar"), DecodingConfig()
+    with_table = DecodingConfig(terminology=glossary)
+    before = cache_key(model, with_table, ["Raqqa"])
+    assert before != cache_key(model, plain, ["Raqqa"])
+    Path(glossary).write_text(TABLE + "Homs\tحمص\tplace\n", encoding="utf-8")
+    assert before != cache_key(model, with_table, ["Raqqa"])
