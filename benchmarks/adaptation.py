@@ -9,8 +9,8 @@ cores each; a table, a plot and all figures go to --docs.
 
 - full: all weights, the checkpoint that is best on the dev split; averaged: the mean of that run's last checkpoints
 - LoRA: adapters only
-- mixed: general pairs replayed, about twice the target tokens that the domain has; interpolated: between the base and that run's
-  model, by the share that the domain's and the general dev set call for
+- mixed: general pairs replayed, about twice the target tokens that the domain has; interpolated: between the base and
+  that run's model, by the share that the domain's and the general dev set call for
 - strict: as full, on what stricter cleaning rules leave of the training pairs
 - aligned: as full, without the twentieth of the training pairs whose words explain each other worst, by a word
   alignment of this corpus and the general one
