@@ -44,6 +44,7 @@ from mt.runs import (
     RunDirectory,
     open_run,
     read_manifest,
+    sha256_of,
     sha256_of_rows,
     start_manifest,
     write_json,
@@ -314,6 +315,8 @@ def describe_run(config: Config, run: RunDirectory, base: Translator, data: Data
     """The manifest as far as it is known before training."""
     corpora = (*config.data.corpora.values(), *held_out_sets(config).values())
     inputs = {path: digest for corpus in corpora for path, digest in input_hashes(corpus).items()}
+    if config.decoding.terminology is not None:
+        inputs[config.decoding.terminology] = sha256_of(Path(config.decoding.terminology))
     splits = {split: {"pairs": len(data[split]), "sha256": sha256_of_rows(data[split])} for split in SPLITS}
     name = config.model.name if config.model.scratch is None else None
     facts = start_manifest(config.name, config.seed, inputs)
