@@ -25,8 +25,8 @@ def config(path: Path, **options: object) -> DataConfig:
 def test_seed_and_starter_make_splits_without_overlap(tmp_path: Path):
     corpora = {"seed": CorpusConfig(path=str(SEED)), "starter": CorpusConfig(path=str(STARTER))}
     data, report = build_data(DataConfig(corpora=corpora, dev_share=0.1, test_share=0.25), tmp_path)
-    assert {name: corpus.read for name, corpus in report.corpora.items()} == {"seed": 8, "starter": 900}
-    assert sum(len(data[split]) for split in data) == 908
+    assert {name: corpus.read for name, corpus in report.corpora.items()} == {"seed": 8, "starter": 1756}
+    assert sum(len(data[split]) for split in data) == 1764
     assert data["train"].column_names == ["source", "target", "corpus", "group"]
     groups = {split: set(data[split]["group"]) for split in data}
     assert not groups["train"] & groups["test"]
