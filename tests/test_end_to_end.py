@@ -34,7 +34,7 @@ def command(*argv: str) -> subprocess.CompletedProcess[str]:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short run of the demo, by its command."""
     directory = tmp_path_factory.mktemp("runs") / "demo"
-    options = ["--output_dir", str(directory), "--training.epochs", "2", "--training.eval_every_updates", "5"]
+    options = ["--output_dir", str(directory), "--training.epochs", "0.5", "--training.eval_every_updates", "20"]
     options += ["--adaptation.average", "1", "--data.test_share", "0.06", "--training.dev_sentences", "40"]
     result = command("train.py", "configs/demo.yaml", *options, "--evaluation.resamples", "200")
     assert result.returncode == 0, result.stderr
