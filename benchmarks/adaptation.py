@@ -65,10 +65,12 @@ CLEANING: dict[str, list[str]] = {
 }
 LEAST_ALIGNED = 0.05
 """Share of the pairs that `aligned` does without."""
-ORDER = ("full", "averaged", "LoRA", "mixed", "interpolated", "strict", "aligned")
+CLEANED = ("strict", "aligned")
+"""Ways that differ from `full` in the training pairs alone."""
+ORDER = ("full", "averaged", "LoRA", "mixed", "interpolated", *CLEANED)
 DOMAIN, GENERAL, FLORES = "conflict", "general", "flores"
-# Half the width of a 95 % interval of a mean, in standard errors, by the number of seeds (Student's t).
-T_VALUES = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
+SEEDS = range(2, 11)
+"""How many there may be; one gives no interval."""
 
 
 def main() -> None:
@@ -87,8 +89,8 @@ def main() -> None:
     if options.train:
         train(options.output_dir, options.train[0], int(options.train[1]))
         return
-    if options.seeds not in T_VALUES:
-        parser.error(f"--seeds must be from {min(T_VALUES)} to {max(T_VALUES)}, got {options.seeds}")
+    if options.seeds not in SEEDS:
+        parser.error(f"--seeds must be from {min(SEEDS)} to {max(SEEDS)}, got {options.seeds}")
     started = time.monotonic()
     cut(options)
     runs = [run for run in RUNS if {run, *(way for way, (of, _) in DERIVED.items() if of == run)} & {*options.ways}]
@@ -116,7 +118,8 @@ def cut(options: argparse.Namespace) -> None:
         return
     # As in configs/tiny_en_ar.yaml: the base has not seen its dev and test pairs.
     shares = ["--data.dev_share", "0.02", "--data.test_share", "0.02"]
-    for name, split in splits(["--data.corpora.general", options.general], *shares).items():
+    general = splits(["--data.corpora.general", options.general], *shares)
+    for name, split in general.items():
         write_table(root / f"general_{name}.tsv", split)
     shares = ["--data.dev_share", "0.1", "--data.test_share", "0.1"]
     corpora = ["--data.corpora.conflict", options.conflict]
@@ -126,13 +129,13 @@ def cut(options: argparse.Namespace) -> None:
         if variant == "full":
             write_table(root / "dev.tsv", made["dev"])
             write_table(root / "test.tsv", made["test"])
-            write_table(root / "aligned_train.tsv", best_aligned(made["train"], root / "general_train.tsv"))
+            write_table(root / "aligned_train.tsv", best_aligned(made["train"], general["train"]))
     flores = splits(["--data.corpora.flores", options.flores], "--data.corpora.flores.clean", "false")
     write_table(root / "flores.tsv", flores["train"])
     (root / "done").touch()
 
 
-def best_aligned(train: Any, general: Path) -> Any:
+def best_aligned(train: Any, general: Any) -> Any:
     """The split without the pairs of the lowest likelihood of target given source, a piece, by IBM model 1."""
     import numpy as np
 
@@ -141,9 +144,8 @@ def best_aligned(train: Any, general: Path) -> Any:
     from mt.model import load_translator
 
     translator = load_translator(ModelConfig(name="tiny-en-ar"))
-    more = [line.rstrip("\n").split("\t") for line in general.open(encoding="utf-8")][1:]
-    sources = translator.encode_sources([*train["source"], *(pair[0] for pair in more)])
-    targets = translator.encode_targets([*train["target"], *(pair[1] for pair in more)])
+    sources = translator.encode_sources([*train["source"], *general["source"]])
+    targets = translator.encode_targets([*train["target"], *general["target"]])
     links = count_links(sources, targets, len(translator.tokenizer.get_vocab()))
     of_source = np.maximum(np.asarray(links.sum(axis=1)).ravel(), 1e-9)
 
@@ -179,7 +181,7 @@ def in_parallel(jobs: int, tasks: list[list[str]], options: argparse.Namespace) 
 
 def train(output_dir: Path, name: str, seed: int) -> None:
     """One run, and what is derived from it; each way's model becomes a CTranslate2 directory, in float32."""
-    from mt.cli import _quiet_libraries
+    from mt.cli import quiet_libraries
     from mt.comparison import read_named_test_set
     from mt.config import CorpusConfig
     from mt.conversion import convert
@@ -192,7 +194,7 @@ def train(output_dir: Path, name: str, seed: int) -> None:
     models = {way: output_dir / f"models-{seed}" / way for way in ways}
     if all(model.is_dir() for model in models.values()):
         return
-    _quiet_libraries()
+    quiet_libraries()
     command = command_of(output_dir, name, seed)
     config = command.config
     if RunDirectory(Path(str(config.output_dir))).is_run():
@@ -204,17 +206,18 @@ def train(output_dir: Path, name: str, seed: int) -> None:
     fine_tune(run, trainer, command.resume)
     looks = better_is_more(trainer.state.log_history, config.training.best_metric)
     for way, changes in ways.items():
+        if models[way].is_dir():
+            continue
         tuned, general = open_base(config, run), None
         options = replace(config, adaptation=replace(config.adaptation, **changes))
         if options.adaptation.interpolate:
             corpus = CorpusConfig(path=str(output_dir / "splits" / "general_dev.tsv"))
             general = encode_general(base, read_named_test_set("general_dev", corpus, config.data), config)
         choice = choose_weights(tuned, run.checkpoints, looks, options, trainer.dev, general)
-        if not models[way].is_dir():
-            convert(tuned, models[way], "float32")
         record = output_dir / f"choices-{seed}" / f"{way}.json"
         record.parent.mkdir(exist_ok=True)
         record.write_text(json.dumps(choice.as_json(), indent=2) + "\n", encoding="utf-8")
+        convert(tuned, models[way], "float32")
 
 
 def command_of(output_dir: Path, name: str, seed: int) -> Any:
@@ -222,7 +225,7 @@ def command_of(output_dir: Path, name: str, seed: int) -> Any:
     from mt.arguments.training import parse_train
 
     splits = output_dir / "splits"
-    variant = name if name in ("strict", "aligned") else "full"
+    variant = name if name in CLEANED else "full"
     arguments = [str(HERE / "adaptation.yaml"), "--name", f"{name}-{seed}", "--seed", str(seed)]
     arguments += ["--output_dir", str(output_dir / f"{name}-{seed}")]
     corpora = {"conflict": (f"{variant}_train.tsv", "train"), "dev": ("dev.tsv", "dev")}
@@ -237,10 +240,10 @@ def command_of(output_dir: Path, name: str, seed: int) -> Any:
 def compare(output_dir: Path, seed: int, ways: Sequence[str]) -> dict[str, Any]:
     """The `scores.json` of all ways with one seed, the base being the baseline."""
     from mt.arguments.evaluation import parse_evaluate
-    from mt.cli import _quiet_libraries
+    from mt.cli import quiet_libraries
     from mt.comparison import run_comparison
 
-    _quiet_libraries()
+    quiet_libraries()
     target, splits = output_dir / f"comparison-{seed}", output_dir / "splits"
     base = output_dir / "base"
     if not base.is_dir():
@@ -252,10 +255,8 @@ def compare(output_dir: Path, seed: int, ways: Sequence[str]) -> dict[str, Any]:
     systems = [f"base={base}", *(f"{way}={output_dir / f'models-{seed}' / way}" for way in ways)]
     sets = ["--test_set", f"{DOMAIN}={splits / 'test.tsv'}"]
     sets += ["--general", f"{GENERAL}={splits / 'general_test.tsv'}", "--general", f"{FLORES}={splits / 'flores.tsv'}"]
-    decoding = ["--decoding.num_beams", "4", "--decoding.no_repeat_ngram_size", "3"]
-    run_comparison(
-        parse_evaluate([*systems, *sets, *decoding, "--output_dir", str(target), "--overwrite"], "adaptation.py")
-    )
+    command = parse_evaluate([*systems, *sets, "--output_dir", str(target), "--overwrite"], "adaptation.py")
+    run_comparison(replace(command, decoding=command_of(output_dir, "full", seed).config.decoding))
     scores: dict[str, Any] = json.loads((target / "scores.json").read_text(encoding="utf-8"))
     return scores
 
@@ -284,7 +285,9 @@ def differences(figures: dict[int, dict[str, Any]], way: str, test_set: str, met
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
     """(mean, half the width of its 95 % interval) over seeds, by Student's t."""
-    return statistics.mean(values), T_VALUES[len(values)] * statistics.stdev(values) / len(values) ** 0.5
+    from scipy.stats import t
+
+    return statistics.mean(values), t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
 
 
 def significant_seeds(figures: dict[int, dict[str, Any]], way: str) -> int:
@@ -321,7 +324,7 @@ def write_results(docs: Path, figures: dict[int, dict[str, Any]], ways: Sequence
     points = {
         way: tuple((g - h, g, g + h) for g, h in (summary[way][s]["chrF"].values() for s in (FLORES, DOMAIN)))
         for way in ways
-        if way not in ("strict", "aligned")
+        if way not in CLEANED
     }
     chart = str(trade_off("What the domain gains, and general text loses", points, "FLORES-200, chrF", "domain, chrF"))
     colours = {"var(--ink)": "#1f2328", "var(--line)": "#d0d7de"}

@@ -85,7 +85,7 @@ def _guarded(run: Callable[[Sequence[str], str], int], argv: Sequence[str], prog
 
 def _train(argv: Sequence[str], prog: str) -> int:
     command = parse_train(argv, prog)
-    _quiet_libraries()
+    quiet_libraries()
     # torch and transformers take seconds to import, so a mistake in the arguments is told first.
     from mt.evaluation.verdicts import advice, as_table, verdicts
     from mt.experiment import FINETUNED, run_experiment
@@ -112,7 +112,7 @@ def _stop(_signal: int, _frame: FrameType | None) -> None:
 
 def _data(argv: Sequence[str], prog: str) -> int:
     config = parse_data(argv, prog)
-    _quiet_libraries()
+    quiet_libraries()
     from mt.inspection import inspect_data
 
     directory, summary = inspect_data(config)
@@ -122,7 +122,7 @@ def _data(argv: Sequence[str], prog: str) -> int:
 
 def _sweep(argv: Sequence[str], prog: str) -> int:
     command = parse_sweep(argv, prog)
-    _quiet_libraries()
+    quiet_libraries()
     from mt.sweep import as_table, run_sweep
 
     trials = run_sweep(command)
@@ -134,7 +134,7 @@ def _sweep(argv: Sequence[str], prog: str) -> int:
 
 def _evaluate(argv: Sequence[str], prog: str) -> int:
     command = parse_evaluate(argv, prog)
-    _quiet_libraries()
+    quiet_libraries()
     from mt.comparison import run_comparison
     from mt.evaluation.verdicts import advice, as_table, verdict, verdicts
 
@@ -152,7 +152,7 @@ def _evaluate(argv: Sequence[str], prog: str) -> int:
 
 def _review(argv: Sequence[str], prog: str) -> int:
     command = parse_review(argv, prog)
-    _quiet_libraries()
+    quiet_libraries()
     from mt.blind_review import summary, write_review
 
     print(summary(write_review(command), command.output))
@@ -161,7 +161,7 @@ def _review(argv: Sequence[str], prog: str) -> int:
 
 def _doctor(argv: Sequence[str], prog: str) -> int:
     model = parse_doctor(argv, prog)
-    _quiet_libraries()
+    quiet_libraries()
     from mt.doctor import examine
     from mt.model import load_translator
 
@@ -175,7 +175,7 @@ def _doctor(argv: Sequence[str], prog: str) -> int:
 
 def _translate(argv: Sequence[str], prog: str) -> int:
     command = parse_translate(argv, prog)
-    _quiet_libraries()
+    quiet_libraries()
     from mt.systems import translate_file
 
     for line in translate_file(command.model, command.decoding, command.file):
@@ -185,7 +185,7 @@ def _translate(argv: Sequence[str], prog: str) -> int:
 
 def _export(argv: Sequence[str], prog: str) -> int:
     command = parse_export(argv, prog)
-    _quiet_libraries()
+    quiet_libraries()
     from mt.export import export_model
 
     export_model(command.model, Path(command.directory), command.precision, command.decoding, command.format)
@@ -195,7 +195,7 @@ def _export(argv: Sequence[str], prog: str) -> int:
 
 def _comet_setup(argv: Sequence[str], prog: str) -> int:
     model, overwrite = parse_comet_setup(argv, prog)
-    _quiet_libraries()
+    quiet_libraries()
     from mt.evaluation.comet import comet_root
     from mt.evaluation.comet_setup import set_up_comet
 
@@ -217,7 +217,7 @@ _RUNNERS = {
 }
 
 
-def _quiet_libraries() -> None:
+def quiet_libraries() -> None:
     """Our log lines on stderr, from the main process; of the libraries only errors, and no bars but ours."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

@@ -37,17 +37,17 @@ def translate(
     return hypotheses
 
 
-def tagged(sources: Sequence[str], tag: str) -> list[str]:
-    """The sources behind a domain's tag, if there is one."""
-    return [f"{tag} {source}" for source in sources] if tag else list(sources)
+def prepared(sources: Sequence[str], config: DecodingConfig) -> list[str]:
+    """The sources with their terms, behind the domain's tag, as far as `config` has them."""
+    with_their_terms = with_terms(sources, config.terminology)
+    return [f"{config.tag} {source}" for source in with_their_terms] if config.tag else with_their_terms
 
 
 def encode_within_limits(
     translator: AnyTranslator, sources: Sequence[str], config: DecodingConfig
 ) -> tuple[list[list[int]], list[int]]:
     """(token ids of each source, cut to the model's positions; the most tokens of each hypothesis)."""
-    prepared = tagged(with_terms(sources, config.terminology), config.tag)
-    encoded = _within_positions(translator, translator.encode_sources(prepared))
+    encoded = _within_positions(translator, translator.encode_sources(prepared(sources, config)))
     return encoded, [math.ceil(len(ids) * config.max_length_ratio) + 10 for ids in encoded]
 
 

@@ -84,7 +84,7 @@ def run_experiment(command: TrainCommand) -> tuple[RunDirectory, Evaluation | No
     if process_state().is_main_process:
         # At once, so that a crash leaves a trace, and a resumed run the ground it stood on.
         write_json(run.manifest, facts)
-    plain = replace(config.decoding, tag="", terminology=None)
+    plain = config.decoding.without_domain()
     hypotheses = {} if config.model.scratch else {BASE: translate_all(plain, run, base, test_sets, BASE)}
     fine_tune(run, trainer, command.resume)
     if not process_state().is_main_process:

@@ -75,17 +75,17 @@ def shared_embeddings(links: scipy.sparse.csr_matrix, width: int) -> NDArray[np.
     """
     as_source, as_target = (np.asarray(links.sum(axis=axis)).ravel() for axis in (1, 0))
     entries = links.tocoo()
-    expected = as_source[entries.row] * as_target[entries.col] / max(links.sum(), 1e-12)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        information = np.log(entries.data / expected)
-    kept = (entries.data > _FEWEST_LINKS) & (information > 0)
+    often = entries.data > _FEWEST_LINKS
+    rows, columns = entries.row[often], entries.col[often]
+    information = np.log(entries.data[often] / (as_source[rows] * as_target[columns] / links.sum()))
+    kept = information > 0
     size = links.shape[0]
-    matrix = scipy.sparse.csr_matrix((information[kept], (entries.row[kept], entries.col[kept])), shape=links.shape)
+    matrix = scipy.sparse.csr_matrix((information[kept], (rows[kept], columns[kept])), shape=links.shape)
     vectors = np.zeros((size, width))
     rank = min(width, size - 1)
     if matrix.nnz:
         left, values, right = svds(matrix, k=rank, random_state=0)
-        sources, targets = (_unit(vectors) for vectors in (left * np.sqrt(values), right.T * np.sqrt(values)))
+        sources, targets = (_unit(half) for half in (left * np.sqrt(values), right.T * np.sqrt(values)))
         vectors[:, :rank] = _unit(sources * as_source[:, None] + targets * as_target[:, None])
     return vectors
 

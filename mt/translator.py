@@ -61,18 +61,28 @@ class AnyTranslator(ABC):
         source and target ids have nothing in common.
         """
         texts = [self.languages.source_prefix + self._defused(source) for source in sources]
-        encoded = list(self.tokenizer(texts, split_special_tokens=True)["input_ids"]) if texts else []
+        has_terms = [_INLINE.search(text) is not None for text in texts]
+        plain = [text for text, has in zip(texts, has_terms, strict=True) if not has]
+        encoded = iter(self.tokenizer(plain, split_special_tokens=True)["input_ids"] if plain else [])
+        before, after = self._frame() if any(has_terms) else ([], [])
         return [
-            self._encode_with_terms(text) if _INLINE.search(text) else ids
-            for text, ids in zip(texts, encoded, strict=True)
+            [*before, *self._encode_with_terms(text), *after] if has else next(encoded)
+            for text, has in zip(texts, has_terms, strict=True)
         ]
 
-    def _encode_with_terms(self, text: str) -> list[int]:
+    def _frame(self) -> tuple[list[int], list[int]]:
+        """(the special tokens before a source, those behind it). Raises `ModelError` if no term can stand inside."""
         if getattr(self.tokenizer, "separate_vocabs", False):
             raise ModelError(
                 f"{self.name}: embeds source and target apart, so a term of the target means nothing to it inside a "
                 "source; leave decoding.terminology out"
             )
+        whole, bare = self.tokenizer("a", split_special_tokens=True)["input_ids"], self._source_ids("a")
+        start = next(i for i in range(len(whole)) if whole[i : i + len(bare)] == bare)
+        return whole[:start], whole[start + len(bare) :]
+
+    def _encode_with_terms(self, text: str) -> list[int]:
+        """Ids without special tokens."""
         # By turns source and term; each begins a word, so the pieces are those of the text as a whole.
         ids: list[int] = []
         for index, part in enumerate(_INLINE.split(text)):
@@ -84,9 +94,7 @@ class AnyTranslator(ABC):
             else:
                 # The space: see `mt.languages` on Marian sentences that begin with `>>`.
                 ids += self._source_ids(plain if index == 0 else f" {plain}")
-        whole, bare = self.tokenizer("a", split_special_tokens=True)["input_ids"], self._source_ids("a")
-        before = next(i for i in range(len(whole)) if whole[i : i + len(bare)] == bare)
-        return [*whole[:before], *ids, *whole[before + len(bare) :]]
+        return ids
 
     def _source_ids(self, text: str) -> list[int]:
         ids: list[int] = self.tokenizer(text, split_special_tokens=True, add_special_tokens=False)["input_ids"]

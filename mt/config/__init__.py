@@ -6,7 +6,7 @@ help texts. Values that cannot work are refused here, with the key's name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mt.config.adaptation import AdaptationConfig, LoraConfig
 from mt.config.checks import require, require_positive
@@ -62,6 +62,10 @@ class DecodingConfig:
         require_positive("decoding", self, ["num_beams", "length_penalty", "max_length_ratio", "batch_tokens"])
         size = self.no_repeat_ngram_size
         require(size == 0 or size >= 2, "decoding.no_repeat_ngram_size", "be 0 or at least 2", size)
+
+    def without_domain(self) -> DecodingConfig:
+        """The same search on sources as they are: no tag, no terms."""
+        return replace(self, tag="", terminology=None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -81,8 +81,7 @@ def count_terms(sources: Sequence[str], hypotheses: Sequence[str], glossary: Glo
     """
     hits = total = 0
     for source, hypothesis in zip(sources, hypotheses, strict=True):
-        terms = {found.term.name: found.term for found in glossary.find(source)}
-        folded = fold_for_terms(hypothesis)
-        hits += sum(term.pattern.search(folded) is not None for term in terms.values())
+        terms, folded = glossary.terms_in(source), fold_for_terms(hypothesis)
+        hits += sum(term.pattern.search(folded) is not None for term in terms)
         total += len(terms)
     return hits, total

@@ -134,6 +134,10 @@ class Glossary:
                     break
         return found
 
+    def terms_in(self, source: str) -> list[Term]:
+        """The terms of an English sentence, each once, in the order of their first places."""
+        return list({found.term.name: found.term for found in self.find(source)}.values())
+
     def names_place(self, source: str) -> bool:
         """Whether an English sentence names a place of the glossary."""
         return any(found.term.kind == "place" for found in self.find(source))

@@ -11,11 +11,11 @@ from datasets import Dataset
 
 from mt.config import Config, DecodingConfig
 from mt.data.mixing import EpochMix, mixing_weights
-from mt.decoding import tagged
+from mt.decoding import prepared
 from mt.errors import DataError
 from mt.evaluation.test_set import TestSet
 from mt.model import Translator
-from mt.terminology import with_terms, with_translated_terms
+from mt.terminology import with_translated_terms
 from mt.training.batching import EncodedPairs
 
 
@@ -62,8 +62,7 @@ def encode_training(translator: Translator, train: Dataset, config: Config) -> t
 
 def encode_dev(translator: Translator, dev: Dataset, config: Config) -> DevSet:
     """The dev split, for judging with the domain's tag and terms."""
-    sources = tagged(with_terms(list(dev["source"]), config.decoding.terminology), config.decoding.tag)
-    return _dev_set(translator, sources, list(dev["target"]), config)
+    return _dev_set(translator, prepared(list(dev["source"]), config.decoding), list(dev["target"]), config)
 
 
 def encode_general(translator: Translator, general: TestSet, config: Config) -> DevSet:
@@ -78,6 +77,6 @@ def _dev_set(translator: Translator, sources: list[str], targets: list[str], con
         [ids[:limit] for ids in translator.encode_targets(targets)],
     )
     size = min(config.training.dev_sentences, len(sources))
-    greedy = replace(config.decoding, num_beams=1, tag="", terminology=None)
+    greedy = replace(config.decoding.without_domain(), num_beams=1)
     sample = np.sort(np.random.default_rng(0).permutation(len(sources))[:size])
     return DevSet(encoded, [sources[i] for i in sample], [targets[i] for i in sample], greedy)

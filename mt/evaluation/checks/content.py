@@ -105,11 +105,11 @@ def _shown(values: list[Decimal]) -> str:
 
 def check_names(source: str, hypothesis: str, glossary: Glossary) -> str | None:
     """Every place, organisation and armed group of the glossary that the source names is named in the hypothesis."""
-    named = {found.term.name: found.term for found in glossary.find(source) if found.term.is_name}
+    named = [term for term in glossary.terms_in(source) if term.is_name]
     if not named:
         return None
     folded = fold_for_terms(hypothesis)
-    missing = [f"{name} ({term.arabic[0]})" for name, term in named.items() if not term.pattern.search(folded)]
+    missing = [f"{term.name} ({term.arabic[0]})" for term in named if not term.pattern.search(folded)]
     return f"not named: {', '.join(missing)}" if missing else ""
 
 

@@ -132,9 +132,8 @@ def check_dropped_sentences(source: str, hypothesis: str, glossary: Glossary) ->
 def _has_vanished(sentence: str, sentences: list[str], hypothesis: str, glossary: Glossary) -> bool:
     """Whether the sentence has names or numbers of its own and none of them is in the hypothesis."""
     others = " ".join(other for other in sentences if other != sentence)
-    elsewhere = {found.term.name for found in glossary.find(others)}
-    terms = {f.term.name: f.term for f in glossary.find(sentence) if f.term.is_name}
-    own_terms = [term for name, term in terms.items() if name not in elsewhere]
+    elsewhere = {term.name for term in glossary.terms_in(others)}
+    own_terms = [term for term in glossary.terms_in(sentence) if term.is_name and term.name not in elsewhere]
     numbers = set(digit_numbers(sentence)) | {n for n in word_numbers(sentence) if n > 2}
     own_numbers = numbers - set(digit_numbers(others)) - set(word_numbers(others))
     folded = fold_for_terms(hypothesis)
