@@ -10,6 +10,8 @@ import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
+from matplotlib.transforms import Bbox
 
 # Colours that stand for the page's own; replaced in the finished SVG.
 _INK, _GRID = "#010203", "#040506"
@@ -90,14 +92,43 @@ def trade_off(title: str, points: Mapping[str, tuple[Point, Point]], x_label: st
     figure, axes = _axes(title, 7.2, 3.8)
     frontier = sorted((x[1], y[1]) for name, (x, y) in points.items() if is_on_frontier(name, points))
     axes.plot(*zip(*frontier, strict=True), color=_GRID, linewidth=2, zorder=1)
-    for number, (name, (x, y)) in enumerate(points.items()):
+    for number, (x, y) in enumerate(points.values()):
         colour = _SERIES[number % len(_SERIES)]
         reach = [[x[1] - x[0]], [x[2] - x[1]]], [[y[1] - y[0]], [y[2] - y[1]]]
         axes.errorbar([x[1]], [y[1]], xerr=reach[0], yerr=reach[1], fmt="o", color=colour, elinewidth=1.2, markersize=7)
-        axes.annotate(name, (x[1], y[1]), xytext=(7, 6), textcoords="offset points", color=_INK)
     axes.set(xlabel=x_label, ylabel=y_label)
     axes.grid(color=_GRID, linewidth=0.6)
+    _name_points(axes, {name: (x[1], y[1]) for name, (x, y) in points.items()})
     return _svg(figure, title)
+
+
+def _name_points(axes: Axes, points: Mapping[str, tuple[float, float]]) -> None:
+    """Write each name beside its point, at the first of four corners where it covers no other point or name."""
+    assert isinstance(axes.figure, Figure)
+    # Places on the page are known once the layout is.
+    axes.figure.draw_without_rendering()
+    marks = {name: axes.transData.transform(point) for name, point in points.items()}
+    taken: list[Bbox] = []
+    for name, point in points.items():
+        others = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for other, (x, y) in marks.items() if other != name]
+        for corner in _CORNERS:
+            text = _annotate(axes, name, point, *corner)
+            if not text.get_window_extent().count_overlaps([*taken, *others]):
+                break
+            text.remove()
+        else:
+            text = _annotate(axes, name, point, *_CORNERS[0])
+        taken.append(text.get_window_extent())
+
+
+_CORNERS = ((7, 6), (7, -6), (-7, 6), (-7, -6))
+"""Where a name may stand beside its point, in printer's points to the right and up."""
+
+
+def _annotate(axes: Axes, name: str, point: tuple[float, float], right: int, up: int) -> Annotation:
+    text = axes.annotate(name, point, xytext=(right, up), textcoords="offset points", color=_INK)
+    text.set(ha="left" if right > 0 else "right", va="bottom" if up > 0 else "top")
+    return text
 
 
 def is_on_frontier(name: str, points: Mapping[str, tuple[Point, Point]]) -> bool:

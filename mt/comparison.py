@@ -46,7 +46,7 @@ def run_comparison(command: EvaluateCommand) -> Evaluation:
     glossary = read_glossary(command.glossary)
     systems = parse_systems(command.systems)
     for system in systems:
-        read_glossary(system.decoding(command.decoding).terminology)
+        check_terminology(system.decoding(command.decoding))
     output = claim_output(Path(command.output_dir), command.overwrite)
     ratings = [Path(file) for file in command.ratings]
     general = command.general.items()
@@ -69,8 +69,7 @@ def run_comparison(command: EvaluateCommand) -> Evaluation:
     evaluation.curves = {label: read_curve(run) for label, run in runs.items()}
     facts = describe_comparison(command, systems)
     title = "Comparison of " + ", ".join(s.label for s in systems)
-    decoding = None if all(system.is_text for system in systems) else command.decoding
-    write_evaluation(output, evaluation, title, facts, decoding, glossary=glossary)
+    write_evaluation(output, evaluation, title, facts, glossary=glossary)
     return evaluation
 
 
@@ -84,8 +83,15 @@ def describe_comparison(command: EvaluateCommand, systems: Sequence[System]) -> 
         facts["glossary"] = command.glossary
     if command.ratings:
         facts["ratings"] = ", ".join(command.ratings)
+    facts |= describe_decoding(systems, command.decoding)
     made = datetime.now(UTC).isoformat(timespec="seconds")
     return facts | {"made": f"{made} by mt {mt.__version__}, sacreBLEU {version('sacrebleu')}"}
+
+
+def describe_decoding(systems: Sequence[System], given: DecodingConfig) -> dict[str, str]:
+    """How hypotheses were made, in one line if all were made alike; a run brings its own tag and terms."""
+    made = {f"decoding of {s.label}": in_words(s.decoding(given)) for s in systems if not s.is_text}
+    return {"decoding": next(iter(made.values()))} if len(set(made.values())) == 1 else made
 
 
 def refuse_small_gate(command: EvaluateCommand, test_sets: Sequence[TestSet]) -> None:
@@ -153,6 +159,12 @@ def read_glossary(path: str | None) -> Glossary:
     return Glossary.read() if path is None else Glossary.read(Path(path))
 
 
+def check_terminology(decoding: DecodingConfig) -> None:
+    """Raise a `DataError` if the terms that decoding is to be given cannot be read."""
+    if decoding.terminology is not None:
+        read_glossary(decoding.terminology)
+
+
 def read_curve(run: RunDirectory) -> list[dict[str, float]]:
     """The looks at the dev split that a run has logged."""
     if not run.metrics.is_file():
@@ -217,16 +229,11 @@ def write_evaluation(
     evaluation: Evaluation,
     title: str,
     facts: Mapping[str, str],
-    decoding: DecodingConfig | None,
     data: Mapping[str, Any] | None = None,
     glossary: Glossary | None = None,
 ) -> None:
-    """Write `scores.json`, `report.html`, which shows `data` where there is a data card, and `report.md`.
-
-    `decoding`: how hypotheses were made; None if none were.
-    """
+    """Write `scores.json`, `report.html`, which shows `data` where there is a data card, and `report.md`."""
     write_json(output.scores, as_json(evaluation, verdicts(evaluation), advice(evaluation)))
-    facts = dict(facts) if decoding is None else {**facts, "decoding": in_words(decoding)}
     write_text(output.report, render_report(title, evaluation, facts, data, glossary))
     write_text(output.summary, render_markdown(title, evaluation, facts))
 
@@ -236,6 +243,8 @@ def in_words(decoding: DecodingConfig) -> str:
     search = "greedy" if decoding.num_beams == 1 else f"beam {decoding.num_beams}"
     if decoding.no_repeat_ngram_size:
         search += f", no {decoding.no_repeat_ngram_size} tokens in a row twice"
+    if decoding.tag:
+        search += f", sources tagged {decoding.tag}"
     if decoding.terminology is not None:
         search += f", the terms of {decoding.terminology} given inline"
     return f"{search}, at most {decoding.max_length_ratio:g} target tokens a source token plus 10"

@@ -17,7 +17,9 @@ from transformers import PrinterCallback, set_seed
 
 from mt.arguments import TrainCommand, config_as_yaml
 from mt.comparison import (
+    check_terminology,
     evaluate_all,
+    in_words,
     own_test_set,
     read_curve,
     read_glossary,
@@ -103,7 +105,7 @@ def check_inputs(config: Config) -> None:
     check_data(config.data)
     check_training(config)
     read_glossary(config.evaluation.glossary)
-    read_glossary(config.decoding.terminology)
+    check_terminology(config.decoding)
     for name, corpus in held_out_sets(config).items():
         check_corpus(name, corpus)
     if config.data.test_share == 0 and not config.evaluation.named_sets:
@@ -304,9 +306,10 @@ def score_run(
         "corpora": ", ".join(f"{name} ({corpus.path})" for name, corpus in config.data.corpora.items()),
         "versions": ", ".join(f"{package} {version}" for package, version in facts["versions"].items()),
         "seed": str(config.seed),
+        "decoding": in_words(config.decoding),
     }
     card = card_view(read_run_report(run))
-    write_evaluation(run, evaluation, f"Run {config.name}", shown, config.decoding, card, glossary)
+    write_evaluation(run, evaluation, f"Run {config.name}", shown, card, glossary)
     write_text(run.model / "README.md", render_model_card(config.name, evaluation, FINETUNED, shown))
     return evaluation
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from mt.charts import is_on_frontier
+from mt.charts import is_on_frontier, trade_off
 from mt.evaluation.glossary import Glossary, Term
 from mt.evaluation.model_card import render_model_card
 from mt.evaluation.report import render_markdown, render_report
@@ -254,3 +254,19 @@ def test_frontier():
         name: ((0, x, 0), (0, y, 0)) for name, (x, y) in {"a": (0, 0), "b": (3, -1), "c": (2, -2), "d": (1, 0)}.items()
     }
     assert [name for name in points if is_on_frontier(name, points)] == ["b", "d"]
+
+
+def test_names_of_near_points_do_not_cover_each_other():
+    near = {
+        name: ((-0.3 + x, x, 0.3 + x), (5.9 + x, 6.0 + x, 6.1 + x)) for name, x in (("mixed", 0.0), ("close", 0.02))
+    }
+    far = {"full": ((-5.1, -5.0, -4.9), (6.9, 7.0, 7.1))}
+    chart = trade_off("Trade-off", near | far, "general, chrF", "domain, chrF")
+    places = {
+        name: (float(x), float(y))
+        for x, y, name in re.findall(r'<text[^>]* x="([\d.]+)" y="([\d.]+)"[^>]*>(mixed|close|full)<', chart)
+    }
+    assert len(places) == 3
+    # Letters of 10 points: a line each, or one name left and one right of the points.
+    (x, y), (other_x, other_y) = places["mixed"], places["close"]
+    assert abs(y - other_y) > 9 or abs(x - other_x) > 30

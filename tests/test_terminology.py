@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mt.comparison import describe_decoding
 from mt.config import Config, DecodingConfig, ModelConfig, TrainingConfig
 from mt.errors import ConfigError, DataError, ModelError
 from mt.evaluation.glossary import Glossary
@@ -144,3 +145,20 @@ def test_translations_are_kept_by_what_the_terms_are(glossary: str):
     assert before != cache_key(model, plain, ["Raqqa"])
     Path(glossary).write_text(TABLE + "Homs\tحمص\tplace\n", encoding="utf-8")
     assert before != cache_key(model, with_table, ["Raqqa"])
+
+
+def test_the_report_says_what_each_system_was_given(tmp_path: Path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").write_text("decoding: {terminology: terms.tsv, tag: <news>}\n")
+    (tmp_path / "deepl.txt").write_text("سقطت\n", encoding="utf-8")
+    run, model = System("tuned", str(tmp_path / "run")), System("base", str(tmp_path / "model"))
+    text = System("deepl", str(tmp_path / "deepl.txt"))
+    given = DecodingConfig(num_beams=4, max_length_ratio=3)
+    plain = "beam 4, at most 3 target tokens a source token plus 10"
+    own = (
+        "beam 4, sources tagged <news>, the terms of terms.tsv given inline, at most 3 target tokens a source token "
+        "plus 10"
+    )
+    assert describe_decoding([model, run, text], given) == {"decoding of base": plain, "decoding of tuned": own}
+    assert describe_decoding([model, text], given) == {"decoding": plain}
+    assert describe_decoding([text], given) == {}
