@@ -31,6 +31,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mt.errors import DataError, UserError
+
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 HERE = Path(__file__).parent
@@ -38,7 +40,7 @@ RUNS: dict[str, list[str]] = {
     "full": [],
     # Twice the domain's tokens are general ones. A lower rate disturbs less of what the base knows.
     "mixed": [
-        *("--data.corpora.general.weight", "0.2", "--training.learning_rate", "6e-4"),
+        *("--data.corpora.general.weight", "0.2", "--training.learning_rate", "6e-4", "--training.epochs", "6"),
         *("--training.eval_every_updates", "150"),
     ],
     # What is added is small at first, so the rate is higher.
@@ -125,8 +127,13 @@ def cut(options: argparse.Namespace) -> None:
     corpora = ["--data.corpora.conflict", options.conflict]
     for variant, rules in CLEANING.items():
         made = splits(corpora, *shares, *rules)
-        write_table(root / f"{variant}_train.tsv", made["train"])
+        train = made["train"]
+        if variant != "full":
+            # Rules that drop a held-out pair let those like it back into the training split.
+            train = train.filter(lambda pair: (pair["source"], pair["target"]) in full, keep_in_memory=True)
+        write_table(root / f"{variant}_train.tsv", train)
         if variant == "full":
+            full = {*zip(train["source"], train["target"], strict=True)}
             write_table(root / "dev.tsv", made["dev"])
             write_table(root / "test.tsv", made["test"])
             write_table(root / "aligned_train.tsv", best_aligned(made["train"], general["train"]))
@@ -173,7 +180,8 @@ def in_parallel(jobs: int, tasks: list[list[str]], options: argparse.Namespace) 
     same += ["--output_dir", str(options.output_dir)]
 
     def run(task: list[str]) -> None:
-        subprocess.run([sys.executable, __file__, *same, *task], check=True, env=environment)
+        if subprocess.run([sys.executable, __file__, *same, *task], env=environment).returncode:
+            raise DataError(f"{' '.join(task[1:])}: the run failed, see above; the others are kept, start again")
 
     with ThreadPoolExecutor(jobs) as pool:
         list(pool.map(run, tasks))
@@ -363,4 +371,7 @@ def page(
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"adaptation.py: {error}")
