@@ -57,14 +57,12 @@ DERIVED: dict[str, tuple[str, dict[str, Any]]] = {
     "interpolated": ("mixed", {"interpolate": [0.5, 0.7, 0.85]}),
 }
 """By way, the run whose checkpoints it takes, and what it makes of them."""
-CLEANING: dict[str, list[str]] = {
-    "full": [],
-    "strict": [
-        "--data.cleaning.numbers=missing",
-        "--data.cleaning.max_length_ratio=1.6",
-        "--data.cleaning.near_duplicates=neighbours",
-    ],
-}
+STRICT = (
+    "--data.cleaning.numbers=missing",
+    "--data.cleaning.max_length_ratio=1.6",
+    "--data.cleaning.near_duplicates=neighbours",
+)
+"""The rules of `strict`."""
 LEAST_ALIGNED = 0.05
 """Share of the pairs that `aligned` does without."""
 CLEANED = ("strict", "aligned")
@@ -107,7 +105,8 @@ def main() -> None:
 def cut(options: argparse.Namespace) -> None:
     """Write the splits that all runs share, one table each."""
     from mt.arguments.training import parse_data
-    from mt.data.cache import cached_build
+    from mt.config import CorpusConfig
+    from mt.data.cache import cached_build, input_hashes
 
     def splits(corpora: Sequence[str], *rules: str) -> Any:
         from datasets import load_from_disk
@@ -116,7 +115,13 @@ def cut(options: argparse.Namespace) -> None:
         return load_from_disk(str(cached_build(config.data, {}) / "data"))
 
     root = options.output_dir / "splits"
-    if (root / "done").is_file():
+    files = (options.conflict, options.general, options.flores)
+    made_of = json.dumps(
+        [[*input_hashes(CorpusConfig(path=file)).values()] for file in files] + [STRICT, LEAST_ALIGNED]
+    )
+    if (root / "made_of.json").is_file():
+        if (root / "made_of.json").read_text(encoding="utf-8") != made_of:
+            raise DataError(f"{root}: cut from other corpora or by other rules; choose another --output_dir")
         return
     # As in configs/tiny_en_ar.yaml: the base has not seen its dev and test pairs.
     shares = ["--data.dev_share", "0.02", "--data.test_share", "0.02"]
@@ -125,21 +130,17 @@ def cut(options: argparse.Namespace) -> None:
         write_table(root / f"general_{name}.tsv", split)
     shares = ["--data.dev_share", "0.1", "--data.test_share", "0.1"]
     corpora = ["--data.corpora.conflict", options.conflict]
-    for variant, rules in CLEANING.items():
-        made = splits(corpora, *shares, *rules)
-        train = made["train"]
-        if variant != "full":
-            # Rules that drop a held-out pair let those like it back into the training split.
-            train = train.filter(lambda pair: (pair["source"], pair["target"]) in full, keep_in_memory=True)
-        write_table(root / f"{variant}_train.tsv", train)
-        if variant == "full":
-            full = {*zip(train["source"], train["target"], strict=True)}
-            write_table(root / "dev.tsv", made["dev"])
-            write_table(root / "test.tsv", made["test"])
-            write_table(root / "aligned_train.tsv", best_aligned(made["train"], general["train"]))
+    full = splits(corpora, *shares)
+    for file, name in (("full_train", "train"), ("dev", "dev"), ("test", "test")):
+        write_table(root / f"{file}.tsv", full[name])
+    # Rules that drop a held-out pair let those like it back into the training split.
+    known = {*zip(full["train"]["source"], full["train"]["target"], strict=True)}
+    strict = splits(corpora, *shares, *STRICT)["train"]
+    write_table(root / "strict_train.tsv", strict.filter(lambda pair: (pair["source"], pair["target"]) in known))
+    write_table(root / "aligned_train.tsv", best_aligned(full["train"], general["train"]))
     flores = splits(["--data.corpora.flores", options.flores], "--data.corpora.flores.clean", "false")
     write_table(root / "flores.tsv", flores["train"])
-    (root / "done").touch()
+    (root / "made_of.json").write_text(made_of, encoding="utf-8")
 
 
 def best_aligned(train: Any, general: Any) -> Any:
@@ -200,14 +201,15 @@ def train(output_dir: Path, name: str, seed: int) -> None:
 
     ways = {name: {}} | {way: changes for way, (of, changes) in DERIVED.items() if of == name}
     models = {way: output_dir / f"models-{seed}" / way for way in ways}
-    if all(model.is_dir() for model in models.values()):
-        return
     quiet_libraries()
     command = command_of(output_dir, name, seed)
     config = command.config
     if RunDirectory(Path(str(config.output_dir))).is_run():
         command = replace(command, resume=True)
+    # Also where nothing is left to do: a run of another config is none of this table's.
     run = claim_directory(command)
+    if all(model.is_dir() for model in models.values()):
+        return
     data = prepare_data(config, run)
     base = load_base(config, run, data)
     trainer = prepare_training(config, run, base, data, None)

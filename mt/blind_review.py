@@ -11,6 +11,7 @@ from mt.errors import RunError
 from mt.evaluation.review import Draw, draw_items, render_review
 from mt.runs import write_text
 from mt.systems import hypotheses_of, parse_systems
+from mt.terminology import check_terminology
 
 
 def write_review(command: ReviewCommand) -> Draw:
@@ -18,6 +19,8 @@ def write_review(command: ReviewCommand) -> Draw:
     for name, corpus in command.test_sets.items():
         check_corpus(name, corpus)
     systems = parse_systems(command.systems)
+    for system in systems:
+        check_terminology(system.decoding(command.decoding))
     output = Path(command.output)
     _check_output(output, command.overwrite)
     (test_set,) = read_test_sets(command.test_sets, systems)

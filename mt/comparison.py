@@ -14,7 +14,7 @@ from datasets import Dataset, load_from_disk
 
 import mt
 from mt.arguments import EvaluateCommand
-from mt.config import CorpusConfig, DataConfig, DecodingConfig
+from mt.config import CorpusConfig, DataConfig, DecodingConfig, ModelConfig
 from mt.data.builder import read_test_set
 from mt.data.cache import input_hashes
 from mt.data.readers import check_corpus
@@ -31,6 +31,7 @@ from mt.evaluation.test_set import TestSet
 from mt.evaluation.verdicts import advice, verdicts
 from mt.runs import RunDirectory, sha256_of_rows, write_json, write_lines, write_text
 from mt.systems import System, hypotheses_of, hypotheses_of_text, parse_systems
+from mt.terminology import check_terminology
 from mt.text import arabic_share
 
 logger = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ def run_comparison(command: EvaluateCommand) -> Evaluation:
 
 def describe_comparison(command: EvaluateCommand, systems: Sequence[System]) -> dict[str, str]:
     """What the comparison is of, by name: systems, test sets with their SHA-256, glossary, ratings, version, date."""
-    facts = {f"system {system.label}": system.path for system in systems}
+    facts = {f"system {system.label}": _described(system, command.model) for system in systems}
     for name, corpus in (command.test_sets | command.general).items():
         hashes = ", ".join(f"{path}, SHA-256 {digest}" for path, digest in input_hashes(corpus).items())
         facts[f"test set {name}"] = hashes
@@ -86,6 +87,12 @@ def describe_comparison(command: EvaluateCommand, systems: Sequence[System]) -> 
     facts |= describe_decoding(systems, command.decoding)
     made = datetime.now(UTC).isoformat(timespec="seconds")
     return facts | {"made": f"{made} by mt {mt.__version__}, sacreBLEU {version('sacrebleu')}"}
+
+
+def _described(system: System, given: ModelConfig) -> str:
+    target = system.model_options(given).target_language
+    is_usual = system.is_text or target == ModelConfig().target_language
+    return system.path if is_usual else f"{system.path}, into {target}"
 
 
 def describe_decoding(systems: Sequence[System], given: DecodingConfig) -> dict[str, str]:
@@ -159,12 +166,6 @@ def read_glossary(path: str | None) -> Glossary:
     return Glossary.read() if path is None else Glossary.read(Path(path))
 
 
-def check_terminology(decoding: DecodingConfig) -> None:
-    """Raise a `DataError` if the terms that decoding is to be given cannot be read."""
-    if decoding.terminology is not None:
-        read_glossary(decoding.terminology)
-
-
 def read_curve(run: RunDirectory) -> list[dict[str, float]]:
     """The looks at the dev split that a run has logged."""
     if not run.metrics.is_file():
@@ -195,7 +196,11 @@ def read_test_sets(test_sets: Mapping[str, CorpusConfig], systems: Sequence[Syst
 
 def shared_test_set(systems: Sequence[System]) -> TestSet:
     """The test split that the runs among `systems` bring."""
-    splits = [load_from_disk(system.run.data)["test"] for system in systems if system.run]
+    runs = [system.run for system in systems if system.run]
+    for run in runs:
+        if not run.data.is_dir():
+            raise DataError(f"{run.data}: the run's own test split is gone; say --test_set NAME=FILE")
+    splits = [load_from_disk(run.data)["test"] for run in runs]
     if not splits:
         raise DataError("no test set: none of the systems is a run that brings its own; add --test_set NAME=FILE")
     if len({sha256_of_rows(split) for split in splits}) > 1:
@@ -241,6 +246,8 @@ def write_evaluation(
 def in_words(decoding: DecodingConfig) -> str:
     """The settings that change hypotheses."""
     search = "greedy" if decoding.num_beams == 1 else f"beam {decoding.num_beams}"
+    if decoding.length_penalty != 1 and decoding.num_beams > 1:
+        search += f", length penalty {decoding.length_penalty:g}"
     if decoding.no_repeat_ngram_size:
         search += f", no {decoding.no_repeat_ngram_size} tokens in a row twice"
     if decoding.tag:

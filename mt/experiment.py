@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,6 @@ from transformers import PrinterCallback, set_seed
 
 from mt.arguments import TrainCommand, config_as_yaml
 from mt.comparison import (
-    check_terminology,
     evaluate_all,
     in_words,
     own_test_set,
@@ -26,7 +25,7 @@ from mt.comparison import (
     read_named_test_set,
     write_evaluation,
 )
-from mt.config import Config, CorpusConfig, DecodingConfig
+from mt.config import Config, DecodingConfig
 from mt.data.builder import check_data
 from mt.data.cache import cached_build, input_hashes, read_report
 from mt.data.card import card_view, read_run_report, summary, take_build, write_report
@@ -36,7 +35,7 @@ from mt.data.splitting import SPLITS
 from mt.data.vocabulary import measure_vocabulary
 from mt.decoding import translate
 from mt.doctor import refuse_unhealthy
-from mt.errors import ConfigError, DataError, ModelError, Stopped
+from mt.errors import ConfigError, DataError, ModelError, RunError, Stopped
 from mt.evaluation.model_card import render_model_card
 from mt.evaluation.scoring import Evaluation
 from mt.evaluation.test_set import TestSet
@@ -54,13 +53,14 @@ from mt.runs import (
     write_text,
 )
 from mt.scratch import create_marian
+from mt.terminology import check_terminology
 from mt.training.adaptation import Choice, choose_weights
 from mt.training.checkpoints import newest_whole
 from mt.training.encoding import encode_dev, encode_general, encode_training
 from mt.training.progress import Progress
 from mt.training.setup import build_trainer, check_training
 from mt.training.stopping import StopOnSignal
-from mt.training.trainer import MAX_NAMED, TranslationTrainer, uniform_loss
+from mt.training.trainer import MAX_NAMED, TranslationTrainer, uniform_loss, warmup
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +81,7 @@ def run_experiment(command: TrainCommand) -> tuple[RunDirectory, Evaluation | No
     base = load_base(config, run, data)
     describe_vocabulary(run, base, data)
     before = read_manifest(run) if command.resume else {}
+    check_same_terms(config, before)
     trainer = prepare_training(config, run, base, data, before.get("footing"))
     facts = describe_run(config, run, base, data) | {"footing": asdict(trainer.footing)}
     if process_state().is_main_process:
@@ -106,7 +107,7 @@ def check_inputs(config: Config) -> None:
     check_training(config)
     read_glossary(config.evaluation.glossary)
     check_terminology(config.decoding)
-    for name, corpus in held_out_sets(config).items():
+    for name, corpus in config.held_out_sets.items():
         check_corpus(name, corpus)
     if config.data.test_share == 0 and not config.evaluation.named_sets:
         raise ConfigError("nothing to test on: raise data.test_share above 0 or name a file in evaluation.test_sets")
@@ -114,12 +115,6 @@ def check_inputs(config: Config) -> None:
         raise ConfigError("data.dev_share is 0, so no checkpoint could be chosen; raise it")
     if config.model.scratch is None:
         check_model_name(config.model.name)
-
-
-def held_out_sets(config: Config) -> dict[str, CorpusConfig]:
-    """What training pairs must not be like, beside the splits' own dev and test."""
-    general = config.training.general_dev
-    return config.evaluation.named_sets | ({} if general is None else {"training.general_dev": general})
 
 
 def claim_directory(command: TrainCommand) -> RunDirectory:
@@ -135,7 +130,7 @@ def prepare_data(config: Config, run: RunDirectory) -> DatasetDict:
     """Build the splits, or take those of the run that is resumed."""
     state = process_state()
     if state.is_main_process and not (run.data / "dataset_dict.json").is_file():
-        build = cached_build(config.data, held_out_sets(config))
+        build = cached_build(config.data, config.held_out_sets)
         take_build(build, run)
         report = read_report(build)
         write_report(run, report)
@@ -212,6 +207,11 @@ def prepare_training(
         "%d updates of %d micro-batch%s, about %d target tokens each",
         *(plan.updates, plan.accumulation, "" if plan.accumulation == 1 else "es", trainer.sampler.tokens_per_update()),
     )
+    wanted, warm = config.training.warmup_updates, warmup(config.training, plan)
+    if warm < wanted:
+        logger.warning(
+            "training.warmup_updates is %d, and of %d updates at most a third warm up: %d", wanted, plan.updates, warm
+        )
     if config.model.scratch is None and not config.model.skip_doctor and known_footing is None:
         refuse_clueless(base, trainer.dev_loss(trainer.dev))
     return trainer
@@ -246,7 +246,7 @@ def translate_all(
         file = run.translations(test_set.name, system)
         lines = [line for _, line in read_lines(file)] if system == BASE and file.is_file() else []
         if len(lines) != len(test_set.sources) and process_state().is_main_process:
-            lines = translate(translator, test_set.sources, decoding, f"{system} on {test_set.name}")
+            lines = translate(translator, test_set.sources, test_set.search(decoding), f"{system} on {test_set.name}")
             write_lines(file, lines)
         translations[test_set.name] = lines
     return translations
@@ -306,17 +306,34 @@ def score_run(
         "corpora": ", ".join(f"{name} ({corpus.path})" for name, corpus in config.data.corpora.items()),
         "versions": ", ".join(f"{package} {version}" for package, version in facts["versions"].items()),
         "seed": str(config.seed),
-        "decoding": in_words(config.decoding),
-    }
+    } | describe_search(config)
     card = card_view(read_run_report(run))
     write_evaluation(run, evaluation, f"Run {config.name}", shown, card, glossary)
     write_text(run.model / "README.md", render_model_card(config.name, evaluation, FINETUNED, shown))
     return evaluation
 
 
+def describe_search(config: Config) -> dict[str, str]:
+    """How hypotheses were made, in one line if the base's were made like the tuned model's."""
+    own, plain = in_words(config.decoding), in_words(config.decoding.without_domain())
+    is_one = own == plain or config.model.scratch is not None
+    return {"decoding": own} if is_one else {f"decoding of {BASE}": plain, f"decoding of {FINETUNED}": own}
+
+
+def check_same_terms(config: Config, before: Mapping[str, Any]) -> None:
+    """Raise `RunError` if the table of terms has changed since the run that is resumed began."""
+    terms = config.decoding.terminology
+    known = before.get("inputs", {}).get(terms)
+    if terms is not None and known not in (None, sha256_of(Path(terms))):
+        raise RunError(
+            f"{terms}: has changed since the run began, and sources would be given other terms; "
+            "put the old table back, or start anew by --overwrite"
+        )
+
+
 def describe_run(config: Config, run: RunDirectory, base: Translator, data: DatasetDict) -> dict[str, Any]:
     """The manifest as far as it is known before training."""
-    corpora = (*config.data.corpora.values(), *held_out_sets(config).values())
+    corpora = (*config.data.corpora.values(), *config.held_out_sets.values())
     inputs = {path: digest for corpus in corpora for path, digest in input_hashes(corpus).items()}
     if config.decoding.terminology is not None:
         inputs[config.decoding.terminology] = sha256_of(Path(config.decoding.terminology))

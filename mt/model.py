@@ -174,6 +174,7 @@ def generation_config(
         forced_bos_token_id=languages.forced_bos_token_id,
         # Marian starts from <pad> and must never write it.
         bad_words_ids=[[config.pad_token_id]] if languages.family == "marian" else None,
+        no_repeat_ngram_size=decoding.no_repeat_ngram_size,
         num_beams=decoding.num_beams,
         length_penalty=decoding.length_penalty if decoding.num_beams > 1 else None,
         early_stopping=decoding.num_beams > 1,

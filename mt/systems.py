@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
 
 from mt.config import DecodingConfig, ModelConfig
 from mt.converted import check_converted, load_converted
-from mt.data.formats.lines import COMPRESSED, read_lines, uncompressed_name
+from mt.data.formats.lines import COMPRESSED, read_lines, read_stdin, uncompressed_name
 from mt.decoding import translate
 from mt.errors import DataError, RunError
 from mt.evaluation.fidelity import REFERENCE
@@ -21,6 +21,7 @@ from mt.evaluation.metrics import check_lengths
 from mt.evaluation.test_set import TestSet
 from mt.model import check_model_name, is_converted, load_translator
 from mt.runs import RunDirectory
+from mt.terminology import check_terminology
 from mt.text import normalise
 from mt.translation_cache import CacheKey, cache_key, keep_translations, read_translations
 from mt.translator import AnyTranslator
@@ -63,16 +64,31 @@ class System:
         """The model to load: a run's chosen one, else `path` itself."""
         return str(self.run.model) if self.run else self.path
 
+    def model_options(self, given: ModelConfig) -> ModelConfig:
+        """`given` for `model`, with the languages that a run was trained for, unless `given` has its own."""
+        trained, usual = self._trained("model"), ModelConfig()
+        languages = {
+            key: trained.get(key) or getattr(usual, key)
+            for key in ("source_language", "target_language")
+            if getattr(given, key) == getattr(usual, key)
+        }
+        return replace(given.with_name(self.model), **languages)
+
     def decoding(self, given: DecodingConfig) -> DecodingConfig:
         """`given`, with the tag and the terms that a run was trained to be given, unless `given` has its own."""
-        if self.run is None:
-            return given
-        trained = (yaml.safe_load(self.run.config.read_text(encoding="utf-8")) or {}).get("decoding") or {}
+        trained = self._trained("decoding")
         return replace(
             given,
             tag=given.tag or trained.get("tag") or "",
             terminology=given.terminology or trained.get("terminology"),
         )
+
+    def _trained(self, section: str) -> dict[str, Any]:
+        """A section of a run's config; empty for what is no run."""
+        if self.run is None:
+            return {}
+        config = yaml.safe_load(self.run.config.read_text(encoding="utf-8")) or {}
+        return config.get(section) or {}
 
 
 def parse_systems(arguments: Sequence[str]) -> list[System]:
@@ -153,15 +169,15 @@ def hypotheses_of(
     """
     if system.is_text:
         return hypotheses_of_text(system, test_sets)
-    options, translator = model.with_name(system.model), None
-    decoding = system.decoding(decoding)
+    options, translator = system.model_options(model), None
     translations = {}
     for test_set in test_sets:
-        key = cache_key(options, decoding, test_set.sources) if use_cache else None
+        own = test_set.search(system.decoding(decoding))
+        key = cache_key(options, own, test_set.sources) if use_cache else None
         kept = _kept(system, test_set, key)
         if kept is None:
-            translator = translator or open_translator(options, decoding)
-            kept = translate(translator, test_set.sources, decoding, f"{system.label} on {test_set.name}")
+            translator = translator or open_translator(options, own)
+            kept = translate(translator, test_set.sources, own, f"{system.label} on {test_set.name}")
             if key is not None:
                 keep_translations(key, kept)
         translations[test_set.name] = kept
@@ -202,8 +218,9 @@ def hypotheses_of_text(system: System, test_sets: Sequence[TestSet]) -> dict[str
 
 def translate_file(model: ModelConfig, decoding: DecodingConfig, file: str) -> list[str]:
     """One translation a line of `file` (`-`: stdin), in order; an empty line stays empty."""
+    check_terminology(decoding)
     if file == "-":
-        lines = [line.rstrip("\r\n") for line in sys.stdin]
+        lines = [line for _, line in read_stdin()]
     elif Path(file).is_file():
         lines = [line for _, line in read_lines(Path(file))]
     else:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 
+from mt.config import DecodingConfig
 from mt.evaluation.glossary import Glossary, Term, fold_for_terms
 from mt.translator import inline_term, without_inline_marks
 
@@ -24,6 +25,12 @@ def with_terms(sources: Sequence[str], glossary: str | None) -> list[str]:
         return list(sources)
     terms = Glossary.read(Path(glossary))
     return [_annotated(source, terms, lambda term: term.arabic[0]) for source in sources]
+
+
+def check_terminology(decoding: DecodingConfig) -> None:
+    """Raise a `DataError` if the terms that decoding is to be given cannot be read."""
+    if decoding.terminology is not None:
+        Glossary.read(Path(decoding.terminology))
 
 
 def with_translated_terms(

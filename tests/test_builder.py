@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mt.config import CleaningConfig, CorpusConfig, DataConfig
+from mt.config import CleaningConfig, Config, CorpusConfig, DataConfig, EvaluationConfig
 from mt.data.builder import build_data, check_data, read_test_set
 from mt.data.cache import cached_build, read_report
 from mt.data.card import as_markdown
@@ -252,3 +252,38 @@ def test_strict_stops_at_the_first_reject(tmp_path: Path):
         cached_build(options, {})
     file.write_text("\n".join(lines[:8]), encoding="utf-8")
     assert cached_build(options, {}).is_dir()
+
+
+TERMS = "english\tarabic\tkind\nRaqqa | al-Raqqa | Raqqah\tالرقة\tplace\n"
+
+
+def test_a_glossary_is_all_for_training(tmp_path: Path):
+    (tmp_path / "terms.tsv").write_text(TERMS, encoding="utf-8")
+    words = [f"Word {c}{d}.\tكلمة {c}{d}\n" for c in "abcdefghijkl" for d in "mnopq"]
+    (tmp_path / "news.tsv").write_text("".join(words), encoding="utf-8")
+    corpora = {
+        "news": CorpusConfig(path=str(tmp_path / "news.tsv")),
+        "terms": CorpusConfig(path=str(tmp_path / "terms.tsv"), format="glossary", clean=False),
+    }
+    data, report = build_data(DataConfig(corpora=corpora, dev_share=0.3, test_share=0.3), tmp_path)
+    assert dict(report.corpora["terms"].kept) == {"train": 3, "dev": 0, "test": 0}
+    assert {pair["source"] for pair in data["train"] if pair["corpus"] == "terms"} == {"Raqqa", "al-Raqqa", "Raqqah"}
+
+
+def test_a_glossary_is_no_test(tmp_path: Path):
+    (tmp_path / "terms.tsv").write_text(TERMS, encoding="utf-8")
+    terms = CorpusConfig(path=str(tmp_path / "terms.tsv"), format="glossary")
+    with pytest.raises(ConfigError, match=r"split of a glossary must be train, for terms are no test, got 'test'"):
+        replace(terms, split="test")
+    with pytest.raises(ConfigError, match=r"the test set `words` must hold sentences, not terms, got 'glossary'"):
+        Config(evaluation=EvaluationConfig(test_sets={"words": terms}))
+    with pytest.raises(DataError, match=r"terms\.tsv:1: a table of terms.*set the corpus's `format` to glossary"):
+        build_data(config(tmp_path / "terms.tsv"), tmp_path)
+
+
+@pytest.mark.parametrize(("clean", "kept"), [(True, 1), (False, 3)])
+def test_duplicates_stay_where_cleaning_is_off(clean: bool, kept: int, tmp_path: Path):
+    (tmp_path / "same.tsv").write_text("A war.\tحرب.\nA war!\tحرب.\nA war.\tحرب.\n", encoding="utf-8")
+    corpora = {"same": CorpusConfig(path=str(tmp_path / "same.tsv"), clean=clean, split="train")}
+    data, _ = build_data(DataConfig(corpora=corpora, dev_share=0, test_share=0), tmp_path)
+    assert len(data["train"]) == kept

@@ -1,5 +1,6 @@
 """What a person gets for a mistake: one sentence, exit status 1, nothing else on the screen."""
 
+import io
 import sys
 from pathlib import Path
 
@@ -184,3 +185,16 @@ def test_importing_evaluate_does_nothing(capsys: pytest.CaptureFixture[str]):
     assert evaluate.__doc__ is not None
     assert evaluate.__doc__.startswith("Compare translation systems")
     assert capsys.readouterr() == ("", "")
+
+
+def test_bytes_on_stdin_that_are_no_text(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("Aid.\ncafé\n".encode("latin-1"))))
+    assert run(monkeypatch, "mt", "translate", "tiny-en-ar") == 1
+    assert "standard input:2: byte 0xe9 at position 4 is not UTF-8" in only_line(capsys)
+
+
+def test_export_takes_only_what_a_model_is_saved_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    assert run(monkeypatch, "mt", "export", "tiny-en-ar", str(tmp_path / "out"), "--decoding.tag", "<news>") == 2
+    assert "decoding.tag" in only_line(capsys)

@@ -55,6 +55,31 @@ def scores() -> Any:
     return json.loads(Path("out/scores.json").read_text(encoding="utf-8"))
 
 
+def test_a_run_without_its_data(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    (files / "run" / "model").mkdir(parents=True)
+    (files / "run" / "config.yaml").write_text("name: run\n", encoding="utf-8")
+    (files / "run" / "model" / "config.json").write_text("{}", encoding="utf-8")
+    assert evaluate(monkeypatch, "run") == 1
+    assert "run/data: the run's own test split is gone; say --test_set NAME=FILE" in capsys.readouterr().err
+
+
+def test_terms_that_are_not_there_stop_it_before_a_model_is_loaded(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def refuse(*_: object) -> None:
+        raise AssertionError("loaded")
+
+    monkeypatch.setattr("mt.systems.open_translator", refuse)
+    options = ["--decoding.terminology", "none.tsv"]
+    assert evaluate(monkeypatch, "base.txt", "tiny-en-ar", "--test_set", "news=news.tsv", *options) == 1
+    for command in (["review", "tuned.txt", "tiny-en-ar", "--test_set", "news=news.tsv"], ["translate", "tiny-en-ar"]):
+        (files / "english.txt").write_text("Aid arrived.\n", encoding="utf-8")
+        file = ["english.txt"] if command[0] == "translate" else []
+        monkeypatch.setattr(sys, "argv", ["mt", *command, *file, *options])
+        assert cli.main() == 1
+    assert capsys.readouterr().err.count("none.tsv: no such glossary") == 3
+
+
 def test_everything_is_written(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     # Of two test sets a text system has a file each.
     for name in ("base", "tuned"):

@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 from transformers import AutoModelForSeq2SeqLM
 
 from mt import cli
-from mt.config import DecodingConfig, ModelConfig
+from mt.config import CorpusConfig, DecodingConfig, ModelConfig
+from mt.data.readers import read_corpus
 from mt.decoding import translate
 from mt.evaluation.metrics import chrf
 from mt.model import load_translator
@@ -179,7 +180,18 @@ def looks_of(run: Path) -> list[dict[str, float]]:
 
 
 def test_what_is_forgotten_is_seen(small_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    options = ["--training.general_dev", str(SEED), "--adaptation.interpolate", "[0.5]", "--adaptation.average", "2"]
+    general = list(read_corpus("seed", CorpusConfig(path=str(SEED))))
+    (tmp_path / "leak.tsv").write_text(f"{general[0].source}\t{general[0].target}\n", encoding="utf-8")
+    leak = ["--data.corpora.leak.path", str(tmp_path / "leak.tsv"), "--data.corpora.leak.split", "train"]
+    options = [
+        *leak,
+        "--training.general_dev",
+        str(SEED),
+        "--adaptation.interpolate",
+        "[0.5]",
+        "--adaptation.average",
+        "2",
+    ]
     assert train_here(monkeypatch, small_config, *options) == 0
     looks = looks_of(tmp_path / "run")
     assert [look["update"] for look in looks] == [0, 2, 4]
@@ -190,8 +202,8 @@ def test_what_is_forgotten_is_seen(small_config: Path, tmp_path: Path, monkeypat
     assert str(SEED) in manifest["inputs"]
     # Nothing like the general set is trained on.
     data = load_from_disk(str(tmp_path / "run" / "data"))
-    seeds = [line for line in SEED.read_text(encoding="utf-8").splitlines() if line]
-    assert not any(line.startswith(source) for source in data["train"]["source"] for line in seeds)
+    assert "leak" not in data["train"]["corpus"]
+    assert "like a held-out pair\t" in (tmp_path / "run" / "rejected.tsv").read_text(encoding="utf-8")
 
 
 def weights_before(config: Path) -> torch.Tensor:

@@ -16,6 +16,10 @@ GLOSSARY = Glossary(
         Term(("Syrian Democratic Forces", "SDF"), ("قوات سوريا الديمقراطية", "قسد"), "armed_group"),
         Term(("ceasefire", "cease-fire"), ("وقف إطلاق النار", "هدنة"), "military"),
         Term(("air strike", "air strikes"), ("غارة جوية", "غارات جوية"), "weapon"),
+        Term(("Germany",), ("ألمانيا",), "place"),
+        Term(("landmine",), ("لغم", "ألغام"), "weapon"),
+        Term(("minefield",), ("حقل ألغام",), "weapon"),
+        Term(("Côte d’Ivoire",), ("ساحل العاج",), "place"),
     ]
 )
 
@@ -29,6 +33,7 @@ GLOSSARY = Glossary(
         ("The UN said; un homme", [(4, 6, "United Nations")]),
         ("Ceasefire talks after air strikes", [(0, 9, "ceasefire"), (22, 33, "air strike")]),
         ("A UN-brokered truce, 5 UNs", [(2, 4, "United Nations")]),
+        ("Côte d'Ivoire and Côte d’Ivoire", [(0, 13, "Côte d’Ivoire"), (18, 31, "Côte d’Ivoire")]),
     ],
 )
 def test_terms_in_english(source: str, found: list[tuple[int, int, str]]):
@@ -57,6 +62,14 @@ def test_terms_in_english(source: str, found: list[tuple[int, int, str]]):
         ("ceasefire", "هدنتك هدنة", True),
         ("air strike", "للغارات الجوية", True),
         ("air strike", "غارة", False),
+        # What begins with أل has no article of its own, and may get one.
+        ("Germany", "السفير الألماني", True),
+        ("Germany", "لألمانيا", True),
+        ("landmine", "الألغام", True),
+        ("landmine", "للألغام", True),
+        ("landmine", "غامت السماء", False),
+        ("minefield", "حقول", False),
+        ("minefield", "حقل الألغام", True),
     ],
 )
 def test_forms_in_arabic(term: str, text: str, is_there: bool):

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSeq2SeqLM
 
-from mt.config import ModelConfig
+from mt.config import DecodingConfig, ModelConfig
 from mt.errors import ModelError
 from mt.model import Translator, load_translator
 
@@ -73,9 +73,11 @@ def test_settings_that_cannot_be_saved_are_mended_at_load(marian_directory: Path
     with pytest.raises(ValueError, match=r"[Gg]eneration"):
         model.save_pretrained(tmp_path / "library")
     # ... and we write them with our own search.
-    load_translator(ModelConfig(name=str(directory))).save(tmp_path / "ours")
+    decoding = DecodingConfig(no_repeat_ngram_size=3)
+    load_translator(ModelConfig(name=str(directory)), decoding).save(tmp_path / "ours")
     saved = json.loads((tmp_path / "ours" / "generation_config.json").read_text())
     assert saved["num_beams"] == 4
+    assert saved["no_repeat_ngram_size"] == 3
     assert saved["max_length"] == 512
     assert saved["bad_words_ids"] == [[299]]
     assert "temperature" not in saved

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from mt.comparison import describe_decoding
 from mt.config import Config, DecodingConfig, ModelConfig, TrainingConfig
-from mt.errors import ConfigError, DataError, ModelError
+from mt.errors import ConfigError, DataError, ModelError, RunError
 from mt.evaluation.glossary import Glossary
+from mt.evaluation.test_set import TestSet
+from mt.experiment import check_same_terms, describe_search
 from mt.model import Translator, load_translator
-from mt.systems import System
+from mt.systems import System, hypotheses_of
 from mt.terminology import with_terms, with_translated_terms
 from mt.translation_cache import cache_key
 from mt.translator import inline_term
@@ -138,6 +141,30 @@ def test_a_run_is_decoded_with_the_terms_and_the_tag_that_it_was_trained_with(tm
     assert model.decoding(given) == given
 
 
+def test_a_run_is_decoded_into_the_language_that_it_was_trained_for(tmp_path: Path):
+    (tmp_path / "config.yaml").write_text("model: {name: facebook/nllb, target_language: apc_Arab, scratch: null}\n")
+    run, model = System("run", str(tmp_path)), System("model", str(tmp_path / "model"))
+    own = run.model_options(ModelConfig())
+    assert (own.name, own.source_language, own.target_language) == (str(tmp_path / "model"), "en", "apc_Arab")
+    assert run.model_options(ModelConfig(target_language="arb_Arab")).target_language == "arb_Arab"
+    assert model.model_options(ModelConfig()).target_language == "ar"
+
+
+def test_general_text_is_given_no_tag_and_no_terms(monkeypatch: pytest.MonkeyPatch):
+    given: dict[str, DecodingConfig] = {}
+
+    def translate(_: object, sources: list[str], decoding: DecodingConfig, progress: str) -> list[str]:
+        given[progress] = decoding
+        return sources
+
+    monkeypatch.setattr("mt.systems.translate", translate)
+    monkeypatch.setattr("mt.systems.open_translator", lambda model, decoding: object())
+    sets = [TestSet("news", ["a"], ["b"]), TestSet("flores", ["a"], ["b"], is_general=True)]
+    decoding = DecodingConfig(tag="<news>", terminology="terms.tsv", num_beams=2)
+    hypotheses_of(System("m", "none"), sets, ModelConfig(), decoding, use_cache=False)
+    assert given == {"m on news": decoding, "m on flores": DecodingConfig(num_beams=2)}
+
+
 def test_translations_are_kept_by_what_the_terms_are(glossary: str):
     model, plain = ModelConfig(name="tiny-en-ar"), DecodingConfig()
     with_table = DecodingConfig(terminology=glossary)
@@ -162,3 +189,21 @@ def test_the_report_says_what_each_system_was_given(tmp_path: Path):
     assert describe_decoding([model, run, text], given) == {"decoding of base": plain, "decoding of tuned": own}
     assert describe_decoding([model, text], given) == {"decoding": plain}
     assert describe_decoding([text], given) == {}
+
+
+def test_a_run_goes_on_only_with_the_terms_it_began_with(glossary: str):
+    config = Config(decoding=DecodingConfig(terminology=glossary))
+    before = {"inputs": {glossary: sha256(Path(glossary).read_bytes()).hexdigest()}}
+    check_same_terms(config, before)
+    check_same_terms(config, {})
+    Path(glossary).write_text(TABLE + "Homs\tحمص\tplace\n", encoding="utf-8")
+    with pytest.raises(RunError, match=r"terms\.tsv: has changed since the run began"):
+        check_same_terms(config, before)
+
+
+def test_the_report_of_a_run_says_that_the_base_was_given_no_terms():
+    plain = "beam 4, at most 2 target tokens a source token plus 10"
+    assert describe_search(Config()) == {"decoding": plain}
+    terms = "beam 4, the terms of terms.tsv given inline, at most 2 target tokens a source token plus 10"
+    config = Config(decoding=DecodingConfig(terminology="terms.tsv"))
+    assert describe_search(config) == {"decoding of base": plain, "decoding of finetuned": terms}

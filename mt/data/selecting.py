@@ -48,6 +48,8 @@ class Selection:
     levels: Levels
     is_own: Mask
     """False for pairs of test sets that are only guarded against."""
+    is_ruled: Mask
+    """False for pairs of corpora that the cleaning rules do not hold for."""
     dropped: NDArray[np.int8]
     """0 for pairs that are kept, else the number of the rule in `DROPS`, from 1."""
     rivals: Indices
@@ -78,8 +80,14 @@ def select_pairs(store: PairStore, config: DataConfig, corpora: Sequence[CorpusC
     positions, corpus_of = store.column("positions", np.float64), store.column("corpora", np.int32)
     size, own = len(positions), len(config.corpora)
     levels = _levels(positions, corpus_of, config, corpora)
+    is_ruled = np.array([corpus.clean for corpus in corpora])[corpus_of]
     selection = Selection(
-        levels, corpus_of < own, np.zeros(size, np.int8), np.full(size, -1, np.int64), np.zeros(size, np.uint64)
+        levels,
+        corpus_of < own,
+        is_ruled,
+        dropped=np.zeros(size, np.int8),
+        rivals=np.full(size, -1, np.int64),
+        groups=np.zeros(size, np.uint64),
     )
     _drop_duplicates(selection, config, store.column("pairs", np.uint64), *sides)
     logger.info("looking for neighbours among %d pairs", int(selection.kept.sum()))
@@ -95,7 +103,7 @@ def select_pairs(store: PairStore, config: DataConfig, corpora: Sequence[CorpusC
         selection.drop(over_limit(kept & (levels == level), groups, positions, limit), "over the limit")
     groups[selection.dropped > 0] = -1
     selection.groups = group_names(groups, sides[0].keys)
-    is_free = np.array([corpus.split == "auto" for corpus in corpora])[corpus_of] & (groups >= 0)
+    is_free = np.array([corpus.own_split is None for corpus in corpora])[corpus_of] & (groups >= 0)
     selection.levels = _fill(levels, is_free, groups, positions, config)
     return selection
 
@@ -107,8 +115,8 @@ def _levels(
     for index, corpus in enumerate(corpora):
         if index >= len(config.corpora):
             levels[corpus_of == index] = TEST
-        elif corpus.split != "auto":
-            levels[corpus_of == index] = SPLITS.index(corpus.split)
+        elif corpus.own_split is not None:
+            levels[corpus_of == index] = SPLITS.index(corpus.own_split)
     return levels
 
 
@@ -123,11 +131,11 @@ def _drop_duplicates(
         ("near duplicate", cleaning.near_duplicates != "none", combine(source.letters, target.letters, split)),
     ):
         first = first_of_equals(keys)
-        selection.drop((first != np.arange(len(first))) & is_on, rule, first)
+        selection.drop((first != np.arange(len(first))) & selection.is_ruled & is_on, rule, first)
     if cleaning.max_targets_per_source is not None:
         rank = np.zeros(len(split), np.int64)
         rank[selection.kept] = rank_among_equals(combine(source.letters, split)[selection.kept])
-        selection.drop(rank >= cleaning.max_targets_per_source, "too many targets")
+        selection.drop((rank >= cleaning.max_targets_per_source) & selection.is_ruled, "too many targets")
 
 
 def _drop_alike(selection: Selection, config: DataConfig, clusters: Sequence[Clusters]) -> None:
@@ -139,7 +147,7 @@ def _drop_alike(selection: Selection, config: DataConfig, clusters: Sequence[Clu
     first = np.arange(len(kept))
     both = combine(*(side[members] for side in groups), selection.levels[members])
     first[members] = members[first_of_equals(both)]
-    selection.drop(first != np.arange(len(first)), "near duplicate", first)
+    selection.drop((first != np.arange(len(first))) & selection.is_ruled, "near duplicate", first)
 
 
 def _drop_leaks(

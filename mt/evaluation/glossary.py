@@ -72,17 +72,19 @@ def fold_for_terms(arabic: str) -> str:
 
 @lru_cache(maxsize=50_000)
 def _pattern(accepted: tuple[str, ...], kind: str) -> re.Pattern[str]:
-    forms = dict.fromkeys(form for text in accepted for form in _form_patterns(fold_for_terms(text), kind))
+    forms = dict.fromkeys(form for text in accepted for form in _form_patterns(text, kind))
     return re.compile(rf"(?<!\w)(?:{'|'.join(sorted(forms, key=len, reverse=True))})(?!\w)")
 
 
 def _form_patterns(form: str, kind: str) -> list[str]:
     """What an accepted form looks like inside a sentence: clitics before it, an article or a pronoun with its words."""
     first, *others = re.split(r"[\s-]+", form)
+    # Seen before folding: ألغام and ألمانيا begin with no article, though folded they look it.
     is_definite = first.startswith("ال") and len(first) > 4
-    stem = first.removeprefix("ال") if is_definite else first
+    stem = fold_for_terms(first.removeprefix("ال") if is_definite else first)
     clitics = _DEFINITE_CLITICS if is_definite else _CLITICS
-    rest = "".join(rf"[\s-]*(?:ال)?{re.escape(other.removeprefix('ال') or other)}" for other in others)
+    bare = [fold_for_terms(other.removeprefix("ال") or other) for other in others]
+    rest = "".join(rf"[\s-]*(?:ال)?{re.escape(word)}" for word in bare)
     patterns = [clitics + re.escape(stem) + rest]
     if kind not in NAME_KINDS and not others:
         patterns.append(_CLITICS + re.escape(re.sub("ه$", "ت", stem)) + _PRONOUN)
@@ -100,7 +102,7 @@ class Glossary:
         self.terms = list(terms)
         self._by_first_word: dict[str, list[tuple[str, Term]]] = {}
         for term in self.terms:
-            for form in term.english:
+            for form in (text.replace("’", "'") for text in term.english):
                 first = _WORD_START.search(form)
                 if first:
                     self._by_first_word.setdefault(first.group().casefold(), []).append((form, term))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mt.config import DecodingConfig
+
 
 @dataclass(frozen=True)
 class TestSet:
@@ -19,3 +21,7 @@ class TestSet:
     """The corpus of each sentence, where it is known."""
     is_general: bool = False
     """General text: what is lost here is what was forgotten."""
+
+    def search(self, decoding: DecodingConfig) -> DecodingConfig:
+        """`decoding`, on general text without the tag and the terms of a domain that it is not of."""
+        return decoding.without_domain() if self.is_general else decoding

@@ -231,6 +231,11 @@ def uses_bf16(precision: str) -> bool:
     return has_bf16 if precision == "auto" else precision == "bf16"
 
 
+def warmup(training: TrainingConfig, plan: BatchPlan) -> int:
+    """Updates of warm-up. More than a third of a short training would leave little of it at its rate."""
+    return min(training.warmup_updates, plan.updates // 3)
+
+
 def training_arguments(config: Config, plan: BatchPlan, checkpoints: Path) -> Seq2SeqTrainingArguments:
     """The library's arguments for our options."""
     training = config.training
@@ -244,7 +249,7 @@ def training_arguments(config: Config, plan: BatchPlan, checkpoints: Path) -> Se
         per_device_train_batch_size=1,
         learning_rate=training.learning_rate,
         lr_scheduler_type=training.schedule,
-        warmup_steps=training.warmup_updates,
+        warmup_steps=warmup(training, plan),
         weight_decay=training.weight_decay,
         adam_beta2=training.adam_beta2,
         max_grad_norm=training.max_grad_norm,

@@ -54,9 +54,8 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     number = 0
     with open_stream(path) as stream:
         try:
-            while raw := stream.readline(_MAX_LINE_BYTES):
-                number += 1
-                yield number, _decode(raw, path, number)
+            for number, line in _decoded(stream, str(path)):
+                yield number, line
         except _DAMAGED as error:
             kind = COMPRESSED.get(path.suffix, "compressed file")
             raise DataError(
@@ -64,7 +63,19 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
             ) from error
 
 
-def _decode(raw: bytes, path: Path, number: int) -> str:
+def read_stdin() -> Iterator[tuple[int, str]]:
+    """As `read_lines`, from standard input."""
+    return _decoded(sys.stdin.buffer, "standard input")
+
+
+def _decoded(stream: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
+    number = 0
+    while raw := stream.readline(_MAX_LINE_BYTES):
+        number += 1
+        yield number, _decode(raw, name, number)
+
+
+def _decode(raw: bytes, path: str, number: int) -> str:
     if number == 1 and raw.startswith(_UTF16):
         raise DataError(f"{path}:1: byte 0x{raw[0]:02x} at position 1 is not UTF-8 but UTF-16; save the file as UTF-8")
     if b"\0" in raw:

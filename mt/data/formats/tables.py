@@ -81,6 +81,8 @@ def _columns(place: str, first: list[str], options: CorpusConfig, separated: str
         kind = "tsv" if separated == "tab-separated" else "csv"
         raise DataError(f"{place}: expected at least 2 {separated} fields, found 1 (is it a {kind} file?)")
     names = [field.strip().casefold() for field in first]
+    if names == ["english", "arabic", "kind"]:
+        raise DataError(f"{place}: a table of terms, not of sentences; set the corpus's `format` to glossary")
     source = _find(names, options.source_column, SOURCE_NAMES, place)
     target = _find(names, options.target_column, TARGET_NAMES, place)
     has_header = any(name in names for name in SOURCE_NAMES) and any(name in names for name in TARGET_NAMES)
