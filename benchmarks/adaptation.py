@@ -25,7 +25,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -97,7 +97,9 @@ def main() -> None:
     seeds = range(1, options.seeds + 1)
     in_parallel(options.jobs, [["--train", run, str(seed)] for seed in seeds for run in runs], options)
     figures = {seed: compare(options.output_dir, seed, options.ways) for seed in seeds}
-    write_results(options.docs, figures, options.ways, pair_counts(options.output_dir))
+    write_results(
+        options.docs, figures, options.ways, pair_counts(options.output_dir), shares(options.output_dir, seeds)
+    )
     print((options.docs / "adaptation.md").read_text(encoding="utf-8"))
     print(f"{(time.monotonic() - started) / 60:.0f} minutes", file=sys.stderr)
 
@@ -279,6 +281,12 @@ def pair_counts(output_dir: Path) -> dict[str, int]:
     }
 
 
+def shares(output_dir: Path, seeds: Iterable[int]) -> list[float]:
+    """The share of the tuned weights that `interpolated` took, by seed, where it was made."""
+    files = [output_dir / f"choices-{seed}" / "interpolated.json" for seed in seeds]
+    return [float(json.loads(file.read_text(encoding="utf-8"))["tuned_share"]) for file in files if file.is_file()]
+
+
 def score(figures: dict[str, Any], system: str, test_set: str, metric: str) -> float:
     """One score of one seed."""
     return next(
@@ -315,7 +323,9 @@ def significant_seeds(figures: dict[int, dict[str, Any]], way: str) -> int:
     return sum(all(row["p_value"] < 0.01 and row["difference"] > 0 for row in found) for found in rows)
 
 
-def write_results(docs: Path, figures: dict[int, dict[str, Any]], ways: Sequence[str], counts: dict[str, int]) -> None:
+def write_results(
+    docs: Path, figures: dict[int, dict[str, Any]], ways: Sequence[str], counts: dict[str, int], shares: list[float]
+) -> None:
     """`adaptation.md`, `adaptation.svg` and `adaptation.json`."""
     from mt.charts import trade_off
 
@@ -334,9 +344,11 @@ def write_results(docs: Path, figures: dict[int, dict[str, Any]], ways: Sequence
         for way in ways
     }
     base = {test_set: {m: score(figures[1], "base", test_set, m) for m in ("chrF", "BLEU")} for test_set in sets}
-    content = {"seeds": len(figures), "pairs": counts, "base": base, "ways": summary}
+    content = {"seeds": len(figures), "pairs": counts, "base": base, "ways": summary, "tuned_shares": shares}
     (docs / "adaptation.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    (docs / "adaptation.md").write_text("\n".join(page(figures, summary, base, counts)) + "\n", encoding="utf-8")
+    (docs / "adaptation.md").write_text(
+        "\n".join(page(figures, summary, base, counts, shares)) + "\n", encoding="utf-8"
+    )
     points = {
         way: tuple((g - h, g, g + h) for g, h in (summary[way][s]["chrF"].values() for s in (FLORES, DOMAIN)))
         for way in ways
@@ -352,7 +364,11 @@ def write_results(docs: Path, figures: dict[int, dict[str, Any]], ways: Sequence
 
 
 def page(
-    figures: dict[int, dict[str, Any]], summary: dict[str, Any], base: dict[str, Any], counts: dict[str, int]
+    figures: dict[int, dict[str, Any]],
+    summary: dict[str, Any],
+    base: dict[str, Any],
+    counts: dict[str, int],
+    shares: list[float],
 ) -> Iterator[str]:
     """The lines of the Markdown page."""
     seeds = len(figures)
@@ -374,6 +390,8 @@ def page(
     yield ""
     yield "p: the larger of the two paired tests of chrF on the domain, uncorrected. `general`:"
     yield f"{counts['general_test']} pairs of the base's corpus that neither the base nor any run was trained on."
+    if "interpolated" in summary:
+        yield f"Share of the tuned weights that `interpolated` took, by seed: {', '.join(f'{s:g}' for s in shares)}."
     yield ""
     yield "![What the domain gains and general text loses](adaptation.svg)"
     if "full" in summary and set(CLEANED) & set(summary):
