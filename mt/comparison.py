@@ -96,8 +96,13 @@ def _described(system: System, given: ModelConfig) -> str:
 
 
 def describe_decoding(systems: Sequence[System], given: DecodingConfig) -> dict[str, str]:
-    """How hypotheses were made, in one line if all were made alike; a run brings its own tag and terms."""
-    made = {f"decoding of {s.label}": in_words(s.decoding(given)) for s in systems if not s.is_text}
+    """How the systems' hypotheses were made; a run brings its own tag and terms, a text was not made here."""
+    return describe_searches({s.label: s.decoding(given) for s in systems if not s.is_text})
+
+
+def describe_searches(searches: Mapping[str, DecodingConfig]) -> dict[str, str]:
+    """How hypotheses were made, `searches` by system, in one line if all were made alike."""
+    made = {f"decoding of {label}": in_words(search) for label, search in searches.items()}
     return {"decoding": next(iter(made.values()))} if len(set(made.values())) == 1 else made
 
 

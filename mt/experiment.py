@@ -17,8 +17,8 @@ from transformers import PrinterCallback, set_seed
 
 from mt.arguments import TrainCommand, config_as_yaml
 from mt.comparison import (
+    describe_searches,
     evaluate_all,
-    in_words,
     own_test_set,
     read_curve,
     read_glossary,
@@ -314,10 +314,9 @@ def score_run(
 
 
 def describe_search(config: Config) -> dict[str, str]:
-    """How hypotheses were made, in one line if the base's were made like the tuned model's."""
-    own, plain = in_words(config.decoding), in_words(config.decoding.without_domain())
-    is_one = own == plain or config.model.scratch is not None
-    return {"decoding": own} if is_one else {f"decoding of {BASE}": plain, f"decoding of {FINETUNED}": own}
+    """How the hypotheses of a run were made; a model from scratch has no base."""
+    base = {} if config.model.scratch else {BASE: config.decoding.without_domain()}
+    return describe_searches(base | {FINETUNED: config.decoding})
 
 
 def check_same_terms(config: Config, before: Mapping[str, Any]) -> None:

@@ -170,9 +170,10 @@ def hypotheses_of(
     if system.is_text:
         return hypotheses_of_text(system, test_sets)
     options, translator = system.model_options(model), None
+    given = system.decoding(decoding)
     translations = {}
     for test_set in test_sets:
-        own = test_set.search(system.decoding(decoding))
+        own = test_set.search(given)
         key = cache_key(options, own, test_set.sources) if use_cache else None
         kept = _kept(system, test_set, key)
         if kept is None:

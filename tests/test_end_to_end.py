@@ -183,15 +183,7 @@ def test_what_is_forgotten_is_seen(small_config: Path, tmp_path: Path, monkeypat
     general = list(read_corpus("seed", CorpusConfig(path=str(SEED))))
     (tmp_path / "leak.tsv").write_text(f"{general[0].source}\t{general[0].target}\n", encoding="utf-8")
     leak = ["--data.corpora.leak.path", str(tmp_path / "leak.tsv"), "--data.corpora.leak.split", "train"]
-    options = [
-        *leak,
-        "--training.general_dev",
-        str(SEED),
-        "--adaptation.interpolate",
-        "[0.5]",
-        "--adaptation.average",
-        "2",
-    ]
+    options = [*leak, "--training.general_dev", str(SEED), "--adaptation.interpolate=[0.5]", "--adaptation.average=2"]
     assert train_here(monkeypatch, small_config, *options) == 0
     looks = looks_of(tmp_path / "run")
     assert [look["update"] for look in looks] == [0, 2, 4]

@@ -75,23 +75,23 @@ def _decoded(stream: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
         yield number, _decode(raw, name, number)
 
 
-def _decode(raw: bytes, path: str, number: int) -> str:
+def _decode(raw: bytes, name: str, number: int) -> str:
     if number == 1 and raw.startswith(_UTF16):
-        raise DataError(f"{path}:1: byte 0x{raw[0]:02x} at position 1 is not UTF-8 but UTF-16; save the file as UTF-8")
+        raise DataError(f"{name}:1: byte 0x{raw[0]:02x} at position 1 is not UTF-8 but UTF-16; save the file as UTF-8")
     if b"\0" in raw:
         position = raw.index(b"\0") + 1
         raise DataError(
-            f"{path}:{number}: NUL byte at position {position}; the file is damaged, UTF-16 or not text: "
+            f"{name}:{number}: NUL byte at position {position}; the file is damaged, UTF-16 or not text: "
             "save it as UTF-8 text"
         )
     if len(raw) == _MAX_LINE_BYTES:
-        raise DataError(f"{path}:{number}: a line of more than {_MAX_LINE_BYTES} bytes; is it a text file?")
+        raise DataError(f"{name}:{number}: a line of more than {_MAX_LINE_BYTES} bytes; is it a text file?")
     try:
         return raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         raise DataError(
-            f"{path}:{number}: byte 0x{byte:02x} at position {error.start + 1} is not UTF-8; save the file as UTF-8"
+            f"{name}:{number}: byte 0x{byte:02x} at position {error.start + 1} is not UTF-8; save the file as UTF-8"
         ) from error
 
 
