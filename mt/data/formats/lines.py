@@ -24,8 +24,9 @@ else:
 COMPRESSED = {".gz": "gzip", ".zst": "zstd", ".xz": "xz"}
 """Compressions by the ending of a file's name."""
 
-# A file that was never text has no line ends, and would be read into memory whole.
-_MAX_LINE_BYTES = 1 << 20
+MAX_LINE_BYTES = 1 << 20
+"""A longer line is no sentence pair: a file that was never text has no line ends, and would be read whole."""
+
 # Text and markup shrink to a third up to a hundredth, a corpus of which every line stands there twenty times to a
 # fiftieth; one pair over and over to a 230th and far less.
 _MAX_RATIO = 150
@@ -140,7 +141,7 @@ def read_stdin() -> Iterator[tuple[int, str]]:
 
 def _decoded(stream: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
     number = 0
-    while raw := stream.readline(_MAX_LINE_BYTES):
+    while raw := stream.readline(MAX_LINE_BYTES):
         number += 1
         yield number, _decode(raw, name, number)
 
@@ -154,9 +155,9 @@ def _decode(raw: bytes, name: str, number: int) -> str:
             f"{name}:{number}: NUL byte at position {position}; the file is damaged, UTF-16 or not text: "
             "save it as UTF-8 text"
         )
-    if len(raw) == _MAX_LINE_BYTES:
+    if len(raw) == MAX_LINE_BYTES:
         raise DataError(
-            f"{name}:{number}: a line of more than {_MAX_LINE_BYTES} bytes, which is no sentence pair; is it a text "
+            f"{name}:{number}: a line of more than {MAX_LINE_BYTES} bytes, which is no sentence pair; is it a text "
             "file, with line ends as of Unix or Windows?"
         )
     try:
