@@ -184,7 +184,9 @@ def _term(path: Path, number: int, line: str) -> Term:
         if len(form) > _MAX_FORM:
             raise DataError(f"{path}:{number}: a form of {len(form)} characters is no term; one term, one line")
     if not all(map(_WORD_START.search, english)) or not all(map(_has_word, arabic)):
-        raise DataError(f"{path}:{number}: a form without a letter would be found anywhere or nowhere, in {shorten(line)!r}")
+        raise DataError(
+            f"{path}:{number}: a form without a letter would be found anywhere or nowhere, in {shorten(line)!r}"
+        )
     if kind not in KINDS:
         raise DataError(f"{path}:{number}: `{shorten(kind)}` is no kind of term; write one of {', '.join(KINDS)}")
     return Term(english, arabic, kind)

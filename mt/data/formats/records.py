@@ -25,7 +25,9 @@ def read_jsonl(path: Path, options: CorpusConfig) -> Iterator[tuple[str, str, st
         try:
             record = json.loads(line, object_pairs_hook=_without_duplicates)
         except (ValueError, RecursionError) as error:
-            reason = "nested too deep" if isinstance(error, RecursionError) else getattr(error, "msg", "a number too long")
+            reason = (
+                "nested too deep" if isinstance(error, RecursionError) else getattr(error, "msg", "a number too long")
+            )
             raise DataError(
                 f"{place}: not valid JSON ({reason}) in `{shorten(line)}`; write one object a line"
             ) from error

@@ -119,7 +119,9 @@ def _read_prologue(path: Path, stream: BinaryIO) -> tuple[bytes, str]:
         parser.feed(chunk) if chunk else parser.close()
         for _, root in parser.read_events():
             declared = root.getroottree().docinfo.internalDTD
-            if declared is not None and any(next(element.iterattributes(), None) for element in declared.iterelements()):
+            if declared is not None and any(
+                next(element.iterattributes(), None) for element in declared.iterelements()
+            ):
                 # A default would be written into every element: a small file that fills the memory.
                 raise DataError(f"{path}: declares attributes of its own (ATTLIST), which is refused, for safety")
             return prologue, root.tag

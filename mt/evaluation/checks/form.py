@@ -147,7 +147,7 @@ def _has_vanished(sentence: str, sentences: list[str], hypothesis: str, glossary
 def _sentences(text: str) -> list[str]:
     parts: list[str] = []
     for part in _SENTENCE_END.split(text.strip()):
-        if parts and _ABBREVIATION.search(parts[-1]):
+        if parts and _ABBREVIATION.search(parts[-1][-20:]):
             parts[-1] += f" {part}"
         else:
             parts.append(part)
