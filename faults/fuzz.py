@@ -304,8 +304,9 @@ def fuzz(target: Target, inputs: int, seed: int) -> Iterator[tuple[str, bytes]]:
             target.run(mutated, rng)
             target.outcomes["read"] += 1
         except (UserError, UsageError) as error:
-            str(error)
             target.outcomes["sentence"] += 1
+            if "\n" in str(error):
+                yield f"more than a sentence: {error}", mutated
         except SystemExit as stop:  # --help and --print_config, which the mutator finds too
             target.outcomes["help"] += 1
             if stop.code not in (0, None):

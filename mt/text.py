@@ -63,8 +63,8 @@ def normalise(text: str) -> str:
     """The form in which every sentence is stored, compared and translated.
 
     Canonical composition (NFC); Arabic presentation forms become ordinary letters; zero-width, bidirectional
-    and control characters, tatweel and marks beyond thirty on a letter go; any white space becomes one space, none at the ends. Diacritics and
-    digits stay as they are.
+    and control characters, tatweel and marks beyond thirty on a letter go; any white space becomes one space, none
+    at the ends. Diacritics and digits stay as they are.
     """
     text = _PRESENTATION_FORMS.sub(lambda match: _ordinary_letters(match.group()), text)
     text, dropped = _DROPPED.subn("", _composed(text))

@@ -81,7 +81,7 @@ class _Loader:
 
 
 set_loader("yaml", _load, (yaml.YAMLError,))
-_loaders_dumpers.yaml_default_loader = _Loader
+_loaders_dumpers.yaml_default_loader = _Loader  # type: ignore[assignment]
 
 
 def config_parser(prog: str, usage: str, description: str) -> QuietParser:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate
 
@@ -54,7 +54,7 @@ def split_at_border(line: str) -> tuple[str, str] | None:
     return (english, arabic_side) if _has_script(english, "latin") and _has_script(arabic_side, "arabic") else None
 
 
-def _candidates(line: str, scripts: list[str]) -> Iterator[tuple[int, bool]]:
+def _candidates(line: str, scripts: Sequence[str]) -> Iterator[tuple[int, bool]]:
     """(place where a border may lie, whether a sentence is finished before it), from left to right.
 
     Such places are at white space, and inside a word where scripts meet ("city.وقال").
@@ -94,7 +94,7 @@ class _SharedNumbers:
         return self._shared
 
 
-def _letter_weights(line: str, scripts: list[str]) -> tuple[list[float], list[float]]:
+def _letter_weights(line: str, scripts: Sequence[str]) -> tuple[list[float], list[float]]:
     """Cumulative weight of the Latin and of the Arabic letters before each position of `line`."""
     weights = [1.0] * len(line)
     for word in _WORD.finditer(line):

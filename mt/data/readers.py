@@ -121,7 +121,8 @@ def format_of(options: CorpusConfig) -> str:
     if ending.lower() not in _ENDINGS and not is_directory(path):
         known = ", ".join(_READERS)
         raise DataError(
-            f"{printable(path)}: no known format for the ending `{ending[:20]}`; set the corpus's `format` to one of {known}"
+            f"{printable(path)}: no known format for the ending `{ending[:20]}`; "
+            f"set the corpus's `format` to one of {known}"
         )
     return _ENDINGS.get(ending.lower(), "pairs")
 

@@ -129,9 +129,9 @@ _NOT_NEGATED = re.compile(
     r"\bnot (?:only|just|merely|least)\b|\bno (?:fewer|less|more|later|sooner|doubt|one but|matter|-?fly|other)\b|"
     r"\bno[- ]man['’]s[- ]land\b|\bnothing (?:but|less)\b|\b(?:if|whether or|or) not\b|\bnone other\b|\bno-\w+|"
     r"\bno \d+\b|\bNo\. ?\d+|\bnot un\w+|\bleft nothing\b|\bnon-\w+|"
-    r"(?:\bnot|n['’]t|\bnever|\bno|\bnobody|\bno one\b[^,;]{0,80}?) (?:\w+ )?(?:until|stop\w*|rule\w* out|ceas\w*|halt\w*|"
-    r"fail\w*|exclud\w*|hid\w*|deny|denied|object\w*|refus\w*|surviv\w*|leav\w*|left|spar\w*|goes? by|went by)\b|"
-    r"\bfail(?:ed|s|ing)? to (?:prevent|stop|halt|hide)\b",
+    r"(?:\bnot|n['’]t|\bnever|\bno|\bnobody|\bno one\b[^,;]{0,80}?) (?:\w+ )?(?:until|stop\w*|rule\w* out|ceas\w*|"
+    r"halt\w*|fail\w*|exclud\w*|hid\w*|deny|denied|object\w*|refus\w*|surviv\w*|leav\w*|left|"
+    r"spar\w*|goes? by|went by)\b|\bfail(?:ed|s|ing)? to (?:prevent|stop|halt|hide)\b",
     re.IGNORECASE,
 )
 _NEGATIVE_SENSE = re.compile(
