@@ -1,7 +1,17 @@
 """What goes wrong through a user's input. `mt.cli` prints these in one sentence and exits 1."""
 
 
-class UserError(Exception):
+class OneLineError(Exception):
+    """An error whose message a terminal shows in one line, whatever a user's input has put into it."""
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        if message.isprintable():
+            return message
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+
+
+class UserError(OneLineError):
     """A mistake that the user can mend; the message names the place, the value and the remedy."""
 
 

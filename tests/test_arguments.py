@@ -1,13 +1,27 @@
 """YAML and command line to Config: what is read, and what is refused by the key's name."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
-from mt.arguments import UsageError, config_as_yaml, parse_doctor, parse_evaluate, parse_train, parse_translate
-from mt.config import Config
-from mt.errors import ConfigError
+from mt.arguments import (
+    UsageError,
+    config_as_yaml,
+    parse_comet_setup,
+    parse_doctor,
+    parse_evaluate,
+    parse_export,
+    parse_review,
+    parse_sweep,
+    parse_train,
+    parse_translate,
+)
+from mt.arguments.config_files import off_value
+from mt.config import CleaningConfig, Config
+from mt.errors import ConfigError, RunError
 from tests.conftest import ROOT
 
 
@@ -64,6 +78,32 @@ REFUSED = [
     ("model: {scratch: {d_model: 30}}", r"model\.scratch\.d_model must be a multiple of attention_heads, got 30"),
     ("evaluation: {test_sets: {test: x.tsv}}", r"evaluation\.test_sets must not use the name `test`"),
     ("name: a/b", r"name: .*'a/b' holds a slash"),
+    ("name: a\nseed: 1\nname: b", r"config\.yaml:3: .*the key `name` stands in line 1 already; leave one out"),
+    ("name: !!set {a}", r"config\.yaml:1: .*the tag !!set has no meaning in a config"),
+    ("name: !!python/name:os.system x", r"config\.yaml:1: .*the tag !!python/name:os\.system has no meaning"),
+    ("data: &a [*a]", r"config\.yaml:1: .*more than 30 levels deep \(an alias inside its own anchor\?\)"),
+    ("[" * 5000, r"config\.yaml:1: .*more than 30 levels deep"),
+    ("# " + "x" * 200_000, r"config\.yaml: more than 131072 bytes, which is no config"),
+    ("seed: " + "9" * 400, r"config\.yaml:1: .*a number of 400 digits, which no option takes"),
+    ("seed: 1:30", r"config\.yaml: seed: expected int, got '1:30'"),
+    ("seed: 0x1F", r"config\.yaml: seed: expected int, got '0x1F'"),
+    ("seed: 1_000", r"config\.yaml: seed: expected int, got '1_000'"),
+    ("seed: true", r"config\.yaml: seed: expected int, got 'True'"),
+    ("seed: null", r"config\.yaml: seed must not be null; leave it out to have its default"),
+    ("seed: 4294967296", r"seed must be at least 0 and below 4294967296, got 4294967296"),
+    ("name: 2026", r"config\.yaml: name: expected str, got '2026'; put it in quotes"),
+    ('name: "a\\0b"', r"config\.yaml: name holds a NUL or half a character"),
+    ("training: {learning_rate: .nan}", r"config\.yaml: training\.learning_rate must be a finite number, got nan"),
+    ("training: {learning_rate: 1e999}", r"config\.yaml: training\.learning_rate must be a finite number, got inf"),
+    ("decoding: {length_penalty: .inf}", r"config\.yaml: decoding\.length_penalty must be a finite number, got inf"),
+    ("data: {cleaning: null}", r"config\.yaml: data\.cleaning must not be null"),
+    ("data: {corpora: {a: null}}", r"config\.yaml: data\.corpora\.a must not be null"),
+    ("data: {corpora: {a: [1]}}", r"config\.yaml: `data\.corpora\.a` is a section, .* got \[1\]"),
+    ("adaptation: {lora: true}", r"config\.yaml: `adaptation\.lora` is a section, .* got True"),
+    ("data: {corpora: {../a: x}}", r"data\.corpora: the name '\.\./a' begins with a dot"),
+    ("evaluation: {test_sets: {../../x: a}}", r"evaluation\.test_sets .* the name '\.\./\.\./x' begins with a dot"),
+    ("evaluation: {general: {/abs/x: a}}", r"the name '/abs/x' holds a slash"),
+    ("evaluation: {test_sets: {News: a}, general: {news: b}}", r"'News' and 'news' would be one file on some disks"),
     ("- a\n- b", r"config\.yaml: expected `key: value` lines, found list"),
     ("name: [a", r"config\.yaml:1: not valid YAML"),
 ]
@@ -75,6 +115,46 @@ def test_refused(content: str, message: str, tmp_path: Path):
         parse(tmp_path, content)
     assert "\n" not in str(caught.value)
     assert "<class" not in str(caught.value)
+
+
+def test_aliases_that_unfold_are_refused(tmp_path: Path):
+    bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+    bomb += "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12))
+    with pytest.raises(ConfigError, match=r"config\.yaml:5: .*more than 20000 values once its aliases are written out"):
+        parse(tmp_path, bomb)
+
+
+def test_plain_values_and_aliases(tmp_path: Path):
+    content = "name: 2026-11-26\nseed: 010\ndata: {corpora: {a: &a {path: x.tsv, tag: 😀}, b: {<<: *a, weight: 2}}}\n"
+    config = parse(tmp_path, content)
+    assert (config.name, config.seed) == ("2026-11-26", 10)  # YAML 1.1 has them as a date and as 8
+    assert [(c.path, c.weight, c.tag) for c in config.data.corpora.values()] == [("x.tsv", 1, "😀"), ("x.tsv", 2, "😀")]
+
+
+@pytest.mark.parametrize("off", ["null", "none", "false"])
+def test_what_switches_a_rule_off_does_so_for_every_rule(off: str, tmp_path: Path):
+    rules = list(CleaningConfig.__dataclass_fields__)
+    expected = CleaningConfig(**{name: off_value(name) for name in rules})  # type: ignore[arg-type]
+    written = parse(tmp_path, "data: {cleaning: {" + ", ".join(f"{name}: {off}" for name in rules) + "}}")
+    typed = parse(tmp_path, "name: a", *(part for name in rules for part in (f"--data.cleaning.{name}", off)))
+    assert written.data.cleaning == typed.data.cleaning == expected
+    assert (expected.max_copied_share, expected.numbers, expected.duplicates) == (None, "none", False)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "data: {corpora: {a: {class_path: spy.Spy}}}",
+        "model: {scratch: {class_path: spy.Spy, init_args: {}}}",
+        "name: a",
+    ],
+)
+def test_a_class_is_never_imported(content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "spy.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    options = ["--data.corpora", "{a: spy.tsv}"] if content == "name: a" else []
+    with pytest.raises(ConfigError, match="expected `key: value` options, got 'spy"):
+        parse(tmp_path, content, *options)
 
 
 def test_a_path_is_never_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -92,11 +172,68 @@ def test_a_path_is_never_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         (["surplus"], "unrecognized arguments: surplus"),
         (["--resume", "--overwrite"], "exclude each other"),
         (["--training.epochs"], "expected one argument"),
+        (["--training.learning_rat", "1"], r"unrecognized .*did you mean --training\.learning_rate\?"),
+        (["--see", "9"], r"unrecognized .*did you mean --seed\?"),
+        (["--over"], r"unrecognized .*did you mean --overwrite\?"),
+        (["--model.scratch.d_mod", "64"], r"unrecognized .*did you mean --model\.scratch\.d_model\?"),
+        (["--data.corpora.news.form=tsv"], r"unrecognized .*did you mean --data\.corpora\.news\.format\?"),
+        (["--config", "other.yaml"], "the config is the first argument"),
     ],
 )
 def test_usage(options: list[str], message: str, tmp_path: Path):
     with pytest.raises(UsageError, match=message):
         parse(tmp_path, "name: a", *options)
+
+
+@pytest.mark.parametrize(
+    ("parse_command", "argv", "meant"),
+    [
+        (parse_evaluate, ["a", "--test_se", "n=x"], "--test_set"),
+        (parse_evaluate, ["a", "--decoding.num_beam", "2"], "--decoding.num_beams"),
+        (parse_doctor, ["m", "--model.revisio", "x"], "--model.revision"),
+        (parse_translate, ["m", "--decoding.ta", "x"], "--decoding.tag"),
+        (parse_review, ["a", "b", "--sent", "3"], "--sentences"),
+        (parse_export, ["m", "d", "--form", "ctranslate2"], "--format"),
+        (parse_comet_setup, ["--over"], "--overwrite"),
+    ],
+)
+def test_no_prefix_is_an_option_in_any_command(
+    parse_command: Callable[[list[str], str], object], argv: list[str], meant: str
+):
+    with pytest.raises(UsageError, match=f"unrecognized arguments: .* \\(did you mean {meant}\\?\\)"):
+        parse_command(argv, "mt")
+
+
+def test_no_prefix_is_an_option_of_a_sweep(tmp_path: Path):
+    (tmp_path / "config.yaml").write_text("name: a")
+    with pytest.raises(UsageError, match=r"unrecognized .*--gri .*did you mean --grid"):
+        parse_sweep([str(tmp_path / "config.yaml"), "--gri", "training.epochs=1,2"], "mt sweep")
+    with pytest.raises(UsageError, match=r"unrecognized .*did you mean --training\.learning_rate"):
+        parse_sweep([str(tmp_path / "config.yaml"), "--grid", "training.learning_rat=1,2"], "mt sweep")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--training.learning_rate", "9" * 400], "a number of 400 characters, which no option takes"),
+        (["--seed", "9" * 25], "seed must fit 64 bits, got a number of 25 digits"),
+        (["--seed", "²"], "seed: expected int, got '²'"),
+        (["--training.learning_rate", ".nan"], r"training\.learning_rate must be a finite number, got nan"),
+        (["--name", "\udcff"], r"\\xff: is not UTF-8, and what is written down of it would name another file"),
+        (["--name", "a\0b"], r"name holds a NUL or half a character"),
+    ],
+)
+def test_values_that_no_option_takes(options: list[str], message: str, tmp_path: Path):
+    with pytest.raises(ConfigError, match=message):
+        parse(tmp_path, "name: a", *options)
+
+
+def test_a_config_that_is_no_file(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(ConfigError, match=r"pipe\.yaml: the config is a pipe, socket or device, not a file"):
+        parse_train([str(tmp_path / "pipe.yaml")], "train.py")
+    with pytest.raises(ConfigError, match=r"the config cannot be read \(File name too long\)"):
+        parse_train(["a" * 300], "train.py")
 
 
 def test_missing_config():
@@ -121,6 +258,7 @@ def test_evaluate_arguments():
         ([], "required"),
         (["a", "--test_set", "news.tsv"], "--test_set takes NAME=FILE, got news.tsv"),
         (["a", "--test_set", "n=x", "--test_set", "n=y"], "--test_set n is given twice"),
+        (["a", "--test_set", "news=x", "--general", "news=y"], "has the name of a --test_set"),
         (["a", "--fail_if_worse", "comet"], "takes one of BLEU, chrF, chrF"),
         (["a", "--resampels", "3"], "unrecognized"),
     ],
@@ -128,6 +266,13 @@ def test_evaluate_arguments():
 def test_evaluate_usage(argv: list[str], message: str):
     with pytest.raises(UsageError, match=message):
         parse_evaluate(argv, "evaluate.py")
+
+
+@pytest.mark.parametrize("name", ["../../x", "..", "/abs/x", "a/b", "a\\b", "a" * 101, "a\nb", "\u202ea", "con"])
+@pytest.mark.parametrize("option", ["--test_set", "--general"])
+def test_a_test_set_is_named_as_a_file_may_be(option: str, name: str):
+    with pytest.raises(RunError, match=f"{option}: the name .* and files are named after it"):
+        parse_evaluate(["a", option, f"{name}=x.tsv"], "evaluate.py")
 
 
 def test_doctor_and_translate_arguments():

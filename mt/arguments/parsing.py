@@ -18,7 +18,7 @@ from mt.argument_errors import one_sentence
 from mt.arguments.config_files import find_unknown, is_off, off_value, read_config_file
 from mt.arguments.yaml_files import parse_yaml
 from mt.config import Config
-from mt.errors import ConfigError
+from mt.errors import ConfigError, OneLineError
 from mt.files import printable
 
 # No value names Python to be imported but our own options: nothing that a config or command line says is run.
@@ -36,7 +36,7 @@ _MAX_WHOLE_NUMBER = 2**63 - 1
 _LONG_NUMBER = re.compile(r"[-+]?[\d_]{40,}\.?\d*(?:[eE][-+]?\d*)?")
 
 
-class UsageError(Exception):
+class UsageError(OneLineError):
     """A command line that cannot be understood; the program exits 2."""
 
 

@@ -55,7 +55,7 @@ def read_ratings_file(path: Path) -> RatingsFile:
         # What is half a character or nested a thousandfold could be read, and neither written nor shown.
         json.dumps(content, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        reason = "nested too deep" if isinstance(error, RecursionError) else shorten(str(error))
+        reason = "nested too deep" if isinstance(error, RecursionError) else shorten(str(error), 200)
         raise DataError(f"{path}: not JSON ({reason}); {_EXPORT_AGAIN}") from error
     found = content.get("format") if isinstance(content, dict) else None
     if found != RATINGS_FORMAT:
