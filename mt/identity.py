@@ -9,14 +9,14 @@ import re
 import time
 from contextlib import suppress
 from pathlib import Path
-from tempfile import mkstemp
 from typing import Any
 
 from mt.adapters import CONFIG as ADAPTER_CONFIG
 from mt.adapters import Adapter, base_of
-from mt.errors import ModelError
+from mt.errors import ModelError, RunError
+from mt.files import sha256_of, write_text
 from mt.model_files import ModelFiles, files_of, read_object
-from mt.runs import cache_directory, sha256_of
+from mt.runs import cache_directory
 
 BASE_IDENTITY = "base_identity.json"
 """Beside a checkpoint's adapter: the identity of the base that it was trained on."""
@@ -91,8 +91,9 @@ def remembered_sha256(file: Path) -> str:
     found = sha256_of(file)
     is_settled = max(before.st_mtime, before.st_ctime) < started - _SETTLED_SECONDS
     if is_settled and _times(file.stat()) == _times(before):
-        with suppress(OSError):
-            write_whole(memo, found)
+        with suppress(OSError, RunError):
+            memo.parent.mkdir(parents=True, exist_ok=True)
+            write_text(memo, found)
     return found
 
 
@@ -109,19 +110,6 @@ def _state(file: Path, status: os.stat_result) -> list[Any]:
             stream.seek(last * number // (_SAMPLES - 1))
             sampled.update(stream.read(_SAMPLE_BYTES))
     return [*_times(status), sampled.hexdigest()]
-
-
-def write_whole(file: Path, text: str) -> None:
-    """Write a file whole or not at all, whoever else writes it at the same time."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = mkstemp(prefix="unfinished-", dir=file.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        Path(temporary).replace(file)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def digest(value: Any) -> str:

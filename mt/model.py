@@ -117,10 +117,11 @@ def load_tokenizer(config: ModelConfig) -> PreTrainedTokenizerBase:
 
 
 def _load_tokenizer(files: ModelFiles, settings: PreTrainedConfig, config: ModelConfig) -> tuple[Any, LanguageContract]:
-    tokenizer = load_tokenizer_files(files, settings.model_type)
+    size = vocabulary_size(settings)
+    tokenizer = load_tokenizer_files(files, settings.model_type, size)
     family = family_of(settings, tokenizer)
     languages = agree_on_languages(tokenizer, family, config.source_language, config.target_language)
-    check_tokenizer(files, tokenizer, vocabulary_size(settings))
+    check_tokenizer(files, tokenizer, size)
     return tokenizer, languages
 
 

@@ -31,10 +31,11 @@ _KINDS: dict[str, tuple[type[PreTrainedConfig], type[PreTrainedModel]]] = {
     "m2m_100": (M2M100Config, M2M100ForConditionalGeneration),
     "mbart": (MBartConfig, MBartForConditionalGeneration),
 }
+MAX_VOCABULARY = 10**7
 # No model comes near. Without a limit a damaged file asks for terabytes before anything is compared.
 _MAX_SIZES = {
-    "vocab_size": 10**7,
-    "decoder_vocab_size": 10**7,
+    "vocab_size": MAX_VOCABULARY,
+    "decoder_vocab_size": MAX_VOCABULARY,
     "d_model": 2**16,
     "encoder_layers": 1000,
     "decoder_layers": 1000,
@@ -79,9 +80,9 @@ def model_class(config: PreTrainedConfig) -> Any:
 
 def vocabulary_size(config: PreTrainedConfig) -> int:
     """Rows of the embeddings, of the larger ones where Marian embeds source and target apart."""
-    sizes = [config.vocab_size]
+    sizes = [int(config.vocab_size)]
     if not getattr(config, "share_encoder_decoder_embeddings", True):
-        sizes.append(config.decoder_vocab_size or 0)
+        sizes.append(int(config.decoder_vocab_size or 0))
     return max(sizes)
 
 

@@ -38,13 +38,13 @@ _TRIAL = "The war in Syria, 2011."
 _MAX_TOKENIZER_BYTES = 2**28
 
 
-def load_tokenizer_files(files: ModelFiles, kind: str) -> Any:
-    """The tokenizer of a model of this kind.
+def load_tokenizer_files(files: ModelFiles, kind: str, size: int) -> Any:
+    """The tokenizer of a model of this kind, whose vocabulary has `size` ids.
 
     `kind`: config.json's model_type, or `` where that says nothing. Raises `ModelError` if files are missing or damaged.
     """
     name = _class_name(files, kind)
-    _check_files(files, name)
+    _check_files(files, name, size)
     with warnings.catch_warnings(), library_errors(f"{files.name}: the tokenizer cannot be loaded; fetch it again"):
         # sacremoses is not used: mt.text normalises.
         warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
@@ -64,6 +64,10 @@ def check_tokenizer(files: ModelFiles, tokenizer: Any, size: int) -> None:
     for key in ("eos_token_id", "pad_token_id", "unk_token_id"):
         if not is_index(getattr(tokenizer, key)):
             raise ModelError(f"{files.name}: the tokenizer has no {key.removesuffix('_id')}; copy its files there anew")
+    _refuse_beyond(files, largest, size)
+
+
+def _refuse_beyond(files: ModelFiles, largest: int, size: int) -> None:
     if largest >= size:
         raise ModelError(
             f"{files.name}: the tokenizer has the id {largest}, and the model's vocabulary ends at {size - 1}; one of "
@@ -87,14 +91,14 @@ def _guessed(files: ModelFiles) -> str | None:
     return "MarianTokenizer" if files.find("source.spm") is not None else None
 
 
-def _check_files(files: ModelFiles, name: str) -> None:
+def _check_files(files: ModelFiles, name: str, size: int) -> None:
     for choice in _NEEDED.get(name, _NEEDED_ELSEWHERE):
         if all(files.find(file) is None for file in choice):
             raise ModelError(
                 f"{files.name}: the tokenizer's {' or '.join(choice)} is missing; copy the tokenizer's files there from "
                 "the model that this one was made from"
             )
-    for file in _VOCABULARIES:
-        files.read_vocabulary(file)
+    for vocabulary in _VOCABULARIES:
+        _refuse_beyond(files, max((files.read_vocabulary(vocabulary) or {"": 0}).values(), default=0), size)
     files.read_json("special_tokens_map.json")
     files.read_json("tokenizer.json", _MAX_TOKENIZER_BYTES)

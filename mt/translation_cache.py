@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from mt.config import DecodingConfig, ModelConfig
-from mt.errors import ModelError
-from mt.identity import digest, model_identity, write_whole
+from mt.errors import ModelError, RunError
+from mt.files import sha256_of, write_text
+from mt.identity import digest, model_identity
 from mt.model_files import is_converted
-from mt.runs import cache_directory, sha256_of
+from mt.runs import cache_directory
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +94,7 @@ def keep_translations(key: CacheKey, translations: Sequence[str]) -> None:
     lines = list(translations)
     content = {"facts": key.facts, "sha256": digest(lines), "translations": lines}
     try:
-        write_whole(cache_root() / key.name, json.dumps(content, ensure_ascii=False, indent=1))
-    except (OSError, UnicodeEncodeError) as error:  # a path in `facts` need not be UTF-8
+        cache_root().mkdir(parents=True, exist_ok=True)
+        write_text(cache_root() / key.name, json.dumps(content, ensure_ascii=False, indent=1))
+    except (OSError, RunError) as error:
         logger.warning("%s: translations cannot be kept there (%s)", cache_root(), error)

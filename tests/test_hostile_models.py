@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import ast
+import io
 import json
 import os
 import pickle
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from mt import cli
 from mt.config import DecodingConfig, ModelConfig
 from mt.decoding import translate
 from mt.errors import ModelError
@@ -396,3 +396,133 @@ def test_what_changes_nothing_changes_nothing(case: str, directory: Path, usual:
     HARMLESS[case](directory)
     assert translate(load(directory), SOURCES, GREEDY) == usual
     assert not (directory / MARKER).exists()
+
+
+def tokenizer_json(**changes: Any) -> Spoil:
+    return spoilt_json("tokenizer.json", **changes)
+
+
+SLOW_PATTERN = {"type": "Split", "pattern": {"Regex": "(a+)+$"}, "behavior": "Isolated", "invert": False}
+OTHER_FAMILIES: dict[str, tuple[str, Spoil, str]] = {
+    "nllb no JSON": ("nllb_directory", written("tokenizer.json", "{"), r"tokenizer\.json: no valid JSON"),
+    "nllb list": ("nllb_directory", written("tokenizer.json", "[]"), r"tokenizer\.json: expected a JSON object"),
+    "nllb empty": ("nllb_directory", written("tokenizer.json", "{}"), "the tokenizer cannot be"),
+    "nllb missing": ("nllb_directory", removed("tokenizer.json"), r"tokenizer\.json or sentencepiece.* is missing"),
+    "nllb model": ("nllb_directory", tokenizer_json(model={"type": "evil"}), "the tokenizer cannot be"),
+    "nllb vocabulary": ("nllb_directory", tokenizer_json(model={"type": "BPE", "vocab": {"a": -1}}), "cannot be|no token"),
+    "nllb other size": ("nllb_directory", config(vocab_size=100), "other shapes|the model's vocabulary ends at 99"),
+    "nllb languages": (
+        "nllb_directory",
+        spoilt_json("tokenizer_config.json", extra_special_tokens=[7]),
+        "the tokenizer cannot be|no token for language",
+    ),
+    "m2m languages": ("m2m_directory", vocabulary(lambda v: v.update({"a b": 10**9})), "the tokenizer has the id 1000000000"),
+    "m2m spm": ("m2m_directory", truncated("sentencepiece.bpe.model"), "the tokenizer cannot be"),
+    "m2m start": ("m2m_directory", config(decoder_start_token_id=None), "no decoder_start_token_id"),
+    "m2m positions": ("m2m_directory", config(max_position_embeddings=2**40), "max_position_embeddings must be"),
+    "mbart50 vocabulary": ("mbart50_directory", tokenizer_json(model=[1]), "the tokenizer cannot be"),
+    "mbart50 end": ("mbart50_directory", config(eos_token_id=None), "no eos_token_id"),
+    "mbart50 kind": ("mbart50_directory", config(model_type="marian"), "is missing|a setting|other shapes|lacks"),
+}
+
+
+@pytest.mark.parametrize("case", OTHER_FAMILIES)
+def test_damage_of_other_families_is_one_sentence(case: str, tmp_path: Path, request: pytest.FixtureRequest):
+    family, spoil, message = OTHER_FAMILIES[case]
+    directory = shutil.copytree(request.getfixturevalue(family), tmp_path / "model")
+    (directory / "generation_config.json").unlink(missing_ok=True)
+    spoil(directory)
+    with pytest.raises(ModelError, match=message):
+        load(directory)
+
+
+def test_pattern_of_a_tokenizer_is_not_followed(nllb_directory: Path, tmp_path: Path):
+    """Matched against this source, it would take longer than the sun will burn."""
+    directory = shutil.copytree(nllb_directory, tmp_path / "model")
+    tokenizer_json(pre_tokenizer=SLOW_PATTERN, normalizer={"type": "Replace", **SLOW_PATTERN, "content": ""})(directory)
+    source = "a" * 60 + "b"
+    assert load(directory).encode_sources([source]) == load(nllb_directory).encode_sources([source])
+
+
+@pytest.mark.parametrize("command", ["translate", "doctor", "export"])
+@pytest.mark.parametrize("spoil", [auto_map(model_type="evil"), tokenizer_auto_map("EvilTokenizer")])
+def test_code_is_neither_run_nor_asked_about(
+    command: str,
+    spoil: Spoil,
+    directory: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    spoil(directory)
+    (tmp_path / "in.txt").write_text("The war")
+    rest = {"translate": [str(tmp_path / "in.txt")], "doctor": [], "export": [str(tmp_path / "exported")]}
+    monkeypatch.setattr(sys, "argv", ["mt", command, str(directory), *rest[command]])
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n" * 9))
+    assert cli.main() == 1
+    captured = capsys.readouterr()
+    assert "config.json: the model needs code of its own (`auto_map`), and none" in captured.err
+    assert "[y/N]" not in captured.out + captured.err
+    assert not (directory / MARKER).exists()
+    assert not (tmp_path / "exported").exists()
+
+
+CODE = [*sorted((ROOT / "mt").rglob("*.py")), *sorted((ROOT / "benchmarks").glob("*.py")), *ROOT.glob("*.py")]
+# By the name that is called: what must stand among its arguments.
+REFUSALS = {
+    "from_pretrained": {"trust_remote_code": False},
+    "load": {"weights_only": True},
+    "load_dataset": {"trust_remote_code": False},
+    "pipeline": {"trust_remote_code": False},
+}
+# Of modules that run what they read.
+FORBIDDEN = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
+
+
+def calls_of(tree: ast.AST) -> list[tuple[str, str, ast.Call]]:
+    """(module or object, function, call) of every call."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            target = node.func
+            owner = ast.unparse(target.value) if isinstance(target, ast.Attribute) else ""
+            found.append((owner, target.attr if isinstance(target, ast.Attribute) else ast.unparse(target), node))
+    return found
+
+
+def lacks_refusal(owner: str, name: str, call: ast.Call) -> bool:
+    wanted = REFUSALS.get(name, {})
+    if name == "load" and owner != "torch":
+        return False
+    said = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords if keyword.arg in wanted}
+    return said != wanted
+
+
+def test_every_call_that_could_run_code_refuses_to():
+    guarded = 0
+    for file in CODE:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        for owner, name, call in calls_of(tree):
+            assert not lacks_refusal(owner, name, call), f"{file}:{call.lineno}: {ast.unparse(call)}"
+            guarded += name in REFUSALS and bool(REFUSALS[name])
+        imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+        imported |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert not imported & FORBIDDEN, file
+    assert guarded >= 4  # a tokenizer's, a model's, weights, data sets
+
+
+@pytest.mark.parametrize(
+    ("call", "lacks"),
+    [
+        ("AutoConfig.from_pretrained(path)", True),
+        ("AutoConfig.from_pretrained(path, trust_remote_code=True)", True),
+        ("AutoConfig.from_pretrained(path, trust_remote_code=False)", False),
+        ("torch.load(path)", True),
+        ("torch.load(path, weights_only=False)", True),
+        ("torch.load(path, weights_only=True)", False),
+        ("json.load(file)", False),
+        ("pipeline('translation')", True),
+    ],
+)
+def test_the_search_for_such_calls_finds_them(call: str, lacks: bool):
+    assert [lacks_refusal(*found) for found in calls_of(ast.parse(call))] == [lacks]
