@@ -20,7 +20,7 @@ from mt.ctranslate2_file import check_model_file
 from mt.errors import ModelError
 from mt.languages import agree_on_languages, family_by_tokenizer
 from mt.model_config import MAX_VOCABULARY
-from mt.model_files import ModelFiles, files_of, is_index, library_errors
+from mt.model_files import ModelFiles, check_model_name, files_of, is_index, library_errors
 from mt.model_tokenizer import check_tokenizer, load_tokenizer_files
 from mt.translator import AnyTranslator
 
@@ -55,7 +55,9 @@ class ConvertedTranslator(AnyTranslator):
     def max_tokens(self) -> int:
         """The longest source or target, in tokens, that the model's positions allow."""
         said = self.tokenizer.model_max_length  # astronomical where a tokenizer does not say
-        return int(said) if is_index(said) and 1 < said < 10**6 else _MAX_TOKENS.get(self.languages.family, _OTHER_MAX_TOKENS)
+        if is_index(said) and 1 < said < 10**6:
+            return int(said)
+        return _MAX_TOKENS.get(self.languages.family, _OTHER_MAX_TOKENS)
 
     @property
     def target_prefix(self) -> list[str]:
@@ -108,6 +110,7 @@ def require_ctranslate2(name: str) -> None:
 def check_converted(name: str) -> None:
     """What can be refused of a CTranslate2 directory without loading it. Raises `ModelError`."""
     require_ctranslate2(name)
+    check_model_name(name)
     if not any((Path(name) / file).is_file() for file in _TOKENIZERS):
         raise ModelError(
             f"{name}: a CTranslate2 model without its tokenizer; copy {_TO_COPY} there, as "

@@ -92,4 +92,7 @@ def _name(stream: BinaryIO) -> str:
     length = _number(stream, "<H")
     if not 1 <= length <= _MAX_NAME_BYTES:
         raise ValueError(f"a name of {length} bytes")
-    return stream.read(length).removesuffix(b"\0").decode("ascii")
+    name = stream.read(length)
+    if len(name) < length:
+        raise ValueError("it ends too early")
+    return name.removesuffix(b"\0").decode("ascii")

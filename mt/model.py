@@ -21,9 +21,9 @@ from mt.model_config import generation_config, read_model_config, read_token_ids
 from mt.model_files import ModelFiles, check_model_name, files_of, is_converted
 from mt.model_tokenizer import check_tokenizer, load_tokenizer_files
 from mt.translator import AnyTranslator
-from mt.weights import load_model
+from mt.weights import find_weights, load_model
 
-__all__ = ["Translator", "check_model_name", "is_converted", "load_tokenizer", "load_translator"]
+__all__ = ["Translator", "check_model", "check_model_name", "is_converted", "load_tokenizer", "load_translator"]
 
 logger = logging.getLogger(__name__)
 
@@ -107,6 +107,17 @@ def load_translator(config: ModelConfig, decoding: DecodingConfig | None = None)
         location=files.path,
         revision=files.commit,
     )
+
+
+def check_model(name: str) -> None:
+    """What can be refused of a model without loading it; a hub name is believed. Raises `ModelError`."""
+    files = files_of(name, "main")
+    if files.revision is None:
+        read_model_config(files)
+        adapter = find_adapter(files)
+        base = files if adapter is None else adapter.base
+        if base.revision is None:
+            find_weights(base)
 
 
 def load_tokenizer(config: ModelConfig) -> PreTrainedTokenizerBase:

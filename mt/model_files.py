@@ -15,7 +15,7 @@ from transformers.utils import cached_file
 from mt.errors import ModelError
 
 EMBEDDED_MODELS = Path(__file__).parent / "assets"
-_MAX_PATH_BYTES = 4096
+_MAX_PATH_BYTES, _MAX_PART_BYTES = 4096, 256
 # The largest that are known, NLLB's tokenizer.json and the index of a model in many shards, have 32 and 1 MB.
 _MAX_JSON_BYTES = 2**28
 _MAX_SETTINGS_BYTES = 2**24
@@ -85,7 +85,9 @@ def check_model_name(name: str) -> str:
     A name that has the form of a hub name is believed. Raises `ModelError` for a path with no model.
     """
     if not is_path_name(name):
-        raise ModelError(f"{name[:80]!r}: no path and no hub name; it is too long, not UTF-8 or holds control characters")
+        raise ModelError(
+            f"{name[:80]!r}: no path and no hub name: too long, not UTF-8, or with control characters in it"
+        )
     # Functions of `os.path`, as those of `Path` raise where a part is too long or may not be searched.
     if os.path.isfile(EMBEDDED_MODELS / name / "config.json"):  # noqa: PTH113
         return str(EMBEDDED_MODELS / name)
@@ -107,9 +109,11 @@ def is_converted(path: str | Path) -> bool:
 def is_path_name(name: str) -> bool:
     """Whether `name` can be that of a file: UTF-8 that can be printed, and no longer than paths may be."""
     try:
-        return 0 < len(name.encode()) < _MAX_PATH_BYTES and name.isprintable()
+        parts = [part.encode() for part in name.split("/")]
     except UnicodeEncodeError:
         return False
+    is_short = 0 < len(name.encode()) < _MAX_PATH_BYTES and max(map(len, parts)) < _MAX_PART_BYTES
+    return is_short and name.isprintable()
 
 
 def is_index(value: object) -> bool:

@@ -41,7 +41,8 @@ _MAX_TOKENIZER_BYTES = 2**28
 def load_tokenizer_files(files: ModelFiles, kind: str, size: int) -> Any:
     """The tokenizer of a model of this kind, whose vocabulary has `size` ids.
 
-    `kind`: config.json's model_type, or `` where that says nothing. Raises `ModelError` if files are missing or damaged.
+    `kind`: config.json's model_type, or `` where that says nothing. Raises `ModelError` if files are missing or
+    damaged.
     """
     name = _class_name(files, kind)
     _check_files(files, name, size)
@@ -95,8 +96,8 @@ def _check_files(files: ModelFiles, name: str, size: int) -> None:
     for choice in _NEEDED.get(name, _NEEDED_ELSEWHERE):
         if all(files.find(file) is None for file in choice):
             raise ModelError(
-                f"{files.name}: the tokenizer's {' or '.join(choice)} is missing; copy the tokenizer's files there from "
-                "the model that this one was made from"
+                f"{files.name}: the tokenizer's {' or '.join(choice)} is missing; copy the tokenizer's files there "
+                "from the model that this one was made from"
             )
     for vocabulary in _VOCABULARIES:
         _refuse_beyond(files, max((files.read_vocabulary(vocabulary) or {"": 0}).values(), default=0), size)

@@ -52,14 +52,17 @@ def load_model(files: ModelFiles, config: PreTrainedConfig, settings: Generation
 
 
 def read_weights(files: ModelFiles) -> Weights:
-    """All tensors of a checkpoint, in one file or in shards. Raises `ModelError` if there is none, or one is damaged."""
+    """All tensors of a checkpoint. Raises `ModelError` if there is none, or one is damaged."""
+    return {name: tensor for file in find_weights(files) for name, tensor in read_tensors(file).items()}
+
+
+def find_weights(files: ModelFiles) -> list[Path]:
+    """The files that hold a model's weights: one, or the shards of an index. Raises `ModelError` if there is none."""
     for whole in ("model.safetensors", "pytorch_model.bin"):
         file = files.find(whole)
-        if file is not None:
-            return read_tensors(file)
-        shards = _shards(files, f"{whole}.index.json")
-        if shards:
-            return {name: tensor for shard in shards for name, tensor in read_tensors(shard).items()}
+        found = [file] if file is not None else _shards(files, f"{whole}.index.json")
+        if found:
+            return found
     raise ModelError(
         f"{files.name}: no weights, neither model.safetensors nor pytorch_model.bin; fetch the whole model again"
     )
@@ -78,7 +81,7 @@ def _shards(files: ModelFiles, index: str) -> list[Path]:
         # Path.name: an index that leads elsewhere is none of this model's.
         shard = files.find(name) if name == Path(name).name and name.isprintable() else None
         if shard is None:
-            raise ModelError(f"{files.path}/{index}: names {name[:80]!r}, which is no file of the model; fetch it again")
+            raise ModelError(f"{files.path}/{index}: names {name[:80]!r}, which is no file of the model; fetch both")
         shards.append(shard)
     return shards
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import ast
-import io
 import json
 import os
-import pickle
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,67 +13,27 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from mt import cli
 from mt.config import DecodingConfig, ModelConfig
 from mt.decoding import translate
 from mt.errors import ModelError
 from mt.model import load_translator
-from tests.conftest import ROOT
-
-Spoil = Callable[[Path], None]
-MARKER = "was-run"
-
-
-def spoilt_json(file: str, **changes: Any) -> Spoil:
-    def spoil(directory: Path) -> None:
-        content = json.loads((directory / file).read_text(encoding="utf-8"))
-        (directory / file).write_text(json.dumps(content | changes), encoding="utf-8")
-
-    return spoil
-
-
-def config(**changes: Any) -> Spoil:
-    return spoilt_json("config.json", **changes)
-
-
-def written(file: str, content: str | bytes) -> Spoil:
-    def spoil(directory: Path) -> None:
-        (directory / file).unlink(missing_ok=True)
-        (directory / file).write_bytes(content.encode() if isinstance(content, str) else content)
-
-    return spoil
-
-
-def truncated(file: str, share: float = 0.5) -> Spoil:
-    def spoil(directory: Path) -> None:
-        content = (directory / file).read_bytes()
-        written(file, content[: int(len(content) * share)])(directory)
-
-    return spoil
-
-
-def removed(*files: str) -> Spoil:
-    def spoil(directory: Path) -> None:
-        for file in files:
-            (directory / file).unlink()
-
-    return spoil
-
-
-def replaced_by(file: str, make: Callable[[Path], None]) -> Spoil:
-    def spoil(directory: Path) -> None:
-        (directory / file).unlink(missing_ok=True)
-        make(directory / file)
-
-    return spoil
-
-
-def sparse(megabytes: int) -> Callable[[Path], None]:
-    def make(file: Path) -> None:
-        file.touch()
-        os.truncate(file, megabytes * 2**20)
-
-    return make
+from tests.spoiling import (
+    MARKER,
+    Spoil,
+    auto_map,
+    config,
+    evil_distributed,
+    evil_pickle,
+    evil_zip,
+    removed,
+    replaced_by,
+    sparse,
+    spoilt_json,
+    tokenizer_auto_map,
+    truncated,
+    vocabulary,
+    written,
+)
 
 
 def weights(change: Callable[[dict[str, torch.Tensor]], Any]) -> Spoil:
@@ -88,35 +44,6 @@ def weights(change: Callable[[dict[str, torch.Tensor]], Any]) -> Spoil:
         save_file(tensors, directory / "model.safetensors", metadata={"format": "pt"})
 
     return spoil
-
-
-class Evil:
-    """Pickled, it runs a command when it is loaded."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> Any:
-        return os.system, (f"touch '{self.marker}'",)
-
-
-def evil_pickle(directory: Path) -> None:
-    (directory / "model.safetensors").unlink()
-    with (directory / "pytorch_model.bin").open("wb") as file:
-        pickle.dump({"model.shared.weight": Evil(directory / MARKER)}, file)
-
-
-def evil_zip(directory: Path) -> None:
-    (directory / "model.safetensors").unlink()
-    torch.save({"model.shared.weight": Evil(directory / MARKER)}, directory / "pytorch_model.bin")
-
-
-def evil_distributed(directory: Path) -> None:
-    """The layout of torch's distributed checkpoints, whose metadata is a pickle."""
-    (directory / "model.safetensors").unlink()
-    with (directory / ".metadata").open("wb") as file:
-        pickle.dump(Evil(directory / MARKER), file)
-    (directory / "__0_0.distcp").write_bytes(b"")
 
 
 def pickled(directory: Path) -> None:
@@ -132,51 +59,12 @@ def stretched(directory: Path) -> None:
     (directory / "model.safetensors").unlink()
 
 
-def evil_code(directory: Path) -> None:
-    marker = directory / MARKER
-    for module in ("configuration_evil", "modeling_evil", "tokenization_evil"):
-        (directory / f"{module}.py").write_text(f"open({str(marker)!r}, 'w').close()\nEvil = Config = Model = None\n")
-    (directory / "custom_generate").mkdir()
-    (directory / "custom_generate" / "generate.py").write_text(
-        f"open({str(marker)!r}, 'w').close()\ndef generate(model, **options): return None\n"
-    )
-
-
-AUTO_MAP = {"AutoConfig": "configuration_evil.Config", "AutoModelForSeq2SeqLM": "modeling_evil.Model"}
-
-
-def auto_map(**changes: Any) -> Spoil:
-    def spoil(directory: Path) -> None:
-        evil_code(directory)
-        config(auto_map=AUTO_MAP, **changes)(directory)
-
-    return spoil
-
-
-def tokenizer_auto_map(name: str) -> Spoil:
-    def spoil(directory: Path) -> None:
-        evil_code(directory)
-        changes = {"auto_map": {"AutoTokenizer": ["tokenization_evil.Evil", None]}, "tokenizer_class": name}
-        spoilt_json("tokenizer_config.json", **changes)(directory)
-
-    return spoil
-
-
 def sharded(*shards: Any) -> Spoil:
     def spoil(directory: Path) -> None:
         names = load_file(directory / "model.safetensors")
         (directory / "model.safetensors").rename(directory / "whole.safetensors")
         index = {"weight_map": dict(zip(names, [*shards] * len(names), strict=False))}
         (directory / "model.safetensors.index.json").write_text(json.dumps(index))
-
-    return spoil
-
-
-def vocabulary(change: Callable[[dict[str, Any]], Any]) -> Spoil:
-    def spoil(directory: Path) -> None:
-        tokens = json.loads((directory / "vocab.json").read_text(encoding="utf-8"))
-        change(tokens)
-        (directory / "vocab.json").write_text(json.dumps(tokens), encoding="utf-8")
 
     return spoil
 
@@ -299,7 +187,10 @@ REFUSED: dict[str, tuple[Spoil, str]] = {
     ),
     "pickle stretched": (stretched, "expected a dictionary of tensors"),
     # tokenizer
-    "tokenizer config list": (written("tokenizer_config.json", "[]"), r"tokenizer_config\.json: expected a JSON object"),
+    "tokenizer config list": (
+        written("tokenizer_config.json", "[]"),
+        r"tokenizer_config\.json: expected a JSON object",
+    ),
     "tokenizer config truncated": (truncated("tokenizer_config.json"), r"tokenizer_config\.json: no valid JSON"),
     "tokenizer class": (spoilt_json("tokenizer_config.json", tokenizer_class="BertTokenizer"), "are not supported"),
     "tokenizer class list": (spoilt_json("tokenizer_config.json", tokenizer_class=["a"]), "are not supported"),
@@ -324,7 +215,10 @@ REFUSED: dict[str, tuple[Spoil, str]] = {
     "vocabulary file missing": (removed("vocab.json"), r"vocab\.json is missing; copy the tokenizer"),
     "vocabulary of a list": (written("vocab.json", "[]"), r"vocab\.json: expected a JSON object"),
     "vocabulary empty": (written("vocab.json", "{}"), "the tokenizer cannot be loaded"),
-    "vocabulary of text": (vocabulary(lambda v: v.update({"</s>": "0"})), "token `</s>` has the id '0', which is no id"),
+    "vocabulary of text": (
+        vocabulary(lambda v: v.update({"</s>": "0"})),
+        "token `</s>` has the id '0', which is no id",
+    ),
     "vocabulary of fractions": (vocabulary(lambda v: v.update({"</s>": 0.5})), "which is no id"),
     "vocabulary negative": (vocabulary(lambda v: v.update({"</s>": -1})), "which is no id"),
     "vocabulary twice": (vocabulary(lambda v: v.update({"</s>": 7})), "some ids stand for two tokens"),
@@ -409,14 +303,22 @@ OTHER_FAMILIES: dict[str, tuple[str, Spoil, str]] = {
     "nllb empty": ("nllb_directory", written("tokenizer.json", "{}"), "the tokenizer cannot be"),
     "nllb missing": ("nllb_directory", removed("tokenizer.json"), r"tokenizer\.json or sentencepiece.* is missing"),
     "nllb model": ("nllb_directory", tokenizer_json(model={"type": "evil"}), "the tokenizer cannot be"),
-    "nllb vocabulary": ("nllb_directory", tokenizer_json(model={"type": "BPE", "vocab": {"a": -1}}), "cannot be|no token"),
+    "nllb vocabulary": (
+        "nllb_directory",
+        tokenizer_json(model={"type": "BPE", "vocab": {"a": -1}}),
+        "cannot be|no token",
+    ),
     "nllb other size": ("nllb_directory", config(vocab_size=100), "other shapes|the model's vocabulary ends at 99"),
     "nllb languages": (
         "nllb_directory",
         spoilt_json("tokenizer_config.json", extra_special_tokens=[7]),
         "the tokenizer cannot be|no token for language",
     ),
-    "m2m languages": ("m2m_directory", vocabulary(lambda v: v.update({"a b": 10**9})), "the tokenizer has the id 1000000000"),
+    "m2m languages": (
+        "m2m_directory",
+        vocabulary(lambda v: v.update({"a b": 10**9})),
+        "the tokenizer has the id 1000000000",
+    ),
     "m2m spm": ("m2m_directory", truncated("sentencepiece.bpe.model"), "the tokenizer cannot be"),
     "m2m start": ("m2m_directory", config(decoder_start_token_id=None), "no decoder_start_token_id"),
     "m2m positions": ("m2m_directory", config(max_position_embeddings=2**40), "max_position_embeddings must be"),
@@ -442,87 +344,3 @@ def test_pattern_of_a_tokenizer_is_not_followed(nllb_directory: Path, tmp_path: 
     tokenizer_json(pre_tokenizer=SLOW_PATTERN, normalizer={"type": "Replace", **SLOW_PATTERN, "content": ""})(directory)
     source = "a" * 60 + "b"
     assert load(directory).encode_sources([source]) == load(nllb_directory).encode_sources([source])
-
-
-@pytest.mark.parametrize("command", ["translate", "doctor", "export"])
-@pytest.mark.parametrize("spoil", [auto_map(model_type="evil"), tokenizer_auto_map("EvilTokenizer")])
-def test_code_is_neither_run_nor_asked_about(
-    command: str,
-    spoil: Spoil,
-    directory: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-):
-    spoil(directory)
-    (tmp_path / "in.txt").write_text("The war")
-    rest = {"translate": [str(tmp_path / "in.txt")], "doctor": [], "export": [str(tmp_path / "exported")]}
-    monkeypatch.setattr(sys, "argv", ["mt", command, str(directory), *rest[command]])
-    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n" * 9))
-    assert cli.main() == 1
-    captured = capsys.readouterr()
-    assert "config.json: the model needs code of its own (`auto_map`), and none" in captured.err
-    assert "[y/N]" not in captured.out + captured.err
-    assert not (directory / MARKER).exists()
-    assert not (tmp_path / "exported").exists()
-
-
-CODE = [*sorted((ROOT / "mt").rglob("*.py")), *sorted((ROOT / "benchmarks").glob("*.py")), *ROOT.glob("*.py")]
-# By the name that is called: what must stand among its arguments.
-REFUSALS = {
-    "from_pretrained": {"trust_remote_code": False},
-    "load": {"weights_only": True},
-    "load_dataset": {"trust_remote_code": False},
-    "pipeline": {"trust_remote_code": False},
-}
-# Of modules that run what they read.
-FORBIDDEN = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
-
-
-def calls_of(tree: ast.AST) -> list[tuple[str, str, ast.Call]]:
-    """(module or object, function, call) of every call."""
-    found = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            target = node.func
-            owner = ast.unparse(target.value) if isinstance(target, ast.Attribute) else ""
-            found.append((owner, target.attr if isinstance(target, ast.Attribute) else ast.unparse(target), node))
-    return found
-
-
-def lacks_refusal(owner: str, name: str, call: ast.Call) -> bool:
-    wanted = REFUSALS.get(name, {})
-    if name == "load" and owner != "torch":
-        return False
-    said = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords if keyword.arg in wanted}
-    return said != wanted
-
-
-def test_every_call_that_could_run_code_refuses_to():
-    guarded = 0
-    for file in CODE:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        for owner, name, call in calls_of(tree):
-            assert not lacks_refusal(owner, name, call), f"{file}:{call.lineno}: {ast.unparse(call)}"
-            guarded += name in REFUSALS and bool(REFUSALS[name])
-        imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-        imported |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-        assert not imported & FORBIDDEN, file
-    assert guarded >= 4  # a tokenizer's, a model's, weights, data sets
-
-
-@pytest.mark.parametrize(
-    ("call", "lacks"),
-    [
-        ("AutoConfig.from_pretrained(path)", True),
-        ("AutoConfig.from_pretrained(path, trust_remote_code=True)", True),
-        ("AutoConfig.from_pretrained(path, trust_remote_code=False)", False),
-        ("torch.load(path)", True),
-        ("torch.load(path, weights_only=False)", True),
-        ("torch.load(path, weights_only=True)", False),
-        ("json.load(file)", False),
-        ("pipeline('translation')", True),
-    ],
-)
-def test_the_search_for_such_calls_finds_them(call: str, lacks: bool):
-    assert [lacks_refusal(*found) for found in calls_of(ast.parse(call))] == [lacks]
