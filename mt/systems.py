@@ -19,8 +19,9 @@ from mt.errors import DataError, RunError
 from mt.evaluation.fidelity import REFERENCE
 from mt.evaluation.metrics import check_lengths
 from mt.evaluation.test_set import TestSet
-from mt.files import check_distinct, check_name, printable
+from mt.files import check_distinct, check_name
 from mt.model import check_model, is_converted, load_translator
+from mt.model_files import shown
 from mt.run_settings import RunSettings, read_run_settings
 from mt.runs import RunDirectory
 from mt.terminology import check_terminology
@@ -98,7 +99,7 @@ def parse_systems(arguments: Sequence[str]) -> list[System]:
         if system.label == REFERENCE:
             raise DataError(
                 f"the label `{system.label}` is taken by the test set's own translations; choose another, as in "
-                f"better={printable(system.path)}"
+                f"better={shown(system.path)}"
             )
         check_name(system.label, "the label")
         namesakes = [other.path for other in systems if other.label == system.label]
@@ -120,7 +121,7 @@ def _parse_system(argument: str) -> System:
     # Nothing of the kind is on the hub, and whoever is asked for it would learn the name.
     looks_local = Path(path).suffix in _TEXT_SUFFIXES or (path.count("/") == 1 and _is_directory(Path(path).parent))
     if looks_local and not _is_directory(path):
-        raise DataError(f"{printable(path)[:200]}: no such file or directory (seen from {Path.cwd()})")
+        raise DataError(f"{shown(path)}: no such file or directory (seen from {Path.cwd()})")
     if is_converted(system.model):
         check_converted(system.model)
     else:
@@ -236,7 +237,7 @@ def translate_file(model: ModelConfig, decoding: DecodingConfig, file: str) -> l
     elif os.path.isfile(file):  # noqa: PTH113
         lines = [line for _, line in read_lines(Path(file))]
     else:
-        raise DataError(f"{printable(file)[:200]}: no such text file (seen from {Path.cwd()})")
+        raise DataError(f"{shown(file)}: no such text file (seen from {Path.cwd()})")
     sources = [normalise(line) for line in lines]
     wanted = [index for index, source in enumerate(sources) if source]
     hypotheses = translate(open_translator(model, decoding), [sources[i] for i in wanted], decoding, "translate")
