@@ -86,7 +86,7 @@ def check_model_name(name: str) -> str:
     """
     if not is_path_name(name):
         raise ModelError(
-            f"{name[:80]!r}: no path and no hub name: too long, not UTF-8, or with control characters in it"
+            f"{shown(name)}: no path and no hub name: too long, not UTF-8, or with control characters in it"
         )
     # Functions of `os.path`, as those of `Path` raise where a part is too long or may not be searched.
     if os.path.isfile(EMBEDDED_MODELS / name / "config.json"):  # noqa: PTH113
@@ -114,6 +114,11 @@ def is_path_name(name: str) -> bool:
         return False
     is_short = 0 < len(name.encode()) < _MAX_PATH_BYTES and max(map(len, parts)) < _MAX_PART_BYTES
     return is_short and name.isprintable()
+
+
+def shown(name: str) -> str:
+    """A name for a message of one line: short, and quoted if it is more than a name."""
+    return name[:100] if is_path_name(name) else repr(name[:100])
 
 
 def is_index(value: object) -> bool:

@@ -22,8 +22,9 @@ from mt.evaluation.test_set import TestSet
 from mt.files import check_distinct, check_name
 from mt.model import check_model, is_converted, load_translator
 from mt.model_files import shown
+from mt.outputs import is_marked
 from mt.run_settings import RunSettings, read_run_settings
-from mt.runs import RunDirectory
+from mt.runs import TRAINING_RUN, RunDirectory
 from mt.terminology import check_terminology
 from mt.text import normalise
 from mt.translation_cache import CacheKey, cache_key, keep_translations, read_translations
@@ -47,7 +48,8 @@ class System:
     def run(self) -> RunDirectory | None:
         """The run directory that `path` is, if it is one."""
         run = RunDirectory(Path(self.path))
-        return run if os.path.isfile(run.config) else None  # noqa: PTH113 - see `check_model_name`
+        # `os.path`, here and below: what is too long or may not be looked at is nothing, and no error.
+        return run if os.path.isfile(run.config) or is_marked(run.root, TRAINING_RUN.name) else None  # noqa: PTH113
 
     @property
     def is_text(self) -> bool:

@@ -148,7 +148,7 @@ def test_base_that_was_moved_is_the_same(directory: Path):
 
 def test_base_of_another_shape_is_refused(directory: Path, m2m_directory: Path):
     settings(base_model_name_or_path=str(m2m_directory))(directory)
-    with pytest.raises(ModelError, match="other shapes|lacks"):
+    with pytest.raises(ModelError, match=r"other shapes|lacks"):
         load_translator(ModelConfig(name=str(directory)))
 
 

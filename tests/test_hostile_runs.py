@@ -15,15 +15,16 @@ from mt.config import DecodingConfig, ModelConfig
 from mt.errors import DataError, ModelError, RunError, UserError
 from mt.run_settings import read_run_settings
 from mt.systems import open_translator, parse_systems, translate_file
+from tests.conftest import run_with
 from tests.spoiling import Spoil, removed, replaced_by, sparse, truncated, written
 
 
 @pytest.fixture
 def run(marian_directory: Path, tmp_path: Path) -> Path:
     """As much of a run directory as a system needs, to spoil."""
-    shutil.copytree(marian_directory, tmp_path / "run" / "model")
     config = "name: run\nmodel:\n  source_language: en\n  target_language: ara\ndecoding:\n  tag: <news>\n"
-    (tmp_path / "run" / "config.yaml").write_text(config, encoding="utf-8")
+    run_with(tmp_path / "run", config)
+    shutil.copytree(marian_directory, tmp_path / "run" / "model")
     return tmp_path / "run"
 
 
@@ -36,6 +37,7 @@ MERGES = "a0: &a0 {x: 1}\n" + "".join(f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 
 ALIASES = "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 10))
 
 CASES: dict[str, tuple[Spoil, str]] = {
+    "gone": (removed("config.yaml"), r"config\.yaml: cannot be read .No such file"),
     "empty": (config(""), r"config\.yaml: holds no options but nothing"),
     "list": (config("- a\n- b\n"), "holds no options but list"),
     "text": (config("hello"), "holds no options but str"),
@@ -124,7 +126,7 @@ def test_missing_terms_are_told_before_anything_is_loaded(
     monkeypatch.setattr(sys, "argv", ["evaluate.py", str(run)])
     monkeypatch.setattr("mt.systems.open_translator", None)
     assert cli.evaluate_main() == 1
-    assert "gone.tsv: cannot be read (No such file" in capsys.readouterr().err
+    assert "gone.tsv: no such glossary" in capsys.readouterr().err
 
 
 LABELS = {
@@ -170,7 +172,7 @@ def test_name_that_is_no_path(name: str):
         lambda name: translate_file(ModelConfig(), DecodingConfig(), name),
     ]
     for function in functions:
-        with pytest.raises((DataError, ModelError), match="no path and no hub name|no such") as raised:
+        with pytest.raises((DataError, ModelError), match=r"no path and no hub name|no such") as raised:
             function(name)
         assert "\n" not in str(raised.value)
         assert len(str(raised.value)) < 600
