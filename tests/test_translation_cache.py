@@ -263,6 +263,15 @@ def test_cache_that_cannot_be_used_changes_nothing(make: object, model: Path, de
     assert translations(model) == [source[::-1] for source in SOURCES]
 
 
+@pytest.mark.parametrize("said", ["", "relative", "./here", "~/.cache2"])
+def test_cache_home_that_is_relative_is_ignored(said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", said)
+    assert cache_root() == tmp_path / ".cache" / "mt" / "translations"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_root() == tmp_path / ".cache" / "mt" / "translations"
+
+
 def test_cache_may_be_a_link(model: Path, tmp_path: Path, decoded: list[list[str]]):
     (tmp_path / "elsewhere").mkdir()
     cache_root().parent.mkdir(parents=True)
