@@ -40,7 +40,7 @@ from mt.evaluation.model_card import render_model_card
 from mt.evaluation.scoring import Evaluation
 from mt.evaluation.test_set import TestSet
 from mt.model import Translator, check_model_name, load_translator
-from mt.processes import process_state
+from mt.processes import one_run, process_state, wait_for_everyone
 from mt.runs import (
     RunDirectory,
     open_run,
@@ -67,6 +67,7 @@ logger = logging.getLogger(__name__)
 BASE, FINETUNED = "base", "finetuned"
 
 
+@one_run()
 def run_experiment(command: TrainCommand) -> tuple[RunDirectory, Evaluation | None]:
     """Do what `train.py` was asked to do.
 
@@ -122,20 +123,19 @@ def claim_directory(command: TrainCommand) -> RunDirectory:
     root = Path(command.config.output_dir or f"runs/{command.config.name}")
     if process_state().is_main_process:
         open_run(root, config_as_yaml(command.config), resume=command.resume, overwrite=command.overwrite)
-    process_state().wait_for_everyone()
+    wait_for_everyone()
     return RunDirectory(root)
 
 
 def prepare_data(config: Config, run: RunDirectory) -> DatasetDict:
     """Build the splits, or take those of the run that is resumed."""
-    state = process_state()
-    if state.is_main_process and not (run.data / "dataset_dict.json").is_file():
+    if process_state().is_main_process and not (run.data / "dataset_dict.json").is_file():
         build = cached_build(config.data, config.held_out_sets)
         take_build(build, run)
         report = read_report(build)
         write_report(run, report)
         logger.info("pairs: %s", summary(report))
-    state.wait_for_everyone()
+    wait_for_everyone()
     loaded = load_from_disk(run.data)
     assert isinstance(loaded, DatasetDict)
     return loaded
@@ -157,7 +157,7 @@ def load_base(config: Config, run: RunDirectory, data: DatasetDict) -> Translato
         if process_state().is_main_process and not (run.base / "config.json").is_file():
             sources, targets = (list(data["train"][column]) for column in ("source", "target"))
             create_marian(options.scratch, sources, targets, run.base, config.seed)
-        process_state().wait_for_everyone()
+        wait_for_everyone()
     translator = open_base(config, run)
     if options.scratch is None and not options.skip_doctor:
         refuse_unhealthy(translator)
@@ -254,6 +254,8 @@ def translate_all(
 
 def fine_tune(run: RunDirectory, trainer: TranslationTrainer, resume: bool) -> None:
     """Train from the newest whole checkpoint if resuming, else from the start. Raises `Stopped` on SIGTERM."""
+    # For the main process, which has translated with the base.
+    wait_for_everyone()
     checkpoint = newest_whole(run.checkpoints) if resume else None
     stop = StopOnSignal()
     trainer.add_callback(stop)

@@ -117,7 +117,6 @@ def _run(command: SweepCommand, directory: Path, values: dict[str, str]) -> Tria
         if "dev_metrics" not in read_manifest(run):
             logger.info("%s: %s", directory.name, written)
             run_experiment(TrainCommand(config, resume=run.has_work(), overwrite=False))
-        process_state().wait_for_everyone()
         return Trial(directory, values, read_manifest(run)["dev_metrics"])
     except UserError as error:
         logger.warning("%s (%s) failed: %s", directory.name, written, error)
