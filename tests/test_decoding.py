@@ -7,15 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from mt.config import CorpusConfig, DecodingConfig, ModelConfig
-from mt.data.readers import read_corpus
+from mt.config import DecodingConfig, ModelConfig
 from mt.decoding import translate
 from mt.model import Translator, load_translator
-from tests.conftest import STARTER
-
-
-def sources(count: int) -> list[str]:
-    return [pair.source for pair in read_corpus("s", CorpusConfig(path=str(STARTER)))][:count]
+from tests.helpers import sources
 
 
 @pytest.mark.parametrize("beams", [1, 3])

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,35 +12,7 @@ from mt.errors import DataError
 from mt.evaluation.metrics import METRICS, NORMALISED, SPBLEU, Measured, measure, segment_metric
 from mt.evaluation.significance import interval
 from mt.evaluation.workers import InThisProcess, workers
-
-REFERENCES = [
-    "سقطت المدينة في تموز/يوليو 2014.",
-    "قتل خمسة مدنيين في غارة جوية قرب الميادين.",
-    "دعا مجلس الأمن إلى وقف القتال في سوريا.",
-    "عادت آلاف العائلات إلى قراها.",
-    "قال متحدث باسم الأمم المتحدة إن القافلة وصلت؟",
-    "انفجر لغم أرضي قرب الحدود.",
-]
-GOOD = [
-    "سقطت المدينة في يوليو 2014.",
-    "قتل خمسة مدنيين في غارة قرب الميادين.",
-    "دعا مجلس الأمن إلى وقف القتال في سوريا.",
-    "عادت آلاف الأسر إلى قراها.",
-    "قال متحدث باسم الأمم المتحدة إن القافلة وصلت؟",
-    "انفجر لغم قرب الحدود.",
-]
-BAD = ["سقطت", "خمسة في غارة", "مجلس الأمن", "عادت إلى", "متحدث باسم", "الحدود لغم"]
-
-
-def sacrebleu_cli(
-    tmp_path: Path, *options: str, good: list[str] = GOOD, references: list[str] = REFERENCES, **environment: str
-) -> Any:
-    for name, lines in (("references", references), ("good", good), ("bad", BAD)):
-        (tmp_path / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    command = [sys.executable, "-m", "sacrebleu", "references", "-w", "6", *options]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, env=environment or None)
-    return json.loads(result.stdout) if "text" not in options else result.stdout
-
+from tests.helpers import BAD, GOOD, REFERENCES, sacrebleu_cli
 
 CLI_OPTIONS = {
     "BLEU": ["-m", "bleu"],

@@ -19,7 +19,7 @@ from mt.evaluation.scoring import Evaluation, as_json, evaluate_hypotheses
 from mt.evaluation.test_set import TestSet
 from mt.evaluation.verdicts import advice, verdicts
 from mt.runs import write_text
-from tests.test_metrics import REFERENCES
+from tests.helpers import REFERENCES
 
 SCRIPT = "<script>alert('x')</script> & \"quotes\" </script><!--"
 GLOSSARY = Glossary([Term(("Raqqa",), ("الرقة",), "place")])

@@ -14,7 +14,7 @@ from mt.errors import DataError
 from mt.evaluation.ratings import read_ratings
 from mt.evaluation.review import ReviewItem, draw_items, hypothesis_hash, render_review
 from mt.evaluation.test_set import TestSet
-from tests.test_cli import only_line, run
+from tests.helpers import only_line, run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
