@@ -275,13 +275,14 @@ def test_a_model_from_scratch_memorises_the_seed(tmp_path: Path, monkeypatch: py
             "dropout": 0.0,
         },
         "training": {
-            "epochs": 500,
-            "tokens_per_update": 2000,
+            # An update an epoch, with all pairs in it.
+            "epochs": 150,
+            "tokens_per_update": 400,
             "micro_batch_tokens": 2000,
             "learning_rate": 5e-3,
             "warmup_updates": 20,
             "label_smoothing": 0.0,
-            "eval_every_updates": 200,
+            "eval_every_updates": 75,
             "report_to": [],
         },
         "evaluation": {"resamples": 100},
