@@ -127,7 +127,7 @@ def test_the_directory_is_now_taken(demo: Path, monkeypatch: pytest.MonkeyPatch,
     assert train_here(monkeypatch, ROOT / "configs" / "demo.yaml", "--output_dir", str(demo)) == 1
     errors = capfd.readouterr().err
     assert errors.count("\n") == 1
-    assert "holds another run" in errors
+    assert "holds an earlier training run" in errors
 
 
 def test_translate_keeps_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
