@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from mt import cli
@@ -65,16 +66,24 @@ def test_failure_is_one_warning(behaviour: str, message: str, caplog: pytest.Log
     assert message in caplog.text
 
 
+def is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def test_timeout_stops_all_that_was_started(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     pid = tmp_path / "pid"
-    child = f"import subprocess; c = subprocess.Popen(['sleep', '60']); open({str(pid)!r}, 'w').write(str(c.pid))"
+    child = f"import subprocess; c = subprocess.Popen(['sleep', '900']); open({str(pid)!r}, 'w').write(str(c.pid))"
     make_setup(f"{child}; c.wait()")
-    started = time.monotonic()
-    assert scores(timeout_seconds=2) is None
-    assert time.monotonic() - started < 20
-    assert "(not done after 2 seconds)" in caplog.text
-    status = Path(f"/proc/{pid.read_text()}/stat")
-    assert not status.exists() or status.read_text().split(")")[1].split()[0] == "Z"
+    # Time enough to start on a busy machine, and far below what the child sleeps.
+    assert scores(timeout_seconds=8) is None
+    assert "(not done after 8 seconds)" in caplog.text
+    deadline = time.monotonic() + 300
+    while is_alive(int(pid.read_text())) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not is_alive(int(pid.read_text()))
 
 
 def test_vanished_environment_is_a_warning(caplog: pytest.LogCaptureFixture):

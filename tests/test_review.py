@@ -301,8 +301,11 @@ def test_import_restores(review: Page):
     assert export(review)[1] == before
     # What is there is not replaced unasked.
     review.keyboard.press("4")
-    review.once("dialog", lambda dialog: dialog.dismiss())
-    review.set_input_files("#import-file", path)
+    asked = []
+    review.once("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    with review.expect_event("dialog"):
+        review.set_input_files("#import-file", path)
+    assert asked == ["confirm"]
     assert choice(review) == "both_bad"
 
 
