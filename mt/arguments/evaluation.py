@@ -41,7 +41,6 @@ def evaluate_parser(prog: str) -> ArgumentParser:
         usage="%(prog)s SYSTEM [SYSTEM ...] [--test_set NAME=FILE ...] [--output_dir DIR] [--section.key VALUE ...]",
         description="Score systems on test sets and compare them with the first one, the baseline.",
         exit_on_error=False,
-        default_meta=False,
     )
     parser.add_argument(
         "systems",
@@ -156,7 +155,7 @@ def review_parser(prog: str) -> ArgumentParser:
     """The parser behind `mt review --help`."""
     usage = "%(prog)s A B [--test_set NAME=FILE] [--sentences N] [--output FILE] [--section.key VALUE ...]"
     description = "Write a page on which a person compares two systems' translations without knowing which is which."
-    parser = QuietParser(prog=prog, usage=usage, description=description, exit_on_error=False, default_meta=False)
+    parser = QuietParser(prog=prog, usage=usage, description=description, exit_on_error=False)
     for name in ("A", "B"):
         parser.add_argument(
             name, metavar=name, type=str, help="a system, as `mt evaluate` takes it; label=SYSTEM names it"

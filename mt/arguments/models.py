@@ -85,7 +85,7 @@ def parse_comet_setup(argv: Sequence[str], prog: str) -> tuple[str, bool]:
     """(COMET's model, whether to overwrite) for `mt comet-setup`. Raises `UsageError`."""
     description = "Install COMET in an environment of its own, where `mt evaluate` finds it."
     usage = "%(prog)s [--model NAME] [--overwrite]"
-    parser = QuietParser(prog=prog, usage=usage, description=description, exit_on_error=False, default_meta=False)
+    parser = QuietParser(prog=prog, usage=usage, description=description, exit_on_error=False)
     parser.add_argument("--model", type=str, default="Unbabel/wmt22-comet-da", help="hub name of a COMET model")
     parser.add_argument("--overwrite", action="store_true", help="replace the environment that is there")
     options = parse_or_help(parser, argv)
@@ -93,7 +93,7 @@ def parse_comet_setup(argv: Sequence[str], prog: str) -> tuple[str, bool]:
 
 
 def _model_parser(prog: str, usage: str, description: str) -> ArgumentParser:
-    parser = QuietParser(prog=prog, usage=usage, description=description, exit_on_error=False, default_meta=False)
+    parser = QuietParser(prog=prog, usage=usage, description=description, exit_on_error=False)
     parser.add_argument(
         "name",
         metavar="MODEL",

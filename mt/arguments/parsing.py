@@ -37,7 +37,7 @@ class QuietParser(ArgumentParser):
 
 
 def config_parser(prog: str, usage: str, description: str) -> ArgumentParser:
-    parser = QuietParser(prog=prog, usage=usage, description=description, exit_on_error=False, default_meta=False)
+    parser = QuietParser(prog=prog, usage=usage, description=description, exit_on_error=False)
     parser.add_argument("--config", action="config", help="the same as CONFIG, the first argument")
     parser.add_class_arguments(Config)
     return parser
@@ -113,7 +113,7 @@ def _numbers(value: Any) -> Any:
 
 def _parse(parser: ArgumentParser, path: Path | None, arguments: list[str]) -> Namespace:
     try:
-        return parser.parse_args(arguments)
+        return parser.parse_args(arguments).clone(with_meta=False)
     except (ParseError, TypeError, KeyError) as error:
         message = one_sentence(str(error))
         if path is not None:
