@@ -179,7 +179,7 @@ def odd_output(box: Box, what: str) -> tuple[str, int | None]:
         box.plant("dangling", "nowhere/at/all")
     if what == "not writable":
         (box.work / "closed").mkdir(mode=0o555)
-            open_to_everybody(box)
+        open_to_everybody(box)
     paths = {"file": "file", "device": "device", "link to nothing": "dangling", "below a file": "file/run"}
     paths |= {"long name": "x" * 300, "not writable": "closed/run"}
     return paths[what], NOBODY if what == "not writable" else None

@@ -14,6 +14,7 @@ _FINAL_DIRECTORIES = ("model", "checkpoints", "translations", "tensorboard", "da
 _TEMPORARY = (
     *("config.yaml.tmp", "manifest.json.tmp", "scores.json.tmp", "report.html.tmp", "metrics.jsonl.tmp"),
     *("data.unfinished", "model.unfinished", "checkpoints/unfinished", "base.unfinished"),
+    *(".mt-unfinished-000000000000-scores.json", "checkpoints/.mt-unfinished-000000000000-checkpoint-4"),
 )
 
 
