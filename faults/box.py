@@ -45,7 +45,7 @@ class Box:
         """Links that a fault has planted: they may be replaced, what they lead to may not."""
         self._commands = 0
         self._mounts: list[Path] = []
-        self.running: list[_Judged] = []
+        self.running: list[Judged] = []
 
     def put(self, run: str, at: str = "out") -> Path:
         """Copy a prepared run (`finished`, `half`, `lora`, ...) to `work/at`."""
@@ -61,23 +61,27 @@ class Box:
         return file
 
     def train(self, *options: str, config: str = "small.yaml", out: str | None = "out", **kwargs: Any) -> Outcome:
-        """Run `train.py CONFIG --output_dir OUT OPTIONS`; see `run`."""
+        """Run `train.py CONFIG --output_dir OUT OPTIONS`; see `start`."""
         return self.start_train(*options, config=config, out=out, **kwargs).wait()
 
     def start_train(
         self, *options: str, config: str = "small.yaml", out: str | None = "out", **kwargs: Any
-    ) -> _Judged:
+    ) -> Judged:
         """Start it."""
         output = [] if out is None else ["--output_dir", out]
         return self.start("train.py", config, *output, *options, writes=[out] if out else [], **kwargs)
 
     def evaluate(self, *argv: str, out: str = "out", **kwargs: Any) -> Outcome:
-        """Run `evaluate.py ... --output_dir OUT --resamples 100`; see `run`."""
-        options = [*argv, "--output_dir", out, "--resamples", "100"]
-        return self.start("evaluate.py", *options, writes=[out], **kwargs).wait()
+        """Run `evaluate.py ... --output_dir OUT`, quickly; see `start`."""
+        return self.start_evaluate(*argv, out=out, **kwargs).wait()
+
+    def start_evaluate(self, *argv: str, out: str = "out", **kwargs: Any) -> Judged:
+        """Start it."""
+        search = ["--resamples", "100", "--decoding.num_beams", "1", "--decoding.max_length_ratio", "0.2"]
+        return self.start("evaluate.py", *argv, "--output_dir", out, *search, writes=[out], **kwargs)
 
     def mt(self, *argv: str, writes: Sequence[str] = (), **kwargs: Any) -> Outcome:
-        """Run `mt COMMAND ...`; see `run`."""
+        """Run `mt COMMAND ...`; see `start`."""
         return self.start("mt", *argv, writes=writes, **kwargs).wait()
 
     def start(
@@ -91,7 +95,7 @@ class Box:
         variables: dict[str, str] | None = None,
         cwd: str = "",
         limit: float = LIMIT_SECONDS,
-    ) -> _Judged:
+    ) -> Judged:
         """Start a command in `work/cwd` that may write below `writes` (below `work`) and in the cache, nowhere else."""
         self._commands += 1
         environment = os.environ | {"HOME": str(self.home), "XDG_CACHE_HOME": str(self.cache), "TMPDIR": str(self.tmp)}
@@ -99,7 +103,7 @@ class Box:
         before = snapshot(self.root)
         logs = self.root.with_name(f"{self.root.name}.logs") / str(self._commands)
         child = start(entry, argv, self.work / cwd, environment | (variables or {}), logs, hooks, stdin, uid)
-        running = _Judged(self, child, before, outputs, limit)
+        running = Judged(self, child, before, outputs, limit)
         self.running.append(running)
         return running
 
@@ -166,7 +170,7 @@ def _judge_end(outcome: Outcome, *, was_signalled: bool) -> None:
         raise Wrong(f"{outcome.command}: took {outcome.peak_mib:.0f} MiB of memory")
 
 
-class _Judged:
+class Judged:
     """A command that runs, and is judged when it has ended."""
 
     def __init__(self, box: Box, child: Running, before: Tree, outputs: Sequence[str], limit: float) -> None:

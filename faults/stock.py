@@ -6,14 +6,14 @@ import json
 import os
 import shutil
 import signal
-import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from faults.box import Box, succeeded
-from faults.command import MODULES, Hook, import_what_was_imported
+from faults.command import MODULES, import_what_was_imported
+from faults.moments import counting, sending, when_changing
 
 _STARTER = Path(__file__).parent.parent / "data" / "conflict_news" / "starter.tsv"
 CONFIG: dict[str, Any] = {
@@ -65,12 +65,25 @@ def make_stock(root: Path) -> None:
     work = root / "work"
     (work / "corpus.tsv").write_text(as_tsv(pairs[:120]), encoding="utf-8")
     (work / "test.tsv").write_text(as_tsv(pairs[200:240]), encoding="utf-8")
+    glossary = _STARTER.with_name("glossary.tsv").read_text(encoding="utf-8").splitlines(keepends=True)
+    for name in ("glossary.tsv", "terms.tsv"):
+        (work / name).write_text("".join(glossary[:60]), encoding="utf-8")
+    (work / "sets.yaml").write_text(json.dumps(with_sets(), indent=1), encoding="utf-8")
     (work / "small.yaml").write_text(json.dumps(CONFIG, indent=1), encoding="utf-8")
     (work / "hypotheses.txt").write_text("".join(f"{target}\n" for _, target in pairs[200:240]), encoding="utf-8")
     (work / "worse.txt").write_text("".join(f"{target[::-1]}\n" for _, target in pairs[200:240]), encoding="utf-8")
     for name, seed in (("model", 1), ("other_model", 2)):
         _in_a_child(lambda name=name, seed=seed: _make_model(work / name, seed))
     _make_runs(root)
+
+
+def with_sets() -> dict[str, Any]:
+    """The config with everything that a run reads: a test set, a glossary, a table of terms."""
+    return CONFIG | {
+        "evaluation": {"resamples": 100, "test_sets": {"held": {"path": "test.tsv"}}, "glossary": "glossary.tsv"},
+        "decoding": CONFIG["decoding"] | {"terminology": "terms.tsv"},
+        "training": CONFIG["training"] | {"term_share": 0.5},
+    }
 
 
 def _make_model(directory: Path, seed: int) -> None:
@@ -83,16 +96,18 @@ def _make_model(directory: Path, seed: int) -> None:
 
 def _make_runs(root: Path) -> None:
     scratch = json.dumps(SCRATCH)
-    for name, options in (
-        ("finished", ()),
-        ("half", ()),
-        ("lora", LORA),
-        ("half_lora", LORA),
-        ("half_scratch", ("--model.scratch", scratch)),
+    for name, config, options in (
+        ("finished", "small.yaml", ()),
+        ("half", "small.yaml", ()),
+        ("half_lora", "small.yaml", LORA),
+        ("half_scratch", "small.yaml", ("--model.scratch", scratch)),
+        ("sets", "sets.yaml", ()),
+        ("half_sets", "sets.yaml", ()),
     ):
         box = Box(root / f"box-{name}", root)
+        hook = when_changing(r"checkpoint-4$", sending(signal.SIGKILL))
         variables = {MODULES: str(root / "modules")}
-        running = box.start_train(*options, variables=variables, hooks=[killed_when_renamed_to("checkpoint-4")] if "half" in name else [])
+        running = box.start_train(*options, config=config, variables=variables, hooks=[hook] if "half" in name else [])
         if "half" in name:
             running.expect_signal()
             running.wait()
@@ -103,25 +118,29 @@ def _make_runs(root: Path) -> None:
         shutil.rmtree(root / "cache")
         shutil.copytree(box.cache, root / "cache")
         box.close()
-    box = Box(root / "box-convert", root)
-    modules = {MODULES: str(root / "modules")}
+    _make_others(root)
+
+
+def _make_others(root: Path) -> None:
+    """A converted model, an evaluation, a data card, and how many moments each command has."""
+    box = Box(root / "box", root)
+    (root / "moments").mkdir()
+    log = {name: root / "moments" / name for name in ("train", "evaluate", "data")}
+    hooks = {name: [counting(file, box.root)] for name, file in log.items()}
     succeeded(box.mt("export", "model", "converted", "--format", "ctranslate2", writes=["converted"]))
-    box.put("finished")
-    systems = ["run=out", "converted=converted", "text=hypotheses.txt", "--test_set", "news=test.tsv"]
-    succeeded(box.evaluate(*systems, out="compared", variables=modules))
+    trained = succeeded(box.train(out="run", hooks=hooks["train"]))
+    (root / "moments" / "seconds").write_text(str(trained.seconds), encoding="utf-8")
+    systems = ["base=model", "text=hypotheses.txt", "--test_set", "news=test.tsv"]
+    succeeded(box.evaluate(*systems, "--no_cache", out="evaluation", hooks=hooks["evaluate"]))
+    modules = {MODULES: str(root / "modules")}
+    succeeded(box.evaluate(*systems, "run=run", "converted=converted", out="compared", variables=modules))
     import_what_was_imported(root / "modules")
-    shutil.copytree(box.work / "converted", root / "runs" / "converted")
+    data = ["data", "small.yaml", "--output_dir", "card"]
+    succeeded(box.mt(*data, writes=["card"], hooks=hooks["data"]))
+    for name in ("converted", "evaluation"):
+        shutil.copytree(box.work / name, root / "runs" / name)
+    shutil.copytree(box.work / "card", root / "runs" / "data")
     box.close()
-
-
-def killed_when_renamed_to(ending: str, number: int = signal.SIGKILL) -> Hook:
-    """A hook: the process sends itself a signal when it is about to rename something to a path with this ending."""
-
-    def watch(event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "os.rename" and os.fsdecode(arguments[1]).endswith(ending):
-            os.kill(os.getpid(), number)
-
-    return lambda: sys.addaudithook(watch)
 
 
 def _in_a_child(work: Callable[[], None]) -> None:
