@@ -133,7 +133,7 @@ def _make_others(root: Path) -> None:
     systems = ["base=model", "text=hypotheses.txt", "--test_set", "news=test.tsv"]
     succeeded(box.evaluate(*systems, "--no_cache", out="evaluation", hooks=hooks["evaluate"]))
     modules = {MODULES: str(root / "modules")}
-    succeeded(box.evaluate(*systems, "run=run", "converted=converted", out="compared", variables=modules))
+    succeeded(box.evaluate("run=run", "converted=converted", *systems, out="compared", variables=modules))
     import_what_was_imported(root / "modules")
     data = ["data", "small.yaml", "--output_dir", "card"]
     succeeded(box.mt(*data, writes=["card"], hooks=hooks["data"]))
