@@ -18,8 +18,9 @@ from transformers.utils import cached_file
 
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import ModelError
+from mt.files import sha256_of
 from mt.model import check_model_name, is_converted
-from mt.runs import cache_directory, sha256_of
+from mt.runs import cache_directory
 
 logger = logging.getLogger(__name__)
 

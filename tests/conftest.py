@@ -28,6 +28,7 @@ from transformers import (
 from mt.config import CorpusConfig, ModelConfig, ScratchConfig
 from mt.data.readers import read_corpus
 from mt.model import Translator, load_translator
+from mt.runs import claim_run
 from mt.scratch import create_marian
 
 if TYPE_CHECKING:
@@ -46,6 +47,12 @@ SMALL = ScratchConfig(
     ffn_dim=32,
     lexical_start=False,
 )
+
+
+def run_with(directory: Path, config_yaml: str) -> Path:
+    """A run directory in which nothing has happened yet but that its config was written."""
+    with claim_run(directory, config_yaml, {}):
+        return directory
 
 
 def news_pairs() -> tuple[list[str], list[str]]:

@@ -1,5 +1,6 @@
 """From corpora to splits, with every drop counted."""
 
+import os
 import resource
 import signal
 import subprocess
@@ -12,10 +13,11 @@ import pytest
 
 from mt.config import CleaningConfig, Config, CorpusConfig, DataConfig, EvaluationConfig
 from mt.data.builder import build_data, check_data, read_test_set
-from mt.data.cache import cached_build, read_report
+from mt.data.cache import cached_build, code_files
 from mt.data.card import as_markdown
+from mt.data.report import DataReport
 from mt.errors import ConfigError, DataError
-from tests.conftest import SEED, STARTER
+from tests.conftest import ROOT, SEED, STARTER
 
 
 def config(path: Path, **options: object) -> DataConfig:
@@ -204,7 +206,7 @@ def test_a_second_build_is_taken_from_the_cache(tmp_path: Path, caplog: pytest.L
         assert cached_build(options, {}) == first
     assert "built before" in caplog.text
     assert (first / "data_report.json").stat().st_mtime_ns == stamp
-    assert read_report(first).corpora["news"].read == 8
+    assert DataReport.read(first / "data_report.json").corpora["news"].read == 8
     # Another input, rule or test set is another build.
     others = {
         cached_build(replace(options, similarity=0.9), {}),
@@ -213,6 +215,32 @@ def test_a_second_build_is_taken_from_the_cache(tmp_path: Path, caplog: pytest.L
     file.write_text(file.read_text(encoding="utf-8") + "More.\tالمزيد\n", encoding="utf-8")
     others.add(cached_build(options, {}))
     assert len({first, *others}) == 4
+
+
+def test_a_damaged_build_is_made_again(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    file = tmp_path / "news.tsv"
+    file.write_text("".join(f"Word {c}.\tكلمة {c}\n" for c in "abcdefgh"), encoding="utf-8")
+    options = config(file, cache_dir=str(tmp_path / "cache"))
+    built = cached_build(options, {})
+    good = {path: path.read_bytes() for path in built.rglob("*") if path.is_file()}
+    train, test = (next((built / "data" / split).glob("*.arrow")) for split in ("train", "test"))
+    for damage in (
+        lambda: test.write_bytes(train.read_bytes()),
+        lambda: os.truncate(train, 100),
+        lambda: (built / "rejected.tsv").unlink(),
+        lambda: (built / "checksums.json").write_text("{}"),
+    ):
+        damage()
+        assert cached_build(options, {}) == built
+        assert {path: path.read_bytes() for path in built.rglob("*") if path.is_file()} == good
+    assert caplog.text.count("a kept build is passed over") == 4
+
+
+def test_a_builds_key_holds_all_code_that_it_runs():
+    names = {path.relative_to(ROOT / "mt").as_posix() for path in code_files()}
+    assert {"data/builder.py", "data/formats/xml.py", "data/cleaning.py", "config/data.py", "text.py"} <= names
+    assert {"numbers.py", "evaluation/glossary.py", "data/fingerprints.py"} <= names
+    assert not {"experiment.py", "training/trainer.py", "evaluation/report.py", "cli.py"} & names
 
 
 def test_an_interrupted_build_is_not_taken_for_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

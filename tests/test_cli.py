@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mt import cli
-from tests.conftest import SEED, STARTER
+from tests.conftest import SEED, STARTER, run_with
 
 GOOD_LINES = "".join(f"Word {letter}.\tكلمة {letter}\n" for letter in "abcdefghijklmnopqrst")
 
@@ -79,11 +79,10 @@ def test_missing_model(
 
 
 def test_taken_output_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    (tmp_path / "run").mkdir()
-    for name in ("config.yaml", "manifest.json"):
-        (tmp_path / "run" / name).write_text("{}")
+    run_with(tmp_path / "run", "name: a\n")
+    (tmp_path / "run" / "metrics.jsonl").write_text('{"update": 0}\n')
     assert train(monkeypatch, tmp_path, "--data.corpora.seed", str(SEED)) == 1
-    assert "holds another run; go on with it by --resume, replace it by --overwrite" in only_line(capsys)
+    assert "holds an earlier training run; go on with it by --resume, replace it by --overwrite" in only_line(capsys)
 
 
 def test_nothing_to_test_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):

@@ -9,6 +9,7 @@ import pytest
 
 from mt import cli
 from mt.evaluation.review import hypothesis_hash
+from tests.conftest import run_with
 from tests.test_comet import make_setup
 
 SOURCES = ["The city fell in 2014.", "Troops left Raqqa.", "He did not say why.", "It ended.", "Aid arrived.", "No."]
@@ -56,11 +57,11 @@ def scores() -> Any:
 
 
 def test_a_run_without_its_data(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    (files / "run" / "model").mkdir(parents=True)
-    (files / "run" / "config.yaml").write_text("name: run\n", encoding="utf-8")
+    run_with(files / "run", "name: run\n")
+    (files / "run" / "model").mkdir()
     (files / "run" / "model" / "config.json").write_text("{}", encoding="utf-8")
     assert evaluate(monkeypatch, "run") == 1
-    assert "run/data: the run's own test split is gone; say --test_set NAME=FILE" in capsys.readouterr().err
+    assert "run/data: the run's splits are gone; say --test_set NAME=FILE" in capsys.readouterr().err
 
 
 def test_terms_that_are_not_there_stop_it_before_a_model_is_loaded(

@@ -18,7 +18,7 @@ from mt.evaluation.report import render_markdown, render_report
 from mt.evaluation.scoring import Evaluation, as_json, evaluate_hypotheses
 from mt.evaluation.test_set import TestSet
 from mt.evaluation.verdicts import advice, verdicts
-from mt.runs import write_text
+from mt.files import write_text
 from tests.test_metrics import REFERENCES
 
 SCRIPT = "<script>alert('x')</script> & \"quotes\" </script><!--"

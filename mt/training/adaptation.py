@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 from mt.config import AdaptationConfig, Config, LoraConfig
 from mt.errors import ModelError
 from mt.model import Translator
-from mt.training.checkpoints import damage, name_of
+from mt.training.checkpoints import damage_of_checkpoint, name_of
 from mt.training.encoding import DevSet
 from mt.training.judging import decoded_scores
 from mt.training.loss import return_loss
@@ -121,7 +121,7 @@ def chosen_updates(checkpoints: Path, looks: Mapping[int, float], config: Adapta
     """The updates whose checkpoints are averaged, in order of time; the next best stands in for one that is gone."""
     taken: list[int] = []
     for place, update in enumerate(ranked(looks, config)):
-        trouble = damage(checkpoints / name_of(update))
+        trouble = damage_of_checkpoint(checkpoints / name_of(update))
         if trouble is None:
             taken.append(update)
         elif place < config.average:

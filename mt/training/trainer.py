@@ -17,11 +17,12 @@ from transformers.trainer import TRAINER_STATE_NAME
 
 from mt.config import Config, TrainingConfig
 from mt.errors import ModelError
+from mt.files import writing
 from mt.model import Translator
 from mt.processes import process_state, uses_cpu
 from mt.training.adaptation import better_is_more, ranked
 from mt.training.batching import BatchPlan, Collator, EncodedPairs, TokenBatchSampler
-from mt.training.checkpoints import UNFINISHED, name_of, rotate, seal
+from mt.training.checkpoints import UNFINISHED, name_of, put_checkpoint, rotate
 from mt.training.encoding import DevSet
 from mt.training.footing import Footing
 from mt.training.judging import decoded_scores, dev_loss, model_inputs
@@ -176,22 +177,23 @@ class TranslationTrainer(Seq2SeqTrainer):
         process_state().wait_for_everyone()
         self._saves_beside = True
         try:
-            super()._save_checkpoint(model, trial)
+            with writing(self.checkpoints):
+                super()._save_checkpoint(model, trial)
         finally:
             self._saves_beside = False
         process_state().wait_for_everyone()
         if self.args.should_save:
-            name = name_of(self.state.global_step)
-            # The library has noted this place as that of the best checkpoint; we find the best by its update.
-            self.state.best_model_checkpoint = None
-            self.state.save_to_json(str(beside / name / TRAINER_STATE_NAME))
-            seal(beside / name)
-            # One that was found damaged may be in the way.
-            shutil.rmtree(self.checkpoints / name, ignore_errors=True)
-            (beside / name).rename(self.checkpoints / name)
-            beside.rmdir()
+            with writing(self.checkpoints):
+                self._put_checkpoint(beside, name_of(self.state.global_step))
             self._rotate()
         process_state().wait_for_everyone()
+
+    def _put_checkpoint(self, beside: Path, name: str) -> None:
+        # The library has noted this place as that of the best checkpoint; we find the best by its update.
+        self.state.best_model_checkpoint = None
+        self.state.save_to_json(str(beside / name / TRAINER_STATE_NAME))
+        put_checkpoint(beside / name, self.checkpoints)
+        beside.rmdir()
 
     def _rotate(self) -> None:
         adaptation, keep = self.config.adaptation, self.config.training.keep_checkpoints
