@@ -18,6 +18,8 @@ from faults.command import Hook
 Act = Callable[[], object]
 _CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate", "shutil.rmtree"}
 
+_MAKES = {"open", "os.rename", "os.mkdir"}
+
 
 def changed_path(event: str, arguments: tuple[Any, ...]) -> str | None:
     """The path that an audit event is about to change, if it changes one; of a renaming, the new one."""
@@ -51,13 +53,13 @@ def at_change(index: int, act: Act, root: Path) -> Hook:
 
 
 def when_changing(pattern: str, act: Act, nth: int = 1) -> Hook:
-    """Act before the `nth` change of a path that a regular expression is found in."""
+    """Act before the `nth` time that a path which a regular expression is found in is made, opened or renamed to."""
     count = 0
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
         nonlocal count
         path = changed_path(event, arguments)
-        if path is not None and re.search(pattern, path):
+        if path is not None and event in _MAKES and re.search(pattern, path):
             count += 1
             if count == nth:
                 act()

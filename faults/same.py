@@ -15,7 +15,8 @@ _NOTHING_THERE = ("no run to resume", "leave out --resume")
 def go_on(box: Box, *options: str, config: str = "small.yaml") -> Outcome:
     """Go on with the run as its own sentences say: by --resume, or anew where it had not begun. Must succeed."""
     outcome = box.train("--resume", *options, config=config)
-    if outcome.status == 1 and any(words in outcome.stderr for words in _NOTHING_THERE):
+    has_begun = (box.out / "config.yaml").is_file()
+    if outcome.status == 1 and (not has_begun or any(words in outcome.stderr for words in _NOTHING_THERE)):
         outcome = box.train(*options, config=config)
     return succeeded(outcome)
 
