@@ -125,7 +125,7 @@ def test_the_directory_is_now_taken(demo: Path):
     result = command("train.py", "configs/demo.yaml", "--output_dir", str(demo))
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1
-    assert "holds another run" in result.stderr
+    assert "holds an earlier training run" in result.stderr
 
 
 def test_translate_keeps_lines(tmp_path: Path):
