@@ -75,7 +75,12 @@ def open_hf(options: CorpusConfig) -> Any:
             saved = load_from_disk(str(directory))
             return saved[options.hf_split] if isinstance(saved, DatasetDict) else saved
         return load_dataset(
-            options.path, options.hf_config, split=options.hf_split, revision=options.hf_revision, streaming=True
+            options.path,
+            options.hf_config,
+            split=options.hf_split,
+            revision=options.hf_revision,
+            streaming=True,
+            trust_remote_code=False,
         )
     except Exception as error:  # no network, no such name, no such split, a broken file: all of it the user's to mend
         reason = shorten(str(error).strip().partition("\n")[0] or type(error).__name__, 200)
