@@ -36,7 +36,13 @@ def count(path: Path, **options: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("ending", "compress"), [(".gz", gzip.compress), (".xz", lzma.compress), (".zst", zstd.compress)]
+    ("ending", "compress"),
+    [
+        (".gz", gzip.compress),
+        (".gz", lambda content: gzip.compress(content, 1)),
+        (".xz", lzma.compress),
+        (".zst", zstd.compress),
+    ],
 )
 def test_one_pair_over_and_over(
     ending: str, compress: Callable[[bytes], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -44,7 +50,9 @@ def test_one_pair_over_and_over(
     monkeypatch.setattr(lines, "_FREE_BYTES", 100_000)
     path = tmp_path / f"news.tsv{ending}"
     path.write_bytes(compress("A war.\tحرب.\n".encode() * 200_000))
-    with pytest.raises(DataError, match=r"news\.tsv\.\w+: its first \d+ bytes unfold to more than \d+, over 150 times"):
+    with pytest.raises(
+        DataError, match=r"news\.tsv\.\w+: its first \d+ bytes unfold to more than \d+, over (70|150) times"
+    ):
         count(path)
 
 

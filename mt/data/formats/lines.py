@@ -27,9 +27,9 @@ COMPRESSED = {".gz": "gzip", ".zst": "zstd", ".xz": "xz"}
 MAX_LINE_BYTES = 1 << 20
 """A longer line is no sentence pair: a file that was never text has no line ends, and would be read whole."""
 
-# Text and markup shrink to a third up to a hundredth, a corpus of which every line stands there twenty times to a
-# fiftieth; one pair over and over to a 230th and far less.
-_MAX_RATIO = 150
+# Text and markup shrink to a third up to a twentieth, a corpus of which every line stands there twenty times in a row
+# to a thirtieth by gzip and to a fiftieth by the others; one pair over and over to a 104th at least, and to a 900th.
+_MAX_RATIOS = {".gz": 70, ".zst": 150, ".xz": 150}
 _FREE_BYTES = 32 << 20
 _MAX_XZ_MEMORY = 128 << 20
 _CHUNK = 1 << 16
@@ -71,6 +71,7 @@ class _Unpacked(io.RawIOBase):
 
     def __init__(self, path: Path, packed: BinaryIO, unpacked: BinaryIO) -> None:
         self._path, self._packed, self._unpacked = path, packed, unpacked
+        self._max_ratio = _MAX_RATIOS[path.suffix]
         self._size = 0
 
     def readable(self) -> bool:
@@ -80,11 +81,11 @@ class _Unpacked(io.RawIOBase):
         content = self._unpacked.read(min(len(buffer), _CHUNK))
         buffer[: len(content)] = content
         self._size += len(content)
-        if self._size > max(_FREE_BYTES, _MAX_RATIO * self._packed.tell()):
+        if self._size > max(_FREE_BYTES, self._max_ratio * self._packed.tell()):
             raise DataError(
                 f"{self._path}: its first {self._packed.tell()} bytes unfold to more than {self._size}, over "
-                f"{_MAX_RATIO} times as many, which no text does; if the file is what you want, unpack it yourself "
-                "and name the plain one"
+                f"{self._max_ratio} times as many, which no text does; if the file is what you want, unpack it "
+                "yourself and name the plain one"
             )
         return len(content)
 
