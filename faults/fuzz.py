@@ -36,6 +36,7 @@ from mt.evaluation.fidelity import CHECKS, count_terms
 from mt.evaluation.glossary import Glossary, fold_for_terms
 from mt.evaluation.rating_files import read_ratings_file
 
+_SHOWN = 5  # faults of a target that are printed
 MAX_SECONDS = 1.0
 MAX_MEGABYTES = 200
 
@@ -339,10 +340,10 @@ def main() -> int:
         for name, target in targets(Path(directory)).items():
             if options.only and name not in options.only:
                 continue
-            before = megabytes()
+            before, found = megabytes(), faults
             for problem, mutated in fuzz(target, options.inputs, options.seed):
                 faults += 1
-                if faults <= 20:
+                if faults <= found + _SHOWN:
                     print(f"--- {name}: {mutated[:300]!r}\n{problem}", file=sys.stderr)
             grown, counts = megabytes() - before, target.outcomes
             faults += grown > MAX_MEGABYTES

@@ -129,6 +129,14 @@ def test_declarations_that_would_be_written_into_every_element(tmp_path: Path):
         count(path)
 
 
+def test_prefixes_that_are_not_declared(tmp_path: Path):
+    path = tmx(tmp_path / "news.tmx", iter(["<l:tu><a:b/></l:tu>", UNIT.replace("war", "<x:hi>war</x:hi>")]))
+    assert [pair.source for pair in read_corpus("news", CorpusConfig(path=str(path)))] == ["A war."] * 3
+    path.write_text(f"<l:tmx><body>{UNIT}</body></l:tmx>")
+    with pytest.raises(DataError, match=r"news\.tmx: the prefix of its root `l:tmx` is not declared"):
+        count(path)
+
+
 def test_a_unit_that_spans_chunks_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(xml, "_CHUNK_BYTES", 7)
     path = tmx(tmp_path / "news.tmx", repeat(f"<note>x</note>{UNIT}\n", 20))

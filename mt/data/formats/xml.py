@@ -93,8 +93,8 @@ def _elements(path: Path, *names: str) -> Iterator[Any]:
                 watch.look(chunk)
             parser.close()
         except etree.XMLSyntaxError as error:
-            line = error.lineno or 1
-            raise DataError(f"{path}:{line}: not valid XML ({error.msg}); export or fetch it again") from error
+            line, problem = error.lineno or 1, " ".join((error.msg or "").split())
+            raise DataError(f"{path}:{line}: not valid XML ({problem}); export or fetch it again") from error
 
 
 def _pull_parser(events: tuple[str, ...], tags: list[str] | None) -> Any:
@@ -121,6 +121,10 @@ def _read_prologue(path: Path, stream: BinaryIO) -> tuple[bytes, str]:
             if b"<!ATTLIST" in prologue.replace(b"\0", b""):
                 # A default would be written into every element: a small file that fills the memory.
                 raise DataError(f"{path}: declares attributes of its own (ATTLIST), which is refused, for safety")
+            if ":" in _local_name(root):
+                raise DataError(
+                    f"{path}: the prefix of its root `{shorten(root.tag)}` is not declared; export it again"
+                )
             return prologue, root.tag
     raise DataError(f"{path}: no element in its first {_MAX_PROLOGUE_BYTES} bytes; is it a translation memory?")
 
@@ -172,16 +176,21 @@ def _prune(root: Any, names: tuple[str, ...]) -> bool:
         element = element[-1]
         if not isinstance(element.tag, str):
             return False
-        if etree.QName(element).localname in names:
+        if _local_name(element) in names:
             # A unit that was read is empty now.
             return len(element) > 0 or element.text is not None
     return False
+
+
+def _local_name(element: Any) -> str:
+    """Its tag without the namespace; with a prefix that is not declared, which lxml's QName refuses."""
+    return str(element.tag).rpartition("}")[2]
 
 
 def _text(element: Any) -> str:
     """The text of a segment without the codes inside it."""
     parts = [element.text or ""]
     for child in element:
-        is_code = etree.QName(child).localname in _CODES
+        is_code = _local_name(child) in _CODES
         parts += ["" if is_code else _text(child), child.tail or ""]
     return "".join(parts)
