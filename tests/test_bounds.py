@@ -129,9 +129,11 @@ def test_declarations_that_would_be_written_into_every_element(tmp_path: Path):
         count(path)
 
 
-def test_prefixes_that_are_not_declared(tmp_path: Path):
-    path = tmx(tmp_path / "news.tmx", iter(["<l:tu><a:b/></l:tu>", UNIT.replace("war", "<x:hi>war</x:hi>")]))
-    assert [pair.source for pair in read_corpus("news", CorpusConfig(path=str(path)))] == ["A war."] * 3
+@pytest.mark.parametrize("alien", ["<l:tu><a:b/></l:tu>", "<x:y>z</x:y>", UNIT.replace("war", "<x:hi>war</x:hi>")])
+def test_prefixes_that_are_not_declared(alien: str, tmp_path: Path):
+    path = tmx(tmp_path / "news.tmx", iter([alien]))
+    with pytest.raises(DataError, match=r"news\.tmx:1: not valid XML \(Namespace prefix . on \w+ is not defined"):
+        count(path)
     path.write_text(f"<l:tmx><body>{UNIT}</body></l:tmx>")
     with pytest.raises(DataError, match=r"news\.tmx: the prefix of its root `l:tmx` is not declared"):
         count(path)
