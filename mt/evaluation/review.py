@@ -16,6 +16,9 @@ from mt.errors import DataError
 from mt.evaluation.templates import template
 from mt.evaluation.test_set import TestSet
 
+STORAGE_KEY = b"mt-ratings-"
+"""Every page holds it: what a browser keeps a reviewer's choices under begins so."""
+
 RATINGS_FORMAT = "mt-ratings-1"
 """The `format` of a ratings file; a new number for any change that an old reader would misunderstand."""
 
