@@ -11,7 +11,7 @@ import pytest
 from mt import cli
 from mt.evaluation.review import hypothesis_hash
 from tests.conftest import run_with
-from tests.test_comet import make_setup
+from tests.helpers import make_setup
 
 SOURCES = ["The city fell in 2014.", "Troops left Raqqa.", "He did not say why.", "It ended.", "Aid arrived.", "No."]
 REFERENCES = [

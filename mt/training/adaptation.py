@@ -185,13 +185,13 @@ def _interpolated(
     general: DevSet | None,
 ) -> Choice:
     base = {name: translator.model.state_dict()[name].clone() for name in tuned}
-    unforgetting = None if general is None else decoded_scores(translator, general)[metric]
+    unforgetting = None if general is None else decoded_scores(translator, general, is_alone=True)[metric]
     for share in sorted({*config.interpolate, 1.0}):
         load_weights(translator.model, interpolate(base, tuned, share))
-        tried = {"share": share, "dev": decoded_scores(translator, dev)[metric]}
+        tried = {"share": share, "dev": decoded_scores(translator, dev, is_alone=True)[metric]}
         tried["value"] = tried["dev"]
         if general is not None and unforgetting is not None:
-            tried["general"] = decoded_scores(translator, general)[metric]
+            tried["general"] = decoded_scores(translator, general, is_alone=True)[metric]
             tried["value"] -= config.forgetting_price * max(0.0, unforgetting - tried["general"])
         choice.tried.append(tried)
         logger.info(
