@@ -132,7 +132,10 @@ def _unwrapped(value: Any) -> Any:
 
 
 def read_token_ids(files: ModelFiles, config: PreTrainedConfig) -> dict[str, int]:
-    """The ids of `TOKEN_IDS`: from generation_config.json, else from config.json. Raises `ModelError`."""
+    """The ids of `TOKEN_IDS`: from generation_config.json, else from config.json, which they are completed in.
+
+    Raises `ModelError` for an id that is nowhere, or beyond the vocabulary.
+    """
     own = files.read_json("generation_config.json") or {}
     ids = {}
     for key in TOKEN_IDS:
@@ -142,6 +145,8 @@ def read_token_ids(files: ModelFiles, config: PreTrainedConfig) -> dict[str, int
         if value is None:
             raise ModelError(f"{files.path}/config.json: no {key}, without which nothing can be decoded; add it")
         ids[key] = value
+        if getattr(config, key, None) is None:
+            setattr(config, key, value)  # layers look there, too
     return ids
 
 

@@ -36,6 +36,7 @@ _NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 _NEEDED_ELSEWHERE = (("tokenizer.json", "sentencepiece.bpe.model"),)
 _VOCABULARIES = ("vocab.json", "target_vocab.json", "added_tokens.json")
+_SPECIAL = ("eos_token", "pad_token", "unk_token")
 _TRIAL = "The war in Syria, 2011."
 _MAX_TOKENIZER_BYTES = 2**28
 
@@ -67,9 +68,10 @@ def set_languages(files: ModelFiles, tokenizer: Any, family: str, options: Model
         [target_ids] = tokenizer(text_target=[_TRIAL], split_special_tokens=True)["input_ids"]
         tokenizer.batch_decode([ids, target_ids], skip_special_tokens=True)
         largest = max([*ids, *target_ids, *tokenizer.get_vocab().values(), *tokenizer.added_tokens_decoder])
-        is_whole = all(isinstance(token, str) and token for token in tokenizer.all_special_tokens)
-    missing = [key for key in ("eos_token", "pad_token", "unk_token") if not is_index(getattr(tokenizer, f"{key}_id"))]
-    if missing or not is_whole:
+        missing = [
+            key for key in _SPECIAL if not (getattr(tokenizer, key) and is_index(getattr(tokenizer, f"{key}_id")))
+        ]
+    if missing or not all(tokenizer.all_special_tokens):
         what = f"no {missing[0]}" if missing else "an empty special token"
         raise ModelError(f"{files.name}: the tokenizer has {what}; copy its files there anew")
     _refuse_beyond(files, largest, size)

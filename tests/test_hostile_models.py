@@ -332,6 +332,11 @@ OTHER_FAMILIES: dict[str, tuple[str, Spoil, str]] = {
         spoilt_json("tokenizer_config.json", pad_token=""),
         "has an empty special token|no pad_token|cannot be",
     ),
+    "nllb blank token": (
+        "nllb_directory",
+        spoilt_json("tokenizer_config.json", unk_token=""),
+        "has an empty special token|no unk_token|cannot be",
+    ),
     "nllb token": ("nllb_directory", spoilt_json("tokenizer_config.json", unk_token={}), "the tokenizer cannot be"),
     "nllb start": ("nllb_directory", config(decoder_start_token_id=None), "no decoder_start_token_id"),
     "mbart50 end": ("mbart50_directory", config(eos_token_id=None), "no eos_token_id"),
@@ -355,3 +360,9 @@ def test_pattern_of_a_tokenizer_is_not_followed(nllb_directory: Path, tmp_path: 
     tokenizer_json(pre_tokenizer=SLOW_PATTERN, normalizer={"type": "Replace", **SLOW_PATTERN, "content": ""})(directory)
     source = "a" * 60 + "b"
     assert load(directory).encode_sources([source]) == load(nllb_directory).encode_sources([source])
+
+
+def test_padding_may_stand_in_one_file_alone(nllb_directory: Path, tmp_path: Path):
+    directory = shutil.copytree(nllb_directory, tmp_path / "model")
+    config(pad_token_id=None)(directory)
+    assert translate(load(directory), SOURCES, GREEDY) == translate(load(nllb_directory), SOURCES, GREEDY)
