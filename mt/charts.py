@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import re
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
@@ -12,6 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
+
+_SVG = "http://www.w3.org/2000/svg"
+ElementTree.register_namespace("", _SVG)
+ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
+# A label is text, also one with two dollar signs. matplotlib reads this when it makes a text, not when it draws it.
+mpl.rcParams["text.parse_math"] = False
 
 # Colours that stand for the page's own; replaced in the finished SVG.
 _INK, _GRID = "#010203", "#040506"
@@ -155,10 +161,21 @@ def _svg(figure: Figure, title: str) -> Markup:
     # Text stays text, for screen readers and search; the salt keeps the ids of a chart's parts the same every time.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": title, "font.family": "sans-serif"}):
         figure.savefig(stream, format="svg", transparent=True, metadata=_NO_METADATA)
-    svg = stream.getvalue()
-    svg = svg[svg.index("<svg") :]
-    for colour, variable in _PAGE_COLOURS.items():
-        svg = svg.replace(colour, variable)
-    size = r'width="[\d.]+pt" height="[\d.]+pt"'
-    label = Markup('class="chart" role="img" aria-label="{}"').format(title)
-    return Markup(re.sub(size, lambda _: str(label), svg, count=1))
+    root = ElementTree.fromstring(stream.getvalue())
+    for element in root.iter():
+        _set_plainly(element)
+    for size in ("width", "height"):
+        del root.attrib[size]
+    root.attrib |= {"class": "chart", "role": "img", "aria-label": title}
+    for defs in root.findall(f"{{{_SVG}}}defs"):
+        for style in defs.findall(f"{{{_SVG}}}style"):
+            # The page's style sheet says the same, and of charts alone.
+            defs.remove(style)
+    return Markup(ElementTree.tostring(root, encoding="unicode"))
+
+
+def _set_plainly(element: ElementTree.Element) -> None:
+    """Turn a style into attributes, which no content security policy forbids, and colours into the page's own."""
+    for declaration in filter(None, element.attrib.pop("style", "").split(";")):
+        name, _, value = declaration.partition(":")
+        element.set(name.strip(), _PAGE_COLOURS.get(value.strip(), value.strip()))
