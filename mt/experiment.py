@@ -36,8 +36,8 @@ from mt.data.vocabulary import measure_vocabulary
 from mt.decoding import translate
 from mt.doctor import refuse_unhealthy
 from mt.errors import ConfigError, DataError, ModelError, RunError, Stopped
-from mt.evaluation.overlap import find_overlaps
 from mt.evaluation.model_card import render_model_card
+from mt.evaluation.overlap import find_overlaps
 from mt.evaluation.scoring import Evaluation
 from mt.evaluation.test_set import TestSet
 from mt.model import Translator, check_model_name, load_translator

@@ -106,7 +106,8 @@ class _Chunks(dict[str, int]):
 
 def _gather(values: Hashes, starts: Indices, counts: Indices) -> Hashes:
     """Runs of `values`, one after the other."""
-    return values[np.repeat(starts - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())]
+    gathered: Hashes = values[np.repeat(starts - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())]
+    return gathered
 
 
 def _with_wordless(words: Words, texts: pa.ChunkedArray) -> Words:
@@ -232,7 +233,7 @@ def _sequences(words: Words) -> Hashes:
     """uint64 (sentences,): equal for the same words in the same order."""
     starts = np.cumsum(words.counts) - words.counts
     place = (np.arange(len(words.hashes)) - np.repeat(starts, words.counts)).astype(np.uint64)
-    return np.add.reduceat(scramble(words.hashes + scramble(place)), starts)  # type: ignore[no-any-return]
+    return np.add.reduceat(scramble(words.hashes + scramble(place)), starts)
 
 
 def _count(hits: Mask, counts: Indices) -> Indices:

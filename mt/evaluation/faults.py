@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from mt.evaluation.cautions import Caution
 from mt.evaluation.glossary import Glossary
 from mt.evaluation.overlap import Overlap, overlap_caution
-from mt.evaluation.shifts import are_in_another_order, shift_between, shift_of_translations
+from mt.evaluation.shifts import shift_between, shift_of_translations, words_of
 from mt.evaluation.test_set import TestSet
-from mt.text import comparison_words, normalise, script_shares
+from mt.text import normalise, script_shares
 
 MAX_FAULTY_SHARE = 0.05
 """Where more of the lines have a fault, there is no verdict; shifted lines always forbid one."""
@@ -48,12 +48,14 @@ class _Faults:
     def __init__(self, test_set: TestSet, system: str | None) -> None:
         self._test_set, self._system, self._total = test_set.name, system, len(test_set.sources)
 
-    def counted(self, kind: str, count: int, subject: str, predicate: str) -> Iterator[Caution]:
+    def counted(
+        self, kind: str, count: int, subject: str, predicate: str, *, may_forbid: bool = True
+    ) -> Iterator[Caution]:
         """A fault of `count` lines; `subject` in the plural, as in "hypotheses of base"."""
         if count:
             verb = "is" if count == 1 else "are"
             text = f"{count} of the {self._total} {subject} {verb} {predicate}"
-            yield self.said(kind, count, text, forbids=count > MAX_FAULTY_SHARE * self._total)
+            yield self.said(kind, count, text, forbids=may_forbid and count > MAX_FAULTY_SHARE * self._total)
 
     def said(self, kind: str, count: int, text: str, *, forbids: bool) -> Caution:
         return Caution(self._test_set, self._system, kind, count, self._total, text, forbids)
@@ -89,9 +91,11 @@ def _of_hypotheses(test_set: TestSet, system: str, lines: Sequence[str]) -> Iter
     others = sum(f and not c for f, c in zip(foreign, is_copy, strict=True))
     yield from faults.counted("hypotheses that are not Arabic", others, ours, "not in Arabic letters")
     repeated = _repeated(lines, test_set.sources, test_set.references)
-    yield from faults.counted("repeated hypotheses", repeated, ours, "the same as those of other sentences")
-    long = [(line, reference) for _, reference, line in rows if len(comparison_words(reference)) >= _LONG_ENOUGH]
-    same = sum(_words(line) == _words(reference) for line, reference in long)
+    # A model that says the same of everything is bad, and may be called so.
+    alike = "the same as those of other sentences"
+    yield from faults.counted("repeated hypotheses", repeated, ours, alike, may_forbid=False)
+    long = [(line, reference) for _, reference, line in rows if len(words_of(reference)) >= _LONG_ENOUGH]
+    same = sum(words_of(line) == words_of(reference) for line, reference in long)
     if len(long) >= _MIN_LONG and same > _SUSPICIOUS_SHARE * len(long):
         text = f"{same} of the {len(long)} longer {ours} are the references, word for word"
         yield faults.said("references as hypotheses", same, text, forbids=True)
@@ -102,15 +106,11 @@ def _of_order(test_set: TestSet, system: str, lines: Sequence[str]) -> Iterator[
     if size < _MIN_LINES_OF_A_SHIFT:
         return
     shift = shift_between(lines, test_set.references)
-    if shift is not None:
-        yield faults.said("shifted hypotheses", shift.lines, f"the hypotheses of {system} are {shift}", forbids=True)
-    elif are_in_another_order(lines, test_set.references):
+    if shift == "order":
         text = f"the hypotheses of {system} are in another order than the sentences"
         yield faults.said("hypotheses in another order", size, text, forbids=True)
-
-
-def _words(text: str) -> list[str]:
-    return comparison_words(normalise(text), fold_digits=False)
+    elif shift is not None:
+        yield faults.said("shifted hypotheses", shift.lines, f"the hypotheses of {system} are {shift}", forbids=True)
 
 
 def _prose(text: str) -> str:
@@ -127,7 +127,7 @@ def _is_left_in_latin(translation: str, source: str) -> bool:
     if latin <= arabic:
         return False
     is_acronyms = all(word.isupper() for word in re.findall(r"[^\W\d_]+", _prose(translation)))
-    return not (is_acronyms or _words(translation) == _words(source) and len(_words(_prose(source))) < 2)
+    return not (is_acronyms or (words_of(translation) == words_of(source) and len(words_of(_prose(source))) < 2))
 
 
 def _is_foreign(line: str, reference: str) -> bool:
@@ -136,25 +136,25 @@ def _is_foreign(line: str, reference: str) -> bool:
         return False
     latin, arabic = script_shares(_prose(line))
     is_without_letters = latin == arabic == 0
-    has_long_reference = len(comparison_words(_prose(reference))) >= _LONG_ENOUGH
+    has_long_reference = len(words_of(_prose(reference))) >= _LONG_ENOUGH
     return has_long_reference if is_without_letters else arabic < 0.5
 
 
 def _is_copy(line: str, source: str, reference: str) -> bool:
     """Whether a line repeats its source, words and all, where the reference does not."""
-    words = _words(line)
-    is_text = len(_words(_prose(source))) >= _MIN_WORDS_OF_A_COPY and script_shares(_prose(source))[0] > 0
-    return is_text and words == _words(source) != _words(reference)
+    words = words_of(line)
+    is_text = len(words_of(_prose(source))) >= _MIN_WORDS_OF_A_COPY and script_shares(_prose(source))[0] > 0
+    return is_text and words == words_of(source) != words_of(reference)
 
 
 def _repeated(lines: Sequence[str], sources: Sequence[str], references: Sequence[str]) -> int:
     """Lines that stand for so many different sentences that they cannot translate them all."""
     meant: dict[tuple[str, ...], set[tuple[str, ...]]] = defaultdict(set)
     asked: dict[tuple[str, ...], set[tuple[str, ...]]] = defaultdict(set)
-    keys = [tuple(_words(line)) for line in lines]
+    keys = [words_of(line) for line in lines]
     for key, source, reference in zip(keys, sources, references, strict=True):
-        asked[key].add(tuple(_words(source)))
-        meant[key].add(tuple(_words(reference)))
+        asked[key].add(words_of(source))
+        meant[key].add(words_of(reference))
     counts = Counter(keys)
     enough = _LARGE_SHARE_OF_A_REPEAT * len(lines)
     return sum(

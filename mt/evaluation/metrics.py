@@ -57,13 +57,17 @@ class Measured:
         return float(self.metric.score_of(self.statistics[system].sum(axis=0)))
 
     def of_clusters(self, system: str) -> Array:
-        """Statistics of sentences that may be drawn independently: repeats are summed up. Shape (clusters, statistics)."""
+        """What is drawn at random: the statistics of sentences, of repeats their sum. Shape (clusters, statistics)."""
         rows = self.statistics[system]
         if self.clusters is None:
             return rows
         sums = np.zeros((int(self.clusters.max(initial=-1)) + 1, rows.shape[1]), rows.dtype)
         np.add.at(sums, self.clusters, rows)
         return sums
+
+    def clustered(self, clusters: Array) -> Measured:
+        """The same, with the sentences that repeat each other known."""
+        return Measured(self.metric, self.statistics, clusters)
 
     def part(self, rows: Array) -> Measured:
         """The same of some sentences, by their indices."""

@@ -22,7 +22,9 @@ def render_model_card(name: str, evaluation: Evaluation, system: str, facts: Map
         for shown in evaluation.hypotheses[test_set.name]:
             scores = [f"{evaluation.score(shown, test_set.name, metric).score:.2f}" for metric in METRICS]
             mark = f"**{text_of(shown)}**" if shown == system else text_of(shown)
-            lines.append(f"| {text_of(test_set.name)} | {mark} | {len(test_set.references)} | " + " | ".join(scores) + " |")
+            lines.append(
+                f"| {text_of(test_set.name)} | {mark} | {len(test_set.references)} | " + " | ".join(scores) + " |"
+            )
     signatures = sorted({(score.metric, score.signature) for score in evaluation.scores})
     lines += ["", *(f"- {metric}: {code(signature)}" for metric, signature in signatures)]
     lines += [f"- note on {text_of(each.test_set)}: {text_of(each.text)}" for each in evaluation.cautions]

@@ -114,7 +114,7 @@ def load_splits(run: RunDirectory) -> DatasetDict:
     """The splits of a run. Raises `RunError` if they cannot be read."""
     try:
         splits = load_from_disk(run.data)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError) as error:
         raise RunError(f"{run.data}: the run's data cannot be read ({error}); restore it from where it was") from error
     if not isinstance(splits, DatasetDict):
         raise RunError(f"{run.data}: holds no train, dev and test splits; restore the data of the run")
@@ -126,9 +126,9 @@ def _overlaps(system: str, seen: NDArray[np.int8], test_sets: Sequence[TestSet])
     for test_set in test_sets:
         here = seen[start : start + len(test_set.sources)]
         start += len(here)
-        counts = [int((here == kind).sum()) for kind in (EXACT, NEAR, NGRAM)]
+        exact, near, ngram = (int((here == kind).sum()) for kind in (EXACT, NEAR, NGRAM))
         rows = tuple((np.flatnonzero(here != NEW) + 1).tolist())
-        found.append(Overlap(system, test_set.name, *counts, len(here), rows))
+        found.append(Overlap(system, test_set.name, exact, near, ngram, len(here), rows))
     return found
 
 
@@ -145,7 +145,9 @@ def overlap_caution(overlap: Overlap, test_set: TestSet) -> Caution | None:
     kinds = ", ".join(f"{count} {what}" for count, what in parts if count)
     clusters = test_set.clusters
     share = len(np.unique(clusters[np.array(overlap.rows) - 1])) / test_set.distinct
-    text = f"{overlap.system} has seen {overlap.seen} of the {overlap.sentences} sentences in its training data ({kinds})"
+    text = (
+        f"{overlap.system} has seen {overlap.seen} of the {overlap.sentences} sentences in its training data ({kinds})"
+    )
     forbids = share > MAX_SEEN_SHARE
     return Caution(
         test_set.name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -143,7 +143,7 @@ class Evaluation:
         return comparison.is_better if comparison is not None and comparison.is_significant else None
 
     def refusal(self, test_set: str, *systems: str) -> str:
-        """Why these systems get no verdict on a test set, as a clause; empty if nothing but its size could forbid one."""
+        """Why these systems get no verdict on a test set, as a clause; empty if only its size may forbid one."""
         reasons = [c.text for c in self.cautions if c.forbids and c.concerns(test_set, *systems)]
         return reasons[0] if reasons else ""
 
@@ -175,7 +175,8 @@ def evaluate_hypotheses(
 
     `hypotheses`: by test set, then by system, the same systems in the same order. `extra`: by test set, metrics that
     were measured elsewhere. `word_counts`: how often each source word stands in the training data, for the slices by
-    rare words. `overlaps`: what systems that are runs have seen of the test sets. Raises `DataError` where hypotheses and references differ in number.
+    rare words. `overlaps`: what systems that are runs have seen of the test sets. Raises `DataError` where hypotheses
+    and references differ in number.
     """
     evaluation = Evaluation(next(iter(hypotheses[test_sets[0].name])), list(test_sets), hypotheses)
     evaluation.overlaps = list(overlaps)
@@ -187,7 +188,7 @@ def evaluate_hypotheses(
             systems = hypotheses[test_set.name]
             measured = measure(test_set.name, systems, test_set.references, metrics, executor)
             measured += (extra or {}).get(test_set.name, [])
-            measured = [replace(each, clusters=test_set.clusters) for each in measured]
+            measured = [each.clustered(test_set.clusters) for each in measured]
             evaluation.cautions += find_cautions(test_set, systems, evaluation.overlaps, glossary)
             checks = _start_checks(executor, test_set, systems, glossary)
             evaluation.scores += _scores(test_set, measured, list(systems), resamples)
@@ -218,7 +219,7 @@ class _Result(NamedTuple):
 def _compare(
     evaluation: Evaluation, test_set: TestSet, measured: Sequence[Measured], resamples: int
 ) -> dict[_Key, _Result]:
-    """Every metric's pairs of systems on one test set, on the sentences that none of them has seen if these are most."""
+    """Every metric's pairs of systems on one test set, without the few sentences that one of them may have seen."""
     rows = fair_rows(test_set, evaluation.overlaps)
     distinct = len(np.unique(test_set.clusters[rows]))
     few = _too_few(distinct, len(rows)) if distinct < MIN_SENTENCES else ""
@@ -281,9 +282,9 @@ def _comparisons(results: Mapping[_Key, _Result]) -> list[Comparison]:
     return [
         Comparison(
             *key, paired.difference, p_values[key, method], method, adjusted[key, method],
-            paired.ci_low, paired.ci_high, paired.detectable, *counts_and_reason,
+            paired.ci_low, paired.ci_high, paired.detectable, sentences, distinct, refused,
         )
-        for key, (paired, *counts_and_reason) in results.items()
+        for key, (paired, sentences, distinct, refused) in results.items()
         for method in (BOOTSTRAP, RANDOMISATION)
     ]  # fmt: skip
 
@@ -308,7 +309,7 @@ def _look_closer(
 def as_json(evaluation: Evaluation, verdicts: Sequence[Mapping[str, str]], advice: str) -> dict[str, Any]:
     """The content of `scores.json`: all numbers of the report, and its sentences on them."""
     content = {
-        "scores": [asdict(score) for score in evaluation.scores],
+        "scores": [{k: v for k, v in asdict(score).items() if k != "distinct"} for score in evaluation.scores],
         "comparisons": [asdict(comparison) for comparison in evaluation.comparisons],
         "fidelity": [asdict(result) for result in evaluation.fidelity],
         "baseline": evaluation.baseline,
@@ -323,6 +324,7 @@ def as_json(evaluation: Evaluation, verdicts: Sequence[Mapping[str, str]], advic
         "curves": evaluation.curves,
         "general_test_sets": [test_set.name for test_set in evaluation.test_sets if test_set.is_general],
         "notes": [*evaluation.notes, *(f"{each.test_set}: {each.text}" for each in evaluation.cautions)],
+        "distinct_sentences": {test_set.name: test_set.distinct for test_set in evaluation.test_sets},
         "overlap": [asdict(overlap) for overlap in evaluation.overlaps],
         "cautions": [asdict(caution) for caution in evaluation.cautions],
     }

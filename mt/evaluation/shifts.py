@@ -7,24 +7,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
+from decimal import Decimal
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from mt.evaluation.checks.numbers import digit_numbers
-from mt.evaluation.glossary import Glossary, fold_for_terms
+from mt.evaluation.glossary import Glossary, Term, fold_for_terms
 from mt.text import comparison_words, normalise
 
 OFFSETS = (1, -1, 2, -2, 3, -3)
-_NGRAM = 4
 _Array = NDArray[np.float64]
 
 # A shift gains so much a line over standing still; less is what unrelated lines reach by chance.
 _MIN_GAIN = 0.1
 _STRAY_LIKENESS, _MAX_STRAYS, _SAMPLE = 0.4, 0.2, 300
-_LONG_ENOUGH, _MIN_LONG = 5, 20
+_MIN_LEAD, _LONG_ENOUGH, _MIN_LONG = 1.3, 5, 20
 
 
 class _Proof(NamedTuple):
@@ -33,10 +34,12 @@ class _Proof(NamedTuple):
     lines: int
     """At least so many lines have slipped,"""
     errors: float
-    """and gain so many standard errors over standing still."""
+    """gain so many of their standard errors over standing still,"""
+    deviations: float
+    """and so many of those of any such stretch, over what lines usually gain: the best of many is always good."""
 
 
-_BY_LETTERS, _BY_CONTENT = _Proof(6, 5.0), _Proof(10, 4.5)
+_BY_WORDS, _BY_CONTENT = _Proof(6, 5.0, 7.0), _Proof(10, 4.5, 4.5)
 
 
 class Shift(NamedTuple):
@@ -54,24 +57,28 @@ class Shift(NamedTuple):
         return f"shifted by {by} from line {self.first} to line {self.first + self.lines - 1}"
 
 
-def shift_between(hypotheses: Sequence[str], references: Sequence[str]) -> Shift | None:
-    """Where hypotheses fit other references than their own, by the letters that they share."""
-    ours, theirs = _letters([*hypotheses, *references], len(hypotheses))
-    return _find({k: _products(ours, theirs, k) for k in (0, *OFFSETS)}, _BY_LETTERS)
+def shift_between(hypotheses: Sequence[str], references: Sequence[str]) -> Shift | Literal["order"] | None:
+    """Where hypotheses fit other references than their own, by the words that they share.
+
+    "order" if they are not shifted, but many fit the reference of some other sentence well, and their own badly.
+    """
+    ours, theirs = _word_weights(hypotheses, references)
+    shift = _find({k: _products(ours, theirs, k) for k in (0, *OFFSETS)}, _BY_WORDS)
+    return shift or ("order" if _is_shuffled(hypotheses, references, ours, theirs) else None)
 
 
-def are_in_another_order(hypotheses: Sequence[str], references: Sequence[str]) -> bool:
-    """Whether many hypotheses fit the reference of some other sentence well, and their own badly."""
+def _is_shuffled(hypotheses: Sequence[str], references: Sequence[str], ours: csr_array, theirs: csr_array) -> bool:
     pairs = enumerate(zip(hypotheses, references, strict=True))
     # Of single words many are alike by chance.
-    long = [i for i, pair in pairs if min(len(text.split()) for text in pair) >= _LONG_ENOUGH]
+    long = [i for i, pair in pairs if min(len(words_of(text)) for text in pair) >= _LONG_ENOUGH]
     if len(long) < _MIN_LONG:
         return False
-    ours, theirs = _letters([*hypotheses, *references], len(hypotheses))
     rows = np.array(long)[np.unique(np.linspace(0, len(long) - 1, _SAMPLE).astype(int))]
     likeness = (ours[rows] @ theirs.T).toarray()
-    own, best = likeness[np.arange(len(rows)), rows], likeness.max(axis=1)
-    return bool(((best >= _STRAY_LIKENESS) & (best > 2 * own)).mean() > _MAX_STRAYS)
+    own, (second, best) = likeness[np.arange(len(rows)), rows], np.sort(likeness, axis=1)[:, -2:].T
+    # Of many unrelated lines the best is hardly better than the second best.
+    is_stray = (best >= _STRAY_LIKENESS) & (best > 2 * own) & (best > _MIN_LEAD * second)
+    return bool(is_stray.mean() > _MAX_STRAYS)
 
 
 def shift_of_translations(sources: Sequence[str], translations: Sequence[str], glossary: Glossary) -> Shift | None:
@@ -86,22 +93,23 @@ def shift_of_translations(sources: Sequence[str], translations: Sequence[str], g
     return _find(likeness, _BY_CONTENT)
 
 
-def _letters(texts: Sequence[str], split: int) -> tuple[csr_array, csr_array]:
-    """Rows of length 1 that tell which runs of four letters a text holds, rare ones above all."""
+@lru_cache(maxsize=50_000)
+def words_of(text: str) -> tuple[str, ...]:
+    """The words of a text, numbers as they are."""
+    return tuple(comparison_words(normalise(text), fold_digits=False))
+
+
+def _word_weights(hypotheses: Sequence[str], references: Sequence[str]) -> tuple[csr_array, csr_array]:
+    """Rows of length 1 that tell which words a text holds, rare ones above all."""
     columns: dict[str, int] = {}
-    rows: list[int] = []
-    indices: list[int] = []
-    for number, text in enumerate(texts):
-        plain = f" {' '.join(comparison_words(normalise(text), fold_digits=False))} "
-        for ngram in {plain[i : i + _NGRAM] for i in range(max(1, len(plain) - _NGRAM + 1))}:
-            rows.append(number)
-            indices.append(columns.setdefault(ngram, len(columns)))
+    texts = [set(words_of(text)) for text in (*hypotheses, *references)]
+    rows = np.repeat(np.arange(len(texts)), list(map(len, texts)))
+    indices = np.array([columns.setdefault(word, len(columns)) for words in texts for word in sorted(words)], np.int64)
     frequency = np.bincount(indices, minlength=len(columns))
     weights = np.log((len(texts) + 1) / frequency)[indices]
     norms = np.sqrt(np.bincount(rows, weights**2, minlength=len(texts)))
-    values = weights / np.maximum(norms, 1e-9)[rows]
-    table = csr_array((values, (rows, indices)), shape=(len(texts), len(columns)))
-    return table[:split], table[split:]
+    table = csr_array((weights / np.maximum(norms, 1e-9)[rows], (rows, indices)), shape=(len(texts), len(columns)))
+    return table[: len(hypotheses)], table[len(hypotheses) :]
 
 
 def _products(ours: csr_array, theirs: csr_array, offset: int) -> _Array:
@@ -136,7 +144,7 @@ class _Content:
         """The share, by weight, of what each source holds; 0 where it holds nothing."""
         found = np.zeros(len(self._numbers))
         for i in range(max(0, -offset), min(len(found), len(found) - offset)):
-            held = [(n, n in self._theirs[i + offset]) for n in self._numbers[i]]
+            held: list[tuple[Decimal | Term, bool]] = [(n, n in self._theirs[i + offset]) for n in self._numbers[i]]
             held += [(t, t.pattern.search(self._folded[i + offset]) is not None) for t in self._terms[i]]
             whole = sum(self._weights[feature] for feature, _ in held)
             found[i] = sum(self._weights[feature] for feature, is_there in held if is_there) / whole if whole else 0
@@ -154,8 +162,10 @@ def _stretch(gains: _Array, offset: int, proof: _Proof) -> Shift | None:
     inside = gains[low:high]
     if len(inside) < proof.lines or inside.mean() < _MIN_GAIN:
         return None
-    error = inside.std(ddof=1) / np.sqrt(len(inside))
-    return Shift(offset, low + 1, high - low) if inside.mean() >= proof.errors * max(error, 1e-9) else None
+    ours, usual = (max(float(each.std(ddof=1)), 1e-9) / np.sqrt(len(inside)) for each in (inside, gains))
+    is_sure = inside.mean() >= proof.errors * ours
+    is_unusual = inside.mean() - min(gains.mean(), 0) >= proof.deviations * usual
+    return Shift(offset, low + 1, high - low) if is_sure and is_unusual else None
 
 
 def _heaviest(values: _Array) -> tuple[int, int]:

@@ -12,7 +12,6 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-
 _FOLDER = Path(__file__).parent
 
 
@@ -26,7 +25,8 @@ def render_page(name: str, *, styles: Sequence[str], script: str | None = None, 
     code = None if script is None else _text(script)
     policy = _policy(sheets, [] if code is None else [code])
     template = _environment().get_template(name)
-    return template.render(policy=policy, styles=list(map(Markup, sheets)), script=code and Markup(code), **content)
+    parts = {"policy": Markup(policy), "styles": list(map(Markup, sheets)), "script": code and Markup(code)}
+    return template.render(**parts, **content)
 
 
 def _text(name: str) -> str:

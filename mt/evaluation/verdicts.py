@@ -47,7 +47,7 @@ def _chance(comparison: Comparison) -> str:
 
 
 def other_metrics(evaluation: Evaluation, system: str, test_set: str) -> str:
-    """Which of the other published metrics show a difference to the baseline, as a sentence; empty if none may be told."""
+    """Which of the other published metrics show a difference to the baseline, as a sentence; empty where none may."""
     compared = {m: evaluation.comparison(system, test_set, m) for m in METRICS if m != PRIMARY}
     if any(c is None or c.refused for c in compared.values()):
         return ""
