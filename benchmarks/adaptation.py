@@ -209,27 +209,25 @@ def train(output_dir: Path, name: str, seed: int) -> None:
     if RunDirectory(Path(str(config.output_dir))).is_run():
         command = replace(command, resume=True)
     # Also where nothing is left to do: a run of another config is none of this table's.
-    run = claim_directory(command)
-    if all(model.is_dir() for model in models.values()):
-        return
-    data = prepare_data(config, run)
-    base = load_base(config, run, data)
-    trainer = prepare_training(config, run, base, data, None)
-    fine_tune(run, trainer, command.resume)
-    looks = better_is_more(trainer.state.log_history, config.training.best_metric)
-    for way, changes in ways.items():
-        if models[way].is_dir():
-            continue
-        tuned, general = open_base(config, run), None
-        options = replace(config, adaptation=replace(config.adaptation, **changes))
-        if options.adaptation.interpolate:
-            corpus = CorpusConfig(path=str(output_dir / "splits" / "general_dev.tsv"))
-            general = encode_general(base, read_named_test_set("general_dev", corpus, config.data), config)
-        choice = choose_weights(tuned, run.checkpoints, looks, options, trainer.dev, general)
-        record = output_dir / f"choices-{seed}" / f"{way}.json"
-        record.parent.mkdir(exist_ok=True)
-        record.write_text(json.dumps(choice.as_json(), indent=2) + "\n", encoding="utf-8")
-        convert(tuned, models[way], "float32")
+    with claim_directory(command) as run:
+        if all(model.is_dir() for model in models.values()):
+            return
+        data = prepare_data(config, run)
+        base = load_base(config, run, data)
+        trainer = prepare_training(config, run, base, data)
+        fine_tune(run, trainer, command.resume)
+        looks = better_is_more(trainer.state.log_history, config.training.best_metric)
+        for way in (way for way in ways if not models[way].is_dir()):
+            tuned, general = open_base(config, run), None
+            options = replace(config, adaptation=replace(config.adaptation, **ways[way]))
+            if options.adaptation.interpolate:
+                corpus = CorpusConfig(path=str(output_dir / "splits" / "general_dev.tsv"))
+                general = encode_general(base, read_named_test_set("general_dev", corpus, config.data), config)
+            choice = choose_weights(tuned, run.checkpoints, looks, options, trainer.dev, general)
+            record = output_dir / f"choices-{seed}" / f"{way}.json"
+            record.parent.mkdir(exist_ok=True)
+            record.write_text(json.dumps(choice.as_json(), indent=2) + "\n", encoding="utf-8")
+            convert(tuned, models[way], "float32")
 
 
 def command_of(output_dir: Path, name: str, seed: int) -> Any:

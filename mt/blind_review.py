@@ -9,7 +9,7 @@ from mt.comparison import read_test_sets
 from mt.data.readers import check_corpus
 from mt.errors import RunError
 from mt.evaluation.review import Draw, draw_items, render_review
-from mt.runs import write_text
+from mt.files import write_text, writing
 from mt.systems import hypotheses_of, parse_systems
 from mt.terminology import check_terminology
 
@@ -28,10 +28,7 @@ def write_review(command: ReviewCommand) -> Draw:
         hypotheses_of(system, [test_set], command.model, command.decoding)[test_set.name] for system in systems
     )
     draw = draw_items(test_set, first, second, command.sentences, command.seed)
-    try:
-        write_text(output, render_review(test_set.name, draw.items))
-    except OSError as error:
-        raise _cannot_write(output, error) from error
+    write_text(output, render_review(test_set.name, draw.items))
     return draw
 
 
@@ -53,11 +50,5 @@ def _check_output(output: Path, overwrite: bool) -> None:
         raise RunError(
             f"{output}: exists, and may be under review; replace it by --overwrite or choose another --output"
         )
-    try:
+    with writing(output):
         output.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _cannot_write(output, error) from error
-
-
-def _cannot_write(output: Path, error: OSError) -> RunError:
-    return RunError(f"{output}: the page cannot be written ({error.strerror}); choose another --output")

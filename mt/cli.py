@@ -6,11 +6,13 @@ that is significantly worse than the baseline.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -27,7 +29,10 @@ from mt.arguments import (
     parse_translate,
 )
 from mt.errors import Stopped, UserError
+from mt.files import cannot_write
 
+# What a full or failing disk says, wherever a library was writing.
+_DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE})
 _COMMANDS = {
     "data": "build and inspect the data of a config without training",
     "train": "build the data, fine-tune, evaluate base and tuned model, write the report",
@@ -66,21 +71,44 @@ def evaluate_main() -> int:
 
 
 def _guarded(run: Callable[[Sequence[str], str], int], argv: Sequence[str], prog: str) -> int:
+    outcome = partial(_outcome, run, argv, prog)
+    if run in (_train, _sweep) and "WORLD_SIZE" in os.environ:
+        # Imports torch, which takes seconds.
+        from mt.processes import run_as_one
+
+        return run_as_one(outcome)
+    status, message = outcome()
+    if message:
+        print(message, file=sys.stderr)
+    return status
+
+
+def _outcome(run: Callable[[Sequence[str], str], int], argv: Sequence[str], prog: str) -> tuple[int, str]:
+    """(exit status, what to say on stderr)."""
+    can_resume = run in (_train, _sweep)
+    before = signal.signal(signal.SIGTERM, _leave) if can_resume else None
     try:
-        return run(argv, prog)
+        return run(argv, prog), ""
     except UsageError as error:
-        print(f"{prog}: {error} ({prog} --help lists the options)", file=sys.stderr)
-        return 2
+        return 2, f"{prog}: {error} ({prog} --help lists the options)"
     except Stopped as stop:
-        print(f"{prog}: {stop}", file=sys.stderr)
-        return 0
+        return 0, f"{prog}: {stop}"
     except UserError as error:
-        print(f"{prog}: {error}", file=sys.stderr)
-        return 1
+        return 1, f"{prog}: {error}"
+    except BrokenPipeError:
+        # Whoever read our output has seen enough, as `head` has; Python would complain again when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1, ""
+    except OSError as error:
+        if error.errno not in _DISK_ERRORS:
+            raise
+        return 1, f"{prog}: {cannot_write(Path(error.filename or '.'), error)}"
     except KeyboardInterrupt:
         kept = "; what was done is kept, go on with --resume" if run is _train else ""
-        print(f"{prog}: interrupted{kept}", file=sys.stderr)
-        return 130
+        return 130, f"{prog}: interrupted{kept}"
+    finally:
+        if can_resume:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _train(argv: Sequence[str], prog: str) -> int:
@@ -90,11 +118,8 @@ def _train(argv: Sequence[str], prog: str) -> int:
     from mt.evaluation.verdicts import advice, as_table, verdicts
     from mt.experiment import FINETUNED, run_experiment
 
-    before = signal.signal(signal.SIGTERM, _stop)
-    try:
-        run, evaluation = run_experiment(command)
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    signal.signal(signal.SIGTERM, _stop)
+    run, evaluation = run_experiment(command)
     if evaluation is not None:
         print(as_table(evaluation), end="\n\n")
         for entry in verdicts(evaluation):
@@ -103,6 +128,12 @@ def _train(argv: Sequence[str], prog: str) -> int:
             print(advice(evaluation))
         print(f"model:  {run.model}\nreport: {run.report}")
     return 0
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> None:
+    """SIGTERM while modules are imported, where an exception might be swallowed: nothing has begun."""
+    print("stopped by SIGTERM before anything was begun", file=sys.stderr, flush=True)
+    os._exit(0)
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
@@ -125,6 +156,7 @@ def _sweep(argv: Sequence[str], prog: str) -> int:
     quiet_libraries()
     from mt.sweep import as_table, run_sweep
 
+    signal.signal(signal.SIGTERM, _stop)
     trials = run_sweep(command)
     if os.environ.get("RANK", "0") == "0":
         print(as_table(trials, command), end="\n\n")

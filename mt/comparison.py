@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -18,11 +17,12 @@ from mt.config import CorpusConfig, DataConfig, DecodingConfig, ModelConfig
 from mt.data.builder import read_test_set
 from mt.data.cache import input_hashes
 from mt.data.readers import check_corpus
-from mt.errors import DataError, RunError
+from mt.data.saved import load_splits
+from mt.errors import DataError
 from mt.evaluation.comet import comet_scores
 from mt.evaluation.glossary import Glossary
 from mt.evaluation.metrics import COMET, METRICS, NORMALISED, SPBLEU, Measured, segment_metric, spbleu_model
-from mt.evaluation.overlap import Overlap, find_overlaps, load_splits, overlap_caution
+from mt.evaluation.overlap import Overlap, find_overlaps, overlap_caution
 from mt.evaluation.rating_files import check_reviewers, check_test_set, read_ratings_file
 from mt.evaluation.ratings import read_ratings
 from mt.evaluation.report import render_markdown, render_report
@@ -30,7 +30,9 @@ from mt.evaluation.scoring import MIN_SENTENCES, Evaluation, as_json, evaluate_h
 from mt.evaluation.slices import count_words
 from mt.evaluation.test_set import TestSet
 from mt.evaluation.verdicts import advice, verdicts
-from mt.runs import RunDirectory, sha256_of_rows, write_json, write_lines, write_text
+from mt.files import write_json, write_text
+from mt.outputs import claim, refuse_inputs_inside
+from mt.runs import EVALUATION, RunDirectory, read_metrics, sha256_of_rows
 from mt.systems import System, hypotheses_of, hypotheses_of_text, parse_systems
 from mt.terminology import check_terminology
 from mt.text import arabic_share
@@ -49,7 +51,14 @@ def run_comparison(command: EvaluateCommand) -> Evaluation:
     systems = parse_systems(command.systems)
     for system in systems:
         check_terminology(system.decoding(command.decoding))
-    output = claim_output(Path(command.output_dir), command.overwrite)
+    with claim_output(command, systems) as output:
+        return compare(command, systems, glossary, output)
+
+
+def compare(
+    command: EvaluateCommand, systems: Sequence[System], glossary: Glossary, output: RunDirectory
+) -> Evaluation:
+    """The comparison itself, into a directory that is ours."""
     ratings = [Path(file) for file in command.ratings]
     general = command.general.items()
     test_sets = read_test_sets(command.test_sets, systems)
@@ -65,7 +74,7 @@ def run_comparison(command: EvaluateCommand) -> Evaluation:
         for name, lines in translations.items():
             hypotheses[name][system.label] = lines
             # At once, so that a later failure loses nothing that took time.
-            write_lines(output.translations(name, system.label), lines)
+            output.write_translations(name, system.label, lines)
     runs = {system.label: system.run for system in systems if system.run}
     training = next((load_splits(run)["train"] for run in runs.values() if run.data.is_dir()), None)
     evaluation = evaluate_all(test_sets, hypotheses, command.resamples, glossary, training, overlaps)
@@ -192,25 +201,22 @@ def read_glossary(path: str | None) -> Glossary:
 
 
 def read_curve(run: RunDirectory) -> list[dict[str, float]]:
-    """The looks at the dev split that a run has logged."""
-    if not run.metrics.is_file():
-        return []
-    lines = run.metrics.read_text(encoding="utf-8").splitlines()
-    return [entry for line in lines if "eval_loss" in (entry := json.loads(line))]
+    """The evaluations on the dev split that a run has logged."""
+    return [entry for entry in read_metrics(run) if "eval_loss" in entry]
 
 
-def claim_output(root: Path, overwrite: bool) -> RunDirectory:
-    """The output directory, which must not hold a run, nor, without `overwrite`, an earlier evaluation."""
-    output = RunDirectory(root)
-    if output.is_run():
-        raise RunError(f"{root}: the output directory holds a training run; choose another --output_dir")
-    if output.scores.exists() and not overwrite:
-        raise RunError(f"{root}: holds an earlier evaluation; replace it by --overwrite or choose another --output_dir")
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"{root}: the output directory cannot be written ({error.strerror})") from error
-    return output
+def claim_output(command: EvaluateCommand, systems: Sequence[System]) -> RunDirectory:
+    """The output directory, ours until the end of the context that it is.
+
+    Raises `RunError` if it holds a run, what we did not write, an input or, without `overwrite`, an earlier evaluation.
+    """
+    root = Path(command.output_dir)
+    paths = {f"the test set `{name}`": corpus.path for name, corpus in (command.test_sets | command.general).items()}
+    paths |= {f"the system `{system.label}`": system.path for system in systems if Path(system.path).exists()}
+    paths |= {f"the ratings {number}": file for number, file in enumerate(command.ratings, start=1)}
+    paths |= {"the glossary": command.glossary} if command.glossary else {}
+    refuse_inputs_inside(root, paths)
+    return RunDirectory(root, claim(root, EVALUATION, overwrite=command.overwrite))
 
 
 def read_test_sets(test_sets: Mapping[str, CorpusConfig], systems: Sequence[System]) -> list[TestSet]:
@@ -222,9 +228,6 @@ def read_test_sets(test_sets: Mapping[str, CorpusConfig], systems: Sequence[Syst
 def shared_test_set(systems: Sequence[System]) -> TestSet:
     """The test split that the runs among `systems` bring."""
     runs = [system.run for system in systems if system.run]
-    for run in runs:
-        if not run.data.is_dir():
-            raise DataError(f"{run.data}: the run's own test split is gone; say --test_set NAME=FILE")
     splits = [load_splits(run)["test"] for run in runs]
     if not splits:
         raise DataError("no test set: none of the systems is a run that brings its own; add --test_set NAME=FILE")
@@ -263,6 +266,7 @@ def write_evaluation(
     glossary: Glossary | None = None,
 ) -> None:
     """Write `scores.json`, `report.html`, which shows `data` where there is a data card, and `report.md`."""
+    output.check_there()
     write_json(output.scores, as_json(evaluation, verdicts(evaluation), advice(evaluation)))
     write_text(output.report, render_report(title, evaluation, facts, data, glossary))
     write_text(output.summary, render_markdown(title, evaluation, facts))

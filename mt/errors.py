@@ -21,5 +21,8 @@ class RunError(UserError):
     """A run directory that is taken, missing or incomplete."""
 
 
-class Stopped(Exception):  # noqa: N818 - it is none
-    """Asked to stop, and stopped in good order: no mistake. `mt.cli` prints it and exits 0."""
+class Stopped(BaseException):
+    """Asked to stop, and stopped in good order: no mistake. `mt.cli` prints it and exits 0.
+
+    No `Exception`: a library that turns every error into one of its own must not swallow it.
+    """

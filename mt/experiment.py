@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import Dataset, DatasetDict, load_from_disk
+from datasets import Dataset, DatasetDict
 from transformers import PrinterCallback, set_seed
 
 from mt.arguments import TrainCommand, config_as_yaml
@@ -27,10 +26,12 @@ from mt.comparison import (
 )
 from mt.config import Config, DecodingConfig
 from mt.data.builder import check_data
-from mt.data.cache import cached_build, input_hashes, read_report
-from mt.data.card import card_view, read_run_report, summary, take_build, write_report
+from mt.data.cache import cached_build
+from mt.data.card import card_view, summary, write_report
 from mt.data.formats.lines import read_lines
 from mt.data.readers import check_corpus
+from mt.data.report import DataReport
+from mt.data.saved import damage_of_splits, describe_splits, load_splits, refuse_other_splits, take_build
 from mt.data.splitting import SPLITS
 from mt.data.vocabulary import measure_vocabulary
 from mt.decoding import translate
@@ -40,25 +41,27 @@ from mt.evaluation.model_card import render_model_card
 from mt.evaluation.overlap import find_overlaps
 from mt.evaluation.scoring import Evaluation
 from mt.evaluation.test_set import TestSet
-from mt.model import Translator, check_model_name, load_translator
-from mt.processes import process_state
-from mt.runs import (
-    RunDirectory,
-    open_run,
-    read_manifest,
+from mt.files import (
+    CHECKSUMS,
+    find_damage,
     sha256_of,
-    sha256_of_rows,
-    start_manifest,
-    write_json,
+    sha256_of_lines,
+    write_checksums,
     write_lines,
     write_text,
+    writing,
 )
+from mt.manifest import Manifest, read_manifest
+from mt.model import Translator, check_model_name, load_translator
+from mt.processes import one_run, process_state, wait_for_everyone
+from mt.run_inputs import identify, paths_of
+from mt.runs import RunDirectory, claim_run
 from mt.scratch import create_marian
 from mt.terminology import check_terminology
 from mt.training.adaptation import Choice, choose_weights
-from mt.training.checkpoints import newest_whole
+from mt.training.checkpoints import latest_intact, update_of
 from mt.training.encoding import encode_dev, encode_general, encode_training
-from mt.training.progress import Progress
+from mt.training.progress import Progress, forget_after
 from mt.training.setup import build_trainer, check_training
 from mt.training.stopping import StopOnSignal
 from mt.training.trainer import MAX_NAMED, TranslationTrainer, uniform_loss, warmup
@@ -68,38 +71,33 @@ logger = logging.getLogger(__name__)
 BASE, FINETUNED = "base", "finetuned"
 
 
+@one_run()
 def run_experiment(command: TrainCommand) -> tuple[RunDirectory, Evaluation | None]:
     """Do what `train.py` was asked to do.
 
     Returns the run directory and, in the main process, the evaluation. What is already there when a run is
-    resumed (data, base translations, checkpoints) is used, not made again.
+    resumed (data, base translations, checkpoints) is used, not made again, if it is as it was written.
     """
-    config, started = command.config, time.monotonic()
+    config = command.config
     check_inputs(config)
-    run = claim_directory(command)
-    data = prepare_data(config, run)
-    test_sets = prepare_test_sets(config, data)
-    base = load_base(config, run, data)
-    describe_vocabulary(run, base, data)
-    before = read_manifest(run) if command.resume else {}
-    check_same_terms(config, before)
-    trainer = prepare_training(config, run, base, data, before.get("footing"))
-    facts = describe_run(config, run, base, data) | {"footing": asdict(trainer.footing)}
-    if process_state().is_main_process:
-        # At once, so that a crash leaves a trace, and a resumed run the ground it stood on.
-        write_json(run.manifest, facts)
-    plain = config.decoding.without_domain()
-    hypotheses = {} if config.model.scratch else {BASE: translate_all(plain, run, base, test_sets, BASE)}
-    fine_tune(run, trainer, command.resume)
-    if not process_state().is_main_process:
-        return run, None
-    facts |= training_facts(trainer)
-    tuned, choice = take_model(config, run, trainer)
-    hypotheses[FINETUNED] = translate_all(config.decoding, run, tuned, test_sets, FINETUNED)
-    evaluation = score_run(config, run, data, facts, test_sets, hypotheses)
-    facts |= choice.as_json() | {"wall_seconds": round(time.monotonic() - started, 1)}
-    write_json(run.manifest, facts)
-    return run, evaluation
+    with claim_directory(command) as run:
+        manifest = start_manifest(command, run)
+        data = prepare_data(config, run, manifest)
+        test_sets = prepare_test_sets(config, data)
+        base = load_base(config, run, data)
+        describe_vocabulary(run, base, data)
+        trainer = prepare_training(config, run, base, data, manifest)
+        record_start(manifest, base, trainer)
+        hypotheses = translate_base(config, run, base, test_sets, manifest)
+        fine_tune(run, trainer, command.resume)
+        if manifest is None:
+            return run, None
+        manifest.update(**training_facts(trainer))
+        tuned, choice = take_model(config, run, trainer)
+        hypotheses[FINETUNED] = translate_all(config.decoding, tuned, test_sets, FINETUNED, run)
+        evaluation = score_run(config, run, data, manifest.facts, test_sets, hypotheses)
+        manifest.update(**choice.as_json())
+        return run, evaluation
 
 
 def check_inputs(config: Config) -> None:
@@ -119,27 +117,64 @@ def check_inputs(config: Config) -> None:
 
 
 def claim_directory(command: TrainCommand) -> RunDirectory:
-    """The run directory, ours from now on; only the main process writes."""
-    root = Path(command.config.output_dir or f"runs/{command.config.name}")
+    """The run directory, ours until the end of the context that it is; only the main process writes there."""
+    config = command.config
+    root = Path(config.output_dir or f"runs/{config.name}")
+    run = RunDirectory(root)
     if process_state().is_main_process:
-        open_run(root, config_as_yaml(command.config), resume=command.resume, overwrite=command.overwrite)
-    process_state().wait_for_everyone()
-    return RunDirectory(root)
+        yaml = config_as_yaml(config)
+        run = claim_run(root, yaml, paths_of(config), resume=command.resume, overwrite=command.overwrite)
+    wait_for_everyone()
+    return run
 
 
-def prepare_data(config: Config, run: RunDirectory) -> DatasetDict:
-    """Build the splits, or take those of the run that is resumed."""
-    state = process_state()
-    if state.is_main_process and not (run.data / "dataset_dict.json").is_file():
+def start_manifest(command: TrainCommand, run: RunDirectory) -> Manifest | None:
+    """Write down what the run is made from, before anything slow; None in all but the main process.
+
+    Raises `RunError` if the run that is resumed was made from something else.
+    """
+    config, manifest = command.config, None
+    if process_state().is_main_process:
+        made_from = identify(config)
+        is_new = not command.resume or not (run.has_work() or run.manifest.is_file())
+        if is_new:
+            manifest = Manifest.begin(run.manifest, config.name, config.seed, made_from)
+        else:
+            manifest = Manifest.go_on(run.manifest, made_from)
+    wait_for_everyone()
+    return manifest
+
+
+def prepare_data(config: Config, run: RunDirectory, manifest: Manifest | None = None) -> DatasetDict:
+    """Build the splits, or take those of the run that is resumed, if they are as they were written."""
+    if process_state().is_main_process and not _has_data(run):
         build = cached_build(config.data, config.held_out_sets)
-        take_build(build, run)
-        report = read_report(build)
+        report = DataReport.read(build / "data_report.json")
         write_report(run, report)
+        take_build(build, run)
         logger.info("pairs: %s", summary(report))
-    state.wait_for_everyone()
-    loaded = load_from_disk(run.data)
-    assert isinstance(loaded, DatasetDict)
-    return loaded
+    wait_for_everyone()
+    data = load_splits(run)
+    if manifest is not None:
+        splits = describe_splits(data)
+        refuse_other_splits(run, splits, manifest.facts)
+        manifest.update(splits=splits)
+    return data
+
+
+def _has_data(run: RunDirectory) -> bool:
+    """Whether splits and their account are there as they were written; a warning says what is not."""
+    if not run.data.is_dir():
+        return False
+    # What an earlier version has written has no checksums: `load_splits` compares it with the manifest.
+    damage = damage_of_splits(run) if (run.data / CHECKSUMS).is_file() else None
+    try:
+        DataReport.read(run.data_report)
+    except RunError as error:
+        damage = damage or str(error)
+    if damage is not None:
+        logger.warning("%s: %s; taking the data anew", run.data, damage)
+    return damage is None
 
 
 def prepare_test_sets(config: Config, data: DatasetDict) -> list[TestSet]:
@@ -155,10 +190,13 @@ def load_base(config: Config, run: RunDirectory, data: DatasetDict) -> Translato
     """The model that training starts from; a new one is made first where the config asks for it."""
     options = config.model
     if options.scratch is not None:
-        if process_state().is_main_process and not (run.base / "config.json").is_file():
+        if process_state().is_main_process and find_damage(run.base, ["config.json", "*.safetensors"]) is not None:
             sources, targets = (list(data["train"][column]) for column in ("source", "target"))
-            create_marian(options.scratch, sources, targets, run.base, config.seed)
-        process_state().wait_for_everyone()
+            unfinished = run.unfinished(run.base)
+            create_marian(options.scratch, sources, targets, unfinished, config.seed)
+            write_checksums(unfinished)
+            run.put(unfinished, run.base)
+        wait_for_everyone()
     translator = open_base(config, run)
     if options.scratch is None and not options.skip_doctor:
         refuse_unhealthy(translator)
@@ -174,16 +212,18 @@ def open_base(config: Config, run: RunDirectory) -> Translator:
 def describe_vocabulary(run: RunDirectory, base: Translator, data: DatasetDict) -> None:
     """Add to the data card how the model's tokenizer copes with the corpora."""
     if process_state().is_main_process:
-        report = read_run_report(run)
+        report = DataReport.read(run.data_report)
         report.tokenizer, report.vocabulary = base.name, measure_vocabulary(base.tokenizer, data)
         write_report(run, report)
 
 
 def prepare_training(
-    config: Config, run: RunDirectory, base: Translator, data: DatasetDict, known_footing: dict[str, Any] | None
+    config: Config, run: RunDirectory, base: Translator, data: DatasetDict, manifest: Manifest | None = None
 ) -> TranslationTrainer:
     """Encode the splits and set up the trainer; refuse a base that knows less than nothing about the dev split."""
     set_seed(config.seed)
+    # Of a run that is resumed; read by every process, while only the main one has the manifest.
+    known_footing = read_manifest(run.manifest).get("footing")
     if not len(data["dev"]):
         raise DataError("the dev split is empty, so no checkpoint can be chosen; raise data.dev_share")
     train, left_out = encode_training(base, data["train"], config)
@@ -201,7 +241,7 @@ def prepare_training(
         partial(report_pairs, run, data["train"]),
     )
     trainer.pop_callback(PrinterCallback)
-    trainer.add_callback(Progress(run.metrics))
+    trainer.add_callback(Progress(run, manifest))
     plan = trainer.sampler.plan
     logger.info("training pairs: %d, and %d left out because a side is too long", len(train), left_out)
     logger.info(
@@ -222,6 +262,7 @@ def report_pairs(run: RunDirectory, train: Dataset, rows: Sequence[int]) -> str:
     """Write the rows of the training split to a file; returns the first few, and where all are, in words."""
     pairs = train.select(rows).to_list()
     lines = ["\t".join((pair["corpus"], pair["source"], pair["target"])) for pair in pairs]
+    run.check_there()
     write_lines(run.failed_update, lines)
     named = "; ".join(f"{pair['corpus']}: {pair['source']}" for pair in pairs[:MAX_NAMED])
     return f"{named} (all of them: {run.failed_update})"
@@ -238,24 +279,71 @@ def refuse_clueless(base: Translator, dev_loss: float) -> None:
         )
 
 
-def translate_all(
-    decoding: DecodingConfig, run: RunDirectory, translator: Translator, test_sets: Sequence[TestSet], system: str
-) -> dict[str, list[str]]:
-    """Translations by test set. Those that a resumed run finds on disk are read, the base's at least."""
+def record_start(manifest: Manifest | None, base: Translator, trainer: TranslationTrainer) -> None:
+    """Add what is known once the base is loaded: its revision and languages, and how the micro-batches are cut."""
+    if manifest is not None:
+        of_base = manifest.facts["base_model"] | {"revision": base.revision, **asdict(base.languages)}
+        manifest.update(base_model=of_base, footing=asdict(trainer.footing))
+
+
+def translate_base(
+    config: Config, run: RunDirectory, base: Translator, test_sets: Sequence[TestSet], manifest: Manifest | None
+) -> dict[str, dict[str, list[str]]]:
+    """The base's translations by test set, as its entry in a dict by system; empty for a model from scratch.
+
+    Those that a resumed run finds are taken if they were made by this model, of these sources, in this way, and are
+    as they were written.
+    """
+    if config.model.scratch is not None or manifest is None:
+        return {}
+    plain, known = config.decoding.without_domain(), dict(manifest.facts.get("translations") or {})
     translations = {}
     for test_set in test_sets:
-        file = run.translations(test_set.name, system)
-        lines = [line for _, line in read_lines(file)] if system == BASE and file.is_file() else []
-        if len(lines) != len(test_set.sources) and process_state().is_main_process:
-            lines = translate(translator, test_set.sources, test_set.search(decoding), f"{system} on {test_set.name}")
-            write_lines(file, lines)
+        name, file = f"{test_set.name}/{BASE}", run.translations(test_set.name, BASE)
+        made_from = {
+            "model": manifest.facts["base_model"]["identity"],
+            "decoding": asdict(plain),
+            "sources": sha256_of_lines(test_set.sources),
+        }
+        lines = _read_if_intact(file, known.get(name), made_from)
+        if lines is None:
+            lines = translate_all(plain, base, [test_set], BASE, run)[test_set.name]
+            known[name] = {"made_from": made_from, "sha256": sha256_of(file)}
+            manifest.update(translations=known)
+        translations[test_set.name] = lines
+    return {BASE: translations}
+
+
+def _read_if_intact(file: Path, known: Mapping[str, Any] | None, made_from: Mapping[str, Any]) -> list[str] | None:
+    """The translations in a file, if the manifest knows them as made from the same and as they are."""
+    if known is None or known.get("made_from") != made_from or not file.is_file():
+        return None
+    if known.get("sha256") != sha256_of(file):
+        logger.warning("%s: is not as it was written; translating anew", file)
+        return None
+    return [line for _, line in read_lines(file)]
+
+
+def translate_all(
+    decoding: DecodingConfig, translator: Translator, test_sets: Sequence[TestSet], system: str, run: RunDirectory
+) -> dict[str, list[str]]:
+    """Translations by test set, each written as soon as it is there."""
+    translations = {}
+    for test_set in test_sets:
+        lines = translate(translator, test_set.sources, test_set.search(decoding), f"{system} on {test_set.name}")
+        run.write_translations(test_set.name, system, lines)
         translations[test_set.name] = lines
     return translations
 
 
 def fine_tune(run: RunDirectory, trainer: TranslationTrainer, resume: bool) -> None:
     """Train from the newest whole checkpoint if resuming, else from the start. Raises `Stopped` on SIGTERM."""
-    checkpoint = newest_whole(run.checkpoints) if resume else None
+    # For the main process, which has translated with the base.
+    wait_for_everyone()
+    checkpoint = latest_intact(run.checkpoints) if resume else None
+    if process_state().is_main_process:
+        # What comes after the checkpoint is done, and logged, again.
+        forget_after(run, -1 if checkpoint is None else update_of(checkpoint))
     stop = StopOnSignal()
     trainer.add_callback(stop)
     if checkpoint:
@@ -284,7 +372,10 @@ def take_model(config: Config, run: RunDirectory, trainer: TranslationTrainer) -
     tuned = open_base(config, run)
     tuned.model.to(trainer.args.device)
     choice = choose_weights(tuned, run.checkpoints, looks, config, trainer.dev, trainer.general)
-    tuned.save(run.model)
+    unfinished = run.unfinished(run.model)
+    with writing(run.model):
+        tuned.save(unfinished)
+    run.put(unfinished, run.model)
     return tuned, choice
 
 
@@ -311,8 +402,9 @@ def score_run(
         "versions": ", ".join(f"{package} {version}" for package, version in facts["versions"].items()),
         "seed": str(config.seed),
     } | describe_search(config)
-    card = card_view(read_run_report(run))
+    card = card_view(DataReport.read(run.data_report))
     write_evaluation(run, evaluation, f"Run {config.name}", shown, card, glossary)
+    run.check_there(run.model / "README.md")
     write_text(run.model / "README.md", render_model_card(config.name, evaluation, FINETUNED, shown))
     return evaluation
 
@@ -321,29 +413,6 @@ def describe_search(config: Config) -> dict[str, str]:
     """How the hypotheses of a run were made; a model from scratch has no base."""
     base = {} if config.model.scratch else {BASE: config.decoding.without_domain()}
     return describe_searches(base | {FINETUNED: config.decoding})
-
-
-def check_same_terms(config: Config, before: Mapping[str, Any]) -> None:
-    """Raise `RunError` if the table of terms has changed since the run that is resumed began."""
-    terms = config.decoding.terminology
-    known = before.get("inputs", {}).get(terms)
-    if terms is not None and known not in (None, sha256_of(Path(terms))):
-        raise RunError(
-            f"{terms}: has changed since the run began, and sources would be given other terms; "
-            "put the old table back, or start anew by --overwrite"
-        )
-
-
-def describe_run(config: Config, run: RunDirectory, base: Translator, data: DatasetDict) -> dict[str, Any]:
-    """The manifest as far as it is known before training."""
-    corpora = (*config.data.corpora.values(), *config.held_out_sets.values())
-    inputs = {path: digest for corpus in corpora for path, digest in input_hashes(corpus).items()}
-    if config.decoding.terminology is not None:
-        inputs[config.decoding.terminology] = sha256_of(Path(config.decoding.terminology))
-    splits = {split: {"pairs": len(data[split]), "sha256": sha256_of_rows(data[split])} for split in SPLITS}
-    name = config.model.name if config.model.scratch is None else None
-    facts = start_manifest(config.name, config.seed, inputs)
-    return facts | {"splits": splits, "base_model": {"name": name, "revision": base.revision, **asdict(base.languages)}}
 
 
 def training_facts(trainer: TranslationTrainer) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import unicodedata
@@ -26,6 +27,7 @@ CHECKSUMS = "checksums.json"
 """The file of a directory that says what all its other files hold."""
 
 _MAX_NAME_BYTES = 100
+_FAILED_WRITE = re.compile(r"No space left|os error \d|PytorchStreamWriter|file write failed|unexpected pos")
 _RESERVED_NAMES = frozenset({"con", "prn", "aux", "nul", *(f"{kind}{n}" for kind in ("com", "lpt") for n in range(10))})
 
 
@@ -151,14 +153,17 @@ def writing(path: Path) -> Iterator[None]:
     """Whatever goes wrong with the disk inside becomes a `RunError` that names `path`, the reason and the remedy."""
     try:
         yield
-    except OSError as error:
-        raise cannot_write(path, error) from error
+    except Exception as error:  # safetensors and torch have exceptions of their own for a full disk
+        if isinstance(error, OSError) or _FAILED_WRITE.search(str(error)):
+            raise cannot_write(path, error) from error
+        raise
 
 
 def cannot_write(path: Path, error: BaseException) -> RunError:
     """What to tell the user of a file or directory that cannot be written."""
-    reason = getattr(error, "strerror", None) or str(error).strip().partition("\n")[0] or type(error).__name__
-    is_full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
+    reason = getattr(error, "strerror", None) or str(error).strip().partition("\n")[0][:200] or type(error).__name__
+    # torch says only that it could not write.
+    is_full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or not isinstance(error, OSError)
     remedy = "free space there" if is_full else "check that the directory is there and may be written to"
     return RunError(f"{printable(path)}: cannot be written ({reason}); what was finished before is kept: {remedy}")
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from datasets import DatasetDict, load_from_disk
-
 from mt.config import Config
 from mt.data.builder import check_data
-from mt.data.cache import cached_build, read_report
-from mt.data.card import card_view, summary, take_build, write_report
+from mt.data.cache import cached_build
+from mt.data.card import card_view, summary, write_report
 from mt.data.readers import check_corpus
 from mt.data.report import DataReport
+from mt.data.saved import load_splits, take_build
 from mt.data.vocabulary import measure_vocabulary
-from mt.errors import ModelError, RunError
+from mt.errors import ModelError
 from mt.evaluation.report import render_data_card
+from mt.files import write_text
 from mt.model import load_tokenizer
-from mt.runs import RunDirectory, write_text
+from mt.outputs import claim, refuse_inputs_inside
+from mt.run_inputs import paths_of
+from mt.runs import DATA_BUILD, RunDirectory
 
 logger = logging.getLogger(__name__)
 
@@ -31,20 +33,16 @@ def inspect_data(config: Config) -> tuple[Path, str]:
     held_out = config.evaluation.named_sets
     for name, corpus in held_out.items():
         check_corpus(name, corpus)
-    run = RunDirectory(Path(config.output_dir or f"runs/{config.name}-data"))
-    if run.is_run():
-        raise RunError(f"{run.root}: the output directory holds a training run; choose another --output_dir")
-    build = cached_build(config.data, held_out)
-    try:
-        run.root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"{run.root}: the output directory cannot be written ({error.strerror})") from error
-    take_build(build, run)
-    report = read_report(build)
-    _describe_vocabulary(config, report, run)
-    write_report(run, report)
-    write_text(run.root / "data_card.html", render_data_card(f"Data of {config.name}", card_view(report)))
-    return run.root, summary(report)
+    root = Path(config.output_dir or f"runs/{config.name}-data")
+    refuse_inputs_inside(root, paths_of(config))
+    with RunDirectory(root, claim(root, DATA_BUILD)) as run:
+        build = cached_build(config.data, held_out)
+        report = DataReport.read(build / "data_report.json")
+        take_build(build, run)
+        _describe_vocabulary(config, report, run)
+        write_report(run, report)
+        write_text(run.root / "data_card.html", render_data_card(f"Data of {config.name}", card_view(report)))
+    return root, summary(report)
 
 
 def _describe_vocabulary(config: Config, report: DataReport, run: RunDirectory) -> None:
@@ -57,6 +55,4 @@ def _describe_vocabulary(config: Config, report: DataReport, run: RunDirectory) 
         logger.warning("vocabulary not measured: %s", error)
         report.tokenizer = f"not measured: {error}"
         return
-    data = load_from_disk(run.data)
-    assert isinstance(data, DatasetDict)
-    report.tokenizer, report.vocabulary = config.model.name, measure_vocabulary(tokenizer, data)
+    report.tokenizer, report.vocabulary = config.model.name, measure_vocabulary(tokenizer, load_splits(run))

@@ -5,51 +5,48 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
-import torch
-
-import mt
 from mt.errors import RunError
+from mt.files import unfinished_name, write_json, write_lines, write_text, writing
+from mt.manifest import read_manifest
+from mt.outputs import MARK, Kind, Output, claim, is_marked, refuse_inputs_inside
 
-# Everything a run writes; `--overwrite` removes these and nothing else.
-_CONTENTS = (
-    *(
-        "config.yaml",
-        "manifest.json",
-        "data",
-        "data_card.md",
-        "data_report.json",
-        "rejected.tsv",
-        "failed_update.tsv",
-        "base",
-        "checkpoints",
+TRAINING_RUN = Kind(
+    "training run",
+    files=(
+        *("config.yaml", "manifest.json", "data_card.md", "data_report.json", "rejected.tsv", "failed_update.tsv"),
+        *("metrics.jsonl", "scores.json", "report.html", "report.md"),
+        # Their files are named by the libraries that write them.
+        *("checkpoints/checkpoint-*/*", "checkpoints/unfinished/*", "tensorboard/*"),
     ),
-    *("metrics.jsonl", "tensorboard", "model", "translations", "scores.json", "report.html", "report.md"),
+    directories=("data", "base", "model", "translations"),
+    precious=("base", "checkpoints", "metrics.jsonl", "model", "translations"),
 )
-_PACKAGES = ("torch", "transformers", "datasets", "accelerate", "sacrebleu", "sentencepiece", "tokenizers", "numpy")
+EVALUATION = Kind(
+    "evaluation", ("scores.json", "report.html", "report.md"), directories=("translations",), precious=("scores.json",)
+)
+DATA_BUILD = Kind("data build", ("data_card.md", "data_card.html", "data_report.json", "rejected.tsv"), ("data",))
+SWEEP = Kind("sweep", ("sweep.json", "sweep.md"))
 
 
 class RunDirectory:
-    """Paths of one run."""
+    """Paths of one run or evaluation; as a context, ours to write to for as long as it lasts."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, output: Output | None = None) -> None:
         self.root = root
+        self.output = output
+        """What writes are recorded with; None for a directory that is only read, and in all but the main process."""
         self.config = root / "config.yaml"
         self.manifest = root / "manifest.json"
         self.data = root / "data"
         self.data_card = root / "data_card.md"
         self.data_report = root / "data_report.json"
         self.rejected = root / "rejected.tsv"
-        """Every pair that is in no split, with rule and place."""
+        """Every pair that is in no split, with rule and origin."""
         self.base = root / "base"
         """The untrained model of a run that starts from scratch."""
         self.checkpoints = root / "checkpoints"
@@ -62,52 +59,75 @@ class RunDirectory:
         self.report = root / "report.html"
         self.summary = root / "report.md"
 
+    def __enter__(self) -> RunDirectory:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self.output is not None:
+            self.output.__exit__(kind, error, traceback)
+
     def translations(self, test_set: str, system: str) -> Path:
         """Where one system's hypotheses on one test set lie."""
         return self.root / "translations" / test_set / f"{system}.txt"
 
+    def write_translations(self, test_set: str, system: str, lines: Sequence[str]) -> Path:
+        """Write one system's hypotheses on one test set; returns the file. Raises `RunError`."""
+        file = self.translations(test_set, system)
+        self.check_there(file)
+        with writing(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+        write_lines(file, lines)
+        return file
+
+    def put(self, finished: Path, place: Path) -> None:
+        """Rename a directory that is complete to `place`. Raises `RunError`."""
+        assert self.output is not None
+        self.output.put(finished, place)
+
+    def unfinished(self, place: Path) -> Path:
+        """An empty directory to write what `put` will rename to `place`. Raises `RunError`."""
+        self.check_there()
+        directory = unfinished_name(place)
+        with writing(directory):
+            directory.mkdir()
+        return directory
+
+    def check_there(self, *files: Path) -> None:
+        """Raise `RunError` if the directory was deleted or replaced since it was claimed; `files` become ours."""
+        if self.output is not None:
+            self.output.record(*files)
+
     def is_run(self) -> bool:
         """Whether a run was started here."""
-        return self.config.is_file()
+        return is_marked(self.root, TRAINING_RUN.name) or _is_of_earlier_version(self)
 
     def has_work(self) -> bool:
-        """Whether the run came as far as training; one that failed on its input before is nothing to lose."""
-        return self.manifest.is_file()
+        """Whether the run came as far as what takes time; one that failed on its input before is nothing to lose."""
+        return Output(self.root, TRAINING_RUN).has_precious()
 
 
-def open_run(root: Path, config_yaml: str, *, resume: bool = False, overwrite: bool = False) -> RunDirectory:
-    """Claim `root` for the run that `config_yaml` describes.
+def claim_run(
+    root: Path, config_yaml: str, inputs: Mapping[str, str], *, resume: bool = False, overwrite: bool = False
+) -> RunDirectory:
+    """Claim `root` for the run that `config_yaml` describes, until the end of the context that is returned.
 
-    Raises `RunError` if it holds another run and neither `resume` nor `overwrite` is given, if there is nothing
-    to resume or the run there had another config, or if it holds files that are no run's.
+    inputs: paths that must not lie in it, by what they are. Raises `RunError`, before a byte is written, if the
+    directory is not ours to take, if it holds another run and neither `resume` nor `overwrite` is given, and if there
+    is nothing to resume or the run there had another config.
     """
+    refuse_inputs_inside(root, inputs)
     run = RunDirectory(root)
     if resume:
         _check_resumable(run, config_yaml)
-        return run
-    strangers = sorted(path.name for path in root.iterdir() if path.name not in _CONTENTS) if root.is_dir() else []
-    if root.exists() and not root.is_dir():
-        raise RunError(f"{root}: the output directory is a file; choose another --output_dir")
-    if strangers and not run.is_run():
-        raise RunError(f"{root}: holds files that are no run's, such as {strangers[0]}; choose another --output_dir")
-    if run.has_work() and not overwrite:
-        raise RunError(
-            f"{root}: the output directory holds another run; "
-            "go on with it by --resume, replace it by --overwrite, or choose another --output_dir"
-        )
-    try:
-        for name in _CONTENTS:
-            _remove(root / name)
-        root.mkdir(parents=True, exist_ok=True)
+    elif _is_of_earlier_version(run):
+        remedy = "remove it yourself" if overwrite else "go on with it by --resume"
+        raise RunError(f"{root}: holds a run of an earlier version; {remedy}, or choose another --output_dir")
+    run.output = claim(root, TRAINING_RUN, overwrite=overwrite, keep=resume)
+    if not resume:
         write_text(run.config, config_yaml)
-    except OSError as error:
-        raise RunError(f"{root}: the output directory cannot be written ({error.strerror or error})") from error
     return run
-
-
-def cache_directory(name: str) -> Path:
-    """Where what can be made again is kept under `name`; it may be deleted at any time."""
-    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "mt" / name
 
 
 def same_run(config_yaml: str, other_yaml: str) -> bool:
@@ -122,7 +142,10 @@ def _without_place(config_yaml: str) -> list[str]:
 def _check_resumable(run: RunDirectory, config_yaml: str) -> None:
     if not run.is_run():
         raise RunError(f"{run.root}: no run to resume here; leave out --resume to start one")
-    before, now = _without_place(run.config.read_text(encoding="utf-8")), _without_place(config_yaml)
+    try:
+        before, now = _without_place(run.config.read_text(encoding="utf-8")), _without_place(config_yaml)
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"{run.config}: cannot be read ({error}); start anew by --overwrite") from error
     changed = [line.strip() for line in now if line not in before] or [
         line.strip() for line in before if line not in now
     ]
@@ -131,60 +154,26 @@ def _check_resumable(run: RunDirectory, config_yaml: str) -> None:
             f"{run.root}: the run there had another config (now `{changed[0] if changed else '?'}`); "
             "resume with the same options, or start anew by --overwrite or another --output_dir"
         )
+    if _is_of_earlier_version(run):
+        _mark_earlier_version(run)
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
-
-
-def read_manifest(run: RunDirectory) -> dict[str, Any]:
-    """What a run has written of itself; empty if it did not come that far."""
+def _is_of_earlier_version(run: RunDirectory) -> bool:
+    """Whether a run was started here before there were marks: its manifest names the versions that it ran with."""
+    if (run.root / MARK).exists() or not run.config.is_file():
+        return False
     try:
-        facts: dict[str, Any] = json.loads(run.manifest.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    return facts
+        versions = read_manifest(run.manifest).get("versions")
+    except RunError:
+        return False
+    return isinstance(versions, dict) and "mt" in versions
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as readable JSON, whole or not at all."""
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
-
-
-def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write one line an item. Line ends inside an item become spaces: line n belongs to sentence n."""
-    write_text(path, "".join(" ".join(line.splitlines()) + "\n" for line in lines))
-
-
-def start_manifest(config_name: str, seed: int, inputs: Mapping[str, str]) -> dict[str, Any]:
-    """What is known of a run before it starts: versions, commit, hardware, seed, inputs."""
-    return {
-        "name": config_name,
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": sys.argv,
-        "versions": {"mt": mt.__version__, "python": platform.python_version(), **_versions()},
-        "git_commit": _git_commit(),
-        "hardware": _hardware(),
-        "seed": seed,
-        "inputs": dict(inputs),
-    }
-
-
-def sha256_of(path: Path) -> str:
-    """Hex SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _mark_earlier_version(run: RunDirectory) -> None:
+    """Give a run of an earlier version a mark that lists all that lies at a run's names."""
+    below = [path for place in TRAINING_RUN.directories for path in (run.root / place).rglob("*")]
+    files = [path.relative_to(run.root).as_posix() for path in below if path.is_file()]
+    write_json(run.root / MARK, {"made_by": "an earlier mt", "kind": TRAINING_RUN.name, "files": files})
 
 
 def sha256_of_rows(rows: Iterable[dict[str, str]]) -> str:
@@ -195,32 +184,28 @@ def sha256_of_rows(rows: Iterable[dict[str, str]]) -> str:
     return digest.hexdigest()
 
 
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+def cache_directory(name: str) -> Path:
+    """Where what can be made again is kept under `name`; it may be deleted at any time.
+
+    A relative XDG_CACHE_HOME is ignored, as its specification asks: it would mean another place in every directory.
+    """
+    said = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (said if said.is_absolute() else Path("~/.cache").expanduser()) / "mt" / name
 
 
-def _git_commit() -> str | None:
-    """The commit of the code that runs, `+changes` if it was edited since; None outside a repository."""
-    command = ["git", "-C", str(Path(mt.__file__).parent)]
+def read_metrics(run: RunDirectory) -> list[dict[str, Any]]:
+    """The lines of a run's `metrics.jsonl`; a torn or damaged line is left out."""
     try:
-        commit = subprocess.run([*command, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
-        status = subprocess.run([*command, "status", "--porcelain", "."], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
+        lines = run.metrics.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    return [entry for line in lines if (entry := _metrics_of(line)) is not None]
+
+
+def _metrics_of(line: str) -> dict[str, Any] | None:
+    try:
+        entry = json.loads(line)
+    except ValueError:
         return None
-    return commit.stdout.strip() + ("+changes" if status.stdout.strip() else "")
-
-
-def _hardware() -> dict[str, Any]:
-    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    return {
-        "machine": platform.machine(),
-        "cpus": os.cpu_count(),
-        "torch_threads": torch.get_num_threads(),
-        "gpus": gpus,
-    }
+    is_whole = isinstance(entry, dict) and all(isinstance(value, int | float) for value in entry.values())
+    return entry if is_whole and "update" in entry else None

@@ -6,6 +6,7 @@ import itertools
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,12 @@ from typing import Any
 from mt.arguments import SearchRange, SweepCommand, TrainCommand, config_as_yaml
 from mt.errors import ConfigError, RunError, UserError
 from mt.experiment import run_experiment
+from mt.files import write_json, write_text
+from mt.manifest import read_manifest
+from mt.outputs import claim, refuse_inputs_inside
 from mt.processes import process_state
-from mt.runs import RunDirectory, read_manifest, same_run, write_json, write_text
+from mt.run_inputs import paths_of
+from mt.runs import SWEEP, RunDirectory, same_run
 
 logger = logging.getLogger(__name__)
 
@@ -40,14 +45,24 @@ def run_sweep(command: SweepCommand) -> list[Trial]:
     """
     trials: list[Trial] = []
     propose = _grid(command) if command.grid else _optuna(command)
-    for number, (values, tell) in enumerate(propose):
-        directory = Path(command.output_dir) / f"trial-{number:03d}"
-        trial = _run(command, directory, values)
-        tell(trial)
-        trials.append(trial)
-        if process_state().is_main_process:
-            _write(command, trials)
+    with _claim(command):
+        for number, (values, tell) in enumerate(propose):
+            directory = Path(command.output_dir) / f"trial-{number:03d}"
+            trial = _run(command, directory, values)
+            tell(trial)
+            trials.append(trial)
+            if process_state().is_main_process:
+                _write(command, trials)
     return sorted(trials, key=lambda trial: -value_of(trial, command))
+
+
+def _claim(command: SweepCommand) -> AbstractContextManager[object]:
+    """The sweep's directory, ours as long as the context lasts; what an earlier call has done there stays."""
+    root = Path(command.output_dir)
+    if not process_state().is_main_process:
+        return nullcontext()
+    refuse_inputs_inside(root, paths_of(command.base))
+    return claim(root, SWEEP, keep=True)
 
 
 def value_of(trial: Trial, command: SweepCommand) -> float:
@@ -114,11 +129,10 @@ def _run(command: SweepCommand, directory: Path, values: dict[str, str]) -> Tria
     if run.is_run() and not same_run(run.config.read_text(encoding="utf-8"), config_as_yaml(config)):
         raise RunError(f"{directory}: holds the trial of another sweep; choose another --output_dir or remove it")
     try:
-        if "dev_metrics" not in read_manifest(run):
+        if "dev_metrics" not in read_manifest(run.manifest):
             logger.info("%s: %s", directory.name, written)
             run_experiment(TrainCommand(config, resume=run.has_work(), overwrite=False))
-        process_state().wait_for_everyone()
-        return Trial(directory, values, read_manifest(run)["dev_metrics"])
+        return Trial(directory, values, read_manifest(run.manifest)["dev_metrics"])
     except UserError as error:
         logger.warning("%s (%s) failed: %s", directory.name, written, error)
         return Trial(directory, values, {}, str(error))

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from mt.config import AdaptationConfig, Config, LoraConfig, ModelConfig, TrainingConfig
 from mt.errors import ModelError
+from mt.files import write_checksums
 from mt.model import Translator, load_translator
 from mt.training import adaptation
 from mt.training.adaptation import (
@@ -22,13 +23,12 @@ from mt.training.adaptation import (
     weights_of,
 )
 from mt.training.batching import EncodedPairs
-from mt.training.checkpoints import seal
 from mt.training.encoding import DevSet
 from mt.training.judging import model_inputs
 from mt.training.loss import logits_of
 from mt.training.setup import build_trainer
 from mt.training.trainer import TranslationTrainer
-from tests.test_trainer import eight_pairs
+from tests.helpers import eight_pairs
 
 
 def trained(model: Path, directory: Path, options: AdaptationConfig, pairs: EncodedPairs | None = None, **more: object):
@@ -141,7 +141,9 @@ def checkpoints(tmp_path: Path, translator: Translator, updates: list[int]) -> P
         directory.mkdir()
         tied = {"lm_head.weight", "model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight"}
         save_file({n: w for n, w in weights.items() if n not in tied}, directory / "model.safetensors")
-        seal(directory)
+        for name in ("config.json", "trainer_state.json", "optimizer.pt", "scheduler.pt", "rng_state.pth"):
+            (directory / name).touch()
+        write_checksums(directory)
     return tmp_path
 
 

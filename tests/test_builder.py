@@ -1,5 +1,6 @@
 """From corpora to splits, with every drop counted."""
 
+import os
 import resource
 import signal
 import subprocess
@@ -12,10 +13,11 @@ import pytest
 
 from mt.config import CleaningConfig, Config, CorpusConfig, DataConfig, EvaluationConfig
 from mt.data.builder import build_data, check_data, read_test_set
-from mt.data.cache import cached_build, read_report
+from mt.data.cache import cached_build, code_files
 from mt.data.card import as_markdown
+from mt.data.report import DataReport
 from mt.errors import ConfigError, DataError
-from tests.conftest import SEED, STARTER
+from tests.conftest import ROOT, SEED, STARTER
 
 
 def config(path: Path, **options: object) -> DataConfig:
@@ -204,7 +206,7 @@ def test_a_second_build_is_taken_from_the_cache(tmp_path: Path, caplog: pytest.L
         assert cached_build(options, {}) == first
     assert "built before" in caplog.text
     assert (first / "data_report.json").stat().st_mtime_ns == stamp
-    assert read_report(first).corpora["news"].read == 8
+    assert DataReport.read(first / "data_report.json").corpora["news"].read == 8
     # Another input, rule or test set is another build.
     others = {
         cached_build(replace(options, similarity=0.9), {}),
@@ -215,25 +217,62 @@ def test_a_second_build_is_taken_from_the_cache(tmp_path: Path, caplog: pytest.L
     assert len({first, *others}) == 4
 
 
+def test_a_damaged_build_is_made_again(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    file = tmp_path / "news.tsv"
+    file.write_text("".join(f"Word {c}.\tكلمة {c}\n" for c in "abcdefgh"), encoding="utf-8")
+    options = config(file, cache_dir=str(tmp_path / "cache"))
+    built = cached_build(options, {})
+    good = {path: path.read_bytes() for path in built.rglob("*") if path.is_file()}
+    train, test = (next((built / "data" / split).glob("*.arrow")) for split in ("train", "test"))
+    for damage in (
+        lambda: test.write_bytes(train.read_bytes()),
+        lambda: os.truncate(train, 100),
+        lambda: (built / "rejected.tsv").unlink(),
+        lambda: (built / "checksums.json").write_text("{}"),
+    ):
+        damage()
+        assert cached_build(options, {}) == built
+        assert {path: path.read_bytes() for path in built.rglob("*") if path.is_file()} == good
+    assert caplog.text.count("a kept build is passed over") == 4
+
+
+def test_a_builds_key_holds_all_code_that_it_runs():
+    names = {path.relative_to(ROOT / "mt").as_posix() for path in code_files()}
+    assert {"data/builder.py", "data/formats/xml.py", "data/cleaning.py", "config/data.py", "text.py"} <= names
+    assert {"numbers.py", "evaluation/glossary.py", "data/fingerprints.py"} <= names
+    assert not {"experiment.py", "training/trainer.py", "evaluation/report.py", "cli.py"} & names
+
+
 def test_an_interrupted_build_is_not_taken_for_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     file, cache = tmp_path / "news.tsv", tmp_path / "cache"
     file.write_text("".join(f"Word {c}.\tكلمة {c}\n" for c in "abcdefgh"), encoding="utf-8")
     options = config(file, cache_dir=str(cache))
+    # A fork a stage, so that they import once.
     script = f"""
-import os, sys
+import os
 from pathlib import Path
 import mt.data.builder as builder
 from mt.config import CorpusConfig, DataConfig
 from mt.data.cache import cached_build
-stage = sys.argv[1]
-if stage == "rename":
-    Path.rename = lambda *_: os._exit(9)
-else:
-    setattr(builder._Build if stage in ("write", "describe") else builder, stage, lambda *_: os._exit(9))
-cached_build(DataConfig(corpora={{"news": CorpusConfig(path={str(file)!r})}}, cache_dir={str(cache)!r}), {{}})
+
+def build(stage):
+    if stage == "rename":
+        Path.rename = lambda *_: os._exit(9)
+    else:
+        setattr(builder._Build if stage in ("write", "describe") else builder, stage, lambda *_: os._exit(9))
+    cached_build(DataConfig(corpora={{"news": CorpusConfig(path={str(file)!r})}}, cache_dir={str(cache)!r}), {{}})
+
+for stage in ("select_pairs", "write", "describe", "_save", "rename"):
+    child = os.fork()
+    if not child:
+        try:
+            build(stage)
+        finally:
+            os._exit(1)
+    print(stage, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
-    for stage in ("select_pairs", "write", "describe", "_save", "rename"):
-        assert subprocess.run([sys.executable, "-c", script, stage], check=False).returncode == 9
+    ends = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert ends == "select_pairs 9\nwrite 9\ndescribe 9\n_save 9\nrename 9\n"
     assert {path.name.partition("-")[0] for path in cache.iterdir()} == {"unfinished"}
     built = cached_build(options, {})
     clean = cached_build(replace(options, cache_dir=str(tmp_path / "other")), {})

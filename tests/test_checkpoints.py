@@ -4,45 +4,60 @@ from pathlib import Path
 
 import pytest
 
-from mt.training.checkpoints import damage, newest_whole, rotate, seal
+from mt.files import write_checksums
+from mt.training.checkpoints import damage_of_checkpoint, latest_intact, put_checkpoint, rotate
+
+OTHERS = ("config.json", "trainer_state.json", "optimizer.pt", "scheduler.pt")
 
 
 def checkpoint(directory: Path, update: int) -> Path:
-    path = directory / f"checkpoint-{update}"
-    (path / "inside").mkdir(parents=True)
+    path = directory / "unfinished" / f"checkpoint-{update}"
+    path.mkdir(parents=True)
     (path / "model.safetensors").write_bytes(b"weights" * update)
-    (path / "inside" / "rng.pth").write_bytes(b"state")
-    seal(path)
-    return path
+    for name in (*OTHERS, "rng_state.pth"):
+        (path / name).write_bytes(b"state")
+    put_checkpoint(path, directory)
+    path.parent.rmdir()
+    return directory / path.name
 
 
 def test_a_changed_byte_and_a_missing_file_are_noticed(tmp_path: Path):
-    whole = checkpoint(tmp_path, 5)
-    assert damage(whole) is None
-    (whole / "model.safetensors").write_bytes(b"weightS" * 5)
-    assert damage(whole) == "model.safetensors is not as it was written"
+    intact = checkpoint(tmp_path, 5)
+    assert damage_of_checkpoint(intact) is None
+    (intact / "model.safetensors").write_bytes(b"weightS" * 5)
+    assert damage_of_checkpoint(intact) == "model.safetensors is not as it was written"
     missing = checkpoint(tmp_path, 6)
-    (missing / "inside" / "rng.pth").unlink()
-    assert damage(missing) == "rng.pth is missing"
-    unsealed = tmp_path / "checkpoint-7"
-    unsealed.mkdir()
-    assert damage(unsealed) == "checksums.json is missing"
-    (unsealed / "checksums.json").write_text("{broken")
-    assert "it cannot be read" in str(damage(unsealed))
-    assert damage(tmp_path / "checkpoint-8") == "checksums.json is missing"
+    (missing / "rng_state.pth").unlink()
+    assert damage_of_checkpoint(missing) == "rng_state.pth is missing"
+    assert damage_of_checkpoint(tmp_path / "checkpoint-8") == "checksums.json is missing"
 
 
-def test_the_newest_whole_one_is_found(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+@pytest.mark.parametrize("name", ["model.safetensors", "rng_state.pth", *OTHERS])
+def test_a_checkpoint_that_was_sealed_without_a_part_is_not_intact(tmp_path: Path, name: str):
+    torn = checkpoint(tmp_path, 5)
+    (torn / name).unlink()
+    write_checksums(torn)
+    assert str(damage_of_checkpoint(torn)).startswith("its checksums.json lists no ")
+    (torn / "checksums.json").write_text("{}")
+    assert damage_of_checkpoint(torn) == ("its checksums.json lists no model*.safetensors or adapter_model.safetensors")
+
+
+def test_one_that_was_damaged_is_replaced(tmp_path: Path):
+    (checkpoint(tmp_path, 5) / "model.safetensors").write_bytes(b"")
+    assert damage_of_checkpoint(checkpoint(tmp_path, 5)) is None
+
+
+def test_the_latest_intact_one_is_found(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     for update in (9, 10, 100):
         checkpoint(tmp_path, update)
     (tmp_path / "unfinished").mkdir()
     (tmp_path / "checkpoint-best").mkdir()
-    assert newest_whole(tmp_path) == tmp_path / "checkpoint-100"
+    assert latest_intact(tmp_path) == tmp_path / "checkpoint-100"
     with (tmp_path / "checkpoint-100" / "model.safetensors").open("r+b") as file:
         file.truncate(10)
-    assert newest_whole(tmp_path) == tmp_path / "checkpoint-10"
+    assert latest_intact(tmp_path) == tmp_path / "checkpoint-10"
     assert "checkpoint-100: passed over, model.safetensors is not as it was written" in caplog.text
-    assert newest_whole(tmp_path / "none") is None
+    assert latest_intact(tmp_path / "none") is None
 
 
 def test_rotation_spares_the_newest_and_the_best(tmp_path: Path):

@@ -1,6 +1,7 @@
 """`evaluate.py` as it is typed: what it writes, what it refuses, and how it exits."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ from datasets import Dataset, DatasetDict
 
 from mt import cli
 from mt.evaluation.review import hypothesis_hash
-from tests.test_comet import make_setup
-from tests.test_metrics import varied
+from tests.conftest import run_with
+from tests.helpers import make_setup, varied
 
 SOURCES = ["The city fell in 2014.", "Troops left Raqqa.", "He did not say why.", "It ended.", "Aid arrived.", "No."]
 REFERENCES = [
@@ -58,12 +59,13 @@ def scores() -> Any:
     return json.loads(Path("out/scores.json").read_text(encoding="utf-8"))
 
 
-def test_a_run_without_its_data(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    (files / "run" / "model").mkdir(parents=True)
-    (files / "run" / "config.yaml").write_text("name: run\n", encoding="utf-8")
-    (files / "run" / "model" / "config.json").write_text("{}", encoding="utf-8")
+def test_a_run_without_its_data(
+    files: Path, marian_directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    run_with(files / "run", "name: run\n")
+    shutil.copytree(marian_directory, files / "run" / "model")
     assert evaluate(monkeypatch, "run") == 1
-    assert "run/data: the run's own test split is gone; say --test_set NAME=FILE" in capsys.readouterr().err
+    assert "run/data: the run's splits are gone; say --test_set NAME=FILE" in capsys.readouterr().err
 
 
 def test_terms_that_are_not_there_stop_it_before_a_model_is_loaded(
@@ -125,7 +127,7 @@ def test_gate(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         (["out/none.txt", "--test_set", "news=news.tsv"], "out/none.txt: no such file or directory"),
         (["reference=tuned.txt", "--test_set", "news=news.tsv"], "the label `reference` is taken"),
         ([f"{'x' * 101}=tuned.txt", "--test_set", "news=news.tsv"], "the label 'xxxx"),
-        (["a\nb=tuned.txt", "--test_set", "news=news.tsv"], "the label 'a\\nb' is too long or holds control"),
+        (["a\nb=tuned.txt", "--test_set", "news=news.tsv"], "the label 'a\\nb' holds control"),
         (["--test_set", "news=swapped.tsv"], "swapped.tsv: 36 of the 36 references of test set `news` are not Arabic"),
         (["--test_set", "desk=news.tsv", "--ratings", "amal.json"], "amal.json: ratings of test set `news`, but"),
         (["empty.txt", "--test_set", "news=news.tsv"], "empty: 0 translations for the 36 sentences"),
@@ -136,7 +138,7 @@ def test_gate(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         (["--test_set", "news=news.tsv", "--glossary", "none.tsv"], "none.tsv: no such glossary"),
         (["--test_set", "news=news.tsv", "--glossary", "news.tsv"], "news.tsv:1: expected 3 tab-separated columns"),
         (["--test_set", "news=news.tsv", "--general", "flores=none.tsv"], "none.tsv: corpus `flores` does not exist"),
-        (["--test_set", "news=news.tsv", "--ratings", "none.json"], "none.json: cannot be read"),
+        (["--test_set", "news=news.tsv", "--ratings", "none.json"], "none.json: the ratings file does not exist"),
     ],
 )
 def test_refused_before_anything_slow(
@@ -186,21 +188,20 @@ def test_gate_counts_distinct_sentences(
     assert "and `often` has 6 distinct ones, repeated to 36; add sentences" in capsys.readouterr().err
 
 
-def seen_run(root: Path) -> None:
-    """A run that was trained on the test set, with a model that cannot be loaded."""
-    (root / "model").mkdir(parents=True)
-    (root / "config.yaml").write_text("name: run\n", encoding="utf-8")
-    (root / "model" / "config.json").write_text("{}", encoding="utf-8")
+def seen_run(root: Path, model: Path) -> None:
+    """A run that was trained on the test set."""
+    run_with(root, "name: run\n")
+    shutil.copytree(model, root / "model")
     columns = {"source": varied(SOURCES, 6, english=True), "target": varied(REFERENCES, 6)}
     split = Dataset.from_dict({**columns, "corpus": ["x"] * 36, "group": ["y"] * 36})
     DatasetDict({"train": split, "dev": split.select([0]), "test": split}).save_to_disk(str(root / "data"))
 
 
 def test_gate_and_a_run_that_was_trained_on_the_test_set(
-    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    files: Path, marian_directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    seen_run(Path("run"))
-    # Its model cannot be loaded: it is refused before.
+    seen_run(Path("run"), marian_directory)
+    monkeypatch.setattr("mt.systems.open_translator", lambda *_: pytest.fail("a model was loaded"))
     for options in (["--test_set", "news=news.tsv"], []):
         systems = ["base.txt", "tuned=run", *options, "--fail_if_worse", "chrF"]
         assert evaluate(monkeypatch, *systems) == 1
@@ -212,9 +213,9 @@ def test_gate_and_a_run_that_was_trained_on_the_test_set(
 
 
 def test_no_verdict_on_a_run_that_was_trained_on_the_test_set(
-    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    files: Path, marian_directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    seen_run(Path("run"))
+    seen_run(Path("run"), marian_directory)
     monkeypatch.setattr(
         "mt.comparison.hypotheses_of",
         lambda system, test_sets, *_, **__: {t.name: varied(TUNED if system.run else BASE, 6) for t in test_sets},

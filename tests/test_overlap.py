@@ -8,20 +8,19 @@ import pytest
 from datasets import Dataset, DatasetDict
 
 from mt.errors import RunError
-from mt.evaluation.overlap import find_overlaps, load_splits, overlap_caution, training_runs
+from mt.evaluation.overlap import find_overlaps, overlap_caution, training_runs
 from mt.evaluation.scoring import evaluate_hypotheses
 from mt.evaluation.test_set import TestSet
 from mt.evaluation.verdicts import advice, verdict
-from mt.runs import RunDirectory
-from tests.conftest import news_pairs
+from tests.conftest import news_pairs, run_with
 
 SOURCES, TARGETS = news_pairs()
 
 
 def make_run(root: Path, train: slice, dev: slice = slice(300, 303), config: str = "name: run\n") -> Path:
     """What of a run matters here: its config, its splits, and a model that is never loaded."""
-    (root / "model").mkdir(parents=True)
-    (root / "config.yaml").write_text(config, encoding="utf-8")
+    run_with(root, config)
+    (root / "model").mkdir()
     (root / "model" / "config.json").write_text("{}", encoding="utf-8")
     parts = {"train": train, "dev": dev, "test": slice(310, 350)}
     splits = {
@@ -86,8 +85,8 @@ def test_the_run_before_counts_too(tmp_path: Path):
 def test_data_that_is_gone_or_broken(tmp_path: Path):
     run = make_run(tmp_path / "run", slice(0, 100))
     (run / "data" / "dataset_dict.json").write_text("{", encoding="utf-8")
-    with pytest.raises(RunError, match="run/data: the run's data cannot be read"):
-        load_splits(RunDirectory(run))
+    with pytest.raises(RunError, match="run/data: it cannot be read"):
+        find_overlaps({"tuned": str(run)}, [test_set(slice(0, 60))])
     (run / "data").rename(tmp_path / "elsewhere")
     overlaps, (caution,) = find_overlaps({"tuned": str(run)}, [test_set(slice(0, 60))])
     assert overlaps == []

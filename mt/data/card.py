@@ -2,46 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from mt.charts import bar_chart, ranking
-from mt.data.builder import REJECTED
 from mt.data.report import LENGTH_STEP, DataReport, Example
 from mt.data.splitting import SPLITS
-from mt.errors import DataError
-from mt.runs import RunDirectory, write_json, write_text
+from mt.files import write_json, write_text
+from mt.runs import RunDirectory
 
 _SHOWN_PLACES = 15
 _BAR = 30
 _MAX_LENGTH = 80
 
 
-def take_build(build: Path, run: RunDirectory) -> None:
-    """Copy the splits and the rejected pairs of a finished build into a run. Raises `DataError` on a full disk."""
-    unfinished = run.data.with_name("data.unfinished")
-    try:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        shutil.copytree(build / "data", unfinished)
-        shutil.rmtree(run.data, ignore_errors=True)
-        unfinished.rename(run.data)
-        shutil.copy(build / REJECTED, run.rejected)
-    except OSError as error:
-        raise DataError(f"{run.root}: the data cannot be written ({error.strerror or error}); free space") from error
-
-
 def write_report(run: RunDirectory, report: DataReport) -> None:
     """Write `data_report.json` and `data_card.md`."""
     write_json(run.data_report, report.as_json())
     write_text(run.data_card, as_markdown(report))
-
-
-def read_run_report(run: RunDirectory) -> DataReport:
-    """The report that `write_report` wrote."""
-    return DataReport.from_json(json.loads(run.data_report.read_text(encoding="utf-8")))
 
 
 def summary(report: DataReport) -> str:

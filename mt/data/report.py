@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from mt.data.cleaning import Rejection
 from mt.data.formats.lines import shorten
 from mt.data.splitting import SPLITS
+from mt.errors import RunError
 
 _EXAMPLES_PER_RULE = 3
 _EXAMPLE_CHARACTERS = 300
@@ -81,6 +84,15 @@ class DataReport:
             places, dropped = dict(report.places.most_common()), dict(report.dropped)
             corpora[name] = asdict(replace(report, dropped=dropped, places=places))  # type: ignore[arg-type]
         return {"corpora": corpora, "tokenizer": self.tokenizer, "vocabulary": self.vocabulary}
+
+    @classmethod
+    def read(cls, file: Path) -> DataReport:
+        """The report in a `data_report.json`. Raises `RunError` if it is damaged or gone."""
+        try:
+            return cls.from_json(json.loads(file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            reason = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
+            raise RunError(f"{file}: the account of the data cannot be read ({reason}); build the data anew") from error
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> DataReport:

@@ -14,7 +14,7 @@ from tempfile import mkdtemp
 
 from mt.errors import RunError
 from mt.evaluation.comet import SETUP, CometFailure, CometSetup, comet_root, read_setup, run_quietly, run_script
-from mt.runs import write_json
+from mt.files import write_json
 
 COMET_VERSION = "2.2.7"
 _UNFINISHED = "comet-unfinished-"

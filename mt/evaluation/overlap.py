@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 import yaml
-from datasets import DatasetDict, load_from_disk
 from numpy.typing import NDArray
 
 from mt.config import DataConfig
+from mt.data.saved import load_splits
 from mt.data.seen import EXACT, NEAR, NEW, NGRAM, Rules, find_seen
-from mt.errors import RunError
 from mt.evaluation.cautions import Caution
 from mt.evaluation.test_set import TestSet
 from mt.runs import RunDirectory
@@ -107,18 +106,7 @@ def _seen_by(run: RunDirectory, test_sets: Sequence[TestSet]) -> NDArray[np.int8
     sources = [source for test_set in test_sets for source in test_set.sources]
     references = [reference for test_set in test_sets for reference in test_set.references]
     splits = load_splits(run)
-    return find_seen({name: splits[name] for name in ("train", "dev") if name in splits}, sources, references, rules)
-
-
-def load_splits(run: RunDirectory) -> DatasetDict:
-    """The splits of a run. Raises `RunError` if they cannot be read."""
-    try:
-        splits = load_from_disk(run.data)
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise RunError(f"{run.data}: the run's data cannot be read ({error}); restore it from where it was") from error
-    if not isinstance(splits, DatasetDict):
-        raise RunError(f"{run.data}: holds no train, dev and test splits; restore the data of the run")
-    return splits
+    return find_seen({name: splits[name] for name in ("train", "dev")}, sources, references, rules)
 
 
 def _overlaps(system: str, seen: NDArray[np.int8], test_sets: Sequence[TestSet]) -> list[Overlap]:

@@ -1,22 +1,24 @@
-"""Checkpoints that are whole or not there: written beside, sealed with checksums, renamed."""
+"""Checkpoints that are intact or not there: written beside, sealed with checksums, renamed."""
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-import xxhash
+from mt.files import find_damage, put_directory, write_checksums
 
 logger = logging.getLogger(__name__)
 
 UNFINISHED = "unfinished"
 """Where a checkpoint lies while it is written."""
 
-_CHECKSUMS = "checksums.json"
+# The model (whole, in parts, or a LoRA adapter), and what training goes on with.
+_REQUIRED = (
+    *("model*.safetensors|adapter_model.safetensors", "config.json", "trainer_state.json"),
+    *("optimizer*", "scheduler.pt", "rng_state*.pth"),
+)
 
 
 def name_of(update: int) -> str:
@@ -29,29 +31,15 @@ def update_of(checkpoint: Path) -> int:
     return int(checkpoint.name.rpartition("-")[2])
 
 
-def seal(directory: Path) -> None:
-    """Note the checksum of every file in `directory`, and have the disk take them, before it is renamed."""
-    sums = {
-        str(file.relative_to(directory)): _checksum(file) for file in sorted(directory.rglob("*")) if file.is_file()
-    }
-    for name in sums:
-        _sync(directory / name)
-    (directory / _CHECKSUMS).write_text(json.dumps(sums, indent=2) + "\n", encoding="utf-8")
-    _sync(directory / _CHECKSUMS)
+def put_checkpoint(finished: Path, checkpoints: Path) -> None:
+    """Seal a checkpoint that is complete with checksums and give it its place; a damaged one may lie there."""
+    write_checksums(finished)
+    put_directory(finished, checkpoints / finished.name)
 
 
-def damage(checkpoint: Path) -> str | None:
-    """What is wrong with a checkpoint, in words, or None if every file is as it was written."""
-    try:
-        sums = json.loads((checkpoint / _CHECKSUMS).read_text(encoding="utf-8"))
-        for name, expected in sums.items():
-            if _checksum(checkpoint / name) != expected:
-                return f"{name} is not as it was written"
-    except FileNotFoundError as error:
-        return f"{Path(error.filename).name} is missing"
-    except (OSError, ValueError, AttributeError) as error:
-        return f"it cannot be read ({error})"
-    return None
+def damage_of_checkpoint(checkpoint: Path) -> str | None:
+    """What is wrong with a checkpoint, in words, or None if all it must hold is there and as it was written."""
+    return find_damage(checkpoint, _REQUIRED)
 
 
 def all_of(checkpoints: Path) -> list[Path]:
@@ -60,10 +48,10 @@ def all_of(checkpoints: Path) -> list[Path]:
     return sorted(found, key=update_of)
 
 
-def newest_whole(checkpoints: Path) -> Path | None:
-    """The newest checkpoint that is whole; a warning names each newer one that is not."""
+def latest_intact(checkpoints: Path) -> Path | None:
+    """The latest checkpoint that is intact; a warning names each later one that is not."""
     for checkpoint in reversed(all_of(checkpoints)):
-        trouble = damage(checkpoint)
+        trouble = damage_of_checkpoint(checkpoint)
         if trouble is None:
             return checkpoint
         logger.warning("%s: passed over, %s", checkpoint, trouble)
@@ -76,19 +64,3 @@ def rotate(checkpoints: Path, keep: int, protected: Iterable[int]) -> None:
     for checkpoint in all_of(checkpoints)[:-keep]:
         if update_of(checkpoint) not in spared:
             shutil.rmtree(checkpoint, ignore_errors=True)
-
-
-def _checksum(file: Path) -> str:
-    digest = xxhash.xxh3_128()
-    with file.open("rb") as stream:
-        while chunk := stream.read(1 << 22):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _sync(file: Path) -> None:
-    descriptor = os.open(file, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import math
-from pathlib import Path
+import os
 from typing import Any
 
 from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from mt.files import write_text, writing
+from mt.manifest import Manifest
+from mt.runs import RunDirectory, read_metrics
 
 logger = logging.getLogger(__name__)
 
@@ -23,13 +27,12 @@ class Progress(TrainerCallback):
     `eval_general_BLEU`. Update 0 is the base.
     """
 
-    def __init__(self, metrics_file: Path) -> None:
-        self.metrics_file = metrics_file
+    def __init__(self, run: RunDirectory, manifest: Manifest | None) -> None:
+        self.run, self.manifest = run, manifest
         self.bar: tqdm[Any] | None = None
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if state.is_world_process_zero:
-            self._forget_after(state.global_step)
             self.bar = tqdm(
                 total=state.max_steps, initial=state.global_step, desc="fine-tune", unit="update", disable=None
             )
@@ -49,8 +52,7 @@ class Progress(TrainerCallback):
         if not state.is_world_process_zero or logs is None or "train_runtime" in logs:
             return
         values = {name: float(value) for name, value in logs.items() if name != "epoch"}
-        with self.metrics_file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"update": state.global_step, **values}) + "\n")
+        self._write({"update": state.global_step, **values})
         if "eval_chrF" in values:
             logger.info(
                 "%s: dev chrF %.2f, BLEU %.2f, perplexity %.1f%s",
@@ -65,10 +67,20 @@ class Progress(TrainerCallback):
         if self.bar is not None:
             self.bar.close()
 
-    def _forget_after(self, update: int) -> None:
-        """A resumed run repeats the updates after its checkpoint; their old lines go."""
-        if not self.metrics_file.exists():
-            return
-        lines = self.metrics_file.read_text(encoding="utf-8").splitlines()
-        kept = [line for line in lines if line.endswith("}") and json.loads(line)["update"] <= update]
-        self.metrics_file.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+    def _write(self, entry: dict[str, float]) -> None:
+        self.run.check_there()
+        with writing(self.run.metrics), self.run.metrics.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+            if "eval_chrF" in entry:
+                # A checkpoint follows, and who resumes from it relies on the lines before.
+                file.flush()
+                os.fsync(file.fileno())
+        if "eval_chrF" in entry and self.manifest is not None:
+            self.manifest.update()
+
+
+def forget_after(run: RunDirectory, update: int) -> None:
+    """Take the lines after `update`, and torn ones, out of `metrics.jsonl`: a resumed run writes them again."""
+    if run.metrics.exists():
+        kept = [entry for entry in read_metrics(run) if entry["update"] <= update]
+        write_text(run.metrics, "".join(json.dumps(entry) + "\n" for entry in kept))

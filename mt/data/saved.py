@@ -1,0 +1,81 @@
+"""The splits of a run on disk: taken from a finished build whole, and read back only as they were written."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset, DatasetDict, load_from_disk
+
+from mt.data.builder import REJECTED
+from mt.data.splitting import SPLITS
+from mt.errors import RunError
+from mt.files import CHECKSUMS, find_damage, write_bytes, write_checksums, writing
+from mt.manifest import read_manifest
+from mt.runs import RunDirectory, sha256_of_rows
+
+REQUIRED = (
+    "dataset_dict.json",
+    *(f"{split}/*.arrow" for split in SPLITS),
+    *(f"{split}/state.json" for split in SPLITS),
+)
+"""What the checksums of saved splits must list."""
+
+
+def take_build(build: Path, run: RunDirectory) -> None:
+    """Copy the splits and the rejected pairs of a finished build into a run; `data/` comes last, when all is there.
+
+    Raises `RunError` on a full disk.
+    """
+    unfinished = run.unfinished(run.data)
+    with writing(run.data):
+        write_bytes(run.rejected, (build / REJECTED).read_bytes())
+        shutil.copytree(build / "data", unfinished, dirs_exist_ok=True)
+        write_checksums(unfinished)
+    run.put(unfinished, run.data)
+
+
+def damage_of_splits(run: RunDirectory) -> str | None:
+    """What is wrong with a run's splits, in words; None if they are there as they were written."""
+    return find_damage(run.data, REQUIRED)
+
+
+def load_splits(run: RunDirectory) -> DatasetDict:
+    """The splits of a run. Raises `RunError` if they are gone, damaged, or not those that the run was made with."""
+    if not run.data.is_dir():
+        raise RunError(f"{run.data}: the run's splits are gone; say --test_set NAME=FILE, or train anew")
+    is_sealed = (run.data / CHECKSUMS).is_file()
+    damage = damage_of_splits(run) if is_sealed else None
+    if damage is not None:
+        raise _damaged(run, damage)
+    try:
+        splits = load_from_disk(str(run.data))
+        columns = {split: set(splits[split].column_names) for split in SPLITS}
+    except Exception as error:  # the library raises whatever the file format's reader does
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise _damaged(run, f"it cannot be read: {reason[:200]}") from error
+    if any(not {"source", "target", "corpus", "group"} <= names for names in columns.values()):
+        raise _damaged(run, "a split lacks one of the columns source, target, corpus and group")
+    assert isinstance(splits, DatasetDict)
+    if not is_sealed:
+        refuse_other_splits(run, describe_splits(splits), read_manifest(run.manifest))
+    return splits
+
+
+def describe_splits(splits: Mapping[str, Dataset]) -> dict[str, dict[str, Any]]:
+    """Size and SHA-256 of each split, for the manifest."""
+    return {split: {"pairs": len(splits[split]), "sha256": sha256_of_rows(splits[split])} for split in SPLITS}
+
+
+def refuse_other_splits(run: RunDirectory, found: Mapping[str, Any], manifest: Mapping[str, Any]) -> None:
+    """Raise `RunError` if the manifest says that the run had other splits."""
+    known = manifest.get("splits") or {}
+    for split in SPLITS:
+        if split in known and known[split] != found[split]:
+            raise _damaged(run, f"its {split} split is not the one that the run was made with")
+
+
+def _damaged(run: RunDirectory, damage: str) -> RunError:
+    return RunError(f"{run.data}: {damage}; restore it, or train anew by train.py with --overwrite")
