@@ -18,6 +18,12 @@ MAX_FAULTY_SHARE = 0.05
 _MIN_LINES_OF_A_SHIFT = 10
 # Addresses, hashtags and names of accounts are written alike in both languages.
 _LINKS = re.compile(r"(?:https?://|www\.)\S+|\S+@\S+|[@#]\S+|\S+\.(?:com|org|net|info|gov|int|edu)\b\S*", re.IGNORECASE)
+# Letters that Persian has, and Arabic has not but in a few foreign names.
+_PERSIAN_LETTERS = re.compile("[\u067e\u0686\u0698\u06a9\u06af\u06cc]")
+_MAX_PERSIAN_SHARE = 0.1
+_PERSIAN = "in Persian, not Arabic, letters"
+_SPLIT_BY_INVISIBLE = re.compile(r"[^\W\d_][\u200b\u200c\u2060\ufeff\u00ad]+[^\W\d_]")
+_INVISIBLE = "split by invisible, zero-width characters"
 # Different sentences may have one translation: "Yes." and "Yeah."; three with three different references may not.
 _MIN_SOURCES_OF_A_REPEAT = 3
 # Words have few translations, so that short lines may well be alike; a tenth of a test set may not.
@@ -71,6 +77,11 @@ def _of_test_set(test_set: TestSet, glossary: Glossary) -> Iterator[Caution]:
     yield from faults.counted("empty references", empty, "references", "empty: nothing visible is in them")
     english = sum(_is_left_in_latin(reference, source) for source, reference in pairs)
     yield from faults.counted("English references", english, "references", "not in Arabic letters")
+    yield from faults.counted("Persian references", sum(map(_is_persian, test_set.references)), "references", _PERSIAN)
+    bare = sum(_is_without_letters(reference, source) for source, reference in pairs)
+    yield from faults.counted("references without letters", bare, "references", "without any Arabic letter")
+    unseen = sum(map(_has_invisible, test_set.references))
+    yield from faults.counted("invisible characters", unseen, "references", _INVISIBLE)
     arabic = sum(_is_arabic(source) for source, _ in pairs)
     yield from faults.counted("Arabic sources", arabic, "sources", "in Arabic letters, as if the sides were swapped")
     repeated = _repeated(test_set.references, test_set.sources, test_set.sources)
@@ -90,6 +101,9 @@ def _of_hypotheses(test_set: TestSet, system: str, lines: Sequence[str]) -> Iter
     foreign = [_is_foreign(line, reference) for _, reference, line in rows]
     others = sum(f and not c for f, c in zip(foreign, is_copy, strict=True))
     yield from faults.counted("hypotheses that are not Arabic", others, ours, "not in Arabic letters")
+    unseen = sum(map(_has_invisible, lines))
+    yield from faults.counted("invisible characters", unseen, ours, _INVISIBLE)
+    yield from faults.counted("Persian hypotheses", sum(map(_is_persian, lines)), ours, _PERSIAN)
     repeated = _repeated(lines, test_set.sources, test_set.references)
     # A model that says the same of everything is bad, and may be called so.
     alike = "the same as those of other sentences"
@@ -119,6 +133,22 @@ def _prose(text: str) -> str:
 
 def _is_arabic(text: str) -> bool:
     return script_shares(_prose(text))[1] > 0.5
+
+
+def _has_invisible(text: str) -> bool:
+    """Whether zero-width characters stand between letters; marks of direction at the ends of words do little harm."""
+    return _SPLIT_BY_INVISIBLE.search(text) is not None
+
+
+def _is_persian(text: str) -> bool:
+    letters = sum(map(str.isalpha, text))
+    return len(_PERSIAN_LETTERS.findall(text)) > _MAX_PERSIAN_SHARE * letters
+
+
+def _is_without_letters(translation: str, source: str) -> bool:
+    """Whether a translation holds no letter, as one that was once question marks, and its source is a sentence."""
+    is_sentence = len(re.findall(r"[^\W\d_]{2,}", _prose(source))) >= _LONG_ENOUGH
+    return is_sentence and bool(normalise(translation)) and not any(map(str.isalpha, translation))
 
 
 def _is_left_in_latin(translation: str, source: str) -> bool:
