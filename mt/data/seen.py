@@ -7,8 +7,11 @@ test sentence has too single out the few training pairs that are worth the build
 
 from __future__ import annotations
 
+import multiprocessing
 from array import array
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +23,7 @@ from numpy.typing import NDArray
 from mt.data.decontamination import LookUp, find_overlaps
 from mt.data.fingerprints import Hashes, Side, Words, fingerprint, hash_of, scramble
 from mt.data.neighbours import Edges, only_alike
+from mt.data.preparing import usable_cores
 from mt.data.selection import Indices, Mask
 from mt.data.store import SideColumns
 from mt.text import comparison_words, normalise
@@ -27,7 +31,7 @@ from mt.text import comparison_words, normalise
 NEW, NGRAM, NEAR, EXACT = 0, 1, 2, 3
 """What a test sentence is to a run: new, with many words in a row in common with a training pair, alike, the same."""
 
-_ROWS = 50_000
+_ROWS, _ROWS_OF_A_TASK = 50_000, 200_000
 _MAX_KNOWN_CHUNKS = 500_000
 # A sentence finds its like by so many triples, each of which leads to so many sentences at most.
 _RAREST, _MAX_RIVALS = 12, 64
@@ -52,14 +56,35 @@ def find_seen(
     splits: `train` and what checkpoints were chosen on, with columns `source` and `target`; words in a row count in
     `train` alone, as they do for the builder. A sentence is seen if either of its sides is.
     """
-    pool = _Pool([normalise(text) for text in sources], [normalise(text) for text in references])
-    readers = _WordReader(), _WordReader()
-    for name, split in splits.items():
-        in_a_row = rules.words_in_a_row if name == "train" else None
-        for batch in split.with_format("arrow").iter(_ROWS):
-            texts = batch["source"], batch["target"] if name == "train" else _normalised(batch["target"])
-            words = [reader.words(column) for reader, column in zip(readers, texts, strict=True)]
-            pool.compare(texts, words, Rules(rules.similarity, in_a_row))
+    pairs = [normalise(text) for text in sources], [normalise(text) for text in references]
+    tasks = [
+        (name, split.select(range(start, min(start + _ROWS_OF_A_TASK, len(split)))))
+        for name, split in splits.items()
+        for start in range(0, len(split), _ROWS_OF_A_TASK)
+    ]
+    with ExitStack() as stack:
+        cores = min(len(tasks) - 1, usable_cores())
+        # A second process is worth its start from the second large part on.
+        context = multiprocessing.get_context("spawn")
+        pool = stack.enter_context(ProcessPoolExecutor(cores, context)) if cores > 1 else None
+        arguments = [(name, part, *pairs, rules) for name, part in tasks]
+        if pool is None:
+            found = [_seen_in(*each) for each in arguments]
+        else:
+            found = [task.result() for task in [pool.submit(_seen_in, *each) for each in arguments]]
+    most: NDArray[np.int8] = np.maximum.reduce([np.full(len(sources), NEW, np.int8), *found])
+    return most
+
+
+def _seen_in(
+    name: str, split: Dataset, sources: Sequence[str], references: Sequence[str], rules: Rules
+) -> NDArray[np.int8]:
+    pool, readers = _Pool(sources, references), (_WordReader(), _WordReader())
+    in_a_row = rules.words_in_a_row if name == "train" else None
+    for batch in split.with_format("arrow").iter(_ROWS):
+        texts = batch["source"], batch["target"] if name == "train" else _normalised(batch["target"])
+        words = [reader.words(column) for reader, column in zip(readers, texts, strict=True)]
+        pool.compare(texts, words, Rules(rules.similarity, in_a_row))
     return pool.seen
 
 

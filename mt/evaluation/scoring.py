@@ -178,8 +178,8 @@ def evaluate_hypotheses(
     rare words. `overlaps`: what systems that are runs have seen of the test sets. Raises `DataError` where hypotheses
     and references differ in number.
     """
-    evaluation = Evaluation(next(iter(hypotheses[test_sets[0].name])), list(test_sets), hypotheses)
-    evaluation.overlaps = list(overlaps)
+    baseline = next(iter(hypotheses[test_sets[0].name]))
+    evaluation = Evaluation(baseline, list(test_sets), hypotheses, overlaps=list(overlaps))
     results: dict[_Key, _Result] = {}
     glossary = glossary or Glossary.read()
     sentences = sum(len(lines) for systems in hypotheses.values() for lines in systems.values())
@@ -187,8 +187,7 @@ def evaluate_hypotheses(
         for test_set in test_sets:
             systems = hypotheses[test_set.name]
             measured = measure(test_set.name, systems, test_set.references, metrics, executor)
-            measured += (extra or {}).get(test_set.name, [])
-            measured = [each.clustered(test_set.clusters) for each in measured]
+            measured = [m.clustered(test_set.clusters) for m in (*measured, *(extra or {}).get(test_set.name, []))]
             evaluation.cautions += find_cautions(test_set, systems, evaluation.overlaps, glossary)
             checks = _start_checks(executor, test_set, systems, glossary)
             evaluation.scores += _scores(test_set, measured, list(systems), resamples)
