@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-_MARKUP = re.compile(r"([\\`*_<\[|~&$])")
+_MARKUP = re.compile(r"([\\`*_\[|~&$])")
 # A heading, a quotation, a list or a rule, where a line begins.
-_BLOCK = re.compile(r"^(?:([#>+=-])|(\d+)([.)]))")
+_BLOCK = re.compile(r"^(?:([#>+=-])|(\d+)([.)])(?=\s|$))")
 # What is made a link though nobody asked for one.
 _ADDRESS = re.compile(r"\b(https?|ftp|mailto|xmpp)(:)|\b(www)(\.)", re.IGNORECASE)
 
 
 def text_of(text: str) -> str:
     """`text` in one line that Markdown shows as it is, also inside a table."""
-    line = _MARKUP.sub(r"\\\1", " ".join(text.split()))
+    # Not every reader of Markdown takes a backslash before a tag.
+    line = _MARKUP.sub(r"\\\1", " ".join(text.split())).replace("<", "&lt;")
     line = _BLOCK.sub(lambda match: f"{match[2] or ''}\\{match[1] or match[3]}", line)
     return _ADDRESS.sub(lambda match: f"{match[1] or match[3]}\\{match[2] or match[4]}", line)
 
