@@ -185,8 +185,12 @@ def sha256_of_rows(rows: Iterable[dict[str, str]]) -> str:
 
 
 def cache_directory(name: str) -> Path:
-    """Where what can be made again is kept under `name`; it may be deleted at any time."""
-    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "mt" / name
+    """Where what can be made again is kept under `name`; it may be deleted at any time.
+
+    A relative XDG_CACHE_HOME is ignored, as its specification asks: it would mean another place in every directory.
+    """
+    said = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (said if said.is_absolute() else Path("~/.cache").expanduser()) / "mt" / name
 
 
 def read_metrics(run: RunDirectory) -> list[dict[str, Any]]:

@@ -73,6 +73,15 @@ def cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="session")
+def few_news(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """400 pairs of the starter set: for runs of a few updates, of which nothing but their course is looked at."""
+    file = tmp_path_factory.mktemp("news") / "few.tsv"
+    lines = STARTER.read_text(encoding="utf-8").splitlines(keepends=True)
+    file.write_text("".join(lines[:401]), encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="session")
 def marian_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained Marian model laid out as opus-mt-en-ar: `>>ara<<`, no languages in its config, <pad> last."""
     directory = tmp_path_factory.mktemp("marian")
@@ -151,7 +160,7 @@ def mbart50_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     from tests.browser import launched_chromium
 
