@@ -17,7 +17,7 @@ import torch.distributed as dist
 import yaml
 from safetensors.torch import load_file
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
+from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor
 from transformers import AutoModelForSeq2SeqLM
 
@@ -289,12 +289,7 @@ def test_an_evaluation_leaves_a_sharded_model_as_it_was(family: str, request: py
     shard(translator)
     update(translator)
     model = translator.model
-    groups = [
-        group
-        for module in (model, *model.modules())
-        if hasattr(module, "reshard")
-        for group in _parameter_groups(module)
-    ]
+    groups = [group for part in model.modules() if isinstance(part, FSDPModule) for group in _parameter_groups(part)]
     before = [group.post_forward_mesh_info for group in groups]
     assert before.count(None) < len(before)
     with whole_weights(model):
