@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor
 from transformers import AutoModelForSeq2SeqLM
 
+from mt import cli
 from mt.config import ModelConfig
 from mt.model import Translator, load_translator
 from mt.processes import _parameter_groups, prepare_for_sharding, whole_weights
@@ -30,7 +32,7 @@ from tests.conftest import ROOT, STARTER
 pytestmark = pytest.mark.slow
 
 OPTIONS = {"max_updates": 4, "eval_every_updates": 2, "tokens_per_update": 1000, "micro_batch_tokens": 500}
-PAIRS = 500
+PAIRS = 1000
 """Of the starter set; more would only be waited for."""
 
 
@@ -77,15 +79,12 @@ def run_all(commands: list[list[str]], directory: Path, **variables: str) -> str
     return said
 
 
-def launcher(processes: int) -> list[str]:
-    return [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
-
-
 @pytest.fixture(scope="module")
 def alone(config: Path) -> Path:
     """The run of one process."""
     run = config.parent / "alone"
-    run_all([[sys.executable, "train.py", str(config), "--output_dir", str(run)]], config.parent)
+    ends = process_cases.in_processes(1, cli._train, config.parent, [str(config), "--output_dir", str(run)])
+    assert [status for status, _ in ends] == [0], ends
     return run
 
 
@@ -102,6 +101,10 @@ def assert_same(run: Path, alone: Path, processes: int) -> None:
     assert (run / "scores.json").is_file()
 
 
+def two_processes(case: Callable[[], None], directory: Path) -> tuple[tuple[int | None, str], ...]:
+    return tuple(process_cases.in_processes(2, partial(process_cases.simply, case), directory))
+
+
 @pytest.mark.parametrize(
     ("case", "statuses", "said"),
     [
@@ -115,60 +118,34 @@ def assert_same(run: Path, alone: Path, processes: int) -> None:
 def test_one_end_for_all(
     case: Callable[[], None], statuses: tuple[int, int], said: tuple[str, str], tmp_path: Path
 ) -> None:
-    main, other = process_cases.in_two_processes(case, tmp_path)
+    main, other = two_processes(case, tmp_path)
     assert (main[1], other[1]) == said
     assert (main[0], other[0]) == statuses
 
 
 def test_of_two_that_fail_alike_one_speaks(tmp_path: Path):
-    ends = process_cases.in_two_processes(process_cases.all_fail, tmp_path)
+    ends = two_processes(process_cases.all_fail, tmp_path)
     assert [status for status, _ in ends] == [1, 1]
     assert sorted(said for _, said in ends) == ["", "train.py: nobody has data\n"]
 
 
 def test_a_bug_in_one_process_has_one_traceback(tmp_path: Path):
-    main, other = process_cases.in_two_processes(process_cases.main_has_a_bug, tmp_path)
+    main, other = two_processes(process_cases.main_has_a_bug, tmp_path)
     assert main[1].startswith("Traceback")
     assert main[1].endswith("ZeroDivisionError: division by zero\n")
     assert (main[0], other) == (1, (1, ""))
 
 
 def test_a_main_process_that_is_killed_is_noticed(tmp_path: Path):
-    main, other = process_cases.in_two_processes(process_cases.main_is_killed, tmp_path)
+    main, other = two_processes(process_cases.main_is_killed, tmp_path)
     assert (main[0], other[0]) == (-9, 1)
     assert other[1].endswith("the main process is gone, and the others end with it\n")
 
 
-# Collectives give up after a few seconds, and the main process takes longer for all that it does alone.
-SLOW = """
-import sys, time
-from datetime import timedelta
-import torch.distributed as dist
-from mt import cli, experiment, processes
-from mt.training import trainer
-
-TIMEOUT = 5
-
-def slowly(module, name):
-    quick = getattr(module, name)
-    def slow(*arguments, **options):
-        if processes.process_state().is_main_process and arguments:
-            time.sleep(TIMEOUT + 1)
-        return quick(*arguments, **options)
-    setattr(module, name, slow)
-
-for name in ("cached_build", "measure_vocabulary", "translate_base", "score_run"):
-    slowly(experiment, name)
-processes.process_state()
-dist.distributed_c10d._set_pg_timeout(timedelta(seconds=TIMEOUT))
-sys.exit(cli.train_main())
-"""
-
-
 def test_two_processes_of_which_the_main_one_is_slow(config: Path, alone: Path, tmp_path: Path):
-    script, run = tmp_path / "slow.py", tmp_path / "run"
-    script.write_text(SLOW, encoding="utf-8")
-    run_all([[*launcher(2), str(script), str(config), "--output_dir", str(run)]], tmp_path)
+    run = tmp_path / "run"
+    ends = process_cases.in_processes(2, process_cases.train_slowly, tmp_path, [str(config), "--output_dir", str(run)])
+    assert [status for status, _ in ends] == [0, 0], ends
     assert_same(run, alone, 2)
 
 
@@ -208,47 +185,18 @@ def test_two_machines(two_machines: tuple[str, str], config: Path, alone: Path, 
     assert_same(tmp_path / "run", alone, 2)
 
 
-# accelerate takes FSDP for GPUs only, although torch has it for processes on a CPU, too: told that these were GPUs,
-# it does all that it does there.
-SHARDED = """
-import sys
-from accelerate import PartialState
-from accelerate.utils import DistributedType
-from mt import cli
-from mt.training import judging
-
-begin = PartialState.__init__
-
-def begin_with_gpus(self, *arguments, **options):
-    is_new = not PartialState._shared_state
-    begin(self, *arguments, **options)
-    if is_new:
-        self.distributed_type = DistributedType.MULTI_GPU
-
-whole = judging.whole_weights
-
-def reported(model):
-    print("evaluated:", type(model).__name__, flush=True)
-    return whole(model)
-
-PartialState.__init__ = begin_with_gpus
-judging.whole_weights = reported
-sys.exit(cli.train_main())
-"""
-
-
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_sharded_model_is_trained_and_saved_whole(processes: int, config: Path, alone: Path, tmp_path: Path):
-    script, run = tmp_path / "sharded.py", tmp_path / "run"
-    script.write_text(SHARDED, encoding="utf-8")
+    run = tmp_path / "run"
     settings = yaml.safe_load((ROOT / "configs" / "accelerate" / "fsdp.yaml").read_text())["fsdp_config"]
     variables = {
         name.upper(): str(value).lower() if value in (True, False) else str(value) for name, value in settings.items()
     }
-    command = [*launcher(processes), str(script), str(config), "--output_dir", str(run)]
-    said = run_all([command], tmp_path, ACCELERATE_USE_FSDP="true", **variables)
-    # Each of two evaluations, between updates and after them, for the loss and for a decoded sample.
-    assert said.count("evaluated: FSDPMarianMTModel") == 4 * processes
+    argv = [str(config), "--output_dir", str(run)]
+    command = process_cases.train_sharded
+    ends = process_cases.in_processes(processes, command, tmp_path, argv, ACCELERATE_USE_FSDP="true", **variables)
+    # Two evaluations, between updates and after them, of the loss and of a decoded sample each.
+    assert [(status, said.count("evaluated: FSDPMarianMTModel")) for status, said in ends] == [(0, 4)] * processes, ends
     assert_same(run, alone, processes)
     theirs = load_file(alone / "model" / "model.safetensors")
     model = AutoModelForSeq2SeqLM.from_pretrained(run / "model")
