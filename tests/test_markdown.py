@@ -11,7 +11,7 @@ from mt.markdown import code, table, text_of
         ("plain text, (really) - with 1. dots!", "plain text, (really) - with 1. dots!"),
         ("a | b", r"a \| b"),
         ("one\ntwo\r\n\n| three", r"one two \| three"),
-        ("<img src=x onerror=alert(1)>", r"\<img src=x onerror=alert(1)>"),
+        ("<img src=x onerror=alert(1)>", "&lt;img src=x onerror=alert(1)>"),
         ("![x](http://evil.example/x.png)", r"!\[x](http\://evil.example/x.png)"),
         ("see www.evil.example", r"see www\.evil.example"),
         ("`code` *bold* _soft_ ~~no~~ $x$", r"\`code\` \*bold\* \_soft\_ \~\~no\~\~ \$x\$"),
