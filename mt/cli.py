@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -70,32 +71,41 @@ def evaluate_main() -> int:
 
 
 def _guarded(run: Callable[[Sequence[str], str], int], argv: Sequence[str], prog: str) -> int:
+    outcome = partial(_outcome, run, argv, prog)
+    if run in (_train, _sweep) and "WORLD_SIZE" in os.environ:
+        # Imports torch, which takes seconds.
+        from mt.processes import run_as_one
+
+        return run_as_one(outcome)
+    status, message = outcome()
+    if message:
+        print(message, file=sys.stderr)
+    return status
+
+
+def _outcome(run: Callable[[Sequence[str], str], int], argv: Sequence[str], prog: str) -> tuple[int, str]:
+    """(exit status, what to say on stderr)."""
     can_resume = run in (_train, _sweep)
     before = signal.signal(signal.SIGTERM, _leave) if can_resume else None
     try:
-        return run(argv, prog)
+        return run(argv, prog), ""
     except UsageError as error:
-        print(f"{prog}: {error} ({prog} --help lists the options)", file=sys.stderr)
-        return 2
+        return 2, f"{prog}: {error} ({prog} --help lists the options)"
     except Stopped as stop:
-        print(f"{prog}: {stop}", file=sys.stderr)
-        return 0
+        return 0, f"{prog}: {stop}"
     except UserError as error:
-        print(f"{prog}: {error}", file=sys.stderr)
-        return 1
+        return 1, f"{prog}: {error}"
     except BrokenPipeError:
         # Whoever read our output has seen enough, as `head` has; Python would complain again when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return 1, ""
     except OSError as error:
         if error.errno not in _DISK_ERRORS:
             raise
-        print(f"{prog}: {cannot_write(Path(error.filename or '.'), error)}", file=sys.stderr)
-        return 1
+        return 1, f"{prog}: {cannot_write(Path(error.filename or '.'), error)}"
     except KeyboardInterrupt:
         kept = "; what was done is kept, go on with --resume" if run is _train else ""
-        print(f"{prog}: interrupted{kept}", file=sys.stderr)
-        return 130
+        return 130, f"{prog}: interrupted{kept}"
     finally:
         if can_resume:
             signal.signal(signal.SIGTERM, before)

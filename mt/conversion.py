@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any, Literal
 
 import torch
@@ -19,6 +17,7 @@ from mt.decoding import encode_within_limits
 from mt.doctor import SENTENCES
 from mt.errors import ModelError
 from mt.evaluation.metrics import chrf
+from mt.files import remove, sync, sync_tree, unfinished_name
 from mt.model import Translator
 
 logger = logging.getLogger(__name__)
@@ -40,8 +39,9 @@ def convert(translator: Translator, directory: Path, precision: Literal["int8", 
     take the model, or translates otherwise than it.
     """
     trial = translate_trial(translator)
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+    directory = directory.resolve()
+    work = unfinished_name(directory)
+    work.mkdir(parents=True)
     try:
         _convert(translator, work / "model", precision)
         tokenizer, languages = translator.tokenizer, translator.languages
@@ -54,9 +54,11 @@ def convert(translator: Translator, directory: Path, precision: Literal["int8", 
             target_language=languages.target_code,
         )
         check_parity(translator, load_converted(options), trial, precision)
-        (work / "model").replace(directory)
+        sync_tree(work / "model")
+        (work / "model").rename(directory)
+        sync(directory.parent)
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        remove(work)
 
 
 @dataclass(frozen=True)

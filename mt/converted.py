@@ -6,7 +6,6 @@ The language tokens come from the tokenizer by the contract of `mt.languages`, a
 from __future__ import annotations
 
 import json
-import warnings
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoTokenizer, MarianTokenizer
 
 from mt.config import DecodingConfig, ModelConfig
+from mt.ctranslate2_file import check_model_file
 from mt.errors import ModelError
 from mt.languages import agree_on_languages, family_by_tokenizer
+from mt.model_config import MAX_VOCABULARY
+from mt.model_files import ModelFiles, check_model_name, files_of, is_index, library_errors
+from mt.model_tokenizer import check_tokenizer, load_tokenizer_files
 from mt.translator import AnyTranslator
 
 _TOKENIZERS = ("source.spm", "tokenizer.json", "sentencepiece.bpe.model")
@@ -31,6 +33,7 @@ _MAX_TOKENS = {"marian": 512}  # of models whose tokenizer does not say
 _OTHER_MAX_TOKENS = 1024
 # Tokenizers and vocabularies may name a few unused ids differently; shifted by one, they differ in nearly all.
 _MAX_DIFFERENT_SHARE = 0.01
+_MAX_UNUSED = 100
 # Searches end at a multiple of this, so that few of a batch's hypotheses need a search of their own.
 _LIMIT_STEP = 16
 
@@ -51,8 +54,10 @@ class ConvertedTranslator(AnyTranslator):
     @property
     def max_tokens(self) -> int:
         """The longest source or target, in tokens, that the model's positions allow."""
-        said = int(self.tokenizer.model_max_length)  # astronomical where a tokenizer does not say
-        return said if said < 10**6 else _MAX_TOKENS.get(self.languages.family, _OTHER_MAX_TOKENS)
+        said = self.tokenizer.model_max_length  # astronomical where a tokenizer does not say
+        if is_index(said) and 1 < said < 10**6:
+            return int(said)
+        return _MAX_TOKENS.get(self.languages.family, _OTHER_MAX_TOKENS)
 
     @property
     def target_prefix(self) -> list[str]:
@@ -79,16 +84,18 @@ class ConvertedTranslator(AnyTranslator):
     def _search(self, sources: list[list[int]], limit: int, config: DecodingConfig) -> list[list[int]]:
         prefix = self.target_prefix
         end = -1 if self.adds_end_token else None
-        results = self.engine.translate_batch(
-            [[self.vocabulary[index] for index in ids[:end]] for ids in sources],
-            target_prefix=[prefix] * len(sources) if prefix else None,
-            beam_size=config.num_beams,
-            length_penalty=config.length_penalty,
-            no_repeat_ngram_size=config.no_repeat_ngram_size,
-            max_decoding_length=limit - 1,
-            min_decoding_length=0,  # an empty hypothesis is allowed, as in transformers
-            max_input_length=0,
-        )
+        tokens = [[self.vocabulary[index] for index in ids[:end]] for ids in sources]
+        with library_errors(f"{self.name}: CTranslate2 cannot translate with this model; convert it again"):
+            results = self.engine.translate_batch(
+                tokens,
+                target_prefix=[prefix] * len(sources) if prefix else None,
+                beam_size=config.num_beams,
+                length_penalty=config.length_penalty,
+                no_repeat_ngram_size=config.no_repeat_ngram_size,
+                max_decoding_length=limit - 1,
+                min_decoding_length=0,  # an empty hypothesis is allowed, as in transformers
+                max_input_length=0,
+            )
         return [[self._ids[token] for token in result.hypotheses[0][len(prefix) :]] for result in results]
 
 
@@ -103,6 +110,7 @@ def require_ctranslate2(name: str) -> None:
 def check_converted(name: str) -> None:
     """What can be refused of a CTranslate2 directory without loading it. Raises `ModelError`."""
     require_ctranslate2(name)
+    check_model_name(name)
     if not any((Path(name) / file).is_file() for file in _TOKENIZERS):
         raise ModelError(
             f"{name}: a CTranslate2 model without its tokenizer; copy {_TO_COPY} there, as "
@@ -118,20 +126,19 @@ def load_converted(config: ModelConfig) -> ConvertedTranslator:
     check_converted(config.name)
     import ctranslate2
 
-    directory = Path(config.name)
-    tokenizer = _load_tokenizer(directory)
+    files = files_of(config.name, config.revision)
+    vocabulary = _load_vocabulary(files)
+    tokenizer = load_tokenizer_files(files, "", MAX_VOCABULARY)
     languages = agree_on_languages(
         tokenizer, family_by_tokenizer(tokenizer), config.source_language, config.target_language
     )
-    vocabulary = _load_vocabulary(directory)
     _refuse_foreign_tokenizer(config.name, tokenizer, vocabulary)
-    try:
+    # CTranslate2's own converter leaves <pad> out of Marian's, and a few that are never written out of others'.
+    check_tokenizer(files, tokenizer, len(vocabulary) + _MAX_UNUSED)
+    check_model_file(Path(config.name) / "model.bin", len(vocabulary))
+    settings = files.read_json("config.json") or {}
+    with library_errors(f"{config.name}: the CTranslate2 model cannot be loaded; convert it again"):
         engine = ctranslate2.Translator(config.name, device="auto", intra_threads=torch.get_num_threads())
-        settings = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ModelError(
-            f"{config.name}: the CTranslate2 model cannot be loaded ({error}); convert it again"
-        ) from error
     return ConvertedTranslator(
         tokenizer=tokenizer,
         languages=languages,
@@ -143,34 +150,24 @@ def load_converted(config: ModelConfig) -> ConvertedTranslator:
     )
 
 
-def _load_tokenizer(directory: Path) -> Any:
-    with warnings.catch_warnings():
-        # sacremoses is not used: mt.text normalises.
-        warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
-        try:
-            if (directory / "source.spm").is_file():
-                # Old Marian models do not say their tokenizer's class, and config.json is not transformers' here.
-                return MarianTokenizer.from_pretrained(directory)
-            return AutoTokenizer.from_pretrained(directory)
-        except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:  # a file missing, in various ways
-            raise ModelError(
-                f"{directory}: the tokenizer beside the CTranslate2 model cannot be loaded; copy {_TO_COPY} there"
-            ) from error
-
-
-def _load_vocabulary(directory: Path) -> list[str]:
+def _load_vocabulary(files: ModelFiles) -> list[str]:
+    """Tokens by id. Raises `ModelError`."""
+    file = files.find("shared_vocabulary.json") or files.find("shared_vocabulary.txt")  # .txt: up to CTranslate2 3
+    if file is None:
+        raise ModelError(
+            f"{files.name}: no shared_vocabulary.json; CTranslate2 models whose source and target have vocabularies of "
+            "their own are not supported, use the model that it was made from"
+        )
     try:
-        for suffix in ("json", "txt"):  # .txt: up to CTranslate2 3
-            file = directory / f"shared_vocabulary.{suffix}"
-            if file.is_file():
-                text = file.read_text(encoding="utf-8")
-                return list(json.loads(text)) if suffix == "json" else text.removesuffix("\n").split("\n")
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{file}: the vocabulary cannot be read ({error}); convert the model again") from error
-    raise ModelError(
-        f"{directory}: no shared_vocabulary.json; CTranslate2 models whose source and target have vocabularies of "
-        "their own are not supported, use the model that it was made from"
-    )
+        text = file.read_text(encoding="utf-8")
+        tokens = json.loads(text) if file.suffix == ".json" else text.removesuffix("\n").split("\n")
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{file}: the vocabulary cannot be read ({error!s:.200}); convert the model again") from error
+    if not isinstance(tokens, list) or not tokens or not all(isinstance(token, str) for token in tokens):
+        raise ModelError(f"{file}: the vocabulary is no list of tokens; convert the model again")
+    if len(set(tokens)) < len(tokens):
+        raise ModelError(f"{file}: the vocabulary holds a token twice; convert the model again")
+    return tokens
 
 
 def _refuse_foreign_tokenizer(name: str, tokenizer: Any, vocabulary: list[str]) -> None:

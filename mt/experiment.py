@@ -52,7 +52,7 @@ from mt.files import (
 )
 from mt.manifest import Manifest, read_manifest
 from mt.model import Translator, check_model_name, load_translator
-from mt.processes import process_state
+from mt.processes import one_run, process_state, wait_for_everyone
 from mt.run_inputs import identify, paths_of
 from mt.runs import RunDirectory, claim_run
 from mt.scratch import create_marian
@@ -70,6 +70,7 @@ logger = logging.getLogger(__name__)
 BASE, FINETUNED = "base", "finetuned"
 
 
+@one_run()
 def run_experiment(command: TrainCommand) -> tuple[RunDirectory, Evaluation | None]:
     """Do what `train.py` was asked to do.
 
@@ -122,24 +123,27 @@ def claim_directory(command: TrainCommand) -> RunDirectory:
     if process_state().is_main_process:
         yaml = config_as_yaml(config)
         run = claim_run(root, yaml, paths_of(config), resume=command.resume, overwrite=command.overwrite)
-    process_state().wait_for_everyone()
+    wait_for_everyone()
     return run
 
 
 def start_manifest(command: TrainCommand, run: RunDirectory) -> Manifest | None:
     """Write down what the run is made from, before anything slow; None in all but the main process.
 
-    Raises `RunError` if the run that is resumed was made from something else.
+    Raises `RunError` if the run that is resumed was made from something else. What a new run replaces is removed only
+    once the input is known to be good.
     """
     config, manifest = command.config, None
     if process_state().is_main_process:
         made_from = identify(config)
-        is_new = not command.resume or not (run.has_work() or run.manifest.is_file())
-        if is_new:
-            manifest = Manifest.begin(run.manifest, config.name, config.seed, made_from)
-        else:
+        if command.resume and (run.has_work() or run.manifest.is_file()):
             manifest = Manifest.go_on(run.manifest, made_from)
-    process_state().wait_for_everyone()
+        else:
+            if run.has_work():
+                cached_build(config.data, config.held_out_sets)
+            run.begin(config_as_yaml(config))
+            manifest = Manifest.begin(run.manifest, config.name, config.seed, made_from)
+    wait_for_everyone()
     return manifest
 
 
@@ -151,7 +155,7 @@ def prepare_data(config: Config, run: RunDirectory, manifest: Manifest | None = 
         write_report(run, report)
         take_build(build, run)
         logger.info("pairs: %s", summary(report))
-    process_state().wait_for_everyone()
+    wait_for_everyone()
     data = load_splits(run)
     if manifest is not None:
         splits = describe_splits(data)
@@ -194,7 +198,7 @@ def load_base(config: Config, run: RunDirectory, data: DatasetDict) -> Translato
             create_marian(options.scratch, sources, targets, unfinished, config.seed)
             write_checksums(unfinished)
             run.put(unfinished, run.base)
-        process_state().wait_for_everyone()
+        wait_for_everyone()
     translator = open_base(config, run)
     if options.scratch is None and not options.skip_doctor:
         refuse_unhealthy(translator)
@@ -336,6 +340,8 @@ def translate_all(
 
 def fine_tune(run: RunDirectory, trainer: TranslationTrainer, resume: bool) -> None:
     """Train from the newest whole checkpoint if resuming, else from the start. Raises `Stopped` on SIGTERM."""
+    # For the main process, which has translated with the base.
+    wait_for_everyone()
     checkpoint = latest_intact(run.checkpoints) if resume else None
     if process_state().is_main_process:
         # What comes after the checkpoint is done, and logged, again.

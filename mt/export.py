@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
 import torch
+from safetensors import SafetensorError
 
 from mt.config import DecodingConfig, ModelConfig
 from mt.converted import require_ctranslate2
 from mt.errors import RunError
+from mt.files import cannot_write, remove, sync, sync_tree, unfinished_name, writing
 from mt.model import Translator, load_translator
+from mt.model_files import is_path_name, shown
 
 Precision = Literal["float16", "bfloat16", "float32", "int8"]
 Format = Literal["transformers", "ctranslate2"]
@@ -24,8 +28,7 @@ def export_model(
     Half precision halves the file; `load_translator` computes in float32 whatever the file holds. For `ctranslate2`,
     which knows int8 and no bfloat16, see `mt.conversion.convert`; decoding settings are saved for `transformers` only.
     """
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise RunError(f"{directory}: is not empty; choose a new directory to export to")
+    _check_is_free(directory)
     if form == "ctranslate2":
         require_ctranslate2(f"--format {form}")
     translator = load_translator(model, decoding)
@@ -38,11 +41,30 @@ def export_model(
 
             assert precision != "bfloat16"
             convert(translator, directory, precision)
-    except OSError as error:
-        raise RunError(f"{directory}: cannot be written ({error.strerror or error})") from error
+    except (OSError, SafetensorError) as error:
+        raise cannot_write(directory, error) from error
+
+
+def _check_is_free(directory: Path) -> None:
+    """Raise `RunError` unless a model can be written to `directory`: new, or empty."""
+    if not is_path_name(str(directory)):
+        raise RunError(f"{shown(str(directory))}: no path; it is too long, not UTF-8 or holds control characters")
+    with writing(directory):
+        if os.path.lexists(directory) and (not directory.is_dir() or any(directory.iterdir())):
+            raise RunError(f"{directory}: is not empty; choose a new directory to export to")
 
 
 def _save(translator: Translator, directory: Path, precision: Precision) -> None:
+    """Write the whole model beside `directory`, then rename: half a model would load as one."""
     translator.model.to(getattr(torch, precision))
-    directory.mkdir(parents=True, exist_ok=True)
-    translator.save(directory)
+    directory = directory.resolve()
+    work = unfinished_name(directory)
+    work.mkdir(parents=True)
+    try:
+        translator.save(work)
+        sync_tree(work)
+        # Fails if somebody has written there meanwhile.
+        work.rename(directory)
+        sync(directory.parent)
+    finally:
+        remove(work)

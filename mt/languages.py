@@ -6,6 +6,7 @@ scores go silently wrong. The tokens are looked up in the tokenizer, and an unkn
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,8 @@ _ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
     "mbart": {"ar": ("ar_AR",), "en": ("en_XX",)},
     "mbart50": {"ar": ("ar_AR",), "en": ("en_XX",)},
 }
+
+_NLLB_CODE = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
 
 
 @dataclass(frozen=True)
@@ -104,10 +107,14 @@ def _marian_contract(tokenizer: Any, source: str, target: str) -> LanguageContra
 
 
 def _token_codes(tokenizer: Any, family: str) -> dict[str, int]:
-    """Ids of the language tokens by code. NLLB keeps its codes among the extra special tokens."""
+    """Ids of the language tokens by code.
+
+    NLLB's are added tokens that look like its codes. Not its extra special tokens: a language that is added to them
+    takes the place of all others there.
+    """
     if family != "nllb":
         return {code: int(index) for code, index in tokenizer.lang_code_to_id.items()}
-    return {token: tokenizer.convert_tokens_to_ids(token) for token in tokenizer.extra_special_tokens}
+    return {token: index for token, index in tokenizer.get_added_vocab().items() if _NLLB_CODE.fullmatch(token)}
 
 
 def _resolve(language: str, known: dict[str, int], family: str) -> str:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import scipy.sparse
+import torch
 from numpy.typing import NDArray
-from scipy.sparse.linalg import svds
 
 _ROUNDS = 5
 _TENSION = 4.0
 """How strongly a piece is expected at the same relative position as its translation."""
 _FEWEST_LINKS = 0.1
 """Two pieces that are linked less often than this, in all of the corpus, are so by chance."""
+_OVERSAMPLING = 64
+_POWER_ITERATIONS = 8
+"""Of the randomised decomposition: with these, the 256th singular value of a corpus of news is right to 0.5 %."""
+_NOISE = 1e-9
+"""Singular values below this share of the largest are rounding errors, and their vectors arbitrary."""
 MAX_CELLS = 30_000_000
 """Pairs of a source and a target position that are looked at: about 50,000 sentences of a newspaper's length."""
 
@@ -82,12 +88,44 @@ def shared_embeddings(links: scipy.sparse.csr_matrix, width: int) -> NDArray[np.
     size = links.shape[0]
     matrix = scipy.sparse.csr_matrix((information[kept], (rows[kept], columns[kept])), shape=links.shape)
     vectors = np.zeros((size, width))
-    rank = min(width, size - 1)
     if matrix.nnz:
-        left, values, right = svds(matrix, k=rank, random_state=0)
-        sources, targets = (_unit(half) for half in (left * np.sqrt(values), right.T * np.sqrt(values)))
-        vectors[:, :rank] = _unit(sources * as_source[:, None] + targets * as_target[:, None])
+        left, values, right = _decompose(matrix, min(width, size))
+        sources, targets = (_unit(half * np.sqrt(values)) for half in (left, right))
+        vectors[:, : len(values)] = _unit(sources * as_source[:, None] + targets * as_target[:, None])
     return vectors
+
+
+def _decompose(
+    matrix: scipy.sparse.csr_matrix, rank: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """The largest singular values and their vectors: (rows, rank), (rank,), (columns, rank); fewer if there are fewer.
+
+    By randomised projection (Halko et al., 2011, "Finding Structure with Randomness"), the same to the bit for the
+    same matrix. ARPACK, which `scipy.sparse.linalg.svds` calls, is not: where the rank is lower than what is asked
+    for, it starts again from vectors that cannot be seeded from there.
+    """
+    entries = matrix.tocoo()
+    places = torch.from_numpy(np.stack([entries.row, entries.col]).astype(np.int64))
+    sparse = torch.sparse_coo_tensor(places, torch.from_numpy(entries.data), matrix.shape, check_invariants=False)
+    columns = min(rank + _OVERSAMPLING, *matrix.shape)
+    with _reproducible():
+        found = torch.svd_lowrank(sparse, q=columns, niter=_POWER_ITERATIONS)
+    left, values, right = (factor.numpy() for factor in found)
+    kept = min(rank, int((values > _NOISE * values[0]).sum()))
+    return left[:, :kept], values[:kept], right[:, :kept]
+
+
+@contextmanager
+def _reproducible() -> Iterator[None]:
+    """Random numbers from a seed of their own, and one thread: several add up in an order that depends on how many."""
+    threads = torch.get_num_threads()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            torch.set_num_threads(1)
+            yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -68,6 +68,8 @@ _SCALES = {**_ENGLISH_SCALES, **_ARABIC_SCALES}
 _NUMBER = re.compile(rf"(?<![\d])(?P<digits>{_DIGITS})(?:[ -]?(?P<scale>{'|'.join(_SCALES)})(?![^\W\d_]))?")
 _ARABIC_LETTERS = re.compile("[\u0620-\u064a\u066e-\u06d3]+")
 _CLOCK = re.compile(r"\d{1,2}:\d\d|\d{1,2}(?:\.\d\d)? ?[ap]\.?m\b")
+_MAX_DIGITS = 60
+_LARGEST = 10**18  # of numbers in words; a hundred hundred hundred is one no more
 _FOLDED = str.maketrans("أإآٱ", "اااا")
 
 
@@ -90,7 +92,10 @@ def _value(match: re.Match[str]) -> Decimal:
         whole, fraction = re.sub(r"\D", "", grouped.group()), digits[grouped.end() + 1 :]
     else:
         whole, _, fraction = re.sub(r"[,٫]", ".", digits).partition(".")
-    value = Decimal(f"{whole}.{fraction or 0}") * _SCALES.get(scale or "", 1)
+    # Nobody reads the digits behind these, and a million of them are more than a Decimal takes.
+    excess = min(len(whole[_MAX_DIGITS:]), _MAX_DIGITS)
+    plain = Decimal(f"{whole[:_MAX_DIGITS]}.{fraction[:_MAX_DIGITS] or 0}").scaleb(excess)
+    value = plain * _SCALES.get(scale or "", 1)
     return value.normalize() + 0  # without the zeros behind the point, and without an exponent's sign of zero
 
 
@@ -117,7 +122,7 @@ def _english_numbers(text: str) -> Counter[Decimal]:
     for word in [*re.findall(r"[a-z]+|[^\sa-z-]", text), "."]:
         if word in _ENGLISH_WORDS and not (is_open and _is_closed(current, _ENGLISH_WORDS[word])):
             current, is_open = current + _ENGLISH_WORDS[word], True
-        elif word in _ENGLISH_SCALES and is_open:
+        elif word in _ENGLISH_SCALES and is_open and total + current < _LARGEST:
             scale = _ENGLISH_SCALES[word]
             total, current = (total, current * 100) if scale == 100 else (total + current * scale, 0)
         elif not (word == "and" and is_open and (total or current >= 100)):

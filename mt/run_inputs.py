@@ -9,7 +9,7 @@ from mt.config import Config, CorpusConfig, ModelConfig
 from mt.data.cache import input_hashes
 from mt.errors import DataError, ModelError
 from mt.files import printable, sha256_of
-from mt.translation_cache import model_identity
+from mt.identity import model_identity
 
 
 def identify(config: Config) -> dict[str, Any]:

@@ -132,7 +132,6 @@ def _run(command: SweepCommand, directory: Path, values: dict[str, str]) -> Tria
         if "dev_metrics" not in read_manifest(run.manifest):
             logger.info("%s: %s", directory.name, written)
             run_experiment(TrainCommand(config, resume=run.has_work(), overwrite=False))
-        process_state().wait_for_everyone()
         return Trial(directory, values, read_manifest(run.manifest)["dev_metrics"])
     except UserError as error:
         logger.warning("%s (%s) failed: %s", directory.name, written, error)

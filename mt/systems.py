@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
-import yaml
 
 from mt.config import DecodingConfig, ModelConfig
 from mt.converted import check_converted, load_converted
@@ -19,8 +19,12 @@ from mt.errors import DataError, RunError
 from mt.evaluation.fidelity import REFERENCE
 from mt.evaluation.metrics import check_lengths
 from mt.evaluation.test_set import TestSet
-from mt.model import check_model_name, is_converted, load_translator
-from mt.runs import RunDirectory
+from mt.files import check_distinct, check_name
+from mt.model import check_model, is_converted, load_translator
+from mt.model_files import shown
+from mt.outputs import is_marked
+from mt.run_settings import RunSettings, read_run_settings
+from mt.runs import TRAINING_RUN, RunDirectory
 from mt.terminology import check_terminology
 from mt.text import normalise
 from mt.translation_cache import CacheKey, cache_key, keep_translations, read_translations
@@ -29,7 +33,6 @@ from mt.translator import AnyTranslator
 logger = logging.getLogger(__name__)
 
 _TEXT_SUFFIXES = frozenset({".txt", ".tsv", ".csv", ".ar", ".hyp", ".out", *COMPRESSED})
-_MAX_LABEL_BYTES = 100
 
 
 @dataclass(frozen=True)
@@ -45,14 +48,17 @@ class System:
     def run(self) -> RunDirectory | None:
         """The run directory that `path` is, if it is one."""
         run = RunDirectory(Path(self.path))
-        return run if run.is_run() else None
+        # `os.path`, here and below: what is too long or may not be looked at is nothing, and no error.
+        return run if os.path.isfile(run.config) or is_marked(run.root, TRAINING_RUN.name) else None  # noqa: PTH113
 
     @property
     def is_text(self) -> bool:
         """Whether `path` is a file of translations, or a directory with one for each test set."""
         path = Path(self.path)
+        if not _is_directory(self.path):
+            return os.path.isfile(path)  # noqa: PTH113
         holds_model = self.run is not None or (path / "config.json").is_file() or is_converted(path)
-        return path.is_file() or (path.is_dir() and not holds_model and any(path.glob("*.txt")))
+        return not holds_model and any(path.glob("*.txt"))
 
     def text_file(self, test_set: str) -> Path:
         """The file of the system's translations of a test set, if it is a text."""
@@ -66,9 +72,9 @@ class System:
 
     def model_options(self, given: ModelConfig) -> ModelConfig:
         """`given` for `model`, with the languages that a run was trained for, unless `given` has its own."""
-        trained, usual = self._trained("model"), ModelConfig()
+        usual = ModelConfig()
         languages = {
-            key: trained.get(key) or getattr(usual, key)
+            key: getattr(self.trained, key) or getattr(usual, key)
             for key in ("source_language", "target_language")
             if getattr(given, key) == getattr(usual, key)
         }
@@ -76,71 +82,78 @@ class System:
 
     def decoding(self, given: DecodingConfig) -> DecodingConfig:
         """`given`, with the tag and the terms that a run was trained to be given, unless `given` has its own."""
-        trained = self._trained("decoding")
         return replace(
             given,
-            tag=given.tag or trained.get("tag") or "",
-            terminology=given.terminology or trained.get("terminology"),
+            tag=given.tag or self.trained.tag or "",
+            terminology=given.terminology or self.trained.terminology,
         )
 
-    def _trained(self, section: str) -> dict[str, Any]:
-        """A section of a run's config; empty for what is no run."""
-        if self.run is None:
-            return {}
-        config = yaml.safe_load(self.run.config.read_text(encoding="utf-8")) or {}
-        return config.get(section) or {}
+    @cached_property
+    def trained(self) -> RunSettings:
+        """What a run's model expects, read once; nothing for what is no run. Raises `RunError` for a damaged config."""
+        return read_run_settings(self.run.config) if self.run else RunSettings()
 
 
 def parse_systems(arguments: Sequence[str]) -> list[System]:
-    """Systems from `SYSTEM` or `label=SYSTEM`, checked to exist. Raises `UserError`s."""
+    """Systems from `SYSTEM` or `label=SYSTEM`, checked as far as is cheap. Raises `UserError`s."""
     systems = [_parse_system(argument) for argument in arguments]
     for system in systems:
-        _check_label(system.label)
+        if system.label == REFERENCE:
+            raise DataError(
+                f"the label `{system.label}` is taken by the test set's own translations; choose another, as in "
+                f"better={shown(system.path)}"
+            )
+        check_name(system.label, "the label")
         namesakes = [other.path for other in systems if other.label == system.label]
         if len(namesakes) > 1:
             raise DataError(
                 f"{' and '.join(namesakes)} share the label `{system.label}`; name them, as in better={namesakes[1]}"
             )
+    check_distinct([REFERENCE, *(system.label for system in systems)], "the labels")
     return systems
 
 
 def _parse_system(argument: str) -> System:
     label, path = _split_label(argument)
     system = System(label or _default_label(path), path)
-    if system.run and not (system.run.model / "config.json").is_file():
-        raise RunError(f"{path}: the run has no model yet; let it finish by train.py with --resume")
+    if system.run:
+        _check_run(system, system.run)
     if system.is_text:
         return system
     # Nothing of the kind is on the hub, and whoever is asked for it would learn the name.
-    looks_local = Path(path).suffix in _TEXT_SUFFIXES or (path.count("/") == 1 and Path(path).parent.is_dir())
-    if looks_local and not Path(path).is_dir():
-        raise DataError(f"{path}: no such file or directory (seen from {Path.cwd()})")
-    if is_converted(check_model_name(system.model)):
+    looks_local = Path(path).suffix in _TEXT_SUFFIXES or (path.count("/") == 1 and _is_directory(Path(path).parent))
+    if looks_local and not _is_directory(path):
+        raise DataError(f"{shown(path)}: no such file or directory (seen from {Path.cwd()})")
+    if is_converted(system.model):
         check_converted(system.model)
+    else:
+        check_model(system.model)
     return system
+
+
+def _check_run(system: System, run: RunDirectory) -> None:
+    """Raise `RunError` if a run's config is damaged, or if it has no model."""
+    _ = system.trained
+    if not os.path.lexists(run.model / "config.json"):
+        raise RunError(f"{system.path}: the run has no model yet; let it finish by train.py with --resume")
+
+
+def _is_directory(path: str | Path) -> bool:
+    """Whether there is one; what is too long or may not be looked at is none."""
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 def _split_label(argument: str) -> tuple[str, str]:
     """(label, path), the label empty if there is none; either may hold equals signs of its own."""
     places = [-1, *(place for place, character in enumerate(argument) if character == "=")]
     splits = [(argument[: max(0, place)], argument[place + 1 :]) for place in places]
-    # A label as long as a sentence is no path to look for, and could not be one.
-    there = [split for split in splits if len(split[1].encode()) < 4096 and Path(split[1]).exists()]
+    # Not `Path.exists`, which raises for a label as long as a sentence.
+    there = [split for split in splits if os.path.exists(split[1])]  # noqa: PTH110
     return there[0] if there else splits[min(1, len(splits) - 1)]
 
 
-def _check_label(label: str) -> None:
-    """Files and columns are named after it. Raises `DataError`."""
-    if "/" in label:
-        raise DataError(f"the label `{label}` holds a slash, and files are named after it; leave it out")
-    if label == REFERENCE:
-        raise DataError(f"the label `{label}` is taken by the test set's own translations; choose another")
-    if len(label.encode()) > _MAX_LABEL_BYTES or not label.isprintable():
-        raise DataError(f"the label {label[:40]!r} is too long or holds control characters; choose a short name")
-
-
 def _default_label(path: str) -> str:
-    if not Path(path).is_file():
+    if not os.path.isfile(path):  # noqa: PTH113
         return Path(path).name or path
     return Path(uncompressed_name(Path(path))).stem
 
@@ -179,7 +192,8 @@ def hypotheses_of(
         if kept is None:
             translator = translator or open_translator(options, own)
             kept = translate(translator, test_set.sources, own, f"{system.label} on {test_set.name}")
-            if key is not None:
+            # Not if the model's files were changed while it was loaded.
+            if key is not None and key == cache_key(options, own, test_set.sources):
                 keep_translations(key, kept)
         translations[test_set.name] = kept
     return translations
@@ -222,10 +236,10 @@ def translate_file(model: ModelConfig, decoding: DecodingConfig, file: str) -> l
     check_terminology(decoding)
     if file == "-":
         lines = [line for _, line in read_stdin()]
-    elif Path(file).is_file():
+    elif os.path.isfile(file):  # noqa: PTH113
         lines = [line for _, line in read_lines(Path(file))]
     else:
-        raise DataError(f"{file}: no such text file (seen from {Path.cwd()})")
+        raise DataError(f"{shown(file)}: no such text file (seen from {Path.cwd()})")
     sources = [normalise(line) for line in lines]
     wanted = [index for index, source in enumerate(sources) if source]
     hypotheses = translate(open_translator(model, decoding), [sources[i] for i in wanted], decoding, "translate")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Literal
 
 Script = Literal["arabic", "latin", "other"]
@@ -13,6 +14,10 @@ _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad" + "\u061c\u200e\u200f\u202a-
 _DROPPED = re.compile(f"[{_INVISIBLE}\u0640\x00-\x08\x0e-\x1b\x7f]")  # with tatweel and control characters
 # U+FDFC, the rial sign, stays: its decomposition is a Persian word.
 _PRESENTATION_FORMS = re.compile("[\ufb50-\ufdfb\ufe70-\ufefc]")
+# More marks than these on one letter are no writing, and to compose them takes time by the square of their number
+# (Unicode's Stream-Safe Text Format has the same limit).
+_MARKS = "".join(character for character in map(chr, range(0x0300, 0x1E94B)) if unicodedata.combining(character))
+_MANY_MARKS = re.compile(f"([{_MARKS}]{{30}})[{_MARKS}]+")
 _DIACRITICS = re.compile("[\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e8\u06ea-\u06ed]")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _LATIN = re.compile(
@@ -58,19 +63,24 @@ def normalise(text: str) -> str:
     """The form in which every sentence is stored, compared and translated.
 
     Canonical composition (NFC); Arabic presentation forms become ordinary letters; zero-width, bidirectional
-    and control characters and tatweel go; any white space becomes one space, none at the ends. Diacritics and
-    digits stay as they are.
+    and control characters, tatweel and marks beyond thirty on a letter go; any white space becomes one space, none
+    at the ends. Diacritics and digits stay as they are.
     """
-    text = _PRESENTATION_FORMS.sub(_ordinary_letters, text)
-    text, dropped = _DROPPED.subn("", unicodedata.normalize("NFC", text))
+    text = _PRESENTATION_FORMS.sub(lambda match: _ordinary_letters(match.group()), text)
+    text, dropped = _DROPPED.subn("", _composed(text))
     text = " ".join(text.split())
     # Dropping a character can bring a letter and its mark together: compose once more.
-    return unicodedata.normalize("NFC", text) if dropped else text
+    return _composed(text) if dropped else text
 
 
-def _ordinary_letters(match: re.Match[str]) -> str:
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", _MANY_MARKS.sub(r"\1", text))
+
+
+@lru_cache(maxsize=1024)
+def _ordinary_letters(form: str) -> str:
     # The isolated vowel signs (U+FE70...) decompose to a space and the sign: the space is not wanted.
-    return unicodedata.normalize("NFKC", match.group()).strip(" ")
+    return unicodedata.normalize("NFKC", form).strip(" ")
 
 
 def remove_diacritics(text: str) -> str:

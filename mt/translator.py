@@ -6,8 +6,10 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from transformers import PreTrainedTokenizerBase
+from transformers.tokenization_python import Trie
 
 from mt.config import DecodingConfig
 from mt.errors import ModelError
@@ -63,12 +65,24 @@ class AnyTranslator(ABC):
         texts = [self.languages.source_prefix + self._defused(source) for source in sources]
         has_terms = [_INLINE.search(text) is not None for text in texts]
         plain = [text for text, has in zip(texts, has_terms, strict=True) if not has]
-        encoded = iter(self.tokenizer(plain, split_special_tokens=True)["input_ids"] if plain else [])
+        encoded = iter(self.tokenizer(plain, **self._as_text)["input_ids"] if plain else [])
         before, after = self._frame() if any(has_terms) else ([], [])
         return [
             [*before, *self._encode_with_terms(text), *after] if has else next(encoded)
             for text, has in zip(texts, has_terms, strict=True)
         ]
+
+    @cached_property
+    def _as_text(self) -> dict[str, bool]:
+        """The option by which special tokens that a text happens to hold stay text, and added words are found.
+
+        Tokenizers in Python (Marian, M2M-100) look for both kinds or for neither.
+        """
+        words = [str(token) for token in self.tokenizer.added_tokens_decoder.values() if not token.special]
+        if not words or not hasattr(self.tokenizer, "tokens_trie"):
+            return {"split_special_tokens": True}
+        self.tokenizer.tokens_trie = Trie(words)
+        return {"split_special_tokens": False}
 
     def _frame(self) -> tuple[list[int], list[int]]:
         """(the special tokens before a source, those behind it). Raises `ModelError` if no term can stand inside."""
@@ -77,7 +91,7 @@ class AnyTranslator(ABC):
                 f"{self.name}: embeds source and target apart, so a term of the target means nothing to it inside a "
                 "source; leave decoding.terminology out"
             )
-        whole, bare = self.tokenizer("a", split_special_tokens=True)["input_ids"], self._source_ids("a")
+        whole, bare = self.tokenizer("a", **self._as_text)["input_ids"], self._source_ids("a")
         start = next(i for i in range(len(whole)) if whole[i : i + len(bare)] == bare)
         return whole[:start], whole[start + len(bare) :]
 
@@ -97,14 +111,14 @@ class AnyTranslator(ABC):
         return ids
 
     def _source_ids(self, text: str) -> list[int]:
-        ids: list[int] = self.tokenizer(text, split_special_tokens=True, add_special_tokens=False)["input_ids"]
+        ids: list[int] = self.tokenizer(text, **self._as_text, add_special_tokens=False)["input_ids"]
         return ids
 
     def encode_targets(self, targets: list[str]) -> list[list[int]]:
         """Label ids with language and end tokens, one list a sentence."""
         # The space: see `mt.languages` on Marian sentences that begin with `>>`.
         texts = [" " + target if target.startswith(">>") else self._defused(target) for target in targets]
-        return list(self.tokenizer(text_target=texts, split_special_tokens=True)["input_ids"]) if texts else []
+        return list(self.tokenizer(text_target=texts, **self._as_text)["input_ids"]) if texts else []
 
     def _defused(self, text: str) -> str:
         """`text` with a space inside each literal special token, for mBART, whose vocabulary would match it."""

@@ -66,8 +66,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def run_with(directory: Path, config_yaml: str) -> Path:
     """A run directory in which nothing has happened yet but that its config was written."""
-    with claim_run(directory, config_yaml, {}):
-        return directory
+    with claim_run(directory, config_yaml, {}) as run:
+        run.begin(config_yaml)
+    return directory
 
 
 def news_pairs() -> tuple[list[str], list[str]]:

@@ -187,7 +187,7 @@ def test_missing_tokenizer_is_one_sentence(directory: Path):
 @pytest.mark.parametrize("file", ["vocab.json", "target.spm"])
 def test_incomplete_tokenizer_is_one_sentence(file: str, directory: Path):
     (directory / file).unlink()
-    with pytest.raises(ModelError, match=r"the tokenizer beside the CTranslate2 model cannot be loaded; copy"):
+    with pytest.raises(ModelError, match=r"is missing; copy the tokenizer"):
         load_converted(ModelConfig(name=str(directory)))
 
 
@@ -200,7 +200,7 @@ def test_foreign_tokenizer_is_refused(directory: Path):
 
 def test_damaged_model_is_one_sentence(directory: Path):
     (directory / "model.bin").write_bytes((directory / "model.bin").read_bytes()[:1000])
-    with pytest.raises(ModelError, match="the CTranslate2 model cannot be loaded"):
+    with pytest.raises(ModelError, match="the CTranslate2 model is damaged"):
         load_converted(ModelConfig(name=str(directory)))
 
 

@@ -1,9 +1,11 @@
 """The language-token contract of each family, against ids read off the tokenizers themselves."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, M2M100ForConditionalGeneration
 
 from mt.config import ModelConfig
 from mt.doctor import check_language_tokens
@@ -84,3 +86,25 @@ def test_every_hypothesis_of_nllb_begins_with_arabic(nllb_directory: Path):
     arabic = translator.tokenizer.convert_tokens_to_ids("arb_Arab")
     output = translator.model.generate(**ids, max_length=4)[0].tolist()
     assert output[:2] == [2, arabic]
+
+
+@pytest.mark.parametrize(
+    "add",
+    [
+        lambda tokenizer: tokenizer.add_tokens(["apd_Arab"], special_tokens=True),
+        lambda tokenizer: tokenizer.add_special_tokens({"additional_special_tokens": ["apd_Arab"]}),
+    ],
+)
+def test_nllb_with_a_language_added_knows_all(add: Callable[[Any], object], nllb_directory: Path, tmp_path: Path):
+    """As the library's API adds one; the second way leaves the others out of the extra special tokens."""
+    tokenizer = AutoTokenizer.from_pretrained(nllb_directory)
+    add(tokenizer)
+    model = M2M100ForConditionalGeneration.from_pretrained(nllb_directory)
+    model.resize_token_embeddings(len(tokenizer))
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    for code in ("ar", "apd_Arab"):
+        translator = load_translator(ModelConfig(name=str(tmp_path), target_language=code))
+        expected = tokenizer.convert_tokens_to_ids({"ar": "arb_Arab"}.get(code, code))
+        assert translator.model.generation_config.forced_bos_token_id == expected
+        assert translator.encode_sources(["war"])[0][0] == tokenizer.convert_tokens_to_ids("eng_Latn")

@@ -8,7 +8,7 @@ import pytest
 import sentencepiece
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForSeq2SeqLM
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import ModelError
@@ -41,6 +41,27 @@ def test_text_that_looks_like_a_token_stays_text_elsewhere(fixture: str, request
     special = {tokenizer.eos_token_id, tokenizer.pad_token_id, tokenizer.convert_tokens_to_ids("arb_Arab")}
     special.discard(tokenizer.unk_token_id)
     assert not special & set(ids[1:-1])
+
+
+@pytest.mark.parametrize("fixture", ["marian_directory", "m2m_directory"])
+def test_added_words_are_encoded_as_the_library_does(fixture: str, tmp_path: Path, request: pytest.FixtureRequest):
+    directory = request.getfixturevalue(fixture)
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    model = AutoModelForSeq2SeqLM.from_pretrained(directory)
+    tokenizer.add_tokens(["Qamishli", "<news>"])
+    model.resize_token_embeddings(max(len(tokenizer), model.config.vocab_size, *tokenizer.added_tokens_decoder) + 1)
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    translator = load_translator(ModelConfig(name=str(tmp_path)))
+    added = translator.tokenizer.convert_tokens_to_ids(["Qamishli", "<news>"])
+    library = AutoTokenizer.from_pretrained(tmp_path)
+    library.src_lang = "en"
+    source = "<news> The army entered Qamishli."
+    ids = translator.encode_sources([source])[0]
+    assert ids == library(translator.languages.source_prefix + source)["input_ids"]
+    assert set(added) < set(ids)
+    # A special token that is written in a sentence is text all the same.
+    assert translator.encode_sources(["Qamishli </s> fell"])[0].count(translator.tokenizer.eos_token_id) == 1
 
 
 def test_half_precision_checkpoint_is_trained_in_float32(marian_directory: Path, tmp_path: Path):
@@ -121,7 +142,7 @@ def test_directory_without_a_model_is_one_sentence(tmp_path: Path):
 def test_model_without_its_tokenizer_is_one_sentence(marian_directory: Path, tmp_path: Path):
     for name in ("config.json", "model.safetensors"):
         shutil.copy(marian_directory / name, tmp_path)
-    with pytest.raises(ModelError, match="the model cannot be loaded"):
+    with pytest.raises(ModelError, match=r"source\.spm is missing; copy the tokenizer"):
         load_translator(ModelConfig(name=str(tmp_path)))
 
 

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from mt import systems, translation_cache
+from mt import identity, model_files, systems, translation_cache
 from mt.arguments import parse_evaluate
 from mt.config import DecodingConfig, ModelConfig
 from mt.evaluation.test_set import TestSet
+from mt.identity import model_identity, remembered_sha256
 from mt.systems import System, hypotheses_of
-from mt.translation_cache import cache_key, cache_root, keep_translations, model_identity, read_translations
+from mt.translation_cache import cache_key, cache_root, keep_translations, read_translations
 
 GREEDY = DecodingConfig(num_beams=1)
 SOURCES = ["The war.", "The city fell.", "Two people."]
@@ -172,24 +173,181 @@ def test_two_at_once_leave_one_whole_file(model: Path):
     assert read_translations(key, 3) == lines
 
 
-def test_large_weights_are_hashed_once(model: Path, monkeypatch: pytest.MonkeyPatch):
-    hashed: list[str] = []
-    monkeypatch.setattr(translation_cache, "_REMEMBERED_BYTES", 1)
-    sha256_of = translation_cache.sha256_of
-    monkeypatch.setattr(translation_cache, "sha256_of", lambda file: hashed.append(file.name) or sha256_of(file))
-    identity = model_identity(str(model), "main")
-    assert model_identity(str(model), "main") == identity
-    assert sorted(hashed) == sorted(identity)
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that are hashed; none is too small to be remembered, none too young."""
+    names: list[str] = []
+    sha256_of = identity.sha256_of
+    monkeypatch.setattr(identity, "_REMEMBERED_BYTES", 1)
+    monkeypatch.setattr(identity, "_SETTLED_SECONDS", -60)
+    monkeypatch.setattr(identity, "sha256_of", lambda file: names.append(file.name) or sha256_of(file))
+    return names
+
+
+def test_large_weights_are_hashed_once(model: Path, hashed: list[str]):
+    found = model_identity(str(model), "main")
+    assert model_identity(str(model), "main") == found
+    assert sorted(hashed) == sorted(found)
     file = model / "model.safetensors"
     os.utime(file, ns=(0, file.stat().st_mtime_ns + 1))
-    assert model_identity(str(model), "main") == identity
-    assert hashed[len(identity) :] == ["model.safetensors"]
+    assert model_identity(str(model), "main") == found
+    assert hashed[len(found) :] == ["model.safetensors"]
+
+
+def overwrite(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+
+
+def replace_by_a_copy(file: Path, content: bytes) -> None:
+    other = file.with_name("other")
+    other.write_bytes(content)
+    other.replace(file)
+
+
+@pytest.mark.parametrize("write", [overwrite, replace_by_a_copy])
+def test_other_content_of_the_same_size_and_time_is_noticed(write: object, tmp_path: Path, hashed: list[str]):
+    """`cp -p`, `rsync -t` and `touch -r` keep the time."""
+    file = tmp_path / "weights.bin"
+    file.write_bytes(b"a" * 5_000_000)
+    before, first = file.stat(), remembered_sha256(file)
+    write(file, b"a" * 2_345_678 + b"b" + b"a" * 2_654_321)  # type: ignore[operator]
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert file.stat().st_size == before.st_size
+    assert file.stat().st_mtime_ns == before.st_mtime_ns
+    assert remembered_sha256(file) != first
+    assert hashed == ["weights.bin"] * 2
+
+
+@pytest.mark.parametrize("place", [0, 50_000, 99_999])
+def test_sampled_blocks_tell_files_apart_where_times_lie(place: int, tmp_path: Path):
+    file = tmp_path / "weights.bin"
+    file.write_bytes(b"a" * 100_000)
+    status, first = file.stat(), identity._state(file, file.stat())
+    content = bytearray(file.read_bytes())
+    content[place] += 1
+    file.write_bytes(content)
+    assert identity._state(file, status) != first
+
+
+def test_hash_of_a_file_that_was_just_written_is_not_kept(
+    tmp_path: Path, hashed: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    """It may be written again within one step of its time stamps."""
+    monkeypatch.setattr(identity, "_SETTLED_SECONDS", 60)
+    file = tmp_path / "weights.bin"
+    file.write_bytes(b"a" * 10_000)
+    remembered_sha256(file)
+    remembered_sha256(file)
+    assert hashed == ["weights.bin"] * 2
+    assert not (cache_root() / "sha256").exists()
+
+
+@pytest.mark.parametrize("memo", ["", "x" * 64, "A" * 64, "0" * 63, "0" * 65, "\ud83d", "0" * 64 + "\n"])
+def test_memo_that_is_no_hash_is_not_believed(memo: str, tmp_path: Path, hashed: list[str]):
+    file = tmp_path / "weights.bin"
+    file.write_bytes(b"a" * 10_000)
+    first = remembered_sha256(file)
+    [kept] = (cache_root() / "sha256").iterdir()
+    kept.write_text(memo, encoding="utf-8", errors="surrogatepass")
+    assert remembered_sha256(file) == first
+    assert hashed == ["weights.bin"] * 2
+
+
+@pytest.mark.parametrize(
+    "make", [Path.mkdir, lambda path: path.symlink_to(path.name), lambda path: path.write_text("")]
+)
+def test_cache_that_cannot_be_used_changes_nothing(make: object, model: Path, decoded: list[list[str]]):
+    cache_root().parent.mkdir(parents=True)
+    make(cache_root())  # type: ignore[operator]
+    assert translations(model) == [source[::-1] for source in SOURCES]
+    assert translations(model) == [source[::-1] for source in SOURCES]
+
+
+@pytest.mark.parametrize("said", ["", "relative", "./here", "~/.cache2"])
+def test_cache_home_that_is_relative_is_ignored(said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", said)
+    assert cache_root() == tmp_path / ".cache" / "mt" / "translations"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_root() == tmp_path / ".cache" / "mt" / "translations"
+
+
+def test_cache_may_be_a_link(model: Path, tmp_path: Path, decoded: list[list[str]]):
+    (tmp_path / "elsewhere").mkdir()
+    cache_root().parent.mkdir(parents=True)
+    cache_root().symlink_to(tmp_path / "elsewhere")
+    translations(model)
+    translations(model)
+    assert len(decoded) == 1
+    assert len(list((tmp_path / "elsewhere").glob("*.json"))) == 1
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "null",
+        "[" * 100_000,
+        '{"translations": "abc", "sha256": "x"}',
+        '{"translations": [1, 2, 3], "sha256": "x"}',
+        '{"translations": null}',
+    ],
+)
+def test_kept_translations_that_are_none_are_translated_anew(kept: str, model: Path, caplog: pytest.LogCaptureFixture):
+    key = cache_key(ModelConfig(name=str(model)), GREEDY, SOURCES)
+    assert key is not None
+    keep_translations(key, SOURCES)
+    (cache_root() / key.name).write_text(kept, encoding="utf-8")
+    assert read_translations(key, 3) is None
+    assert "translating anew" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ["b", "a", "a"],
+        ["a", "b", "b"],
+        ["a", "a"],
+        ["a", "ab"],
+        ["aa", "b"],
+        ["a", "a", "b", ""],
+        ["A", "a", "b"],
+        ["a ", "a", "b"],
+    ],
+)
+def test_order_duplicates_and_borders_of_sources_count(other: list[str], model: Path):
+    options = ModelConfig(name=str(model))
+    assert cache_key(options, GREEDY, other) != cache_key(options, GREEDY, ["a", "a", "b"])
+
+
+def test_forms_of_unicode_count(model: Path):
+    options = ModelConfig(name=str(model))
+    assert cache_key(options, GREEDY, ["caf\u00e9"]) != cache_key(options, GREEDY, ["cafe\u0301"])
+
+
+def test_model_that_changes_while_it_translates_is_not_kept(
+    model: Path, decoded: list[list[str]], monkeypatch: pytest.MonkeyPatch
+):
+    opened = systems.open_translator
+
+    def change(options: ModelConfig, decoding: DecodingConfig) -> object:
+        (model / "generation_config.json").write_text("{}")
+        return opened(options, decoding)
+
+    monkeypatch.setattr(systems, "open_translator", change)
+    translations(model)
+    assert not list(cache_root().glob("*.json"))
+
+
+def test_terms_that_are_gone_are_no_key(model: Path):
+    gone = replace(GREEDY, terminology="gone.tsv")
+    assert cache_key(ModelConfig(name=str(model)), gone, SOURCES) is None
 
 
 def test_lora_adapter_counts_with_its_base(model: Path, tmp_path: Path):
     adapter = tmp_path / "adapter"
     adapter.mkdir()
-    (adapter / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(model)}))
+    settings = {"base_model_name_or_path": str(model)}
+    (adapter / "adapter_config.json").write_text(json.dumps(settings))
     (adapter / "config.json").write_text("{}")
     before = model_identity(str(adapter), "main")
     (model / "config.json").write_text("{}")
@@ -197,10 +355,12 @@ def test_lora_adapter_counts_with_its_base(model: Path, tmp_path: Path):
 
 
 def test_hub_model_counts_by_its_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def cached_file(name: str, file: str, revision: str) -> str:
+    def cached_file(name: str, file: str, revision: str, **_: object) -> str | None:
+        if file == "adapter_config.json":
+            return None
         return f"/hub/models--{name.replace('/', '--')}/snapshots/{'a' if revision == 'main' else 'b'}1c0/{file}"
 
-    monkeypatch.setattr(translation_cache, "cached_file", cached_file)
+    monkeypatch.setattr(model_files, "cached_file", cached_file)
     assert model_identity("owner/name", "main") == {"hub": "owner/name", "commit": "a1c0"}
     assert model_identity("owner/name", "v2") == {"hub": "owner/name", "commit": "b1c0"}
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jsonargparse import ArgumentParser
-
 from mt.arguments.parsing import NOT_FOR_DECODING, QuietParser, UsageError, parse_or_help
 from mt.config import CorpusConfig, DecodingConfig, ModelConfig
-from mt.errors import ConfigError
+from mt.config.checks import require, require_at_most
+from mt.files import check_distinct, check_name
 
 # The names in mt.evaluation.metrics, which takes seconds to import.
 _METRICS = ("BLEU", "chrF", "chrF++", "TER")
-_MAX_NAME_BYTES = 100
 
 
 @dataclass(frozen=True)
@@ -34,13 +32,12 @@ class EvaluateCommand:
     no_cache: bool
 
 
-def evaluate_parser(prog: str) -> ArgumentParser:
+def evaluate_parser(prog: str) -> QuietParser:
     """The parser behind `evaluate.py --help`."""
     parser = QuietParser(
         prog=prog,
         usage="%(prog)s SYSTEM [SYSTEM ...] [--test_set NAME=FILE ...] [--output_dir DIR] [--section.key VALUE ...]",
         description="Score systems on test sets and compare them with the first one, the baseline.",
-        exit_on_error=False,
     )
     parser.add_argument(
         "systems",
@@ -93,7 +90,7 @@ def evaluate_parser(prog: str) -> ArgumentParser:
     return parser
 
 
-def _add_test_set(parser: ArgumentParser) -> None:
+def _add_test_set(parser: QuietParser) -> None:
     parser.add_argument(
         "--test_set",
         action="append",
@@ -113,12 +110,13 @@ def parse_evaluate(argv: Sequence[str], prog: str) -> EvaluateCommand:
             raise UsageError(f"--fail_if_worse takes one of {', '.join(_METRICS)}, got {metric}")
     if options.fail_if_worse and len(options.systems) < 2:
         raise UsageError("--fail_if_worse compares systems with the first one; name at least two")
-    if options.resamples < 100:
-        raise ConfigError(f"--resamples must be at least 100, got {options.resamples}")
+    require(options.resamples >= 100, "--resamples", "be at least 100", options.resamples)
+    require_at_most("--resamples", options.resamples, 1_000_000)
     test_sets = _named_files("--test_set", options.test_set)
     general = _named_files("--general", options.general)
     for name in test_sets.keys() & general.keys():
         raise UsageError(f"--general {name} has the name of a --test_set; names must differ")
+    check_distinct([*test_sets, *general], "the test sets")
     return EvaluateCommand(
         options.systems,
         test_sets,
@@ -151,11 +149,11 @@ class ReviewCommand:
     decoding: DecodingConfig
 
 
-def review_parser(prog: str) -> ArgumentParser:
+def review_parser(prog: str) -> QuietParser:
     """The parser behind `mt review --help`."""
     usage = "%(prog)s A B [--test_set NAME=FILE] [--sentences N] [--output FILE] [--section.key VALUE ...]"
     description = "Write a page on which a person compares two systems' translations without knowing which is which."
-    parser = QuietParser(prog=prog, usage=usage, description=description, exit_on_error=False)
+    parser = QuietParser(prog=prog, usage=usage, description=description)
     for name in ("A", "B"):
         parser.add_argument(
             name, metavar=name, type=str, help="a system, as `mt evaluate` takes it; label=SYSTEM names it"
@@ -173,8 +171,7 @@ def review_parser(prog: str) -> ArgumentParser:
 def parse_review(argv: Sequence[str], prog: str) -> ReviewCommand:
     """The command in `argv`. Raises `UsageError` or `ConfigError`."""
     options = parse_or_help(review_parser(prog), argv)
-    if options.sentences < 1:
-        raise ConfigError(f"--sentences must be at least 1, got {options.sentences}")
+    require(options.sentences >= 1, "--sentences", "be at least 1", options.sentences)
     test_sets = _named_files("--test_set", options.test_set)
     if len(test_sets) > 1:
         raise UsageError(f"a page holds one test set, got {', '.join(test_sets)}; make a page of each by --output FILE")
@@ -196,9 +193,7 @@ def _named_files(option: str, arguments: Sequence[str]) -> dict[str, CorpusConfi
         name, separator, path = argument.partition("=")
         if not (name and separator and path):
             raise UsageError(f"{option} takes NAME=FILE, got {argument}")
-        if "/" in name or not name.isprintable() or len(name.encode()) > _MAX_NAME_BYTES:
-            raise UsageError(f"{option}: files are named after {name[:40]!r}, so it must be short and hold no slash")
         if name in found:
             raise UsageError(f"{option} {name} is given twice; names must differ")
-        found[name] = CorpusConfig(path=path)
+        found[check_name(name, f"{option}: the name")] = CorpusConfig(path=path)
     return found

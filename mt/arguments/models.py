@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from jsonargparse import ArgumentParser
-
 from mt.arguments.parsing import NOT_FOR_DECODING, QuietParser, parse_or_help
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import ConfigError
@@ -85,15 +83,15 @@ def parse_comet_setup(argv: Sequence[str], prog: str) -> tuple[str, bool]:
     """(COMET's model, whether to overwrite) for `mt comet-setup`. Raises `UsageError`."""
     description = "Install COMET in an environment of its own, where `mt evaluate` finds it."
     usage = "%(prog)s [--model NAME] [--overwrite]"
-    parser = QuietParser(prog=prog, usage=usage, description=description, exit_on_error=False)
+    parser = QuietParser(prog=prog, usage=usage, description=description)
     parser.add_argument("--model", type=str, default="Unbabel/wmt22-comet-da", help="hub name of a COMET model")
     parser.add_argument("--overwrite", action="store_true", help="replace the environment that is there")
     options = parse_or_help(parser, argv)
     return options.model, options.overwrite
 
 
-def _model_parser(prog: str, usage: str, description: str) -> ArgumentParser:
-    parser = QuietParser(prog=prog, usage=usage, description=description, exit_on_error=False)
+def _model_parser(prog: str, usage: str, description: str) -> QuietParser:
+    parser = QuietParser(prog=prog, usage=usage, description=description)
     parser.add_argument(
         "name",
         metavar="MODEL",

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import yaml
-from jsonargparse import ArgumentParser
 
-from mt.arguments.parsing import UsageError, config_parser, instantiate_config, parse_with_config
+from mt.arguments.parsing import QuietParser, UsageError, config_parser, instantiate_config, parse_with_config
 from mt.config import Config
 
 
@@ -21,7 +20,7 @@ class TrainCommand:
     overwrite: bool
 
 
-def train_parser(prog: str) -> ArgumentParser:
+def train_parser(prog: str) -> QuietParser:
     """The parser behind `train.py --help`: every option of `Config`, its docstring as help text."""
     usage = "%(prog)s CONFIG [--section.key VALUE ...] [--output_dir DIR] [--resume | --overwrite]"
     description = "Build the data, fine-tune, score the base and the tuned model, write the report."

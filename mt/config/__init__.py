@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from mt.config.adaptation import AdaptationConfig, LoraConfig
-from mt.config.checks import require, require_positive
+from mt.config.checks import require, require_at_most, require_names, require_positive
 from mt.config.data import CleaningConfig, CorpusConfig, DataConfig
 from mt.config.model import ModelConfig, ScratchConfig
 from mt.config.training import TrainingConfig
@@ -60,6 +60,7 @@ class DecodingConfig:
 
     def __post_init__(self) -> None:
         require_positive("decoding", self, ["num_beams", "length_penalty", "max_length_ratio", "batch_tokens"])
+        require_at_most("decoding.num_beams", self.num_beams, 1000)
         size = self.no_repeat_ngram_size
         require(size == 0 or size >= 2, "decoding.no_repeat_ngram_size", "be 0 or at least 2", size)
 
@@ -94,6 +95,8 @@ class EvaluationConfig:
 
     def __post_init__(self) -> None:
         require(self.resamples >= 100, "evaluation.resamples", "be at least 100", self.resamples)
+        require_at_most("evaluation.resamples", self.resamples, 1_000_000)
+        require_names("evaluation.test_sets and evaluation.general", [*self.test_sets, *self.general])
         for key in ("test_sets", "general"):
             require("test" not in getattr(self, key), f"evaluation.{key}", "not use the name `test`", "test")
         both = self.test_sets.keys() & self.general.keys()
@@ -127,9 +130,8 @@ class Config:
         return self.evaluation.named_sets | ({} if general is None else {"training.general_dev": general})
 
     def __post_init__(self) -> None:
-        plain = self.name not in ("", ".", "..") and "/" not in self.name
-        require(plain, "name", "be usable as a directory's name", self.name)
-        require(self.seed >= 0, "seed", "be at least 0", self.seed)
+        require_names("name", [self.name])
+        require(0 <= self.seed < 2**32, "seed", "be at least 0 and below 4294967296", self.seed)
         has_terms = self.decoding.terminology is not None or self.training.term_share == 0
         require(has_terms, "decoding.terminology", "name a table of terms if training.term_share is above 0", None)
         for name, corpus in self.held_out_sets.items():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mt.errors import ConfigError
+from mt.errors import ConfigError, RunError
+from mt.files import check_distinct, check_name
 
 
 def require(claim: bool, key: str, must: str, value: object) -> None:
@@ -24,3 +25,19 @@ def require_positive(section: str, options: object, names: Iterable[str]) -> Non
 def require_share(key: str, value: float) -> None:
     """`value` is at least 0 and below 1."""
     require(0 <= value < 1, key, "be at least 0 and below 1", value)
+
+
+def require_names(key: str, names: Iterable[str]) -> None:
+    """Each of `names` may name a file, and no two of them the same one."""
+    known = list(names)
+    try:
+        for name in known:
+            check_name(name, f"{key}: the name")
+        check_distinct(known, f"{key}: the names")
+    except RunError as error:
+        raise ConfigError(str(error)) from error
+
+
+def require_at_most(key: str, value: float | None, limit: float) -> None:
+    """`value` is None or no more than `limit`, above which it can only be a slip."""
+    require(value is None or value <= limit, key, f"be at most {limit}", value)

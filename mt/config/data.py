@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mt.config.checks import require, require_positive, require_share
+from mt.config.checks import require, require_at_most, require_names, require_positive, require_share
 
 Format = Literal["auto", "pairs", "tsv", "csv", "jsonl", "moses", "tmx", "xliff", "hf", "glossary"]
 
@@ -190,6 +190,8 @@ class DataConfig:
     """Where finished builds are kept for the next run. Default: mt/ in $XDG_CACHE_HOME or ~/.cache."""
 
     def __post_init__(self) -> None:
+        require_names("data.corpora", self.corpora)
+        require_at_most("data.workers", self.workers, 1024)
         require_share("data.dev_share", self.dev_share)
         require_share("data.test_share", self.test_share)
         held_out = self.dev_share + self.test_share

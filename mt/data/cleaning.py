@@ -113,6 +113,9 @@ def _wrong_script(source: str, target: str, options: CleaningConfig) -> str | No
 
 
 def _untranslated(source: str, target: str, options: CleaningConfig) -> str | None:
+    limit = options.max_copied_share
+    if limit is None:
+        return None
     if source == target and any(map(str.isalpha, source)):
         return "the target is the source"
     if not _LATIN_WORD.search(target):
@@ -120,8 +123,7 @@ def _untranslated(source: str, target: str, options: CleaningConfig) -> str | No
     words = _WORD.findall(target)
     english = set(_LATIN_WORD.findall(source.casefold()))
     copied = [word for word in words if word.isascii() and word.casefold() in english]
-    limit = options.max_copied_share
-    return " ".join(copied)[:80] if limit is not None and len(copied) > limit * len(words) else None
+    return " ".join(copied)[:80] if len(copied) > limit * len(words) else None
 
 
 def _repetition(source: str, target: str, options: CleaningConfig) -> str | None:

@@ -7,7 +7,6 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from mt.config import CleaningConfig
@@ -18,6 +17,8 @@ from mt.data.store import Texts
 from mt.text import normalise, remove_diacritics, western_digits
 
 _CHUNK_PAIRS = 2000
+# Pairs of a hundred words each have a million; those of a megabyte each would fill the memory.
+_CHUNK_CHARACTERS = 4_000_000
 # Chunks that wait for a free worker or for their turn to be written; more would only take memory.
 _CHUNKS_AHEAD_PER_WORKER = 3
 _MAX_WORKERS = 8
@@ -98,8 +99,7 @@ def _fault(source: str, target: str, cleaning: CleaningConfig | None) -> Rejecti
 
 def prepare_all(pairs: Iterable[RawPair], preparation: Preparation, workers: int) -> Iterator[Prepared]:
     """`prepare` chunk by chunk, in order, whatever the number of processes."""
-    stream = iter(pairs)
-    chunks = iter(lambda: list(islice(stream, _CHUNK_PAIRS)), [])
+    chunks = _chunked(pairs)
     if workers == 1:
         yield from (prepare(chunk, preparation) for chunk in chunks)
         return
@@ -116,6 +116,19 @@ def prepare_all(pairs: Iterable[RawPair], preparation: Preparation, workers: int
                 yield waiting.popleft().result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _chunked(pairs: Iterable[RawPair]) -> Iterator[list[RawPair]]:
+    chunk: list[RawPair] = []
+    characters = 0
+    for pair in pairs:
+        chunk.append(pair)
+        characters += len(pair.source) + len(pair.target)
+        if len(chunk) == _CHUNK_PAIRS or characters > _CHUNK_CHARACTERS:
+            yield chunk
+            chunk, characters = [], 0
+    if chunk:
+        yield chunk
 
 
 def usable_cores() -> int:

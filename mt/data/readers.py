@@ -16,6 +16,8 @@ from mt.data.formats.tables import read_csv, read_tsv
 from mt.data.formats.terms import read_terms
 from mt.data.formats.xml import read_tmx, read_xliff
 from mt.errors import DataError
+from mt.files import printable
+from mt.reading import fault_in_directory, fault_of_file, is_directory, is_file
 
 
 class Pair(NamedTuple):
@@ -74,22 +76,34 @@ def check_corpus(name: str, options: CorpusConfig) -> None:
     path = Path(options.path)
     kind = format_of(options)
     if kind == "hf":
-        if not path.exists() and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", options.path):
-            raise DataError(f"{path}: corpus `{name}` is neither a directory nor a name on the hub; check its path")
+        _check_data_set(name, path)
         return
-    if not path.is_file():
-        problem = "is a directory, not a file" if path.is_dir() else "does not exist"
-        raise DataError(f"{path}: corpus `{name}` {problem}; check its path (seen from {Path.cwd()})")
+    fault = fault_of_file(path)
+    if fault is not None:
+        raise DataError(
+            f"{printable(path)}: corpus `{name}` {fault}; check its path (seen from {printable(Path.cwd())})"
+        )
     if kind == "moses":
         target_file(path, options)
+
+
+def _check_data_set(name: str, path: Path) -> None:
+    if is_directory(path):
+        fault = fault_in_directory(path)
+        if fault is not None:
+            raise DataError(f"{path}: corpus `{name}`: {fault}; move it out of the directory")
+    elif not re.fullmatch(r"[\w.-]{1,96}(/[\w.-]{1,96})?", str(path)):
+        raise DataError(
+            f"{printable(path)}: corpus `{name}` is neither a directory nor a name on the hub; check its path"
+        )
 
 
 def input_files(options: CorpusConfig) -> list[Path]:
     """The files that a corpus is read from; none for a data set on the hub."""
     path = Path(options.path)
-    if path.is_dir():
-        return sorted(file for file in path.rglob("*") if file.is_file())
-    return [file for file in (path, Path(options.target_path or _target_of(options))) if file.is_file()]
+    if is_directory(path):
+        return sorted(file for file in path.rglob("*") if is_file(file))
+    return [file for file in (path, Path(options.target_path or _target_of(options))) if is_file(file)]
 
 
 def _target_of(options: CorpusConfig) -> str:
@@ -101,13 +115,14 @@ def format_of(options: CorpusConfig) -> str:
     if options.format != "auto":
         return options.format
     path = Path(options.path)
-    if path.is_dir() and any((path / name).is_file() for name in ("dataset_dict.json", "state.json")):
+    if is_directory(path) and any(is_file(path / name) for name in ("dataset_dict.json", "state.json")):
         return "hf"
     ending = Path(uncompressed_name(path)).suffix
-    if ending.lower() not in _ENDINGS and not path.is_dir():
+    if ending.lower() not in _ENDINGS and not is_directory(path):
         known = ", ".join(_READERS)
         raise DataError(
-            f"{path}: no known format for the ending `{ending}`; set the corpus's `format` to one of {known}"
+            f"{printable(path)}: no known format for the ending `{ending[:20]}`; "
+            f"set the corpus's `format` to one of {known}"
         )
     return _ENDINGS.get(ending.lower(), "pairs")
 

@@ -11,6 +11,8 @@ from mt.data.cleaning import Rejection
 HEADER = ("rule", "detail", "place", "source", "target")
 """Columns of `rejected.tsv`."""
 
+_FORMULA_BEGINS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+
 
 class RejectedFile:
     """A tsv file, one rejected pair a line, that is written as the build goes on."""
@@ -32,4 +34,13 @@ class RejectedFile:
 
     def write(self, rejection: Rejection, place: str, source: str, target: str) -> None:
         """Add a pair; sources and targets are normalised, so they hold neither tabs nor line ends."""
-        self._writer.writerow([" ".join(text.split()) for text in (*rejection, place, source, target)])
+        self._writer.writerow([quoted_cell(text) for text in (*rejection, place, source, target)])
+
+
+def quoted_cell(text: str) -> str:
+    """A cell of a table in one line; with an apostrophe before what a spreadsheet would run as a formula.
+
+    Tabs and line ends become spaces, so none begins a cell.
+    """
+    cell = " ".join(text.split())
+    return f"'{cell}" if cell.startswith(_FORMULA_BEGINS) else cell

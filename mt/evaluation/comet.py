@@ -77,7 +77,7 @@ def read_setup() -> CometSetup | None:
         return CometSetup(**{name: str(facts[name]) for name in CometSetup.__dataclass_fields__})
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         logger.warning("%s cannot be read (%s); mt comet-setup --overwrite makes it anew", comet_root() / SETUP, error)
         return None
 
@@ -133,7 +133,7 @@ def run_script(root: Path, request: Mapping[str, Any], timeout: float | None, *,
             response: dict[str, Any] = json.loads(files[1].read_text(encoding="utf-8"))
             scores = response["scores"]
             is_whole = len(scores) == len(request["samples"]) and all(map(math.isfinite, scores))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
             raise CometFailure(f"its answer cannot be read: {error}") from error
     if not is_whole:
         raise CometFailure(f"{len(scores)} scores for {len(request['samples'])} segments, or some are not finite")

@@ -9,8 +9,10 @@ from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from mt.data.formats.lines import read_lines
+from mt.data.formats.lines import read_lines, shorten
 from mt.errors import DataError
+from mt.files import printable
+from mt.reading import fault_of_file
 from mt.text import fold_spelling
 
 DEFAULT = Path(__file__).parent.parent / "assets" / "glossary.tsv"
@@ -19,6 +21,7 @@ _HEADER = "english\tarabic\tkind"
 NAME_KINDS = ("place", "organisation", "armed_group")
 """Kinds among whose terms are names: who names them in the source names them in translation, too."""
 KINDS = (*NAME_KINDS, "weapon", "military", "humanitarian", "political", "title")
+_MAX_FORM = 200  # characters
 _WORD_START = re.compile(r"(?<!\w)\w+")
 # And, so; by, like, for; the definite article, which `for` swallows the alef of.
 _CLITICS = "[وف]?(?:[بكل]?(?:ال)?|لل)"
@@ -147,8 +150,10 @@ class Glossary:
 
 @cache
 def _read(path: Path) -> Glossary:
-    if not path.is_file():
-        raise DataError(f"{path}: no such glossary (seen from {Path.cwd()})")
+    fault = fault_of_file(path)
+    if fault is not None:
+        fault = "no such glossary" if fault == "does not exist" else f"the glossary {fault}"
+        raise DataError(f"{printable(path)}: {fault} (seen from {printable(Path.cwd())})")
     terms: list[Term] = []
     owners: dict[str, int] = {}
     for number, line in read_lines(path):
@@ -174,7 +179,19 @@ def _term(path: Path, number: int, line: str) -> Term:
     english, arabic = (tuple(form.strip() for form in column.split("|") if form.strip()) for column in columns[:2])
     kind = columns[2].strip()
     if not english or not arabic:
-        raise DataError(f"{path}:{number}: a term needs an English and an Arabic form, got {line!r}")
+        raise DataError(f"{path}:{number}: a term needs an English and an Arabic form, got {shorten(line)!r}")
+    for form in (*english, *arabic):
+        if len(form) > _MAX_FORM:
+            raise DataError(f"{path}:{number}: a form of {len(form)} characters is no term; one term, one line")
+    if not all(map(_WORD_START.search, english)) or not all(map(_has_word, arabic)):
+        raise DataError(
+            f"{path}:{number}: a form without a letter would be found anywhere or nowhere, in {shorten(line)!r}"
+        )
     if kind not in KINDS:
-        raise DataError(f"{path}:{number}: `{kind}` is no kind of term; write one of {', '.join(KINDS)}")
+        raise DataError(f"{path}:{number}: `{shorten(kind)}` is no kind of term; write one of {', '.join(KINDS)}")
     return Term(english, arabic, kind)
+
+
+def _has_word(arabic: str) -> bool:
+    """Whether every word of a form has something left of it when diacritics and the article are away."""
+    return all(fold_for_terms(word.removeprefix("ال") or word).strip() for word in re.split(r"[\s-]+", arabic))

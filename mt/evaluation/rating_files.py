@@ -12,12 +12,15 @@ from typing import Any, Literal
 from mt.data.formats.lines import shorten
 from mt.errors import DataError
 from mt.evaluation.review import RATINGS_FORMAT
+from mt.reading import read_small
 
 Choice = Literal["left", "right", "both_good", "both_bad"]
 
 _CHOICES = ("left", "right", "both_good", "both_bad")
 _FIELDS = {"sentence": int, "left": str, "right": str, "choice": str, "comment": str, "saw_reference": bool}
 _IN_WORDS = {int: "whole number", str: "text", bool: "true or false"}
+_MAX_BYTES = 4 << 20
+_MAX_NAME = 500
 _EXPORT_AGAIN = "export it again from the review page"
 
 
@@ -46,14 +49,14 @@ class RatingsFile:
 
 def read_ratings_file(path: Path) -> RatingsFile:
     """A file, checked as far as it can be without the translations. Raises `DataError`."""
+    text = read_small(path, "ratings file", _MAX_BYTES)
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read ({error.strerror}); name a file that a review page exported"
-        ) from error
+        content = json.loads(text)
+        # What is half a character or nested a thousandfold could be read, and neither written nor shown.
+        json.dumps(content, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not JSON ({error}); {_EXPORT_AGAIN}") from error
+        reason = "nested too deep" if isinstance(error, RecursionError) else shorten(str(error))
+        raise DataError(f"{path}: not JSON ({reason}); {_EXPORT_AGAIN}") from error
     found = content.get("format") if isinstance(content, dict) else None
     if found != RATINGS_FORMAT:
         raise DataError(
@@ -64,6 +67,8 @@ def read_ratings_file(path: Path) -> RatingsFile:
     if not all(isinstance(text, str) for text in texts) or not isinstance(items, list):
         raise DataError(f"{path}: lacks reviewer, test_set, page or items; {_EXPORT_AGAIN}")
     reviewer, test_set, page = texts
+    if max(map(len, (reviewer, test_set, page))) > _MAX_NAME:
+        raise DataError(f"{path}: reviewer, test_set or page is longer than {_MAX_NAME} characters; {_EXPORT_AGAIN}")
     if not reviewer.strip():
         raise DataError(f'{path}: no reviewer; write a name into the file, as in "reviewer": "Noor"')
     if not items:

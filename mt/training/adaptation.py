@@ -14,9 +14,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from mt.adapters import merge_adapter
 from mt.config import AdaptationConfig, Config, LoraConfig
 from mt.errors import ModelError
 from mt.model import Translator
+from mt.model_files import ModelFiles
 from mt.training.checkpoints import damage_of_checkpoint, name_of
 from mt.training.encoding import DevSet
 from mt.training.judging import decoded_scores
@@ -145,9 +147,7 @@ def weights_of(checkpoint: Path, base: PreTrainedModel) -> Weights:
     if not (checkpoint / _ADAPTER).is_file():
         weights: Weights = load_file(checkpoint / "model.safetensors")
         return weights
-    import peft
-
-    merged = peft.PeftModel.from_pretrained(copy.deepcopy(base), str(checkpoint)).merge_and_unload()
+    merged = merge_adapter(copy.deepcopy(base), ModelFiles(str(checkpoint), str(checkpoint)))
     return {name: weight.detach() for name, weight in merged.state_dict().items()}
 
 
@@ -185,13 +185,13 @@ def _interpolated(
     general: DevSet | None,
 ) -> Choice:
     base = {name: translator.model.state_dict()[name].clone() for name in tuned}
-    unforgetting = None if general is None else decoded_scores(translator, general)[metric]
+    unforgetting = None if general is None else decoded_scores(translator, general, is_alone=True)[metric]
     for share in sorted({*config.interpolate, 1.0}):
         load_weights(translator.model, interpolate(base, tuned, share))
-        tried = {"share": share, "dev": decoded_scores(translator, dev)[metric]}
+        tried = {"share": share, "dev": decoded_scores(translator, dev, is_alone=True)[metric]}
         tried["value"] = tried["dev"]
         if general is not None and unforgetting is not None:
-            tried["general"] = decoded_scores(translator, general)[metric]
+            tried["general"] = decoded_scores(translator, general, is_alone=True)[metric]
             tried["value"] -= config.forgetting_price * max(0.0, unforgetting - tried["general"])
         choice.tried.append(tried)
         logger.info(

@@ -11,19 +11,24 @@ from torch import nn
 from mt.decoding import translate
 from mt.evaluation.metrics import bleu, chrf
 from mt.model import Translator
-from mt.processes import process_state, whole_weights
+from mt.processes import process_state, wait_for_everyone, whole_weights
 from mt.training.batching import Collator, EncodedPairs, token_batches
 from mt.training.encoding import DevSet
 from mt.training.loss import LossOptions
 
 
-def decoded_scores(translator: Translator, dev: DevSet) -> dict[str, float]:
-    """chrF and BLEU, 0-100, of the greedily decoded sample; every process takes its share."""
+def decoded_scores(translator: Translator, dev: DevSet, *, is_alone: bool = False) -> dict[str, float]:
+    """chrF and BLEU, 0-100, of the greedily decoded sample.
+
+    Every process takes its share, unless the caller `is_alone`: the others are elsewhere.
+    """
     state = process_state()
-    rank, size = state.process_index, state.num_processes
+    rank, size = (0, 1) if is_alone else (state.process_index, state.num_processes)
     with whole_weights(translator.model):
         own = translate(translator, dev.sources[rank::size], dev.decoding)
-    hypotheses = gather_object(own)
+    if size > 1:
+        wait_for_everyone()
+    hypotheses = own if size == 1 else gather_object(own)
     # Gathered process by process: sentence i of process p is number i * size + p.
     references = [reference for p in range(size) for reference in dev.references[p::size]]
     return {"chrF": chrf(hypotheses, references), "BLEU": bleu(hypotheses, references)}

@@ -15,7 +15,7 @@ from transformers.integrations import INTEGRATION_TO_CALLBACK, get_available_rep
 from mt.config import Config
 from mt.errors import ConfigError
 from mt.model import Translator
-from mt.processes import is_sharded, process_state
+from mt.processes import is_sharded, prepare_for_sharding, process_state, wait_for_everyone
 from mt.training.adaptation import prepare_model
 from mt.training.batching import EncodedPairs
 from mt.training.encoding import DevSet
@@ -95,10 +95,14 @@ def build_trainer(
         # Before memory is measured, not only when training starts.
         translator.model.gradient_checkpointing_enable({"use_reentrant": False})
         translator.model.enable_input_require_grads()
+    if is_sharded():
+        prepare_for_sharding(translator.model)
     translator.model = prepare_model(translator.model, config.adaptation)
     translator.model.to(process_state().device)
     count = sum(parameter.numel() for parameter in translator.model.parameters() if parameter.requires_grad)
     logger.info("trained weights: %.1f M", count / 1e6)
+    # What is measured next is agreed on in collectives, and a process may have been slow to load its model.
+    wait_for_everyone()
     footing = find_footing(translator.model, training, uses_bf16=uses_bf16(training.precision), known=known_footing)
     plan = batch_sampler(
         train, training, footing.micro_batch_tokens, config.seed, 0, process_state().num_processes

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, PreTrainedModel, Seq2SeqTrainer, Seq2SeqTrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
@@ -19,7 +20,7 @@ from mt.config import Config, TrainingConfig
 from mt.errors import ModelError
 from mt.files import writing
 from mt.model import Translator
-from mt.processes import process_state, uses_cpu
+from mt.processes import uses_cpu, wait_for_everyone
 from mt.training.adaptation import better_is_more, ranked
 from mt.training.batching import BatchPlan, Collator, EncodedPairs, TokenBatchSampler
 from mt.training.checkpoints import UNFINISHED, name_of, put_checkpoint, rotate
@@ -109,15 +110,21 @@ class TranslationTrainer(Seq2SeqTrainer):
         # DDP averages gradients over the processes, but `tokens` already counts all of theirs.
         return loss / tokens * self.accelerator.num_processes
 
+    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
+        """The norm of all gradients, kept for `check_update`: it is finite if they are."""
+        norm = super()._get_grad_norm(model, grad_norm)
+        # FSDP's is in parts.
+        self._gradient_norm: Tensor = norm.full_tensor() if isinstance(norm, DTensor) else norm
+        return self._gradient_norm
+
     def check_update(self) -> None:
         """Raise `ModelError` if a loss or a gradient of the coming update is not finite, naming the pairs."""
         losses, self._losses = self._losses, []
-        bad = [~torch.isfinite(torch.stack([loss for loss, _ in losses])).all()]
+        is_finite = torch.isfinite(torch.stack([loss for loss, _ in losses])).all()
         # A scaler for fp16 skips such an update by itself.
         if not self.args.fp16:
-            gradients = [_local(p.grad) for p in self.model.parameters() if p.grad is not None]
-            bad.append(~torch.isfinite(torch.stack(torch._foreach_norm(gradients))).all())
-        is_bad = torch.stack(bad).any().float()
+            is_finite &= torch.isfinite(self._gradient_norm)
+        is_bad = (~is_finite).float()
         if self.args.world_size > 1:
             torch.distributed.all_reduce(is_bad, torch.distributed.ReduceOp.MAX)
         if not bool(is_bad):
@@ -140,6 +147,8 @@ class TranslationTrainer(Seq2SeqTrainer):
         Returns `eval_loss` (nats per target token, no smoothing), `eval_chrF` and `eval_BLEU` (0-100); with a general
         set also `eval_general_loss`, `eval_general_chrF` and `eval_general_BLEU`.
         """
+        # For the main process, which alone writes what trackers and logs are told.
+        wait_for_everyone()
         metrics = {}
         for prefix, dev in (("eval", self.dev), ("eval_general", self.general)):
             if dev is not None:
@@ -159,6 +168,7 @@ class TranslationTrainer(Seq2SeqTrainer):
         # With its tokenizer, so that any checkpoint can be translated with and compared. The tokenizer is not given
         # to the library: it would change the model's special tokens to match.
         super().save_model(output_dir, _internal_call)
+        wait_for_everyone()
         if self.args.should_save:
             directory = output_dir or str(self.args.output_dir)
             self.translator.tokenizer.save_pretrained(directory)
@@ -174,19 +184,19 @@ class TranslationTrainer(Seq2SeqTrainer):
         beside = self.checkpoints / UNFINISHED
         if self.args.should_save:
             shutil.rmtree(beside, ignore_errors=True)
-        process_state().wait_for_everyone()
+        wait_for_everyone()
         self._saves_beside = True
         try:
             with writing(self.checkpoints):
                 super()._save_checkpoint(model, trial)
         finally:
             self._saves_beside = False
-        process_state().wait_for_everyone()
+        wait_for_everyone()
         if self.args.should_save:
             with writing(self.checkpoints):
                 self._put_checkpoint(beside, name_of(self.state.global_step))
             self._rotate()
-        process_state().wait_for_everyone()
+        wait_for_everyone()
 
     def _put_checkpoint(self, beside: Path, name: str) -> None:
         # The library has noted this place as that of the best checkpoint; we find the best by its update.
@@ -203,11 +213,6 @@ class TranslationTrainer(Seq2SeqTrainer):
     def looks(self) -> dict[int, float]:
         """By update, how good the model was on the dev split, more being better."""
         return better_is_more(self.state.log_history, self.config.training.best_metric)
-
-
-def _local(gradient: Tensor) -> Tensor:
-    """This process's part of a gradient that FSDP has spread."""
-    return gradient.to_local() if hasattr(gradient, "to_local") else gradient
 
 
 def batch_sampler(

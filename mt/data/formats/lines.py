@@ -10,9 +10,11 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from mt.errors import DataError
+from mt.files import printable
+from mt.reading import fault_of_file
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -22,8 +24,15 @@ else:
 COMPRESSED = {".gz": "gzip", ".zst": "zstd", ".xz": "xz"}
 """Compressions by the ending of a file's name."""
 
-# A file that was never text has no line ends, and would be read into memory whole.
-_MAX_LINE_BYTES = 1 << 20
+MAX_LINE_BYTES = 1 << 20
+"""A longer line is no sentence pair: a file that was never text has no line ends, and would be read whole."""
+
+# Text and markup shrink to a third up to a hundredth, a corpus of which every line stands there twenty times to a
+# fiftieth; one pair over and over to a 230th and far less.
+_MAX_RATIO = 150
+_FREE_BYTES = 32 << 20
+_MAX_XZ_MEMORY = 128 << 20
+_CHUNK = 1 << 16
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zstd.ZstdError)
 
@@ -35,18 +44,80 @@ def uncompressed_name(path: Path) -> str:
 
 @contextmanager
 def open_stream(path: Path) -> Iterator[BinaryIO]:
-    """The file's bytes, decompressed as they are read. Raises `DataError` for what goes wrong while it is open."""
-    opener = {".gz": gzip.open, ".xz": lzma.open, ".zst": zstd.open}.get(path.suffix, open)
-    stream = None
+    """The file's bytes, decompressed as they are read. Raises `DataError` for what goes wrong while it is open.
+
+    That is also what is no regular file, or unfolds to far more than any text does.
+    """
+    fault = fault_of_file(path)
+    if fault is not None:
+        raise DataError(f"{printable(path)}: {fault} (seen from {printable(Path.cwd())})")
+    opener = {".gz": gzip.open, ".xz": _XzFile, ".zst": zstd.open}.get(path.suffix)
     try:
-        with opener(path, "rb") as file:  # type: ignore[operator]
-            stream = io.BufferedReader(file, 1 << 20)
-            yield cast(BinaryIO, stream)
+        with path.open("rb") as packed:
+            if opener is None:
+                yield packed
+            else:
+                with opener(packed) as unpacked:  # type: ignore[operator]
+                    yield cast(BinaryIO, io.BufferedReader(_Unpacked(path, packed, unpacked), 1 << 20))
     except _DAMAGED as error:
         kind = COMPRESSED.get(path.suffix, "compressed file")
         raise DataError(f"{path}: damaged or incomplete {kind} ({error}); fetch it again") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+class _Unpacked(io.RawIOBase):
+    """Decompressed bytes, as long as they are not absurdly many for the compressed ones they come from."""
+
+    def __init__(self, path: Path, packed: BinaryIO, unpacked: BinaryIO) -> None:
+        self._path, self._packed, self._unpacked = path, packed, unpacked
+        self._size = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        content = self._unpacked.read(min(len(buffer), _CHUNK))
+        buffer[: len(content)] = content
+        self._size += len(content)
+        if self._size > max(_FREE_BYTES, _MAX_RATIO * self._packed.tell()):
+            raise DataError(
+                f"{self._path}: its first {self._packed.tell()} bytes unfold to more than {self._size}, over "
+                f"{_MAX_RATIO} times as many, which no text does; if the file is what you want, unpack it yourself "
+                "and name the plain one"
+            )
+        return len(content)
+
+
+class _XzFile(io.RawIOBase):
+    """An xz file, decompressed, whose dictionary must not need more memory than that of `xz -9` and some."""
+
+    def __init__(self, packed: BinaryIO) -> None:
+        self._packed = packed
+        self._stream = self._new_stream()
+
+    @staticmethod
+    def _new_stream() -> lzma.LZMADecompressor:
+        return lzma.LZMADecompressor(memlimit=_MAX_XZ_MEMORY)
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        while True:
+            packed = b""
+            if self._stream.eof:
+                packed = self._stream.unused_data.lstrip(b"\0") or self._packed.read(_CHUNK).lstrip(b"\0")
+                if not packed:
+                    return b""
+                self._stream = self._new_stream()
+            elif self._stream.needs_input:
+                packed = self._packed.read(_CHUNK)
+                if not packed:
+                    raise EOFError("the file ends before its end-of-stream marker")
+            content = self._stream.decompress(packed, max_length=size)
+            if content:
+                return content
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -70,7 +141,7 @@ def read_stdin() -> Iterator[tuple[int, str]]:
 
 def _decoded(stream: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
     number = 0
-    while raw := stream.readline(_MAX_LINE_BYTES):
+    while raw := stream.readline(MAX_LINE_BYTES):
         number += 1
         yield number, _decode(raw, name, number)
 
@@ -84,8 +155,11 @@ def _decode(raw: bytes, name: str, number: int) -> str:
             f"{name}:{number}: NUL byte at position {position}; the file is damaged, UTF-16 or not text: "
             "save it as UTF-8 text"
         )
-    if len(raw) == _MAX_LINE_BYTES:
-        raise DataError(f"{name}:{number}: a line of more than {_MAX_LINE_BYTES} bytes; is it a text file?")
+    if len(raw) == MAX_LINE_BYTES:
+        raise DataError(
+            f"{name}:{number}: a line of more than {MAX_LINE_BYTES} bytes, which is no sentence pair; is it a text "
+            "file, with line ends as of Unix or Windows?"
+        )
     try:
         return raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from mt.config import CorpusConfig
 from mt.data.formats.lines import read_lines, uncompressed_name
 from mt.errors import DataError
+from mt.reading import fault_of_file, is_file
 
 
 def target_file(path: Path, options: CorpusConfig) -> Path:
@@ -20,11 +21,10 @@ def target_file(path: Path, options: CorpusConfig) -> Path:
         candidates = [Path(options.target_path)]
     else:
         candidates = [path.with_name(name + ending) for ending in (path.suffix, "", ".gz", ".zst", ".xz")]
-    found = next((candidate for candidate in candidates if candidate.is_file()), None)
+    found = next((candidate for candidate in candidates if is_file(candidate)), None)
     if found is None:
-        raise DataError(
-            f"{path}: its Arabic counterpart {candidates[-1 if len(candidates) == 1 else 1]} does not exist"
-        )
+        wanted = candidates[-1 if len(candidates) == 1 else 1]
+        raise DataError(f"{path}: its Arabic counterpart {wanted} {fault_of_file(wanted)}")
     return found
 
 

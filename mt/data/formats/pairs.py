@@ -10,12 +10,19 @@ from mt.data.border import split_at_border
 from mt.data.formats.lines import read_lines, shorten
 from mt.errors import DataError
 
+_MAX_CHARACTERS = 1 << 18
+
 
 def read_pairs(path: Path, _: CorpusConfig) -> Iterator[tuple[str, str, str]]:
     """Raises `DataError` for a line without a recognisable border."""
     for number, line in read_lines(path):
         if not line.strip():
             continue
+        if len(line) > _MAX_CHARACTERS:
+            raise DataError(
+                f"{path}:{number}: a line of {len(line)} characters, which is no sentence and its translation; "
+                "is the file in another format?"
+            )
         border = split_at_border(line)
         if border is None:
             raise DataError(

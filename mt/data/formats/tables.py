@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from mt.config import CorpusConfig
-from mt.data.formats.lines import read_lines, shorten
+from mt.data.formats.lines import MAX_LINE_BYTES, read_lines, shorten
 from mt.errors import DataError
 
 SOURCE_NAMES = ("english", "en", "eng", "source", "src")
@@ -31,17 +33,18 @@ def read_csv(path: Path, options: CorpusConfig) -> Iterator[tuple[str, str, str]
 
 
 def _csv_rows(path: Path) -> Iterator[_Row]:
-    lines = (line + "\n" for _, line in read_lines(path))
+    lines = _Lines(path)
     first = next(lines, "")
     if not first:
         return
     delimiter = max(",;\t", key=first.count)
     # The reader's own line count is that of the last line of a row, and starts behind `first`.
-    rows = csv.reader(_chain(first, lines), delimiter=delimiter, strict=True)
+    rows = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
     last = 0
     try:
         for row in rows:
             number, last = last + 1, rows.line_num
+            lines.start_row(last + 1)
             if any(field.strip() for field in row):
                 yield number, row
     except csv.Error as error:
@@ -50,9 +53,29 @@ def _csv_rows(path: Path) -> Iterator[_Row]:
         ) from error
 
 
-def _chain(first: str, lines: Iterable[str]) -> Iterator[str]:
-    yield first
-    yield from lines
+class _Lines:
+    """The lines of a CSV file for as long as a row does not go on and on, as one does whose quote is never closed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._lines = path, read_lines(path)
+        self.start_row(1)
+
+    def start_row(self, number: int) -> None:
+        """The next row begins in this line."""
+        self._row, self._size = number, 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)[1]
+        self._size += len(line)
+        if self._size > MAX_LINE_BYTES:
+            raise DataError(
+                f"{self._path}:{self._row}: a row of more than {MAX_LINE_BYTES} characters, which is no sentence pair; "
+                "an unclosed quotation mark?"
+            )
+        return line + "\n"
 
 
 def _read_rows(
@@ -86,7 +109,7 @@ def _columns(place: str, first: list[str], options: CorpusConfig, separated: str
     source = _find(names, options.source_column, SOURCE_NAMES, place)
     target = _find(names, options.target_column, TARGET_NAMES, place)
     has_header = any(name in names for name in SOURCE_NAMES) and any(name in names for name in TARGET_NAMES)
-    has_header |= any(not column.isdigit() for column in (options.source_column, options.target_column) if column)
+    has_header |= any(not _is_number(column) for column in (options.source_column, options.target_column) if column)
     source, target = 0 if source is None else source, 1 if target is None else target
     if source == target:
         raise DataError(f"{place}: source and target are both column {source + 1}; set source_column, target_column")
@@ -96,9 +119,14 @@ def _columns(place: str, first: list[str], options: CorpusConfig, separated: str
 def _find(names: list[str], wanted: str | None, usual: tuple[str, ...], place: str) -> int | None:
     if wanted is None:
         return next((names.index(name) for name in usual if name in names), None)
-    if wanted.isdigit() and 1 <= int(wanted) <= len(names):
+    if _is_number(wanted) and 1 <= int(wanted) <= len(names):
         return int(wanted) - 1
     if wanted.casefold() in names:
         return names.index(wanted.casefold())
-    shown = shorten(", ".join(names), 200)
-    raise DataError(f"{place}: no column `{wanted}`; the first line has {len(names)}: {shown}")
+    shown = shorten(", ".join(map(shorten, names[:20])), 200)
+    raise DataError(f"{place}: no column `{shorten(wanted)}`; the first line has {len(names)}: {shown}")
+
+
+def _is_number(column: str) -> bool:
+    """Whether a column is said by number: ² is a digit to Python, and no number."""
+    return re.fullmatch("[0-9]{1,9}", column) is not None

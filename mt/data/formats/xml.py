@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from lxml import etree
 
@@ -17,6 +18,12 @@ _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 # Elements whose content is code of the original document, not text.
 _CODES = {"bpt", "ept", "ph", "it", "ut", "x", "bx", "ex", "sc", "ec", "cp"}
 
+_CHUNK_BYTES = 1 << 15
+_PROLOGUE_CHUNK_BYTES = 256
+_MAX_PROLOGUE_BYTES = 1 << 16
+_MAX_UNIT_BYTES = 1 << 20
+_MAX_LANGUAGES = 100
+
 
 def read_tmx(path: Path, _: CorpusConfig) -> Iterator[tuple[str, str, str]]:
     """TMX 1.4; a unit that lacks a side has it empty. Raises `DataError`, also if no unit has both languages."""
@@ -28,7 +35,7 @@ def read_tmx(path: Path, _: CorpusConfig) -> Iterator[tuple[str, str, str]]:
             language = _language(variant.get(_LANGUAGE) or variant.get("lang") or "")
             segment = variant.find("{*}seg")
             sides.setdefault(language, "" if segment is None else _text(segment))
-        languages |= set(sides)
+        languages |= set(sides) if len(languages) < _MAX_LANGUAGES else set()
         is_usable |= {"en", "ar"} <= set(sides)
         yield f"{path}:unit {number}", sides.get("en", ""), sides.get("ar", "")
     if languages and not is_usable:
@@ -62,32 +69,86 @@ def _is_from_english(element: Any, path: Path) -> bool:
 
 
 def _language(code: str) -> str:
-    primary = code.replace("_", "-").partition("-")[0].casefold()
+    primary = code[:20].replace("_", "-").partition("-")[0].casefold()
     return "en" if primary in _ENGLISH else "ar" if primary in _ARABIC else primary
 
 
 def _elements(path: Path, *names: str) -> Iterator[Any]:
-    """The elements of these names as they are completed; they are freed behind the caller's back."""
+    """The elements of these names as they are completed; they, and all that lies around them, are freed meanwhile."""
     with open_stream(path) as stream:
         try:
-            events = etree.iterparse(
-                stream,
-                events=("end",),
-                tag=[f"{{*}}{name}" for name in names],
-                resolve_entities=False,
-                no_network=True,
-                load_dtd=False,
-                huge_tree=False,
-                remove_comments=True,
-                remove_pis=True,
-            )
-            for _, element in events:
-                _refuse_entities(element, path)
-                yield element
-                _free(element)
+            prologue, root_tag = _read_prologue(path, stream)
+            parser = _pull_parser(("start", "end"), [root_tag, *(f"{{*}}{name}" for name in names)])
+            parser.feed(prologue)
+            _, root = next(iter(parser.read_events()))
+            watch = _Watch(path, root, names)
+            for chunk in chain([b""], iter(lambda: stream.read(_CHUNK_BYTES), b"")):
+                parser.feed(chunk)
+                for event, element in parser.read_events():
+                    if event == "end" and element is not root:
+                        _refuse_entities(element, path)
+                        yield element
+                        _free(element)
+                        watch.unit_bytes = 0
+                watch.look(chunk)
+            parser.close()
         except etree.XMLSyntaxError as error:
             line = error.lineno or 1
             raise DataError(f"{path}:{line}: not valid XML ({error.msg}); export or fetch it again") from error
+
+
+def _pull_parser(events: tuple[str, ...], tags: list[str] | None) -> Any:
+    return etree.XMLPullParser(
+        events=events,
+        tag=tags,
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+
+
+def _read_prologue(path: Path, stream: BinaryIO) -> tuple[bytes, str]:
+    """(bytes read, tag of the root) once the root has begun. Raises `DataError` for what may not precede it."""
+    parser, prologue = _pull_parser(("start",), None), b""
+    while len(prologue) < _MAX_PROLOGUE_BYTES:
+        chunk = stream.read(_PROLOGUE_CHUNK_BYTES)
+        prologue += chunk
+        parser.feed(chunk) if chunk else parser.close()
+        for _, root in parser.read_events():
+            declared = root.getroottree().docinfo.internalDTD
+            if declared is not None and any(
+                next(element.iterattributes(), None) for element in declared.iterelements()
+            ):
+                # A default would be written into every element: a small file that fills the memory.
+                raise DataError(f"{path}: declares attributes of its own (ATTLIST), which is refused, for safety")
+            return prologue, root.tag
+    raise DataError(f"{path}: no element in its first {_MAX_PROLOGUE_BYTES} bytes; is it a translation memory?")
+
+
+class _Watch:
+    """What a file holds between its units, as much as it likes, and none of it is kept."""
+
+    def __init__(self, path: Path, root: Any, names: tuple[str, ...]) -> None:
+        self.unit_bytes = 0
+        """Bytes since a unit ended, while another one is open."""
+        self._path, self._root, self._names = path, root, names
+        self._tagless_bytes = 0
+
+    def look(self, chunk: bytes) -> None:
+        """Free what came with a chunk and is in no unit. Raises `DataError` for a unit or text without end."""
+        end = chunk.rfind(b">")
+        self._tagless_bytes = self._tagless_bytes + len(chunk) if end < 0 else len(chunk) - end
+        is_in_unit = _prune(self._root, self._names)
+        self.unit_bytes = self.unit_bytes + len(chunk) if is_in_unit else 0
+        if max(self.unit_bytes, self._tagless_bytes) > _MAX_UNIT_BYTES:
+            what = "a unit" if is_in_unit else "a text or tag"
+            raise DataError(
+                f"{self._path}: {what} of more than {_MAX_UNIT_BYTES} bytes, which is no sentence pair; "
+                "export or fetch it again"
+            )
 
 
 def _refuse_entities(element: Any, path: Path) -> None:
@@ -103,6 +164,21 @@ def _free(element: Any) -> None:
     element.clear()
     while element.getprevious() is not None:
         del element.getparent()[0]
+
+
+def _prune(root: Any, names: tuple[str, ...]) -> bool:
+    """Remove all that is closed for good and outside the units; returns whether a unit may still be open at the end."""
+    element = root
+    while len(element):
+        # The last one may still be open, or text may still come behind it.
+        del element[:-1]
+        element = element[-1]
+        if not isinstance(element.tag, str):
+            return False
+        if etree.QName(element).localname in names:
+            # A unit that was read is empty now.
+            return len(element) > 0 or element.text is not None
+    return False
 
 
 def _text(element: Any) -> str:

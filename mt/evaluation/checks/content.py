@@ -12,6 +12,7 @@ from mt.text import western_digits
 
 # One and two are pronouns, articles and duals as often as numbers.
 _SMALLEST = 3
+_MAX_SUMMANDS = 100
 _DECADE = re.compile(r"\b(?:1[89]|20)?(\d)0'?s\b", re.IGNORECASE)
 _HALVES = {Decimal(1) / 2: "نصف", Decimal(1) / 4: "ربع", Decimal(1) / 3: "ثلث"}
 _FRACTION = re.compile(
@@ -67,7 +68,10 @@ _SPELT_OUT = re.compile(
 
 def _is_said(value: Decimal, others: set[Decimal], hypothesis: str) -> bool:
     """As it is, as a sum of two, or as a number and a fraction of a scale: two million and a half."""
-    if value in others or any(value - other in others and value != 2 * other for other in others):
+    if value in others:
+        return True
+    # In a list of numbers a sum of two would be found for any other.
+    if len(others) <= _MAX_SUMMANDS and any(value - other in others and value != 2 * other for other in others):
         return True
     scales = (Decimal(10) ** power for power in (0, 3, 6, 9))
     parts = {scale * share for scale in scales for share, word in _HALVES.items() if word in hypothesis}
@@ -77,8 +81,10 @@ def _is_said(value: Decimal, others: set[Decimal], hypothesis: str) -> bool:
 def _groups_in_order(source: str, hypothesis: str) -> str:
     """`182 1` as `1,182` where the source has it: older documents set the groups from right to left."""
     plain = western_digits(hypothesis)
-    for number in re.findall(r"\d{1,3}(?:,\d{3})+", source):
-        plain = re.sub(rf"(?<!\d){' '.join(reversed(number.split(',')))}(?!\d)", number, plain)
+    for number in dict.fromkeys(re.findall(r"\d{1,3}(?:,\d{3})+", source)):
+        backwards = " ".join(reversed(number.split(",")))
+        if backwards in plain:
+            plain = re.sub(rf"(?<!\d){backwards}(?!\d)", number, plain)
     return plain
 
 
@@ -123,9 +129,9 @@ _NOT_NEGATED = re.compile(
     r"\bnot (?:only|just|merely|least)\b|\bno (?:fewer|less|more|later|sooner|doubt|one but|matter|-?fly|other)\b|"
     r"\bno[- ]man['’]s[- ]land\b|\bnothing (?:but|less)\b|\b(?:if|whether or|or) not\b|\bnone other\b|\bno-\w+|"
     r"\bno \d+\b|\bNo\. ?\d+|\bnot un\w+|\bleft nothing\b|\bnon-\w+|"
-    r"(?:\bnot|n['’]t|\bnever|\bno|\bnobody|\bno one\b[^,;]*?) (?:\w+ )?(?:until|stop\w*|rule\w* out|ceas\w*|halt\w*|"
-    r"fail\w*|exclud\w*|hid\w*|deny|denied|object\w*|refus\w*|surviv\w*|leav\w*|left|spar\w*|goes? by|went by)\b|"
-    r"\bfail(?:ed|s|ing)? to (?:prevent|stop|halt|hide)\b",
+    r"(?:\bnot|n['’]t|\bnever|\bno|\bnobody|\bno one\b[^,;]{0,80}?) (?:\w+ )?(?:until|stop\w*|rule\w* out|ceas\w*|"
+    r"halt\w*|fail\w*|exclud\w*|hid\w*|deny|denied|object\w*|refus\w*|surviv\w*|leav\w*|left|"
+    r"spar\w*|goes? by|went by)\b|\bfail(?:ed|s|ing)? to (?:prevent|stop|halt|hide)\b",
     re.IGNORECASE,
 )
 _NEGATIVE_SENSE = re.compile(
@@ -188,7 +194,7 @@ _NOT_ATTRIBUTED = re.compile(
 )
 # Stems behind clitics and the prefixes of verbs and participles, then short words that stand alone.
 _ATTRIBUTED_ARABIC = re.compile(
-    r"(?<!\w)(?:[وف]?[يت]?نقل\w*(?: [^.،]+?)? عن|[وفلبك]*(?:ال)?(?:[ايتنسم]{0,3}(?:"
+    r"(?<!\w)(?:[وف]?[يت]?نقل\w*(?: [^.،]{1,80}?)? عن|[وفلبك]*(?:ال)?(?:[ايتنسم]{0,3}(?:"
     r"قال|قول|قاءل|قايل|افاد|فيد|مفيد|ذكر|اعلن|علن|اعلان|صرح|تصريح|اكد|اكيد|اوضح|وضح|حسب|وفق|زعم|مزعوم|مزاعم|ادع|دعي|"
     r"انباء|تقرير|تقارير|تهم|تهام|بيان|اشار|شير|اشاره|حذر|تحذير|نفي|نفت|نفوا|اعتبر|عتبر|اعرب|عرب|شدد|لفت|نوه|اضاف|ضيف|"
     r"تابع|اخبر|بلغ|حكي|روي|رواي|رواه|رووا|روت|سرد|كشف|اعترف|اقر|تقدير|عتقد|شتبه|فترض|سمي|منسوب|نسب|شهد|شهاد|شاهد|اصر|"

@@ -9,7 +9,7 @@ from mt.evaluation.checks.numbers import digit_numbers, word_numbers
 from mt.evaluation.glossary import Glossary, fold_for_terms
 
 _LINKS = re.compile(
-    r"(?:https?://|www\.)\S+|\S+@\S+|[@#]\w+|\b[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|info|int|gov|sy|eu)\b"
+    r"(?:https?://|www\.)\S+|\S{1,64}@\S+|[@#]\w+|\b[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}\.(?:com|org|net|info|int|gov|sy|eu)\b"
 )
 _BRACKETED = re.compile(r"[(\[][^()\[\]]*[)\]]")
 _UNITS = frozenset({"mg", "kg", "km", "cm", "mm", "ml", "kw", "mw", "kwh", "pm", "am"})
@@ -107,6 +107,7 @@ def _letters(text: str) -> int:
     return sum(character.isalnum() for character in text)
 
 
+_MAX_SENTENCES = 50  # of one source, each of which is held against all others
 _SENTENCE_END = re.compile(r"(?<=[.!?؟…])[\"'”’»)]*\s+(?=[\"'“‘«(]*[A-Z0-9\u0620-\u064a])")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|Gen|Col|Lt|Maj|Capt|Sgt|Brig|Prof|St|No|Nos|vs|approx|Rev|Sen|Rep|Gov|Jr|Sr|Inc|Ltd|Co|Art|"
@@ -121,7 +122,8 @@ def check_dropped_sentences(source: str, hypothesis: str, glossary: Glossary) ->
         return None
     if len(_sentences(hypothesis)) >= len(sentences):
         return ""
-    lost = next((s for s in sentences if _has_vanished(s, sentences, hypothesis, glossary)), None)
+    looked_at = sentences if len(sentences) <= _MAX_SENTENCES else []
+    lost = next((s for s in looked_at if _has_vanished(s, sentences, hypothesis, glossary)), None)
     ratio = _letters(hypothesis) / (_letters(source) * _USUAL_RATIO)
     shortest = min(map(_letters, sentences)) / _letters(source)
     if lost is not None and ratio < 1 - shortest / 3:
@@ -145,7 +147,7 @@ def _has_vanished(sentence: str, sentences: list[str], hypothesis: str, glossary
 def _sentences(text: str) -> list[str]:
     parts: list[str] = []
     for part in _SENTENCE_END.split(text.strip()):
-        if parts and _ABBREVIATION.search(parts[-1]):
+        if parts and _ABBREVIATION.search(parts[-1][-20:]):
             parts[-1] += f" {part}"
         else:
             parts.append(part)

@@ -1,0 +1,104 @@
+"""Config files in, dictionaries out that hold what `Config` has a place for: every value named by its key."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import is_dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mt.arguments.yaml_files import MAX_BYTES, parse_yaml
+from mt.config import CleaningConfig, Config, CorpusConfig
+from mt.data.formats.lines import shorten
+from mt.errors import ConfigError
+from mt.files import printable
+from mt.reading import fault_of_file, read_small
+
+OFF = (None, False, "none")
+"""What switches a rule of `data.cleaning` off, whatever its type."""
+
+
+def read_config_file(path: Path) -> dict[str, Any]:
+    """A config as `--config` takes it: a bare path for a corpus written out, rules that are off by their own value.
+
+    Raises `ConfigError` with file and line or key.
+    """
+    if fault_of_file(path) == "does not exist":
+        here = printable(Path.cwd())
+        raise ConfigError(f"{path}: no such config file (seen from {here}); see configs/ for examples")
+    text = read_small(path, "config", MAX_BYTES, ConfigError)
+    try:
+        content = parse_yaml(text)
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        # libyaml finds what is missing at the end behind the last line.
+        place = f"{path}:{min(where.line, text.rstrip().count(chr(10))) + 1}" if where else str(path)
+        problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
+        raise ConfigError(f"{place}: not valid YAML ({problem})") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected `key: value` lines, found {type(content).__name__}")
+    try:
+        return typing.cast(dict[str, Any], written_out(Config, content, ""))
+    except ConfigError as error:
+        raise ConfigError(f"{printable(path)}: {error}") from error
+
+
+def written_out(kind: Any, value: Any, key: str) -> Any:
+    """`value` as an option of type `kind` takes it. Raises `ConfigError` for null where nothing may be missing."""
+    kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    if value is None and type(None) not in kinds and kind is not Any:
+        raise ConfigError(f"{key} must not be null; leave it out to have its default")
+    section = next((kind for kind in kinds if is_dataclass(kind)), None)
+    if section is CorpusConfig and isinstance(value, str):
+        return {"path": value}
+    if section is not None and value is not None and not isinstance(value, dict):
+        raise ConfigError(f"`{key}` is a section, so `key: value` lines belong under it, got {shorten(repr(value))}")
+    if not isinstance(value, dict):
+        return value
+    of_key = typing.get_type_hints(section) if section is not None else {}
+    values = typing.get_args(kind)[1] if typing.get_origin(kind) is dict else Any
+    below = {}
+    for name, item in value.items():
+        hint, item_key = of_key.get(name, values), f"{key}.{name}".lstrip(".")
+        if section is CleaningConfig and name in of_key and is_off(item):
+            item = off_value(name)
+        below[name] = written_out(hint, item, item_key)
+    return below
+
+
+def is_off(value: object) -> bool:
+    """Whether a value switches a rule of `data.cleaning` off; 0 does not."""
+    return any(value is off or (isinstance(value, str) and value == off) for off in OFF)
+
+
+def off_value(rule: str) -> object:
+    """How an option of `CleaningConfig` says that its rule is off: None, False or "none"."""
+    hint = typing.get_type_hints(CleaningConfig)[rule]
+    if hint is bool:
+        return False
+    return "none" if "none" in typing.get_args(hint) else None
+
+
+def find_unknown(option: str) -> tuple[str, list[str]] | None:
+    """(what of `section.key` is no option, what would be one there); None if all of it is known.
+
+    What follows a mapping's own names, as of corpora, is looked at too.
+    """
+    kind: Any = Config
+    for name in option.split("."):
+        kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+        section = next((kind for kind in kinds if is_dataclass(kind)), None)
+        if section is not None:
+            hints: Mapping[str, Any] = typing.get_type_hints(section)
+            if name not in hints:
+                return name, list(hints)
+            kind = hints[name]
+        elif typing.get_origin(kind) is dict:
+            kind = typing.get_args(kind)[1]
+        else:
+            return name, []
+    return None

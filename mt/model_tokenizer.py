@@ -1,0 +1,105 @@
+"""A model's tokenizer: one of five known classes, its files validated, every id inside the vocabulary."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from transformers import (
+    M2M100Tokenizer,
+    MarianTokenizer,
+    MBart50Tokenizer,
+    MBartTokenizer,
+    NllbTokenizer,
+    PreTrainedTokenizerBase,
+)
+
+from mt.errors import ModelError
+from mt.model_config import refuse_own_code
+from mt.model_files import ModelFiles, is_index, library_errors
+
+_CLASSES: dict[str, type[PreTrainedTokenizerBase]] = {
+    "MarianTokenizer": MarianTokenizer,
+    "M2M100Tokenizer": M2M100Tokenizer,
+    "NllbTokenizer": NllbTokenizer,
+    "MBartTokenizer": MBartTokenizer,
+    "MBart50Tokenizer": MBart50Tokenizer,
+}
+# Of models that do not say.
+_USUAL = {"marian": "MarianTokenizer", "m2m_100": "M2M100Tokenizer", "mbart": "MBartTokenizer"}
+# At least one of each group.
+_NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
+    "MarianTokenizer": (("source.spm",), ("target.spm",), ("vocab.json",)),
+    "M2M100Tokenizer": (("sentencepiece.bpe.model",), ("vocab.json",)),
+}
+_NEEDED_ELSEWHERE = (("tokenizer.json", "sentencepiece.bpe.model"),)
+_VOCABULARIES = ("vocab.json", "target_vocab.json", "added_tokens.json")
+_TRIAL = "The war in Syria, 2011."
+_MAX_TOKENIZER_BYTES = 2**28
+
+
+def load_tokenizer_files(files: ModelFiles, kind: str, size: int) -> Any:
+    """The tokenizer of a model of this kind, whose vocabulary has `size` ids.
+
+    `kind`: config.json's model_type, or `` where that says nothing. Raises `ModelError` if files are missing or
+    damaged.
+    """
+    name = _class_name(files, kind)
+    _check_files(files, name, size)
+    with warnings.catch_warnings(), library_errors(f"{files.name}: the tokenizer cannot be loaded; fetch it again"):
+        # sacremoses is not used: mt.text normalises.
+        warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
+        options = {} if files.revision is None else {"revision": files.revision}
+        return _CLASSES[name].from_pretrained(files.path, **options, trust_remote_code=False)
+
+
+def check_tokenizer(files: ModelFiles, tokenizer: Any, size: int) -> None:
+    """Raise `ModelError` if a tokenizer, set to its languages, is damaged or writes ids from `size` upwards.
+
+    Some damage shows at the first text only, and an id that the model has no embedding for ends in an IndexError.
+    """
+    with library_errors(f"{files.name}: the tokenizer cannot be used; fetch it again"):
+        ids = [*tokenizer(_TRIAL)["input_ids"], *tokenizer(text_target=_TRIAL)["input_ids"]]
+        tokenizer.decode(ids)
+        largest = max([*ids, *tokenizer.get_vocab().values(), *tokenizer.added_tokens_decoder])
+    for key in ("eos_token_id", "pad_token_id", "unk_token_id"):
+        if not is_index(getattr(tokenizer, key)):
+            raise ModelError(f"{files.name}: the tokenizer has no {key.removesuffix('_id')}; copy its files there anew")
+    _refuse_beyond(files, largest, size)
+
+
+def _refuse_beyond(files: ModelFiles, largest: int, size: int) -> None:
+    if largest >= size:
+        raise ModelError(
+            f"{files.name}: the tokenizer has the id {largest}, and the model's vocabulary ends at {size - 1}; one of "
+            "them is damaged or another model's"
+        )
+
+
+def _class_name(files: ModelFiles, kind: str) -> str:
+    settings = files.read_json("tokenizer_config.json") or {}
+    place = f"{files.path}/tokenizer_config.json"
+    said = settings.get("tokenizer_class") or _USUAL.get(kind) or _guessed(files)
+    name = said.removesuffix("Fast") if isinstance(said, str) else ""
+    refuse_own_code(place, settings, is_needed=name not in _CLASSES)
+    if name not in _CLASSES:
+        raise ModelError(f"{place}: tokenizers of class {said!r:.40} are not supported; use {', '.join(_CLASSES)}")
+    return name
+
+
+def _guessed(files: ModelFiles) -> str | None:
+    """Old Marian models do not say their tokenizer's class, nor does a CTranslate2 directory their kind."""
+    return "MarianTokenizer" if files.find("source.spm") is not None else None
+
+
+def _check_files(files: ModelFiles, name: str, size: int) -> None:
+    for choice in _NEEDED.get(name, _NEEDED_ELSEWHERE):
+        if all(files.find(file) is None for file in choice):
+            raise ModelError(
+                f"{files.name}: the tokenizer's {' or '.join(choice)} is missing; copy the tokenizer's files there "
+                "from the model that this one was made from"
+            )
+    for vocabulary in _VOCABULARIES:
+        _refuse_beyond(files, max((files.read_vocabulary(vocabulary) or {"": 0}).values(), default=0), size)
+    files.read_json("special_tokens_map.json")
+    files.read_json("tokenizer.json", _MAX_TOKENIZER_BYTES)
