@@ -38,6 +38,7 @@ from mt.decoding import translate
 from mt.doctor import refuse_unhealthy
 from mt.errors import ConfigError, DataError, ModelError, RunError, Stopped
 from mt.evaluation.model_card import render_model_card
+from mt.evaluation.overlap import find_overlaps
 from mt.evaluation.scoring import Evaluation
 from mt.evaluation.test_set import TestSet
 from mt.files import (
@@ -392,7 +393,10 @@ def score_run(
     """Score the systems of `hypotheses` (by system, then by test set); write scores, report and model card."""
     by_set = {t.name: {system: lines[t.name] for system, lines in hypotheses.items()} for t in test_sets}
     glossary = read_glossary(config.evaluation.glossary)
-    evaluation = evaluate_all(test_sets, by_set, config.evaluation.resamples, glossary, data["train"])
+    overlaps, cautions = find_overlaps({FINETUNED: str(run.root), BASE: config.model.name}, test_sets)
+    known = [overlap for overlap in overlaps if overlap.system in hypotheses]
+    evaluation = evaluate_all(test_sets, by_set, config.evaluation.resamples, glossary, data["train"], known)
+    evaluation.cautions += [caution for caution in cautions if caution.system in hypotheses]
     evaluation.curves = {FINETUNED: read_curve(run)}
     shown = {
         "base model": config.model.name if config.model.scratch is None else "none, trained from scratch",
