@@ -47,7 +47,8 @@ def main() -> int:
 
 def _line(result: Result) -> str:
     known = f" (known: {KNOWN[result.title]})" if result.is_known else ""
-    return f"{result.verdict:<7} {result.title} {result.seconds:.1f} s: {result.reason}{known}"
+    how = result.reason or " | ".join(result.ends)
+    return f"{result.verdict:<7} {result.title} {result.seconds:.1f} s: {how}{known}"
 
 
 def _parse(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -45,13 +45,19 @@ class Box:
         """Links that a fault has planted: they may be replaced, what they lead to may not."""
         self._commands = 0
         self._mounts: list[Path] = []
+        self.ends: list[str] = []
+        """How each command ended, in words."""
         self.running: list[Judged] = []
 
     def put(self, run: str, at: str = "out") -> Path:
         """Copy a prepared run (`finished`, `half`, `lora`, ...) to `work/at`."""
         shutil.copytree(self.stock / "runs" / run, self.work / at, symlinks=True)
-        self._products |= {f"work/{at}", *(f"work/{at}/{path}" for path in snapshot(self.work / at))}
+        self.adopt(at)
         return self.work / at
+
+    def adopt(self, at: str) -> None:
+        """Let everything in `work/at` count as written by our commands, which may replace it."""
+        self._products |= {f"work/{at}", *(f"work/{at}/{path}" for path in snapshot(self.work / at))}
 
     def write(self, path: str, content: str | bytes) -> Path:
         """Write a file of the user's, below `work`."""
@@ -199,6 +205,7 @@ class Judged:
         """How it ended, if nothing was wrong with that."""
         outcome = self._child.wait(self._limit)
         self._has_ended = True
+        self._box.ends.append(f"{outcome.status} {' / '.join(outcome.sentences)[-200:]}".strip())
         if self.judges_files:
             self._box.judge(outcome, self._before, self._outputs, was_signalled=self._was_signalled)
         else:

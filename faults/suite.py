@@ -28,6 +28,8 @@ class Result:
     """right, wrong or skipped"""
     reason: str
     seconds: float
+    ends: list[str]
+    """Exit status and last words of each command."""
 
     @property
     def title(self) -> str:
@@ -78,8 +80,9 @@ def inject(fault: Fault, stock: Path) -> Result:
         if box is not None:
             box.close()
         shutil.rmtree(root, ignore_errors=True)
+    ends = [] if box is None else box.ends
     clean = reason.replace(f"{root}/box/", "").replace("\n", " ")[:400]
-    return Result(fault.kind, fault.name, verdict, clean, time.monotonic() - started)
+    return Result(fault.kind, fault.name, verdict, clean, time.monotonic() - started, ends)
 
 
 def as_table(results: Iterable[Result], *, markdown: bool = False) -> str:
