@@ -13,7 +13,7 @@ from faults.hostile import CONFIGS, TOKENIZERS, WEIGHTS, Spoil, file_edit, set_i
 from faults.registry import fault
 
 _TEST = ("--test_set", "news=test.tsv")
-_BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+ALIAS_BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
 )
 
@@ -59,7 +59,7 @@ _RUN_CONFIGS: dict[str, Callable[[Path], object]] = {
     "terms that are not there": edits.be("decoding: {terminology: ../../none.tsv}\n"),
     "an unknown language": edits.be("model: {target_language: tlh}\n"),
     "code": edits.be("!!python/object/apply:os.system ['touch canary']\n"),
-    "a bomb of aliases": edits.be(_BOMB),
+    "a bomb of aliases": edits.be(ALIAS_BOMB),
     "a deep one": edits.be("[" * 20_000),
     "a date for a name": edits.be("name: 2026-11-26\n"),
 }
