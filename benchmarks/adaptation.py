@@ -196,7 +196,15 @@ def train(output_dir: Path, name: str, seed: int) -> None:
     from mt.comparison import read_named_test_set
     from mt.config import CorpusConfig
     from mt.conversion import convert
-    from mt.experiment import claim_directory, fine_tune, load_base, open_base, prepare_data, prepare_training
+    from mt.experiment import (
+        claim_directory,
+        fine_tune,
+        load_base,
+        open_base,
+        prepare_data,
+        prepare_training,
+        start_manifest,
+    )
     from mt.runs import RunDirectory
     from mt.training.adaptation import better_is_more, choose_weights
     from mt.training.encoding import encode_general
@@ -212,9 +220,10 @@ def train(output_dir: Path, name: str, seed: int) -> None:
     with claim_directory(command) as run:
         if all(model.is_dir() for model in models.values()):
             return
-        data = prepare_data(config, run)
+        manifest = start_manifest(command, run)
+        data = prepare_data(config, run, manifest)
         base = load_base(config, run, data)
-        trainer = prepare_training(config, run, base, data)
+        trainer = prepare_training(config, run, base, data, manifest)
         fine_tune(run, trainer, command.resume)
         looks = better_is_more(trainer.state.log_history, config.training.best_metric)
         for way in (way for way in ways if not models[way].is_dir()):

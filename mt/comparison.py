@@ -66,6 +66,7 @@ def compare(
     check_rated_sets(ratings, test_sets)
     check_texts(systems, test_sets)
     hypotheses: dict[str, dict[str, list[str]]] = {test_set.name: {} for test_set in test_sets}
+    output.clear()
     for system in systems:
         translations = hypotheses_of(system, test_sets, command.model, command.decoding, use_cache=not command.no_cache)
         for name, lines in translations.items():

@@ -130,16 +130,19 @@ def claim_directory(command: TrainCommand) -> RunDirectory:
 def start_manifest(command: TrainCommand, run: RunDirectory) -> Manifest | None:
     """Write down what the run is made from, before anything slow; None in all but the main process.
 
-    Raises `RunError` if the run that is resumed was made from something else.
+    Raises `RunError` if the run that is resumed was made from something else. What a new run replaces is removed only
+    once the input is known to be good.
     """
     config, manifest = command.config, None
     if process_state().is_main_process:
         made_from = identify(config)
-        is_new = not command.resume or not (run.has_work() or run.manifest.is_file())
-        if is_new:
-            manifest = Manifest.begin(run.manifest, config.name, config.seed, made_from)
-        else:
+        if command.resume and (run.has_work() or run.manifest.is_file()):
             manifest = Manifest.go_on(run.manifest, made_from)
+        else:
+            if run.has_work():
+                cached_build(config.data, config.held_out_sets)
+            run.begin(config_as_yaml(config))
+            manifest = Manifest.begin(run.manifest, config.name, config.seed, made_from)
     wait_for_everyone()
     return manifest
 

@@ -38,6 +38,7 @@ def inspect_data(config: Config) -> tuple[Path, str]:
     with RunDirectory(root, claim(root, DATA_BUILD)) as run:
         build = cached_build(config.data, held_out)
         report = DataReport.read(build / "data_report.json")
+        run.clear()
         take_build(build, run)
         _describe_vocabulary(config, report, run)
         write_report(run, report)

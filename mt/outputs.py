@@ -136,9 +136,10 @@ class Output:
 def claim(root: Path, kind: Kind, *, overwrite: bool = False, keep: bool = False) -> Output:
     """Make `root` ours: a new or empty directory, or one of this kind that our mark is in.
 
-    overwrite: remove what was written there before. keep: leave it, to go on with it. With neither, a directory that
-    holds what took time to make is refused. Whatever is refused, with a `RunError`, is refused before a byte is
-    written: files that are not ours, another kind, a directory that a running process uses.
+    overwrite: what was written there before may be removed, which `clear` does once the input is known to be good.
+    keep: it stays, to go on with it. With neither, a directory that holds what took time to make is refused. Whatever
+    is refused, with a `RunError`, is refused before a byte is written: files that are not ours, another kind, a
+    directory that a running process uses.
     """
     mark = refuse_others(root, kind)
     with writing(root):
@@ -148,13 +149,10 @@ def claim(root: Path, kind: Kind, *, overwrite: bool = False, keep: bool = False
     try:
         mark = refuse_others(root, kind)
         known = mark.get("files", [])
-        if keep:
-            refuse_strangers(root, kind, [*kind.files, *known])
-        elif mark and output.has_precious() and not overwrite:
+        if output.has_precious() and not (keep or overwrite):
             raise RunError(taken(root, kind))
+        refuse_strangers(root, kind, [*kind.files, *known])
         output._adopt(known)
-        if not keep:
-            output.clear()
     except BaseException:
         output._lock.release()
         raise

@@ -99,6 +99,16 @@ class RunDirectory:
         if self.output is not None:
             self.output.record(*files)
 
+    def clear(self) -> None:
+        """Remove what an earlier command has written here. Raises `RunError`."""
+        assert self.output is not None
+        self.output.clear()
+
+    def begin(self, config_yaml: str) -> None:
+        """Start the run anew. Raises `RunError`."""
+        self.clear()
+        write_text(self.config, config_yaml)
+
     def is_run(self) -> bool:
         """Whether a run was started here."""
         return is_marked(self.root, TRAINING_RUN.name) or _is_of_earlier_version(self)
@@ -113,9 +123,10 @@ def claim_run(
 ) -> RunDirectory:
     """Claim `root` for the run that `config_yaml` describes, until the end of the context that is returned.
 
-    inputs: paths that must not lie in it, by what they are. Raises `RunError`, before a byte is written, if the
-    directory is not ours to take, if it holds another run and neither `resume` nor `overwrite` is given, and if there
-    is nothing to resume or the run there had another config.
+    A new run begins with `begin`; until then, what an earlier one has left there stays. inputs: paths that must not
+    lie in it, by what they are. Raises `RunError`, before a byte is written, if the directory is not ours to take, if
+    it holds another run and neither `resume` nor `overwrite` is given, and if there is nothing to resume or the run
+    there had another config.
     """
     refuse_inputs_inside(root, inputs)
     run = RunDirectory(root)
@@ -125,8 +136,6 @@ def claim_run(
         remedy = "remove it yourself" if overwrite else "go on with it by --resume"
         raise RunError(f"{root}: holds a run of an earlier version; {remedy}, or choose another --output_dir")
     run.output = claim(root, TRAINING_RUN, overwrite=overwrite, keep=resume)
-    if not resume:
-        write_text(run.config, config_yaml)
     return run
 
 

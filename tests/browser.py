@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 _LOCAL = ("file:", "data:", "blob:", "about:")
+_TIMEOUT_MS = 60_000
+"""Long enough for a busy machine; what waits for nothing that will come only fails later."""
 _ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -36,7 +38,7 @@ def launched_chromium() -> Iterator[Browser]:
     if program is None:
         _do_without("no chromium, chromium-browser or google-chrome on this machine")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=_ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=program, args=_ARGUMENTS, timeout=2 * _TIMEOUT_MS)
         yield browser
         browser.close()
 
@@ -51,9 +53,10 @@ def _do_without(reason: str) -> NoReturn:
 def watched_page(browser: Browser) -> Iterator[Page]:
     """A page with cookies and storage of its own. Console errors and requests to elsewhere fail at the end."""
     complaints: list[str] = []
+    expect.set_options(timeout=_TIMEOUT_MS)
     with browser.new_context() as context:
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(_TIMEOUT_MS)
         page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda r: None if r.url.startswith(_LOCAL) else complaints.append(r.url))

@@ -51,8 +51,9 @@ SMALL = ScratchConfig(
 
 def run_with(directory: Path, config_yaml: str) -> Path:
     """A run directory in which nothing has happened yet but that its config was written."""
-    with claim_run(directory, config_yaml, {}):
-        return directory
+    with claim_run(directory, config_yaml, {}) as run:
+        run.begin(config_yaml)
+    return directory
 
 
 def news_pairs() -> tuple[list[str], list[str]]:
@@ -70,6 +71,15 @@ def news_sentences() -> list[str]:
 def cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
     """No test takes a build of data from an earlier day, or leaves one."""
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def few_news(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """400 pairs of the starter set: for runs of a few updates, of which nothing but their course is looked at."""
+    file = tmp_path_factory.mktemp("news") / "few.tsv"
+    lines = STARTER.read_text(encoding="utf-8").splitlines(keepends=True)
+    file.write_text("".join(lines[:401]), encoding="utf-8")
+    return file
 
 
 @pytest.fixture(scope="session")
@@ -151,7 +161,7 @@ def mbart50_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     from tests.browser import launched_chromium
 

@@ -28,7 +28,7 @@ from mt.training.judging import model_inputs
 from mt.training.loss import logits_of
 from mt.training.setup import build_trainer
 from mt.training.trainer import TranslationTrainer
-from tests.test_trainer import eight_pairs
+from tests.helpers import eight_pairs
 
 
 def trained(model: Path, directory: Path, options: AdaptationConfig, pairs: EncodedPairs | None = None, **more: object):

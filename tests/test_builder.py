@@ -247,21 +247,32 @@ def test_an_interrupted_build_is_not_taken_for_whole(tmp_path: Path, monkeypatch
     file, cache = tmp_path / "news.tsv", tmp_path / "cache"
     file.write_text("".join(f"Word {c}.\tكلمة {c}\n" for c in "abcdefgh"), encoding="utf-8")
     options = config(file, cache_dir=str(cache))
+    # A fork a stage, so that they import once.
     script = f"""
-import os, sys
+import os
 from pathlib import Path
 import mt.data.builder as builder
 from mt.config import CorpusConfig, DataConfig
 from mt.data.cache import cached_build
-stage = sys.argv[1]
-if stage == "rename":
-    Path.rename = lambda *_: os._exit(9)
-else:
-    setattr(builder._Build if stage in ("write", "describe") else builder, stage, lambda *_: os._exit(9))
-cached_build(DataConfig(corpora={{"news": CorpusConfig(path={str(file)!r})}}, cache_dir={str(cache)!r}), {{}})
+
+def build(stage):
+    if stage == "rename":
+        Path.rename = lambda *_: os._exit(9)
+    else:
+        setattr(builder._Build if stage in ("write", "describe") else builder, stage, lambda *_: os._exit(9))
+    cached_build(DataConfig(corpora={{"news": CorpusConfig(path={str(file)!r})}}, cache_dir={str(cache)!r}), {{}})
+
+for stage in ("select_pairs", "write", "describe", "_save", "rename"):
+    child = os.fork()
+    if not child:
+        try:
+            build(stage)
+        finally:
+            os._exit(1)
+    print(stage, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
-    for stage in ("select_pairs", "write", "describe", "_save", "rename"):
-        assert subprocess.run([sys.executable, "-c", script, stage], check=False).returncode == 9
+    ends = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert ends == "select_pairs 9\nwrite 9\ndescribe 9\n_save 9\nrename 9\n"
     assert {path.name.partition("-")[0] for path in cache.iterdir()} == {"unfinished"}
     built = cached_build(options, {})
     clean = cached_build(replace(options, cache_dir=str(tmp_path / "other")), {})

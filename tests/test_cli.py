@@ -6,28 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from mt import cli
 from tests.conftest import SEED, STARTER, run_with
+from tests.helpers import only_line, run
 
 GOOD_LINES = "".join(f"Word {letter}.\tكلمة {letter}\n" for letter in "abcdefghijklmnopqrst")
-
-
-def run(monkeypatch: pytest.MonkeyPatch, entry: str, *argv: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["program", *argv])
-    return {"train": cli.train_main, "evaluate": cli.evaluate_main, "mt": cli.main}[entry]()
 
 
 def train(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *options: str, config: str = "name: a\n") -> int:
     (tmp_path / "config.yaml").write_text(config, encoding="utf-8")
     output = ["--output_dir", str(tmp_path / "run")] if "--output_dir" not in options else []
     return run(monkeypatch, "train", str(tmp_path / "config.yaml"), *output, *options)
-
-
-def only_line(capsys: pytest.CaptureFixture[str]) -> str:
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.count("\n") == 1, captured.err
-    return captured.err
 
 
 BAD_CORPORA = [

@@ -11,7 +11,7 @@ import pytest
 from mt import cli
 from mt.evaluation.review import hypothesis_hash
 from tests.conftest import run_with
-from tests.test_comet import make_setup
+from tests.helpers import make_setup
 
 SOURCES = ["The city fell in 2014.", "Troops left Raqqa.", "He did not say why.", "It ended.", "Aid arrived.", "No."]
 REFERENCES = [
@@ -136,7 +136,7 @@ def test_gate(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         (["--test_set", "news=news.tsv", "--glossary", "none.tsv"], "none.tsv: no such glossary"),
         (["--test_set", "news=news.tsv", "--glossary", "news.tsv"], "news.tsv:1: expected 3 tab-separated columns"),
         (["--test_set", "news=news.tsv", "--general", "flores=none.tsv"], "none.tsv: corpus `flores` does not exist"),
-        (["--test_set", "news=news.tsv", "--ratings", "none.json"], "none.json: cannot be read"),
+        (["--test_set", "news=news.tsv", "--ratings", "none.json"], "none.json: the ratings file does not exist"),
     ],
 )
 def test_refused_before_anything_slow(

@@ -22,7 +22,7 @@ from mt.errors import ConfigError, ModelError, RunError
 from mt.export import export_model
 from mt.model import Translator, load_translator
 from mt.systems import open_translator, parse_systems
-from tests.test_decoding import sources
+from tests.helpers import sources
 
 FAMILIES = ["marian_directory", "nllb_directory", "m2m_directory", "mbart50_directory"]
 GREEDY = DecodingConfig(num_beams=1, max_length_ratio=0.5)

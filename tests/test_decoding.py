@@ -7,15 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from mt.config import CorpusConfig, DecodingConfig, ModelConfig
-from mt.data.readers import read_corpus
+from mt.config import DecodingConfig, ModelConfig
 from mt.decoding import translate
 from mt.model import Translator, load_translator
-from tests.conftest import STARTER
-
-
-def sources(count: int) -> list[str]:
-    return [pair.source for pair in read_corpus("s", CorpusConfig(path=str(STARTER)))][:count]
+from tests.helpers import sources
 
 
 @pytest.mark.parametrize("beams", [1, 3])
@@ -46,8 +41,9 @@ def test_mode_is_left_as_it_was(marian: Translator):
     translate(marian, ["The war"], DecodingConfig(num_beams=1))
     assert marian.model.training
     marian.model.eval()
-    translate(marian, [], DecodingConfig(num_beams=1))
+    translate(marian, ["The war"], DecodingConfig(num_beams=1))
     assert not marian.model.training
+    assert translate(marian, [], DecodingConfig(num_beams=1)) == []
 
 
 def test_sources_beyond_the_positions_are_cut_with_a_word(marian: Translator, caplog: pytest.LogCaptureFixture):
@@ -70,7 +66,8 @@ def test_hypotheses_stop_at_the_ratio(marian: Translator):
 
     marian.model.generate = spy  # type: ignore[method-assign]
     translate(marian, ["The war"], DecodingConfig(num_beams=1, max_length_ratio=0.5))
-    assert monitor[0] <= -(-len(ids) // 2) + 10
+    assert len(ids) == 7
+    assert monitor == [4 + 10]
 
 
 def test_language_token_is_not_in_the_text(m2m_directory: Path):

@@ -1,9 +1,7 @@
 """The real commands, on the CPU, as a person types them."""
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -19,28 +17,27 @@ from mt.data.readers import read_corpus
 from mt.decoding import translate
 from mt.evaluation.metrics import chrf
 from mt.model import load_translator
-from tests.conftest import ROOT, SEED, STARTER
+from tests.commands import command
+from tests.conftest import ROOT, SEED
 
 pytestmark = pytest.mark.slow
 
 
-def command(*argv: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": ""}
-    return subprocess.run(
-        [sys.executable, *argv], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
-
-
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A short run of the demo, by its command."""
+    """A short run of the demo, by its command.
+
+    Its own data, model and search; a few updates and sentences, for what it learns is not looked at.
+    """
     directory = tmp_path_factory.mktemp("runs") / "demo"
-    options = ["--output_dir", str(directory), "--training.epochs", "0.5", "--training.eval_every_updates", "20"]
-    options += ["--adaptation.average", "1", "--data.test_share", "0.06", "--training.dev_sentences", "40"]
+    options = ["--output_dir", str(directory), "--training.max_updates", "6", "--training.eval_every_updates", "3"]
+    options += ["--adaptation.average", "1", "--data.max_dev_pairs", "20", "--training.dev_sentences", "8"]
+    options += ["--data.max_test_pairs", "10"]
     result = command("train.py", "configs/demo.yaml", *options, "--evaluation.resamples", "200")
     assert result.returncode == 0, result.stderr
     assert f"report: {directory / 'report.html'}" in result.stdout
     assert "Traceback" not in result.stderr
+    assert "Warning" not in result.stderr
     return directory
 
 
@@ -121,41 +118,68 @@ def test_evaluate_finds_the_same_scores(demo: Path, tmp_path: Path):
     assert (output / "report.html").is_file()
 
 
-def test_the_directory_is_now_taken(demo: Path):
-    result = command("train.py", "configs/demo.yaml", "--output_dir", str(demo))
-    assert result.returncode == 1
-    assert result.stderr.count("\n") == 1
-    assert "holds an earlier training run" in result.stderr
-
-
-def test_translate_keeps_lines(tmp_path: Path):
-    (tmp_path / "in.txt").write_text("The war in Syria.\n\nThe Security Council met.\n", encoding="utf-8")
-    result = command("-m", "mt.cli", "translate", "tiny-en-ar", str(tmp_path / "in.txt"))
-    assert result.returncode == 0, result.stderr
-    lines = result.stdout.splitlines()
-    assert len(lines) == 3
-    assert lines[1] == ""
-
-
 def train_here(monkeypatch: pytest.MonkeyPatch, config: Path, *options: str) -> int:
     monkeypatch.setattr(sys, "argv", ["train.py", str(config), *options])
     return cli.train_main()
 
 
-@pytest.fixture
-def small_config(tmp_path: Path, marian_directory: Path) -> Path:
+def test_the_directory_is_now_taken(demo: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
+    assert train_here(monkeypatch, ROOT / "configs" / "demo.yaml", "--output_dir", str(demo)) == 1
+    errors = capfd.readouterr().err
+    assert errors.count("\n") == 1
+    assert "holds an earlier training run" in errors
+
+
+def test_translate_keeps_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
+    (tmp_path / "in.txt").write_text("The war in Syria.\n\nThe Security Council met.\n", encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["mt", "translate", "tiny-en-ar", str(tmp_path / "in.txt")])
+    assert cli.main() == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert lines[1] == ""
+
+
+def test_mt_as_a_module():
+    result = command("-m", "mt.cli", "--help")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("usage: mt COMMAND")
+
+
+def write_small_config(directory: Path, model: Path, corpus: Path) -> Path:
+    # Ten sentences to test on and five to choose by: what they score is not looked at.
     config = {
         "name": "small",
-        "output_dir": str(tmp_path / "run"),
-        "data": {"corpora": {"starter": {"path": str(STARTER)}}},
-        "model": {"name": str(marian_directory), "skip_doctor": True},
-        "training": {"max_updates": 4, "eval_every_updates": 2, "tokens_per_update": 600, "report_to": []},
-        "decoding": {"num_beams": 1, "max_length_ratio": 0.5},
+        "output_dir": str(directory / "run"),
+        "data": {"corpora": {"news": {"path": str(corpus)}}, "max_test_pairs": 10},
+        "model": {"name": str(model), "skip_doctor": True},
+        "training": {
+            "max_updates": 4,
+            "eval_every_updates": 2,
+            "tokens_per_update": 600,
+            "dev_sentences": 5,
+            "report_to": [],
+        },
+        "decoding": {"num_beams": 1, "max_length_ratio": 0.1},
         "evaluation": {"resamples": 100},
     }
-    path = tmp_path / "small.yaml"
+    path = directory / "small.yaml"
     path.write_text(json.dumps(config), encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def small_config(tmp_path: Path, marian_directory: Path, few_news: Path) -> Path:
+    return write_small_config(tmp_path, marian_directory, few_news)
+
+
+@pytest.fixture(scope="module")
+def small_run(tmp_path_factory: pytest.TempPathFactory, marian_directory: Path, few_news: Path) -> Path:
+    """The run of `small_config`: to look at, and not to change."""
+    directory = tmp_path_factory.mktemp("small")
+    config = write_small_config(directory, marian_directory, few_news)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        assert train_here(monkeypatch, config) == 0
+    return directory / "run"
 
 
 def test_a_resumed_run_ends_with_the_same_weights(small_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -227,11 +251,10 @@ def test_patience_ends_a_run_that_gets_no_better(small_config: Path, tmp_path: P
     assert json.loads((tmp_path / "run" / "manifest.json").read_text())["best_update"] == 2
 
 
-def test_saved_config_repeats_the_run(small_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    assert train_here(monkeypatch, small_config) == 0
+def test_saved_config_repeats_the_run(small_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     again = tmp_path / "again"
-    assert train_here(monkeypatch, tmp_path / "run" / "config.yaml", "--output_dir", str(again)) == 0
-    weights = [(root / "model" / "model.safetensors").read_bytes() for root in (tmp_path / "run", again)]
+    assert train_here(monkeypatch, small_run / "config.yaml", "--output_dir", str(again)) == 0
+    weights = [(root / "model" / "model.safetensors").read_bytes() for root in (small_run, again)]
     assert weights[0] == weights[1]
 
 
@@ -252,13 +275,14 @@ def test_a_model_from_scratch_memorises_the_seed(tmp_path: Path, monkeypatch: py
             "dropout": 0.0,
         },
         "training": {
-            "epochs": 500,
-            "tokens_per_update": 2000,
+            # An update an epoch, with all pairs in it.
+            "epochs": 150,
+            "tokens_per_update": 400,
             "micro_batch_tokens": 2000,
             "learning_rate": 5e-3,
             "warmup_updates": 20,
             "label_smoothing": 0.0,
-            "eval_every_updates": 200,
+            "eval_every_updates": 75,
             "report_to": [],
         },
         "evaluation": {"resamples": 100},

@@ -40,8 +40,9 @@ def test_precision(check: str):
     glossary = Glossary.read()
     flagged = [label for label, source, hypothesis in labelled if CHECKS[check](source, hypothesis, glossary)]
     found, false_alarms = flagged.count("fail"), flagged.count("ok")
-    assert (found, false_alarms) == EXPECTED[check]
+    # First, so that nobody only counts anew what a change has made worse than it may be.
     assert found / (found + false_alarms) >= 0.94
+    assert (found, false_alarms) == EXPECTED[check]
 
 
 @pytest.mark.parametrize(

@@ -5,43 +5,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from mt.errors import DataError
-from mt.evaluation.metrics import METRICS, NORMALISED, SPBLEU, Measured, measure, segment_metric
+from mt.evaluation.metrics import METRICS, SPBLEU, Measured, measure, segment_metric
+from mt.evaluation.scoring import evaluate_hypotheses
 from mt.evaluation.significance import interval
+from mt.evaluation.test_set import TestSet
 from mt.evaluation.workers import InThisProcess, workers
-
-REFERENCES = [
-    "سقطت المدينة في تموز/يوليو 2014.",
-    "قتل خمسة مدنيين في غارة جوية قرب الميادين.",
-    "دعا مجلس الأمن إلى وقف القتال في سوريا.",
-    "عادت آلاف العائلات إلى قراها.",
-    "قال متحدث باسم الأمم المتحدة إن القافلة وصلت؟",
-    "انفجر لغم أرضي قرب الحدود.",
-]
-GOOD = [
-    "سقطت المدينة في يوليو 2014.",
-    "قتل خمسة مدنيين في غارة قرب الميادين.",
-    "دعا مجلس الأمن إلى وقف القتال في سوريا.",
-    "عادت آلاف الأسر إلى قراها.",
-    "قال متحدث باسم الأمم المتحدة إن القافلة وصلت؟",
-    "انفجر لغم قرب الحدود.",
-]
-BAD = ["سقطت", "خمسة في غارة", "مجلس الأمن", "عادت إلى", "متحدث باسم", "الحدود لغم"]
-
-
-def sacrebleu_cli(
-    tmp_path: Path, *options: str, good: list[str] = GOOD, references: list[str] = REFERENCES, **environment: str
-) -> Any:
-    for name, lines in (("references", references), ("good", good), ("bad", BAD)):
-        (tmp_path / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    command = [sys.executable, "-m", "sacrebleu", "references", "-w", "6", *options]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, env=environment or None)
-    return json.loads(result.stdout) if "text" not in options else result.stdout
-
+from tests.helpers import BAD, GOOD, REFERENCES, sacrebleu_cli
 
 CLI_OPTIONS = {
     "BLEU": ["-m", "bleu"],
@@ -90,10 +63,15 @@ def test_edits_after_folding_where_two_words_become_one():
     assert (raw.score("s"), folded.score("s")) == (50.0, 0.0)
 
 
-def test_further_processes_change_nothing():
+def test_further_processes_change_nothing(monkeypatch: pytest.MonkeyPatch):
     systems = {"good": GOOD, "bad": BAD}
+    # On any machine: what this process may use counts, not what there is.
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
     with workers(2000) as executor:
-        assert not isinstance(executor, InThisProcess) or os.cpu_count() == 1
+        assert isinstance(executor, InThisProcess)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    with workers(2000) as executor:
+        assert not isinstance(executor, InThisProcess)
         apart = measure("news", systems, REFERENCES, ["chrF", "TER-norm"], executor)
     for each in apart:
         alone = measured(each.metric.name, systems)
@@ -141,5 +119,7 @@ def test_wrong_number_of_translations():
 
 
 def test_names_of_metrics():
-    assert METRICS == ("BLEU", "chrF", "chrF++", "TER")
-    assert NORMALISED == ("BLEU-norm", "chrF-norm", "chrF++-norm", "TER-norm")
+    # Other people's scripts read them in scores.json.
+    evaluation = evaluate_hypotheses([TestSet("news", ["It fell."] * 6, REFERENCES)], {"news": {"good": GOOD}}, 100)
+    normalised = ["BLEU-norm", "chrF-norm", "chrF++-norm", "TER-norm"]
+    assert evaluation.metrics == ["BLEU", "chrF", "chrF++", "TER", *normalised]

@@ -66,8 +66,10 @@ def test_overwrite_removes_what_the_mark_lists_and_nothing_else(tmp_path: Path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(RunError, match="holds an earlier evaluation; replace it by --overwrite, or choose another"):
         claim(tmp_path, KIND)
-    with claim(tmp_path, KIND, overwrite=True):
-        pass
+    with claim(tmp_path, KIND, overwrite=True) as output:
+        # Not before the input is known to be good.
+        assert (tmp_path / "scores.json").exists()
+        output.clear()
     assert set(tree(tmp_path)) == {MARK, LOCK, "notes.txt"}
 
 

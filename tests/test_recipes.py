@@ -37,6 +37,8 @@ def test_recipe_trains(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     options += ["--training.tokens_per_update", "400", "--training.micro_batch_tokens", "400"]
     options += ["--training.report_to", "[]", "--output_dir", str(tmp_path / "run"), "--evaluation.resamples", "100"]
     options += ["--decoding.num_beams", "1", "--decoding.max_length_ratio", "0.05"]
+    # What so few updates do to the scores is not looked at.
+    options += ["--data.max_test_pairs", "10", "--data.max_dev_pairs", "20"]
     if name == "conflict_news_mixed":
         options += ["--data.corpora.general.path", str(general)]
     monkeypatch.chdir(ROOT)

@@ -6,56 +6,76 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from transformers import Seq2SeqTrainer
 
-from tests.conftest import ROOT, STARTER
+from mt.training import trainer
+from mt.training.trainer import TranslationTrainer
+from tests.commands import forked_train
 
 pytestmark = pytest.mark.slow
 
-# Runs train.py, and kills it with SIGKILL at a moment that the first argument names.
-KILLED = """
-import os, signal, sys
-from transformers import Seq2SeqTrainer
-import mt.training.trainer as trainer
-from mt.cli import train_main
 
-moment = sys.argv.pop(1)
-calls = 0
-
-def die(*_, **__):
+def die(*_: object, **__: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
-def die_at_fourth(function):
-    def counted(*arguments, **options):
-        global calls
+
+def at_call(number: int, function: Callable[..., Any], act: Callable[[], None]) -> Callable[..., Any]:
+    """`function`, with `act` before its call of this number, counted from 1."""
+    calls = 0
+
+    def counted(*arguments: object, **options: object) -> Any:
+        nonlocal calls
         calls += 1
-        return die() if calls == 4 else function(*arguments, **options)
+        if calls == number:
+            act()
+        return function(*arguments, **options)
+
     return counted
 
-if moment == "in an update":
-    trainer.TranslationTrainer.check_update = die_at_fourth(trainer.TranslationTrainer.check_update)
-elif moment == "in a checkpoint":
+
+# What these do is done in a process of its own, before it trains.
+
+
+def kill_in_an_update() -> None:
+    TranslationTrainer.check_update = at_call(4, TranslationTrainer.check_update, die)  # type: ignore[method-assign]
+
+
+def kill_in_a_checkpoint() -> None:
     Seq2SeqTrainer._save_rng_state = die
-elif moment == "after a checkpoint":
+
+
+def kill_after_a_checkpoint() -> None:
     trainer.rotate = die
-sys.exit(train_main())
-"""
+
+
+def terminate_in_an_update() -> None:
+    def terminate() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    TranslationTrainer.check_update = at_call(3, TranslationTrainer.check_update, terminate)  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory, marian_directory: Path) -> Path:
+def config(tmp_path_factory: pytest.TempPathFactory, marian_directory: Path, few_news: Path) -> Path:
     directory = tmp_path_factory.mktemp("resume")
+    # Little is decoded and scored, for what these tests compare are weights.
     options = {
         "name": "small",
-        "data": {"corpora": {"starter": {"path": str(STARTER)}}},
+        "data": {"corpora": {"news": {"path": str(few_news)}}, "max_test_pairs": 10},
         "model": {"name": str(marian_directory), "skip_doctor": True},
-        "training": {"max_updates": 6, "eval_every_updates": 2, "tokens_per_update": 600, "report_to": []},
-        "decoding": {"num_beams": 1, "max_length_ratio": 0.5},
+        "training": {
+            "max_updates": 6,
+            "eval_every_updates": 2,
+            "tokens_per_update": 600,
+            "dev_sentences": 5,
+            "report_to": [],
+        },
+        "decoding": {"num_beams": 1, "max_length_ratio": 0.1},
         "evaluation": {"resamples": 100},
     }
     path = directory / "small.yaml"
@@ -63,29 +83,31 @@ def config(tmp_path_factory: pytest.TempPathFactory, marian_directory: Path) -> 
     return path
 
 
-def command(*argv: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *argv], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
-
-
 @pytest.fixture(scope="module")
 def whole(config: Path) -> bytes:
     """The weights of the run that nothing stopped."""
     run = config.parent / "whole"
-    result = command("train.py", str(config), "--output_dir", str(run))
+    result = forked_train(str(config), "--output_dir", str(run))
     assert result.returncode == 0, result.stderr
     return (run / "model" / "model.safetensors").read_bytes()
 
 
 @pytest.mark.parametrize(
     ("moment", "checkpoints"),
-    [("in an update", ["checkpoint-2"]), ("in a checkpoint", []), ("after a checkpoint", ["checkpoint-2"])],
+    [
+        (kill_in_an_update, ["checkpoint-2"]),
+        (kill_in_a_checkpoint, []),
+        (kill_after_a_checkpoint, ["checkpoint-2"]),
+    ],
 )
-def test_killed_and_resumed(moment: str, checkpoints: list[str], config: Path, whole: bytes, tmp_path: Path):
+def test_killed_and_resumed(
+    moment: Callable[[], None], checkpoints: list[str], config: Path, whole: bytes, tmp_path: Path
+):
     run = tmp_path / "run"
-    killed = command("-c", KILLED, moment, str(config), "--output_dir", str(run))
+    killed = forked_train(str(config), "--output_dir", str(run), prepare=moment)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert [path.name for path in (run / "checkpoints").glob("checkpoint-*")] == checkpoints
-    resumed = command("train.py", str(config), "--output_dir", str(run), "--resume")
+    resumed = forked_train(str(config), "--output_dir", str(run), "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert (run / "model" / "model.safetensors").read_bytes() == whole
     assert not (run / "checkpoints" / "unfinished").exists()
@@ -93,38 +115,28 @@ def test_killed_and_resumed(moment: str, checkpoints: list[str], config: Path, w
 
 def test_sigterm_saves_and_says_so(config: Path, whole: bytes, tmp_path: Path):
     run = tmp_path / "run"
-    options = [str(config), "--output_dir", str(run)]
-    process = subprocess.Popen(
-        [sys.executable, "train.py", *options, "--training.log_every_updates", "1"],
-        cwd=ROOT,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    metrics = run / "metrics.jsonl"
-    deadline = time.monotonic() + 120
-    while not (metrics.is_file() and '"update": 1,' in metrics.read_text()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
-    assert "stopped by SIGTERM after update" in errors
-    assert "go on with --resume" in errors
-    assert "Traceback" not in errors
+    stopped = forked_train(str(config), "--output_dir", str(run), prepare=terminate_in_an_update)
+    assert stopped.returncode == 0, stopped.stderr
+    assert "stopped by SIGTERM after update 3 of 6" in stopped.stderr
+    assert "go on with --resume" in stopped.stderr
+    assert "Traceback" not in stopped.stderr
     assert not (run / "model").exists()
-    resumed = command("train.py", *options, "--training.log_every_updates", "1", "--resume")
+    resumed = forked_train(str(config), "--output_dir", str(run), "--resume")
     assert resumed.returncode == 0, resumed.stderr
+    assert "going on from" in resumed.stderr
+    assert "checkpoint-3" in resumed.stderr
     assert (run / "model" / "model.safetensors").read_bytes() == whole
 
 
 def test_damaged_and_missing_checkpoints(config: Path, whole: bytes, tmp_path: Path):
     run = tmp_path / "run"
     options = [str(config), "--output_dir", str(run)]
-    command("-c", KILLED, "after a checkpoint", *options)
+    forked_train(*options, prepare=kill_after_a_checkpoint)
     first = run / "checkpoints" / "checkpoint-2"
     # A newer one, damaged on the disk.
     damaged = shutil.copytree(first, run / "checkpoints" / "checkpoint-4")
     os.truncate(damaged / "optimizer.pt", 100)
-    resumed = command("train.py", *options, "--resume")
+    resumed = forked_train(*options, "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert "checkpoint-4: passed over, optimizer.pt is not as it was written" in resumed.stderr
     assert (run / "model" / "model.safetensors").read_bytes() == whole

@@ -14,7 +14,7 @@ from mt.errors import DataError
 from mt.evaluation.ratings import read_ratings
 from mt.evaluation.review import ReviewItem, draw_items, hypothesis_hash, render_review
 from mt.evaluation.test_set import TestSet
-from tests.test_cli import only_line, run
+from tests.helpers import only_line, run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -301,8 +301,11 @@ def test_import_restores(review: Page):
     assert export(review)[1] == before
     # What is there is not replaced unasked.
     review.keyboard.press("4")
-    review.once("dialog", lambda dialog: dialog.dismiss())
-    review.set_input_files("#import-file", path)
+    asked = []
+    review.once("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    with review.expect_event("dialog"):
+        review.set_input_files("#import-file", path)
+    assert asked == ["confirm"]
     assert choice(review) == "both_bad"
 
 

@@ -17,6 +17,8 @@ from mt.runs import RunDirectory, claim_run, read_metrics
 def claimed(root: Path, config: str, **options: bool) -> RunDirectory:
     """The directory, claimed and let go again."""
     with claim_run(root, config, {}, **options) as run:
+        if not options.get("resume"):
+            run.begin(config)
         return run
 
 

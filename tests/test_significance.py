@@ -10,7 +10,7 @@ from sacrebleu.significance import PairedTest
 
 from mt.evaluation.metrics import measure
 from mt.evaluation.significance import detectable_difference, holm, paired_test
-from tests.test_metrics import BAD, GOOD, REFERENCES, sacrebleu_cli
+from tests.helpers import BAD, GOOD, REFERENCES, sacrebleu_cli
 
 
 def test_bootstrap_is_sacrebleus(tmp_path: Path):

@@ -11,12 +11,13 @@ from mt.config import AdaptationConfig, Config, LoraConfig, ModelConfig, Trainin
 from mt.errors import ConfigError, ModelError
 from mt.model import Translator, load_translator
 from mt.training import setup
-from mt.training.batching import BatchPlan, Collator, EncodedPair, EncodedPairs
+from mt.training.batching import BatchPlan, Collator, EncodedPair
 from mt.training.encoding import DevSet
 from mt.training.judging import model_inputs
 from mt.training.loss import LossOptions, chunked_loss, divergence, has_chunked_loss, return_loss, summed_loss
 from mt.training.setup import build_trainer, check_training
 from mt.training.trainer import TranslationTrainer, uniform_loss, uses_bf16, warmup
+from tests.helpers import eight_pairs
 
 
 def test_a_short_training_warms_up_for_a_third_at_most():
@@ -77,13 +78,6 @@ def test_divergence_by_hand():
     # Two classes: the base gives 1/2 and 1/2, the model 3/4 and 1/4: ½ ln(½ ÷ ¾) + ½ ln(½ ÷ ¼) = 0.143841 nats.
     ours, theirs = torch.tensor([[[math.log(3), 0.0], [9.0, 0.0]]]), torch.zeros(1, 2, 2)
     assert divergence(ours, theirs, torch.tensor([[1, -100]])).item() == pytest.approx(0.143841, abs=1e-6)
-
-
-def eight_pairs() -> EncodedPairs:
-    """Sources of 9 tokens and targets of 2 to 9: at 9 tokens a micro-batch each pair stands alone."""
-    generator = torch.Generator().manual_seed(4)
-    ids = torch.randint(3, 290, (2, 8, 9), generator=generator).tolist()
-    return EncodedPairs([[2, *row[:7], 0] for row in ids[0]], [[*row[: 1 + i], 0] for i, row in enumerate(ids[1])])
 
 
 def trainer_for(translator: Translator, directory: Path, **options: object) -> TranslationTrainer:

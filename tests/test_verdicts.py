@@ -8,7 +8,7 @@ import pytest
 from mt.evaluation.scoring import Comparison, Evaluation, Score, as_json, evaluate_hypotheses
 from mt.evaluation.test_set import TestSet
 from mt.evaluation.verdicts import advice, as_table, other_metrics, verdict, verdicts
-from tests.test_metrics import BAD, GOOD, REFERENCES
+from tests.helpers import BAD, GOOD, REFERENCES
 
 
 def evaluated(times: int = 6, **systems: list[str]) -> Evaluation:

@@ -45,7 +45,7 @@ class QuietParser(ArgumentParser):
 
     def __init__(self, **options: Any) -> None:
         # jsonargparse makes parsers of this class itself, for sections inside values.
-        super().__init__(**{"exit_on_error": False, "default_meta": False, "allow_abbrev": False} | options)
+        super().__init__(**{"exit_on_error": False, "allow_abbrev": False} | options)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         raise ex if isinstance(ex, ParseError) else ParseError(None, message)
@@ -168,7 +168,7 @@ def _check_option(argument: str) -> None:
 
 def _parse(parser: QuietParser, path: Path | None, arguments: list[str]) -> Namespace:
     try:
-        options = parser.parse_args(arguments)
+        options = parser.parse_args(arguments).clone(with_meta=False)
         _check_values(options)
     except (ParseError, TypeError, KeyError, ValueError, OverflowError, ConfigError) as error:
         message = one_sentence(str(error), parser.option_names)

@@ -1,0 +1,74 @@
+"""Our commands as processes of their own: each with an interpreter of its own, or forked, which saves the imports.
+
+Importing torch and transformers costs a process five seconds. A fork of a server that has imported them, and has done
+nothing else, costs none; it has its own memory, signals, exit status and output all the same.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import chdir
+from multiprocessing import forkserver, get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mt import cli
+from tests.conftest import ROOT
+
+TIMEOUT_SECONDS = 600
+"""Far above what any command takes on a busy machine: it ends what hangs, and measures nothing."""
+
+
+def command(*argv: str) -> subprocess.CompletedProcess[str]:
+    """`python ARGV` in the repository, with nothing on its path but what is installed."""
+    return subprocess.run(
+        [sys.executable, *argv],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
+
+
+def forked_train(*argv: str, prepare: Callable[[], object] | None = None) -> subprocess.CompletedProcess[str]:
+    """`train.py ARGV` in a forked process, which calls `prepare` first, a function of a test module."""
+    with TemporaryDirectory() as directory:
+        streams = Path(directory, "stdout"), Path(directory, "stderr")
+        _start_server()
+        process = get_context("forkserver").Process(target=_train, args=(argv, streams, dict(os.environ), prepare))
+        process.start()
+        process.join(TIMEOUT_SECONDS)
+        if process.exitcode is None:
+            process.kill()
+            raise subprocess.TimeoutExpired(argv, TIMEOUT_SECONDS, *(file.read_bytes() for file in streams))
+        output, errors = (file.read_text(encoding="utf-8") for file in streams)
+    return subprocess.CompletedProcess(argv, process.exitcode, output, errors)
+
+
+def _start_server() -> None:
+    forkserver.set_forkserver_preload([__name__, "mt.experiment", "mt.evaluation.verdicts"])
+    with chdir(ROOT):  # where it finds this module
+        forkserver.ensure_running()
+
+
+def _train(
+    argv: tuple[str, ...],
+    streams: tuple[Path, Path],
+    environment: dict[str, str],
+    prepare: Callable[[], object] | None,
+) -> None:
+    for number, file in enumerate(streams, start=1):
+        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), number)
+    # The server's own are those of the test that was the first to need it.
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(ROOT)
+    sys.argv = ["train.py", *argv]
+    if prepare is not None:
+        prepare()
+    sys.exit(cli.train_main())
