@@ -119,6 +119,11 @@ class Box:
         found = [os.path.relpath(path, self.root) for path in named]
         return sorted({*found, *(os.path.relpath(path.resolve(), self.root.resolve()) for path in named)})
 
+    def adopt_new(self, before: Tree, outputs: Sequence[str]) -> None:
+        """Let what has come since in the outputs and the cache count as written by our commands."""
+        now = snapshot(self.root)
+        self._products |= {path for path in now if path not in before and is_below(path, [*outputs, "cache"])}
+
     def judge(self, outcome: Outcome, before: Tree, outputs: Sequence[str], *, was_signalled: bool) -> None:
         """Raise `Wrong` for what no command may do, however it ends."""
         after = snapshot(self.root)
@@ -127,7 +132,7 @@ class Box:
         watched = users | {p for p in before.keys() | after.keys() if not is_below(p, allowed)}
         # The directories in which an output directory lies may be made for it.
         watched -= {str(parent) for output in outputs for parent in Path(output).parents if str(parent) not in before}
-        self._products |= {path for path in after if path not in before and is_below(path, allowed)}
+        self.adopt_new(before, outputs)
         _judge_end(outcome, was_signalled=was_signalled)
         if found := changes(before, after, watched - self._loose):
             more = f" and {len(found) - 1} more" if len(found) > 1 else ""
@@ -184,6 +189,8 @@ class Judged:
         self._was_signalled = self._has_ended = False
         self.judges_files = True
         """False for one of several that run at once: each writes while the other is watched."""
+        self.judges_end = True
+        """False for one that is brought down by force, or by another's end."""
 
     @property
     def pid(self) -> int:
@@ -209,7 +216,9 @@ class Judged:
         if self.judges_files:
             self._box.judge(outcome, self._before, self._outputs, was_signalled=self._was_signalled)
         else:
-            _judge_end(outcome, was_signalled=self._was_signalled)
+            self._box.adopt_new(self._before, self._outputs)
+            if self.judges_end:
+                _judge_end(outcome, was_signalled=self._was_signalled)
         return outcome
 
     def end(self) -> None:

@@ -7,6 +7,7 @@ import json
 import lzma
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +35,13 @@ def binary(content: bytes) -> Write:
 
 
 def packed(piece: bytes, times: int, start: bytes = b"", end: bytes = b"") -> Write:
-    """A file that grows a thousandfold when it is unpacked."""
+    """A file that grows a thousandfold when it is unpacked: the same packed piece again and again."""
 
     def write(path: Path) -> None:
-        opener = lzma.open if path.suffix == ".xz" else gzip.open
-        with opener(path, "wb") as file:
-            file.write(start)
-            for _ in range(times):
-                file.write(piece)
-            file.write(end)
+        pack = lzma.compress if path.suffix == ".xz" else partial(gzip.compress, compresslevel=9)
+        one = pack(piece)
+        with path.open("wb") as file:
+            file.writelines([pack(start), *[one] * times, pack(end)])
 
     return write
 
@@ -179,6 +178,7 @@ def config_with(box: Box, write: Write) -> None:
     # A longer training than this is no fault of the config.
     options = ["--model.name", "./none"]
     box.start("train.py", "odd.yaml", "--output_dir", "out", *options, writes=["out"], limit=45).wait()
+    box.mt("data", "odd.yaml", "--output_dir", "data", writes=["data"], limit=45)
 
 
 @fault({"pipe": os.mkfifo, "endless": to_device("/dev/zero"), "directory": lambda path: path.mkdir()})
