@@ -30,6 +30,7 @@ from mt.data.cache import cached_build
 from mt.data.card import card_view, summary, write_report
 from mt.data.formats.lines import read_lines
 from mt.data.readers import check_corpus
+from mt.data.rejects import quoted_cell
 from mt.data.report import DataReport
 from mt.data.saved import damage_of_splits, describe_splits, load_splits, refuse_other_splits, take_build
 from mt.data.splitting import SPLITS
@@ -38,6 +39,7 @@ from mt.decoding import translate
 from mt.doctor import refuse_unhealthy
 from mt.errors import ConfigError, DataError, ModelError, RunError, Stopped
 from mt.evaluation.model_card import render_model_card
+from mt.evaluation.overlap import find_overlaps
 from mt.evaluation.scoring import Evaluation
 from mt.evaluation.test_set import TestSet
 from mt.files import (
@@ -50,6 +52,7 @@ from mt.files import (
     write_text,
     writing,
 )
+from mt.identity import model_identity
 from mt.manifest import Manifest, read_manifest
 from mt.model import Translator, check_model_name, load_translator
 from mt.processes import one_run, process_state, wait_for_everyone
@@ -68,6 +71,9 @@ from mt.training.trainer import MAX_NAMED, TranslationTrainer, uniform_loss, war
 logger = logging.getLogger(__name__)
 
 BASE, FINETUNED = "base", "finetuned"
+
+BASE_FILES = ("config.json", "model*.safetensors", "vocab.json", "source.spm", "target.spm")
+"""What the checksums of a base that was made from scratch must list."""
 
 
 @one_run()
@@ -92,6 +98,7 @@ def run_experiment(command: TrainCommand) -> tuple[RunDirectory, Evaluation | No
         if manifest is None:
             return run, None
         manifest.update(**training_facts(trainer))
+        refuse_other_base(config, run, manifest)
         tuned, choice = take_model(config, run, trainer)
         hypotheses[FINETUNED] = translate_all(config.decoding, tuned, test_sets, FINETUNED, run)
         evaluation = score_run(config, run, data, manifest.facts, test_sets, hypotheses)
@@ -192,7 +199,7 @@ def load_base(config: Config, run: RunDirectory, data: DatasetDict) -> Translato
     """The model that training starts from; a new one is made first where the config asks for it."""
     options = config.model
     if options.scratch is not None:
-        if process_state().is_main_process and find_damage(run.base, ["config.json", "*.safetensors"]) is not None:
+        if process_state().is_main_process and find_damage(run.base, BASE_FILES) is not None:
             sources, targets = (list(data["train"][column]) for column in ("source", "target"))
             unfinished = run.unfinished(run.base)
             create_marian(options.scratch, sources, targets, unfinished, config.seed)
@@ -263,7 +270,7 @@ def prepare_training(
 def report_pairs(run: RunDirectory, train: Dataset, rows: Sequence[int]) -> str:
     """Write the rows of the training split to a file; returns the first few, and where all are, in words."""
     pairs = train.select(rows).to_list()
-    lines = ["\t".join((pair["corpus"], pair["source"], pair["target"])) for pair in pairs]
+    lines = ["\t".join(map(quoted_cell, (pair["corpus"], pair["source"], pair["target"]))) for pair in pairs]
     run.check_there()
     write_lines(run.failed_update, lines)
     named = "; ".join(f"{pair['corpus']}: {pair['source']}" for pair in pairs[:MAX_NAMED])
@@ -284,8 +291,26 @@ def refuse_clueless(base: Translator, dev_loss: float) -> None:
 def record_start(manifest: Manifest | None, base: Translator, trainer: TranslationTrainer) -> None:
     """Add what is known once the base is loaded: its revision and languages, and how the micro-batches are cut."""
     if manifest is not None:
-        of_base = manifest.facts["base_model"] | {"revision": base.revision, **asdict(base.languages)}
-        manifest.update(base_model=of_base, footing=asdict(trainer.footing))
+        known = manifest.facts["base_model"]
+        trainer.base_identity = known["identity"]
+        manifest.update(
+            base_model=known | {"revision": base.revision, **asdict(base.languages)}, footing=asdict(trainer.footing)
+        )
+
+
+def refuse_other_base(config: Config, run: RunDirectory, manifest: Manifest) -> None:
+    """Raise `RunError` if the base has changed since the run began: it is loaded anew, and adapters merged into it."""
+    if config.model.scratch is not None:
+        changed = find_damage(run.base, BASE_FILES)
+    else:
+        known = manifest.facts["base_model"]["identity"]
+        is_same = model_identity(config.model.name, config.model.revision) == known
+        changed = None if is_same else "is not the model that the run began with"
+    if changed is not None:
+        raise RunError(
+            f"{run.base if config.model.scratch else config.model.name}: {changed}; the checkpoints are kept: put back "
+            "what was there and go on with --resume"
+        )
 
 
 def translate_base(
@@ -392,7 +417,10 @@ def score_run(
     """Score the systems of `hypotheses` (by system, then by test set); write scores, report and model card."""
     by_set = {t.name: {system: lines[t.name] for system, lines in hypotheses.items()} for t in test_sets}
     glossary = read_glossary(config.evaluation.glossary)
-    evaluation = evaluate_all(test_sets, by_set, config.evaluation.resamples, glossary, data["train"])
+    overlaps, cautions = find_overlaps({FINETUNED: str(run.root), BASE: config.model.name}, test_sets)
+    known = [overlap for overlap in overlaps if overlap.system in hypotheses]
+    evaluation = evaluate_all(test_sets, by_set, config.evaluation.resamples, glossary, data["train"], known)
+    evaluation.cautions += [caution for caution in cautions if caution.system in hypotheses]
     evaluation.curves = {FINETUNED: read_curve(run)}
     shown = {
         "base model": config.model.name if config.model.scratch is None else "none, trained from scratch",
