@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: demo test lint format clean
+.PHONY: demo test faults lint format clean
 
 demo: $(INSTALLED)
 	$(BIN)/python train.py configs/demo.yaml --overwrite
@@ -15,6 +15,10 @@ demo: $(INSTALLED)
 # Two processes, a file's tests in one of them: what they share is made once.
 test: lint
 	$(BIN)/pytest -n 2 --dist loadfile
+
+# Faults injected into the real commands; docs/reliability.md says which.
+faults: $(INSTALLED)
+	$(BIN)/python -m faults
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -70,9 +70,7 @@ class Box:
         """Run `train.py CONFIG --output_dir OUT OPTIONS`; see `start`."""
         return self.start_train(*options, config=config, out=out, **kwargs).wait()
 
-    def start_train(
-        self, *options: str, config: str = "small.yaml", out: str | None = "out", **kwargs: Any
-    ) -> Judged:
+    def start_train(self, *options: str, config: str = "small.yaml", out: str | None = "out", **kwargs: Any) -> Judged:
         """Start it."""
         output = [] if out is None else ["--output_dir", out]
         return self.start("train.py", config, *output, *options, writes=[out] if out else [], **kwargs)

@@ -1,4 +1,4 @@
-"""Damaged files: a run goes on from what is whole, says what is not, and never builds on what is not as it was written."""
+"""Damaged files: a run goes on from what is whole, says what is not, and builds on nothing that has changed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ def checkpoint_file_listed_no_more(box: Box, name: str) -> None:
     ends_the_same(box)
 
 
-@fault({"{}": edits.be("{}"), "[]": edits.be("[]"), "null": edits.be("null"), "a number": edits.be("7"), "gone": edits.remove,
+@fault({"{}": edits.be("{}"), "[]": edits.be("[]"), "null": edits.be("null"), "a number": edits.be("7"),
+        "gone": edits.remove,
         "emptied": edits.empty, "no text": edits.be_binary, "numbers for sums": edits.be('{"model.safetensors": 1}'),
         "a path elsewhere": edits.be('{"../../../small.yaml": "00"}'), "deep": edits.be("[" * 100_000)})  # fmt: skip
 def checksums(box: Box, edit: Edit) -> None:
@@ -83,7 +84,11 @@ def strange_checkpoint(box: Box, make: Callable[[Box], object]) -> None:
     make(box)
     outcome = box.train("--resume")
     same = box.out / "model" / "model.safetensors"
-    must(outcome.status == 1 or same.read_bytes() == (box.stock / "runs" / "finished" / "model" / "model.safetensors").read_bytes(), "other weights")
+    must(
+        outcome.status == 1
+        or same.read_bytes() == (box.stock / "runs" / "finished" / "model" / "model.safetensors").read_bytes(),
+        "other weights",
+    )
 
 
 @fault()
@@ -108,7 +113,7 @@ def _tear_in_the_middle(file: Path) -> None:
 _METRICS: dict[str, Edit] = {
     "torn at the end": _tear,
     "torn in the middle": _tear_in_the_middle,
-    "zeros at the end": lambda file: file.write_bytes(file.read_bytes() + b"\0" * 100) and None,
+    "zeros at the end": lambda file: edits.append_zeros(file),
     "emptied": edits.empty,
     "gone": edits.remove,
     "no text": edits.be_binary,

@@ -84,7 +84,7 @@ def _code(config: str, key: str, **more: Any) -> Spoil:
     def spoil(model: Path) -> None:
         place = (model.parent / CANARY).resolve()
         (model / "evil.py").write_text(f"open({str(place)!r}, 'w')\nclass Evil: pass\n", encoding="utf-8")
-        set_in(config, **{key: {name: "evil.Evil" for name in _AUTO}}, **more)(model)
+        set_in(config, **{key: dict.fromkeys(_AUTO, "evil.Evil")}, **more)(model)
 
     return spoil
 
@@ -191,9 +191,13 @@ TOKENIZERS: dict[str, Spoil] = {
     "vocabulary gone": file_edit("vocab.json", edits.remove),
     "vocabulary emptied": file_edit("vocab.json", edits.be("{}")),
     "vocabulary is a list": file_edit("vocab.json", edits.be("[]")),
-    "vocabulary with words for ids": file_edit("vocab.json", edits.be('{"</s>": "zero", "<unk>": "one", "<pad>": "x"}')),
+    "vocabulary with words for ids": file_edit(
+        "vocab.json", edits.be('{"</s>": "zero", "<unk>": "one", "<pad>": "x"}')
+    ),
     "vocabulary with ids below zero": file_edit("vocab.json", edits.be('{"</s>": -1, "<unk>": -2, "<pad>": -3}')),
-    "vocabulary with ids of 400 digits": file_edit("vocab.json", edits.be(f'{{"</s>": {"9" * 400}, "<unk>": 1, "<pad>": 2}}')),
+    "vocabulary with ids of 400 digits": file_edit(
+        "vocab.json", edits.be(f'{{"</s>": {"9" * 400}, "<unk>": 1, "<pad>": 2}}')
+    ),
     "pieces gone": file_edit("source.spm", edits.remove),
     "pieces emptied": file_edit("source.spm", edits.empty),
     "pieces flipped": file_edit("source.spm", edits.truncate),

@@ -131,11 +131,12 @@ def _corpus(**options: Any) -> Write:
 def _values() -> Iterator[tuple[str, Write]]:
     """A config for each value that its type allows and sense does not."""
     huge, many = 10**400, 10**30
+    value: Any
     for name, value in {"updates 10^30": many, "updates of 400 digits": huge, "updates NaN": float("nan")}.items():
         yield name, _changed(training=CONFIG["training"] | {"max_updates": value})
-    for value in ("nan", "inf", "-1", "1e400"):
-        yield f"rate {value}", _changed(training=CONFIG["training"] | {"learning_rate": float(value)})
-        yield f"weight {value}", _corpus(weight=float(value))
+    for number in ("nan", "inf", "-1", "1e400"):
+        yield f"rate {number}", _changed(training=CONFIG["training"] | {"learning_rate": float(number)})
+        yield f"weight {number}", _corpus(weight=float(number))
     for value in (huge, -1, 1.5, "one", None):
         yield f"seed {str(value)[:20]}", _changed(seed=value)
     for value in (many, huge, float("nan")):
@@ -145,7 +146,10 @@ def _values() -> Iterator[tuple[str, Write]]:
     for value in ("", 7, None, ["corpus.tsv"], "/proc/self/mem", "\0", "x" * 5000):
         yield f"path {str(value)[:20]!r}", _corpus(path=value)
     for value in ("2026-11-26", "null", "true", "[a]", "{a: b}", "''", ".nan"):
-        yield f"name {value}", text(f"name: {value}\ndata: {{corpora: {{news: corpus.tsv}}, workers: 1}}\nmodel: {{name: none}}\n")
+        yield (
+            f"name {value}",
+            text(f"name: {value}\ndata: {{corpora: {{news: corpus.tsv}}, workers: 1}}\nmodel: {{name: none}}\n"),
+        )
 
 
 _CONFIGS: dict[str, Write] = {

@@ -28,7 +28,13 @@ def evaluate_a_model(box: Box, spoil: Spoil) -> None:
     {
         name: (CONFIGS | WEIGHTS | TOKENIZERS)[name]
         for name in (
-            *("config is a list", "vocabulary of 10^12", "no heads", "start outside the vocabulary", "weights truncated"),
+            *(
+                "config is a list",
+                "vocabulary of 10^12",
+                "no heads",
+                "start outside the vocabulary",
+                "weights truncated",
+            ),
             *("weights are no numbers", "pickle that runs code", "code of its own", "adapter for itself"),
             *("vocabulary with words for ids", "pieces flipped", "unknown class"),
         )
@@ -39,7 +45,9 @@ def train_a_model(box: Box, spoil: Spoil) -> None:
     box.start_train(limit=45).wait()
 
 
-@fault({name: (CONFIGS | WEIGHTS | TOKENIZERS)[name] for name in ("config is null", "weights emptied", "pieces are text")})
+@fault(
+    {name: (CONFIGS | WEIGHTS | TOKENIZERS)[name] for name in ("config is null", "weights emptied", "pieces are text")}
+)
 def other_commands_on_a_model(box: Box, spoil: Spoil) -> None:
     spoil(box.work / "model")
     box.mt("doctor", "model")
@@ -71,23 +79,29 @@ def evaluate_a_run_whose_config_is(box: Box, edit: Callable[[Path], object]) -> 
     box.start_evaluate("run", *_TEST, limit=45).wait()
 
 
-def _in_splits(name: str, edit: Callable[[Path], object]) -> Spoil:
-    return lambda run: [edit(file) for file in (run / "data").glob(name)]
+def _each(pattern: str, edit: Callable[[Path], object]) -> Spoil:
+    """All files of these names, changed."""
+
+    def spoil(directory: Path) -> None:
+        for file in directory.glob(pattern):
+            edit(file)
+
+    return spoil
 
 
 _RUNS: dict[str, Spoil] = {
     "no model": lambda run: shutil.rmtree(run / "model"),
-    "an empty model": lambda run: [file.unlink() for file in (run / "model").iterdir()],
+    "an empty model": _each("model/*", edits.remove),
     "weights truncated": lambda run: edits.truncate(run / "model" / "model.safetensors"),
     "no data": lambda run: shutil.rmtree(run / "data"),
-    "empty splits": _in_splits("*/*.arrow", edits.empty),
-    "splits of other bytes": _in_splits("*/*.arrow", edits.be_binary),
-    "splits of unknown type": _in_splits("*/dataset_info.json", edits.be('{"features": {"a": {"_type": "Evil"}}}')),
-    "state that names other files": _in_splits(
-        "*/state.json", edits.be('{"_data_files": [{"filename": "../../../../../etc/passwd"}], "_split": "test"}')
+    "empty splits": _each("data/*/*.arrow", edits.empty),
+    "splits of other bytes": _each("data/*/*.arrow", edits.be_binary),
+    "splits of unknown type": _each("data/*/dataset_info.json", edits.be('{"features": {"a": {"_type": "Evil"}}}')),
+    "state that names other files": _each(
+        "data/*/state.json", edits.be('{"_data_files": [{"filename": "../../../../../etc/passwd"}], "_split": "test"}')
     ),
-    "list of splits that are paths": _in_splits("dataset_dict.json", edits.be('{"splits": ["../../../work", "test"]}')),
-    "list of splits that is a number": _in_splits("dataset_dict.json", edits.be('{"splits": 7}')),
+    "list of splits that are paths": _each("data/dataset_dict.json", edits.be('{"splits": ["../../../work", "test"]}')),
+    "list of splits that is a number": _each("data/dataset_dict.json", edits.be('{"splits": 7}')),
     "damaged manifest": lambda run: edits.be_binary(run / "manifest.json"),
     "damaged mark": lambda run: edits.be_binary(run / ".mt-output.json"),
 }
@@ -129,17 +143,19 @@ _CONVERTED: dict[str, Spoil] = {
     "weights truncated": file_edit("model.bin", edits.truncate),
     "weights are text": file_edit("model.bin", edits.be("not a model " * 100)),
     "weights flipped": file_edit("model.bin", edits.flip_a_bit),
-    "weights of another version": file_edit("model.bin", lambda f: f.write_bytes(b"\xff\xff\xff\x7f" + f.read_bytes()[4:])),
+    "weights of another version": file_edit(
+        "model.bin", lambda f: f.write_bytes(b"\xff\xff\xff\x7f" + f.read_bytes()[4:])
+    ),
     "config gone": file_edit("config.json", edits.remove),
     "config is a list": file_edit("config.json", edits.be("[]")),
     "config is no text": file_edit("config.json", edits.be_binary),
     "settings with numbers for tokens": set_in("config.json", bos_token=1, eos_token=[2], unk_token={}),
-    "vocabulary is a word": lambda model: [edits.be('"x"')(file) for file in model.glob("*vocabulary*")],
-    "vocabulary shorter": lambda model: [edits.be('["a", "b"]')(file) for file in model.glob("*vocabulary*")],
-    "vocabulary gone": lambda model: [file.unlink() for file in model.glob("*vocabulary*")],
-    "tokenizer gone": lambda model: [file.unlink() for file in model.glob("*.spm")],
-    "tokenizer flipped": lambda model: [edits.truncate(file) for file in model.glob("*.spm")],
-    "our own facts damaged": lambda model: [edits.be("[]")(file) for file in model.glob("mt*.json")],
+    "vocabulary is a word": _each("*vocabulary*", edits.be('"x"')),
+    "vocabulary shorter": _each("*vocabulary*", edits.be('["a", "b"]')),
+    "vocabulary gone": _each("*vocabulary*", edits.remove),
+    "tokenizer gone": _each("*.spm", edits.remove),
+    "tokenizer flipped": _each("*.spm", edits.truncate),
+    "our own facts damaged": _each("mt*.json", edits.be("[]")),
 }
 
 
@@ -155,7 +171,9 @@ def model_name_that_is_an_option(box: Box) -> None:
     box.evaluate("--trust_remote_code", *_TEST)
 
 
-@fault(["../model", "/etc", "~/model", "model/../../..", "a/b/c", "https://example.org/model", "model\n", "model@main", ""])
+@fault(
+    ["../model", "/etc", "~/model", "model/../../..", "a/b/c", "https://example.org/model", "model\n", "model@main", ""]
+)
 def model_called(box: Box, name: str) -> None:
     box.evaluate(f"system={name}", *_TEST)
     box.train("--model.name", name)

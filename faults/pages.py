@@ -19,8 +19,12 @@ _PAYLOADS = {
     "the end of a comment": "--><evil-tag>",
     "the end of a title": "</title></style><evil-tag>",
 }
-_PLAIN = {name: value for name, value in _PAYLOADS.items() if "/" not in value}
-"""Those that a name may hold, which holds no slash."""
+_PLAIN = {
+    "an element": "a <evil-tag>",
+    "an attribute": "a\" evil-attr ' evil-attr b",
+    "the end of a comment": "a --><evil-tag>",
+}
+"""Those that a name may hold, which holds no slash, and on a command line no equals sign."""
 _FETCHED = {"script": "src", "img": "src", "iframe": "src", "link": "href", "object": "data", "embed": "src"}
 
 
@@ -38,7 +42,7 @@ class _Page(HTMLParser):
             self.faults.append(f"<{tag}> was taken for markup")
         if any(name.startswith("on") and "evil" in (value or "") for name, value in attributes):
             self.faults.append(f"<{tag}> would run code")
-        if re.match(r"https?:|//", named.get(_FETCHED.get(tag, ""), None) or ""):
+        if re.match(r"https?:|//", named.get(_FETCHED.get(tag, "")) or ""):
             self.faults.append(f"<{tag}> fetches something from elsewhere")
         if tag == "meta" and (named.get("http-equiv") or "").lower() == "content-security-policy":
             self.policies.append(named.get("content") or "")
@@ -78,12 +82,20 @@ def _evaluate(box: Box, *argv: str) -> None:
         for where in ("source", "reference", "translation")})  # fmt: skip
 def sentence_in_a_report(box: Box, case: tuple[str, str]) -> None:
     payload, where = case
-    pairs = _pairs(payload, 1) if where == "reference" else _pairs(payload, 0) if where == "source" else starter_pairs()[200:240]
+    pairs = (
+        _pairs(payload, 1)
+        if where == "reference"
+        else _pairs(payload, 0)
+        if where == "source"
+        else starter_pairs()[200:240]
+    )
     box.write("set.tsv", as_tsv(pairs))
     lines = [target for _, target in _pairs(payload if where == "translation" else "", 1)]
     box.write("lines.txt", "".join(f"{line}\n" for line in lines))
     _evaluate(box, "worse.txt", "lines.txt", "--test_set", "news=set.tsv")
-    box.mt("review", "worse.txt", "lines.txt", "--test_set", "news=set.tsv", "--output", "page.html", writes=["page.html"])
+    box.mt(
+        "review", "worse.txt", "lines.txt", "--test_set", "news=set.tsv", "--output", "page.html", writes=["page.html"]
+    )
     check_page(box.work / "page.html")
 
 
@@ -106,7 +118,9 @@ def file_name_in_a_report(box: Box, payload: str) -> None:
 
 @fault(_PLAIN)
 def term_in_a_report(box: Box, payload: str) -> None:
-    box.write("terms.tsv", f"english\tarabic\tkind\nwater {payload}\tمياه {payload}\tplace\nwater\tمياه {payload}\tplace\n")
+    box.write(
+        "terms.tsv", f"english\tarabic\tkind\nwater {payload}\tمياه {payload}\tplace\nwater\tمياه {payload}\tplace\n"
+    )
     _evaluate(box, "hypotheses.txt", "worse.txt", "--test_set", "news=test.tsv", "--glossary", "terms.tsv")
 
 
@@ -130,7 +144,9 @@ def corpus_name_in_a_data_card(box: Box, payload: str) -> None:
     check_pages(box.out)
 
 
-@fault({f"{name} as {where}": (value, where) for name, value in _PLAIN.items() for where in ("run", "corpus", "test set")})
+@fault(
+    {f"{name} as {where}": (value, where) for name, value in _PLAIN.items() for where in ("run", "corpus", "test set")}
+)
 def names_in_the_report_of_a_run(box: Box, case: tuple[str, str]) -> None:
     payload, where = case
     sets = {payload if where == "test set" else "held": {"path": "test.tsv"}}

@@ -12,14 +12,14 @@ import time
 from functools import partial
 from pathlib import Path
 
-from faults.box import Box, must, succeeded
+from faults.box import Box, Judged, must, succeeded
 from faults.command import Outcome
 from faults.moments import sending, when_changing
 from faults.registry import fault
 from faults.same import ends_the_same, go_on
 
 _ROOT = Path(__file__).parent.parent
-_SECONDS = 100.0
+_SECONDS = 75.0
 
 
 def free_port() -> int:
@@ -34,7 +34,8 @@ def train_in_two(box: Box, *options: str, at: str | None = None, send: int = 0, 
 
     Returns how the main process and the other ended.
     """
-    port, runs = free_port(), []
+    port = free_port()
+    runs: list[Judged] = []
     for rank in (1, 0):
         variables = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "MASTER_PORT": port}
         environment = {name: str(value) for name, value in variables.items()} | {"MASTER_ADDR": "127.0.0.1"}
@@ -45,6 +46,8 @@ def train_in_two(box: Box, *options: str, at: str | None = None, send: int = 0, 
         running = box.start_train(*options, hooks=hooks, variables=environment, limit=_SECONDS)
         running.judges_files = False
         running.judges_end = rank == 0 and not to_main
+        if send == signal.SIGTERM:
+            running.expect_signal()
         runs.append(running)
     return [running.wait() for running in reversed(runs)]
 
@@ -59,7 +62,9 @@ def main_process_is_killed(box: Box, pattern: str) -> None:
     go_on(box)
 
 
-@fault({"before the first update": r"metrics\.jsonl", "at a checkpoint": r"checkpoint-4$", "at the end": r"finetuned\.txt"})
+@fault(
+    {"before the first update": r"metrics\.jsonl", "at a checkpoint": r"checkpoint-4$", "at the end": r"finetuned\.txt"}
+)
 def other_process_is_killed(box: Box, pattern: str) -> None:
     main, _ = train_in_two(box, at=pattern, send=signal.SIGKILL)
     must(main.status in (0, 1), f"exit status {main.status} of the main process")
@@ -103,7 +108,9 @@ def torchrun_ends_when_one_is_killed(box: Box) -> None:
     command += [str(_ROOT / "train.py"), "small.yaml", "--output_dir", "out", "--training.max_updates", "400"]
     environment = os.environ | {"XDG_CACHE_HOME": str(box.cache), "PYTHONPATH": str(_ROOT)}
     with (box.root / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=box.work, env=environment, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(
+            command, cwd=box.work, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
     try:
         _wait_for(box.out / "metrics.jsonl")
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="utf-8").split()

@@ -41,6 +41,29 @@ class Result:
         return self.verdict == "wrong" and self.title in KNOWN
 
 
+SAMPLE = (
+    "files/train_where_the_user_keeps[data]",
+    "links/new_run_finds_a_link[scores.json]",
+    "names/test_set_name_in_the_config[parent]",
+    "resume/base_model_changed[one weight]",
+    "locks/a_second_command[train --resume at a checkpoint]",
+    "kills/train_sigkill[at 50.0 % of its changes to files]",
+    "kills/train_sigterm[at 75.0 % of its changes to files]",
+    "damage/checkpoint_file[optimizer.pt flipped]",
+    "disk/train_on_a_full_disk[60 % of what is needed]",
+    "models/evaluate_a_model[pickle that runs code]",
+    "inputs/config_with[a bomb of aliases]",
+    "pages/sentence_in_a_report[the end of a script in a source]",
+)
+"""One or two of a kind, for `make test`."""
+
+
+def choose_sample() -> list[Fault]:
+    """The faults of the sample."""
+    by_title = {fault.title: fault for fault in all_faults()}
+    return [by_title[title] for title in SAMPLE]
+
+
 def choose(kind: str | None = None, only: str | None = None) -> list[Fault]:
     """The faults of a kind whose names hold `only`."""
     faults = all_faults()

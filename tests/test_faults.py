@@ -1,159 +1,122 @@
-"""Faults of files are told from bad systems, and nobody who translates well is suspected."""
+"""The harness that injects faults sees what is wrong, and a sample of the faults ends right."""
 
-import random
-from collections.abc import Sequence
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from mt.evaluation.cautions import Caution
-from mt.evaluation.faults import find_cautions
-from mt.evaluation.glossary import Glossary
-from mt.evaluation.shifts import shift_between, shift_of_translations
-from mt.evaluation.test_set import TestSet
-from tests.conftest import news_pairs
-
-GLOSSARY = Glossary.read()
-SOURCES, REFERENCES = (side[:200] for side in news_pairs())
+from faults.box import Box, Wrong, refused
+from faults.command import Outcome
+from faults.known import KNOWN
+from faults.registry import all_faults
+from faults.suite import SAMPLE, Result, as_table
+from faults.trees import snapshot
+from tests.conftest import ROOT
 
 
-def noisy(lines: Sequence[str], kept: float = 0.6, seed: int = 1) -> list[str]:
-    """What a system of some quality writes: each word stays with this probability."""
-    generator = random.Random(seed)
-    words = [word for line in lines for word in line.split()]
-    return [
-        " ".join(w if generator.random() < kept else generator.choice(words) for w in line.split()) for line in lines
+@pytest.fixture
+def box(tmp_path: Path) -> Box:
+    """A sandbox with one file of the user's."""
+    for name in ("work", "cache"):
+        (tmp_path / "stock" / name).mkdir(parents=True)
+    (tmp_path / "stock" / "work" / "corpus.tsv").write_text("a\tb\n")
+    return Box(tmp_path / "box", tmp_path / "stock")
+
+
+def ended(status: int, stderr: str = "", *, hung: bool = False, peak_mib: float = 600) -> Outcome:
+    return Outcome("train.py small.yaml", status, "", stderr, 1.0, peak_mib, hung)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "complaint"),
+    [
+        (ended(1, "Traceback (most recent call last):\nValueError: x\n"), "a traceback, ending in 'ValueError: x'"),
+        (ended(1, "12:00:00 reading\ntrain.py: no\ntrain.py: more\n"), "2 lines on stderr instead of one sentence"),
+        (ended(1), "0 lines on stderr"),
+        (ended(0, "a stray line\n"), "more than log lines"),
+        (ended(-11), "exit status -11"),
+        (ended(-9, hung=True), "has not ended after 1 s"),
+        (ended(0, peak_mib=9000), "took 9000 MiB"),
+    ],
+)
+def test_a_bad_end_is_seen(box: Box, outcome: Outcome, complaint: str):
+    with pytest.raises(Wrong, match=complaint.replace("(", r"\(")):
+        box.judge(outcome, snapshot(box.root), ["work/out"], was_signalled=False)
+
+
+@pytest.mark.parametrize(
+    "outcome", [ended(0, "12:00:00 done\n"), ended(1, "12:00:00 x\ntrain.py: none.tsv: no such file\n"), ended(3)]
+)
+def test_a_good_end_is_right(box: Box, outcome: Outcome):
+    box.judge(outcome, snapshot(box.root), ["work/out"], was_signalled=False)
+
+
+@pytest.mark.parametrize(
+    ("path", "complaint"),
+    [
+        ("work/corpus.tsv", "work/corpus.tsv was changed"),
+        ("work/escaped", "work/escaped was written"),
+        ("home/.bashrc", "home/.bashrc was written"),
+        ("work/out/data/mine.tsv", "work/out/data/mine.tsv was changed"),
+    ],
+)
+def test_a_lost_file_is_seen(box: Box, path: str, complaint: str):
+    box.write("out/data/mine.tsv", "mine")
+    before = snapshot(box.root)
+    (box.root / path).write_text("something else")
+    with pytest.raises(Wrong, match=complaint):
+        box.judge(ended(0), before, ["work/out"], was_signalled=False)
+
+
+def test_a_removed_directory_is_seen(box: Box):
+    box.write("out/data/mine.tsv", "mine")
+    before = snapshot(box.root)
+    shutil.rmtree(box.out)
+    with pytest.raises(Wrong, match="work/out/data is gone and 1 more"):
+        box.judge(ended(0), before, ["work/out"], was_signalled=False)
+
+
+def test_output_and_cache_may_be_written(box: Box):
+    before = snapshot(box.root)
+    for directory in (box.out, box.cache):
+        directory.mkdir(exist_ok=True)
+        (directory / "new").write_text("ours")
+    box.judge(ended(0), before, ["work/out"], was_signalled=False)
+
+
+def test_what_must_be_refused(box: Box):
+    refused(ended(1, "train.py: none.tsv: no such file\n"), "none.tsv")
+    with pytest.raises(Wrong, match="not refused, exit status 0"):
+        refused(ended(0))
+    with pytest.raises(Wrong, match=r"'none\.tsv' is not in"):
+        refused(ended(2, "train.py: something\n"), "none.tsv")
+
+
+def test_table():
+    results = [
+        Result("locks", "a", "right", "", 1, []),
+        Result("locks", "b", "wrong", "x", 1, []),
+        Result("pages", "c", "skipped", "no mount", 1, []),
+    ]
+    assert as_table(results, markdown=True).splitlines()[2:] == [
+        "| One at a time | 2 | 1 | 1 | 0 |",
+        "| Pages that people open | 1 | 0 | 0 | 1 |",
+        "| in all | 3 | 1 | 1 | 1 |",
     ]
 
 
-SYSTEM = noisy(REFERENCES)
+def test_faults_have_names_of_their_own():
+    titles = [fault.title for fault in all_faults()]
+    assert len(titles) >= 505
+    assert len(set(titles)) == len(titles)
+    assert {*KNOWN, *SAMPLE} <= set(titles)
 
 
-def found(
-    hypotheses: Sequence[str], sources: Sequence[str] = SOURCES, references: Sequence[str] = REFERENCES
-) -> dict[str, Caution]:
-    test_set = TestSet("news", list(sources), list(references))
-    return {each.kind: each for each in find_cautions(test_set, {"base": list(hypotheses)}, [], GLOSSARY)}
-
-
-def moved(lines: Sequence[str], by: int, start: int = 0, end: int | None = None) -> list[str]:
-    """Lines of a part moved down; what falls out comes in on top."""
-    part = list(lines[start:end])
-    return [*lines[:start], *part[-by:], *part[:-by], *lines[start + len(part) :]]
-
-
-@pytest.mark.parametrize(
-    ("hypotheses", "kind", "text", "forbids"),
-    [
-        (["", *SYSTEM[1:]], "empty hypotheses", "1 of the 200 hypotheses of base is empty", False),
-        (["\u200b\u202a \ufeff"] * 11 + SYSTEM[11:], "empty hypotheses",
-         "11 of the 200 hypotheses of base are empty", True),
-        (SOURCES[:10] + SYSTEM[10:], "copied hypotheses",
-         "10 of the 200 hypotheses of base are copies of their sources", False),
-        ([source.upper() for source in SOURCES], "copied hypotheses",
-         "200 of the 200 hypotheses of base are copies of their sources", True),
-        (["Les troupes ont quitté la ville.", *SYSTEM[1:]], "hypotheses that are not Arabic",
-         "1 of the 200 hypotheses of base is not in Arabic letters", False),
-        (["???? ??? ?????"] * 20 + SYSTEM[20:], "hypotheses that are not Arabic",
-         "20 of the 200 hypotheses of base are not in Arabic letters", True),
-        (["قال المتحدث ذلك"] * 30 + SYSTEM[30:], "repeated hypotheses",
-         "30 of the 200 hypotheses of base are the same as those of other sentences", False),
-        (["\u200c".join(line) for line in SYSTEM], "invisible characters",
-         "200 of the 200 hypotheses of base are split by invisible, zero-width characters", True),
-        (moved(SYSTEM, 1), "shifted hypotheses",
-         "the hypotheses of base are shifted by 1 line from line 2 to line 200", True),
-        (moved(SYSTEM, -2), "shifted hypotheses",
-         "the hypotheses of base are shifted by 2 lines from line 1 to line 198", True),
-        (moved(SYSTEM, 1, 100), "shifted hypotheses",
-         "the hypotheses of base are shifted by 1 line from line 102 to line 200", True),
-        (SYSTEM[::-1], "hypotheses in another order",
-         "the hypotheses of base are in another order than the sentences", True),
-    ],
-)  # fmt: skip
-def test_hypotheses(hypotheses: list[str], kind: str, text: str, forbids: bool):
-    cautions = found(hypotheses)
-    assert set(cautions) == {kind}
-    assert (cautions[kind].text, cautions[kind].forbids, cautions[kind].system) == (text, forbids, "base")
-
-
-@pytest.mark.parametrize(
-    "hypotheses",
-    [REFERENCES, [f"{line} " for line in REFERENCES], REFERENCES[:120] + SYSTEM[120:]],
-)
-def test_the_reference_as_a_system(hypotheses: list[str]):
-    caution = found(hypotheses)["references as hypotheses"]
-    assert caution.text.endswith("longer hypotheses of base are the references, word for word")
-    assert caution.forbids
-
-
-@pytest.mark.parametrize(
-    ("sources", "references", "kind", "text", "forbids"),
-    [
-        (SOURCES, ["\u200b\u200f", *REFERENCES[1:]], "empty references",
-         "1 of the 200 references is empty: nothing visible is in them", False),
-        (SOURCES, ["؟؟؟ ؟؟", *REFERENCES[1:]], "references without letters",
-         "1 of the 200 references is without any Arabic letter", False),
-        (SOURCES, ["\u200b".join(line) for line in REFERENCES], "invisible characters",
-         "200 of the 200 references are split by invisible, zero-width characters", True),
-        (SOURCES, ["این یک جمله فارسی است که برای آزمایش نوشته شده", *REFERENCES[1:]], "Persian references",
-         "1 of the 200 references is in Persian, not Arabic, letters", False),
-        (SOURCES, SOURCES[:20] + REFERENCES[20:], "English references",
-         "20 of the 200 references are not in Arabic letters", True),
-        (REFERENCES[:5] + SOURCES[5:], REFERENCES, "Arabic sources",
-         "5 of the 200 sources are in Arabic letters, as if the sides were swapped", False),
-        (SOURCES, ["لم يترجم هذا السطر"] * 20 + REFERENCES[20:], "repeated references",
-         "20 of the 200 references are the same as those of other sentences", True),
-    ],
-)  # fmt: skip
-def test_test_sets(sources: list[str], references: list[str], kind: str, text: str, forbids: bool):
-    cautions = {k: v for k, v in found(SYSTEM, sources, references).items() if v.system is None}
-    assert set(cautions) == {kind}
-    assert (cautions[kind].text, cautions[kind].forbids) == (text, forbids)
-
-
-def test_shifted_references_are_not_the_systems_fault():
-    cautions = found(SYSTEM, SOURCES, moved(REFERENCES, 1, 20))
-    assert set(cautions) == {"shifted references"}
-    assert cautions["shifted references"].text.startswith("the references are shifted by 1 line from line 2")
-    assert cautions["shifted references"].forbids
-
-
-@pytest.mark.parametrize("quality", [0.0, 0.05, 0.2, 0.5, 0.9])
-def test_a_weak_system_is_only_weak(quality: float):
-    for start in (0, 30, 60, 90):
-        rows = slice(start, start + 30)
-        assert found(noisy(REFERENCES[rows], quality, start), SOURCES[rows], REFERENCES[rows]) == {}
-    assert found(noisy(REFERENCES, quality)) == {}
-
-
-def test_words_drawn_at_random_are_not_shifted():
-    generator = random.Random(1)
-    words = [word for line in REFERENCES[:5] for word in line.split()]
-    drawn = [[" ".join(generator.choices(words, k=15)) for _ in range(1000)] for _ in range(4)]
-    assert [shift_between(lines, drawn[0]) for lines in drawn[1:]] == [None] * 3
-
-
-@pytest.mark.parametrize(
-    ("sources", "references", "hypotheses"),
-    [
-        # An address, names of accounts and acronyms stay as they are.
-        (["https://example.org/a", "@user #tag", "YPG, SDF", "Troops left."],
-         ["https://example.org/a", "@user #tag", "YPG, SDF", "غادرت القوات."],
-         ["https://example.org/a", "@user #tag", "YPG, SDF", "رحلت القوات."]),
-        ([str(n) for n in range(40)], [str(n) for n in range(40)], [str(n) for n in range(40)]),
-        # One word each, translated as the reference has it.
-        (["Yes.", "Yeah.", "Bread", "Water", "Aleppo", "Rice"] * 8, ["نعم", "أجل", "خبز", "ماء", "حلب", "أرز"] * 8,
-         ["نعم", "نعم", "خبز", "ماء", "حلب", "رز"] * 8),
-    ],
-)  # fmt: skip
-def test_nothing_is_wrong(sources: list[str], references: list[str], hypotheses: list[str]):
-    assert set(found(hypotheses, sources, references)) <= {"repeated sentences"}
-
-
-def test_real_pairs_in_sets_of_thirty_are_not_shifted():
-    sources, references = news_pairs()
-    sets = [slice(start, start + 30) for start in range(0, len(sources) - 30, 60)]
-    assert len(sets) > 15
-    assert [shift_of_translations(sources[rows], references[rows], GLOSSARY) for rows in sets] == [None] * len(sets)
-    whole = shift_of_translations(sources, moved(references, 3), GLOSSARY)
-    assert whole is not None
-    assert (abs(whole.offset), whole.lines > 0.9 * len(sources)) == (3, True)
+@pytest.mark.slow
+def test_a_sample_ends_right():
+    command = [sys.executable, "-m", "faults", "--sample"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert result.returncode == 0, result.stderr
+    assert f"in all {len(SAMPLE)} {len(SAMPLE)} 0 0" in " ".join(result.stdout.split())
