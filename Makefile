@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: demo test quick lint format clean
+.PHONY: demo test quick faults lint format clean
 
 demo: $(INSTALLED)
 	$(BIN)/python train.py configs/demo.yaml --overwrite
@@ -21,6 +21,10 @@ test: lint
 
 quick: $(INSTALLED)
 	$(PYTEST) -m "not slow and not browser"
+
+# Faults injected into the real commands; docs/reliability.md says which.
+faults: $(INSTALLED)
+	$(BIN)/python -m faults
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -75,7 +75,9 @@ _MODEL_CHANGES: dict[str, Callable[[Box], None]] = {
     "one weight": _edit_model("model.safetensors", edits.flip_a_bit),
     "vocabulary": _edit_model("vocab.json", edits.replace_text('"</s>"', '"</t>"')),
     "tokenizer": _edit_model("source.spm", edits.flip_a_bit),
-    "config": _edit_model("config.json", edits.replace_text('"activation_function": "swish"', '"activation_function": "relu"')),
+    "config": _edit_model(
+        "config.json", edits.replace_text('"activation_function": "swish"', '"activation_function": "relu"')
+    ),
     "gone": lambda box: shutil.rmtree(box.work / "model"),
 }
 
