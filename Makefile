@@ -1,20 +1,30 @@
 # make demo: install, run the whole path on the embedded model, say where the report is.
 # make test: install, then lint, types and tests.
+# make quick: the tests that need neither a browser nor a training, in less than a minute.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: demo test lint format clean
+.PHONY: demo test quick faults lint format clean
 
 demo: $(INSTALLED)
 	$(BIN)/python train.py configs/demo.yaml --overwrite
 	@echo "Open runs/demo/report.html in a browser."
 
-# Two processes, a file's tests in one of them: what they share is made once.
+# Two processes, a file's tests in one of them: what they share is made once. In the order of tests/conftest.py.
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 test: lint
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(PYTEST)
+
+quick: $(INSTALLED)
+	$(PYTEST) -m "not slow and not browser"
+
+# Faults injected into the real commands; docs/reliability.md says which.
+faults: $(INSTALLED)
+	$(BIN)/python -m faults
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -16,7 +16,7 @@ from faults.command import warm_up
 from faults.known import KNOWN
 from faults.registry import KINDS, all_faults
 from faults.stock import make_stock
-from faults.suite import Result, as_table, choose, run_faults
+from faults.suite import Result, as_table, choose, choose_sample, run_faults
 
 
 def main() -> int:
@@ -27,11 +27,12 @@ def main() -> int:
     started = time.monotonic()
     warm_up()
     all_faults()
+    faults = choose_sample() if options.sample else choose(options.kind, options.only)
     root = Path(mkdtemp(prefix="faults-"))
     try:
-        make_stock(root / "stock")
+        make_stock(root / "stock", is_for_sample=options.sample)
         results = []
-        for result in run_faults(choose(options.kind, options.only), root / "stock", options.jobs):
+        for result in run_faults(faults, root / "stock", options.jobs):
             results.append(result)
             if result.verdict != "right" or options.verbose:
                 print(_line(result), file=sys.stderr, flush=True)
@@ -47,13 +48,15 @@ def main() -> int:
 
 def _line(result: Result) -> str:
     known = f" (known: {KNOWN[result.title]})" if result.is_known else ""
-    return f"{result.verdict:<7} {result.title} {result.seconds:.1f} s: {result.reason}{known}"
+    how = result.reason or " | ".join(result.ends)
+    return f"{result.verdict:<7} {result.title} {result.seconds:.1f} s: {how}{known}"
 
 
 def _parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m faults", description="Inject faults into the real commands.")
     parser.add_argument("--kind", choices=list(KINDS), help="only this kind")
     parser.add_argument("--only", metavar="LETTERS", help="only faults whose kind/name holds these letters")
+    parser.add_argument("--sample", action="store_true", help="only the few that `make test` injects, too")
     parser.add_argument("--jobs", type=int, default=2, help="faults injected at once")
     parser.add_argument("--json", metavar="FILE", help="write every result there")
     parser.add_argument("--markdown", action="store_true", help="print the table as docs/reliability.md holds it")

@@ -45,13 +45,19 @@ class Box:
         """Links that a fault has planted: they may be replaced, what they lead to may not."""
         self._commands = 0
         self._mounts: list[Path] = []
+        self.ends: list[str] = []
+        """How each command ended, in words."""
         self.running: list[Judged] = []
 
     def put(self, run: str, at: str = "out") -> Path:
         """Copy a prepared run (`finished`, `half`, `lora`, ...) to `work/at`."""
         shutil.copytree(self.stock / "runs" / run, self.work / at, symlinks=True)
-        self._products |= {f"work/{at}", *(f"work/{at}/{path}" for path in snapshot(self.work / at))}
+        self.adopt(at)
         return self.work / at
+
+    def adopt(self, at: str) -> None:
+        """Let everything in `work/at` count as written by our commands, which may replace it."""
+        self._products |= {f"work/{at}", *(f"work/{at}/{path}" for path in snapshot(self.work / at))}
 
     def write(self, path: str, content: str | bytes) -> Path:
         """Write a file of the user's, below `work`."""
@@ -64,9 +70,7 @@ class Box:
         """Run `train.py CONFIG --output_dir OUT OPTIONS`; see `start`."""
         return self.start_train(*options, config=config, out=out, **kwargs).wait()
 
-    def start_train(
-        self, *options: str, config: str = "small.yaml", out: str | None = "out", **kwargs: Any
-    ) -> Judged:
+    def start_train(self, *options: str, config: str = "small.yaml", out: str | None = "out", **kwargs: Any) -> Judged:
         """Start it."""
         output = [] if out is None else ["--output_dir", out]
         return self.start("train.py", config, *output, *options, writes=[out] if out else [], **kwargs)
@@ -113,6 +117,11 @@ class Box:
         found = [os.path.relpath(path, self.root) for path in named]
         return sorted({*found, *(os.path.relpath(path.resolve(), self.root.resolve()) for path in named)})
 
+    def adopt_new(self, before: Tree, outputs: Sequence[str]) -> None:
+        """Let what has come since in the outputs and the cache count as written by our commands."""
+        now = snapshot(self.root)
+        self._products |= {path for path in now if path not in before and is_below(path, [*outputs, "cache"])}
+
     def judge(self, outcome: Outcome, before: Tree, outputs: Sequence[str], *, was_signalled: bool) -> None:
         """Raise `Wrong` for what no command may do, however it ends."""
         after = snapshot(self.root)
@@ -121,7 +130,7 @@ class Box:
         watched = users | {p for p in before.keys() | after.keys() if not is_below(p, allowed)}
         # The directories in which an output directory lies may be made for it.
         watched -= {str(parent) for output in outputs for parent in Path(output).parents if str(parent) not in before}
-        self._products |= {path for path in after if path not in before and is_below(path, allowed)}
+        self.adopt_new(before, outputs)
         _judge_end(outcome, was_signalled=was_signalled)
         if found := changes(before, after, watched - self._loose):
             more = f" and {len(found) - 1} more" if len(found) > 1 else ""
@@ -178,6 +187,8 @@ class Judged:
         self._was_signalled = self._has_ended = False
         self.judges_files = True
         """False for one of several that run at once: each writes while the other is watched."""
+        self.judges_end = True
+        """False for one that is brought down by force, or by another's end."""
 
     @property
     def pid(self) -> int:
@@ -199,10 +210,13 @@ class Judged:
         """How it ended, if nothing was wrong with that."""
         outcome = self._child.wait(self._limit)
         self._has_ended = True
+        self._box.ends.append(f"{outcome.status} {' / '.join(outcome.sentences)[-200:]}".strip())
         if self.judges_files:
             self._box.judge(outcome, self._before, self._outputs, was_signalled=self._was_signalled)
         else:
-            _judge_end(outcome, was_signalled=self._was_signalled)
+            self._box.adopt_new(self._before, self._outputs)
+            if self.judges_end:
+                _judge_end(outcome, was_signalled=self._was_signalled)
         return outcome
 
     def end(self) -> None:

@@ -16,9 +16,10 @@ from faults.files import open_to_everybody
 from faults.moments import when_changing
 from faults.registry import fault
 from faults.same import ends_the_same, go_on
-from faults.trees import snapshot
 
-_SHARES = {f"{share} % of what is needed": share / 100 for share in (0, 1, 3, 6, 10, 20, 30, 40, 50, 60, 70, 80, 90, 96)}
+_SHARES = {
+    f"{share} % of what is needed": share / 100 for share in (0, 1, 3, 6, 10, 20, 30, 40, 50, 60, 70, 80, 90, 96)
+}
 _FEW = {name: _SHARES[name] for name in list(_SHARES)[::3]}
 
 
@@ -60,7 +61,7 @@ def resume_on_a_full_disk(box: Box, share: float) -> None:
     needed, have = (size_of(box.stock / "runs" / run) for run in ("finished", "half"))
     small_disk(box, box.out, have + 65536 + int((needed - have) * share), 1)
     shutil.copytree(box.stock / "runs" / "half", box.out, dirs_exist_ok=True)
-    box._products |= {f"work/out/{path}" for path in snapshot(box.out)}
+    box.adopt("out")
     ended_well(box.train("--resume"))
     grow(box.out)
     go_on(box)
@@ -214,7 +215,9 @@ def evaluate_without_permission_for(box: Box, name: str) -> None:
 
 @fault(["no cache", "cache is a file", "no home"])
 def cache_cannot_be_used(box: Box, what: str) -> None:
-    variables = {"XDG_CACHE_HOME": "/proc/nowhere"} if what == "no cache" else {"XDG_CACHE_HOME": "", "HOME": "/proc/none"}
+    variables = (
+        {"XDG_CACHE_HOME": "/proc/nowhere"} if what == "no cache" else {"XDG_CACHE_HOME": "", "HOME": "/proc/none"}
+    )
     if what == "cache is a file":
         variables = {"XDG_CACHE_HOME": str(box.write("cache.txt", "mine"))}
     outcome = box.train(variables=variables)

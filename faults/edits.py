@@ -72,6 +72,11 @@ add_a_line = edit_lines(lambda lines: [*lines, "A new line.\tسطر جديد.\n"
 change_a_reference = edit_lines(lambda lines: [lines[0].rstrip("\n") + " تغيير\n", *lines[1:]])
 
 
+def append_zeros(file: Path) -> None:
+    """A file system that was cut off has left zeros at its end."""
+    file.write_bytes(file.read_bytes() + b"\0" * 100)
+
+
 def touch(file: Path) -> None:
     """The same bytes, written anew."""
     content = file.read_bytes()

@@ -127,7 +127,9 @@ def overwrite_a_run_that_is_read(box: Box, what: str) -> None:
     must((box.out / "model" / "model.safetensors").is_file(), "the model that was to be trained on is gone")
 
 
-@fault(["notes.txt", "data/mine.tsv", "model/mine.txt", "checkpoints/mine.txt", "translations/test/human.txt", ".git/HEAD"])
+@fault(
+    ["notes.txt", "data/mine.tsv", "model/mine.txt", "checkpoints/mine.txt", "translations/test/human.txt", ".git/HEAD"]
+)
 def overwrite_spares(box: Box, path: str) -> None:
     """Whether it goes on or is refused, what the user has put into a run stays."""
     box.put("finished")
@@ -139,7 +141,8 @@ def overwrite_spares(box: Box, path: str) -> None:
 def resume_spares(box: Box, path: str) -> None:
     box.put("half")
     box.write(f"out/{path}", "mine")
-    succeeded(box.train("--resume"))
+    # Whether it goes on or refuses to: what is the user's stays.
+    box.train("--resume")
 
 
 @fault(["notes.txt", "translations/news/human.txt"])
@@ -235,7 +238,13 @@ def place_of_work(box: Box, what: str) -> str:
     for name in (".bashrc", "data/taxes.csv", "config.yaml", "report.html", "translations/poems.txt"):
         box.write(f"../home/{name}", "mine")
     box.plant("link", "repository")
-    places = {"repository": "repository", "home": str(box.home), "model directory": "model", "here": ".", "parent": ".."}
+    places = {
+        "repository": "repository",
+        "home": str(box.home),
+        "model directory": "model",
+        "here": ".",
+        "parent": "..",
+    }
     return places.get(what, "link")
 
 

@@ -169,12 +169,12 @@ def prepare_pair(source: str, target: str) -> None:
 
 
 def pair_rules(mutated: bytes, _: random.Random) -> None:
-    source, _, target = mutated.decode("utf-8", "ignore").partition("\n")
+    source, _tab, target = mutated.decode("utf-8", "ignore").partition("\n")
     prepare_pair(source, target)
 
 
 def fidelity_checks(mutated: bytes, _: random.Random) -> None:
-    source, _, hypothesis = mutated.decode("utf-8", "ignore").partition("\n")
+    source, _tab, hypothesis = mutated.decode("utf-8", "ignore").partition("\n")
     glossary = Glossary.read()
     for check in CHECKS.values():
         check(source, hypothesis, glossary)

@@ -68,7 +68,7 @@ def train_sigint(box: Box, share: float) -> None:
 
 @fault({f"seed {seed}": seed for seed in range(30)})
 def train_sigkill_at_random(box: Box, seed: int) -> None:
-    """By the clock, so also while nothing is written, and as many times as it takes a run to be unlucky: one to three."""
+    """By the clock, so also while nothing is written; one to three times in one run."""
     draw = random.Random(seed)
     seconds = float((box.stock / "moments" / "seconds").read_text(encoding="utf-8"))
     for _ in range(draw.choice([1, 1, 2, 3])):

@@ -32,7 +32,9 @@ def lure(box: Box, link: str) -> Path:
     return path
 
 
-@fault([*_FINAL_FILES, *_FINAL_DIRECTORIES, "translations/test", "model/config.json", "translations/test/finetuned.txt"])
+@fault(
+    [*_FINAL_FILES, *_FINAL_DIRECTORIES, "translations/test", "model/config.json", "translations/test/finetuned.txt"]
+)
 def resumed_run_finds_a_link(box: Box, link: str) -> None:
     box.put("half")
     lure(box, link)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import signal
 from collections.abc import Callable
-from pathlib import Path
 
-from faults.box import Box, Judged, Skipped, Wrong, must, refused, succeeded
+from faults.box import Box, Judged, must, refused, succeeded
 from faults.command import Outcome
 from faults.kills import wait_until_stopped
 from faults.moments import sending, when_changing
@@ -120,51 +117,26 @@ def lock_of_a_killed_run(box: Box, moment: str) -> None:
     ends_the_same(box)
 
 
-def lock_file(box: Box) -> Path:
-    """The file by which a run in `out` says that it runs."""
-    found = [path for path in box.out.iterdir() if "lock" in path.name and path.is_file()]
-    if not found:
-        raise Skipped("no file holds a lock here")
-    return found[0]
+_LEFT = {
+    "names another machine": b'{"host": "another-machine", "pid": 1}',
+    "names a live process": b"1\n",
+    "names a dead process": b"4000000\n",
+    "holds no text": b"\xff\xfe",
+    "is empty": b"",
+}
 
 
-@fault(["another machine", "a process that is gone", "a process of somebody else", "no text", "nothing", "a list"])
-def lock_that_was_left(box: Box, what: str) -> None:
-    """Of a machine that this one cannot ask: refused in a sentence that names the file. Of a dead process: taken over."""
+@fault(_LEFT)
+def lock_file_that_was_left(box: Box, content: bytes) -> None:
+    """What a file says of its holder is no lock: the kernel knows who lives."""
     running = box.start_train(hooks=[when_changing(r"checkpoint-4$", sending(signal.SIGKILL))])
     running.expect_signal()
     running.wait()
-    file = lock_file(box)
-    _rewrite(file, what)
-    outcome = box.train("--resume")
-    if outcome.status == 0:
-        ends_the_same(box)
-    else:
-        must(what == "another machine", f"refused: {outcome.sentences}")
-        must("lock" in outcome.stderr or "machine" in outcome.stderr, "the sentence does not say what to do")
-
-
-def _rewrite(file: Path, what: str) -> None:
-    content = {"no text": b"\xff\xfe", "nothing": b"", "a list": b"[]"}.get(what)
-    if content is None:
-        facts = _facts(file)
-        for key in facts:
-            if "host" in key and what == "another machine":
-                facts[key] = "another-machine"
-            if "pid" in key and what != "another machine":
-                facts[key] = os.getpid() if what == "a process of somebody else" else 4_000_000
-        content = json.dumps(facts).encode()
-    file.write_bytes(content)
-
-
-def _facts(file: Path) -> dict[str, object]:
-    try:
-        facts = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise Skipped("the lock is held by the kernel alone; its file says nothing that could be false") from error
-    if not isinstance(facts, dict):
-        raise Wrong("the lock file holds no object")
-    return facts
+    locks = [path for path in box.out.iterdir() if "lock" in path.name and path.is_file()]
+    must(locks, "no file holds a lock")
+    locks[0].write_bytes(content)
+    succeeded(box.train("--resume"))
+    ends_the_same(box)
 
 
 @fault(["train", "evaluate"])
@@ -172,6 +144,7 @@ def finished_command_leaves_no_lock(box: Box, command: str) -> None:
     """A directory that is copied elsewhere after its run can be used there."""
     box.train() if command == "train" else box.evaluate("hypotheses.txt", "--test_set", "news=test.tsv")
     shutil.copytree(box.out, box.work / "copy")
+    box.adopt("copy")
     if command == "train":
         succeeded(box.train("--resume", out="copy"))
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ class Fault:
 _FAULTS: list[Fault] = []
 
 
-def fault(cases: Mapping[str, Any] | Iterable[str] | None = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def fault(
+    cases: Mapping[str, Any] | Iterable[str] | None = None,
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a function of a `Box`, once for each case: a name, or a name with the value that the function gets."""
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
@@ -57,10 +60,14 @@ def fault(cases: Mapping[str, Any] | Iterable[str] | None = None) -> Callable[[C
             return function
         values = cases if isinstance(cases, Mapping) else {name: name for name in cases}
         for name, value in values.items():
-            _FAULTS.append(Fault(kind, f"{function.__name__}[{name}]", lambda box, value=value: function(box, value)))
+            _FAULTS.append(Fault(kind, f"{function.__name__}[{name}]", partial(_call, function, value)))
         return function
 
     return register
+
+
+def _call(function: Callable[..., None], value: Any, box: Box) -> None:
+    function(box, value)
 
 
 def all_faults() -> list[Fault]:

@@ -12,6 +12,7 @@ from faults.box import Box, must, refused, succeeded
 from faults.registry import fault
 from faults.same import ends_the_same, ends_the_same_or_is_refused, go_on, manifest
 from faults.stock import LORA, SCRATCH
+from faults.trees import snapshot
 
 Edit = Callable[[Path], None]
 
@@ -74,7 +75,9 @@ _MODEL_CHANGES: dict[str, Callable[[Box], None]] = {
     "one weight": _edit_model("model.safetensors", edits.flip_a_bit),
     "vocabulary": _edit_model("vocab.json", edits.replace_text('"</s>"', '"</t>"')),
     "tokenizer": _edit_model("source.spm", edits.flip_a_bit),
-    "config": _edit_model("config.json", edits.replace_text('"activation_function": "swish"', '"activation_function": "relu"')),
+    "config": _edit_model(
+        "config.json", edits.replace_text('"activation_function": "swish"', '"activation_function": "relu"')
+    ),
     "gone": lambda box: shutil.rmtree(box.work / "model"),
 }
 
@@ -98,8 +101,11 @@ def base_model_of_an_adapter_changed(box: Box, change: Callable[[Box], None]) ->
 def base_made_from_scratch_changed(box: Box, case: tuple[str, Edit]) -> None:
     name, edit = case
     box.put("half_scratch")
+    before = snapshot(box.out / "base")
     edit(box.out / "base" / name)
-    refused(box.train("--resume", "--model.scratch", json.dumps(SCRATCH)), "base")
+    # It is made again from the data and the seed, to the byte.
+    succeeded(box.train("--resume", "--model.scratch", json.dumps(SCRATCH)))
+    must(snapshot(box.out / "base") == before, "the base was not made again as it was")
 
 
 @fault(["base.txt", "both"])

@@ -7,7 +7,9 @@ import os
 import shutil
 import signal
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,24 +59,39 @@ def as_tsv(pairs: list[tuple[str, str]]) -> str:
     return "".join(f"{source}\t{target}\n" for source, target in [("english", "arabic"), *pairs])
 
 
-def make_stock(root: Path) -> None:
-    """Make the stock in `root`, forked commands and all."""
-    for directory in ("work", "cache", "runs"):
+def make_stock(root: Path, *, is_for_sample: bool = False) -> None:
+    """Make the stock in `root`, with the runs that the sample needs or all of them."""
+    for directory in ("work", "cache", "runs", "moments"):
         (root / directory).mkdir(parents=True)
-    pairs = starter_pairs()
-    work = root / "work"
-    (work / "corpus.tsv").write_text(as_tsv(pairs[:120]), encoding="utf-8")
-    (work / "test.tsv").write_text(as_tsv(pairs[200:240]), encoding="utf-8")
-    glossary = _STARTER.with_name("glossary.tsv").read_text(encoding="utf-8").splitlines(keepends=True)
-    for name in ("glossary.tsv", "terms.tsv"):
-        (work / name).write_text("".join(glossary[:60]), encoding="utf-8")
-    (work / "sets.yaml").write_text(json.dumps(with_sets(), indent=1), encoding="utf-8")
-    (work / "small.yaml").write_text(json.dumps(CONFIG, indent=1), encoding="utf-8")
-    (work / "hypotheses.txt").write_text("".join(f"{target}\n" for _, target in pairs[200:240]), encoding="utf-8")
-    (work / "worse.txt").write_text("".join(f"{target[::-1]}\n" for _, target in pairs[200:240]), encoding="utf-8")
+    _write_texts(root / "work")
     for name, seed in (("model", 1), ("other_model", 2)):
-        _in_a_child(lambda name=name, seed=seed: _make_model(work / name, seed))
-    _make_runs(root)
+        _in_a_child(partial(_make_model, root / "work" / name, seed))
+    _make_finished(root)
+    _make_half(root, "half")
+    if is_for_sample:
+        return
+    _make_half(root, "half_lora", *LORA)
+    _make_half(root, "half_scratch", "--model.scratch", json.dumps(SCRATCH))
+    _make_half(root, "half_sets", config="sets.yaml")
+    _make_others(root)
+
+
+def _write_texts(work: Path) -> None:
+    pairs = starter_pairs()
+    glossary = _STARTER.with_name("glossary.tsv").read_text(encoding="utf-8").splitlines(keepends=True)
+    test = pairs[200:240]
+    texts = {
+        "corpus.tsv": as_tsv(pairs[:120]),
+        "test.tsv": as_tsv(test),
+        "small.yaml": json.dumps(CONFIG, indent=1),
+        "sets.yaml": json.dumps(with_sets(), indent=1),
+        "glossary.tsv": "".join(glossary[:60]),
+        "terms.tsv": "".join(glossary[:60]),
+        "hypotheses.txt": "".join(f"{target}\n" for _, target in test),
+        "worse.txt": "".join(f"{target[::-1]}\n" for _, target in test),
+    }
+    for name, text in texts.items():
+        (work / name).write_text(text, encoding="utf-8")
 
 
 def with_sets() -> dict[str, Any]:
@@ -94,53 +111,54 @@ def _make_model(directory: Path, seed: int) -> None:
     create_marian(ScratchConfig(**SCRATCH), sources, targets, directory, seed)
 
 
-def _make_runs(root: Path) -> None:
-    scratch = json.dumps(SCRATCH)
-    for name, config, options in (
-        ("finished", "small.yaml", ()),
-        ("half", "small.yaml", ()),
-        ("half_lora", "small.yaml", LORA),
-        ("half_scratch", "small.yaml", ("--model.scratch", scratch)),
-        ("sets", "sets.yaml", ()),
-        ("half_sets", "sets.yaml", ()),
-    ):
-        box = Box(root / f"box-{name}", root)
-        hook = when_changing(r"checkpoint-4$", sending(signal.SIGKILL))
-        variables = {MODULES: str(root / "modules")}
-        running = box.start_train(*options, config=config, variables=variables, hooks=[hook] if "half" in name else [])
-        if "half" in name:
-            running.expect_signal()
-            running.wait()
-        else:
-            succeeded(running.wait())
-            import_what_was_imported(root / "modules")
+def _make_finished(root: Path) -> None:
+    """A run that ended, what it has left in the cache, and how many moments and seconds it had."""
+    with _box(root) as box:
+        modules, moments = root / "modules", root / "moments"
+        # Once for the modules, so that the second, which is counted and timed, imports nothing.
+        succeeded(box.train(out="first", variables={MODULES: str(modules)}))
+        import_what_was_imported(modules)
+        shutil.rmtree(box.cache)
+        trained = succeeded(box.train(hooks=[counting(moments / "train", box.root)]))
+        (moments / "seconds").write_text(str(trained.seconds), encoding="utf-8")
+        shutil.copytree(box.out, root / "runs" / "finished")
+        shutil.copytree(box.cache, root / "cache", dirs_exist_ok=True)
+
+
+def _make_half(root: Path, name: str, *options: str, config: str = "small.yaml") -> None:
+    """A run that was killed while it wrote its second checkpoint."""
+    with _box(root) as box:
+        hooks = [when_changing(r"checkpoint-4$", sending(signal.SIGKILL))]
+        running = box.start_train(*options, config=config, hooks=hooks)
+        running.expect_signal()
+        running.wait()
         shutil.copytree(box.out, root / "runs" / name)
-        shutil.rmtree(root / "cache")
-        shutil.copytree(box.cache, root / "cache")
-        box.close()
-    _make_others(root)
 
 
 def _make_others(root: Path) -> None:
-    """A converted model, an evaluation, a data card, and how many moments each command has."""
+    """A run with everything it can read, a converted model, an evaluation and a data card."""
+    with _box(root) as box:
+        modules, moments = {MODULES: str(root / "modules")}, root / "moments"
+        succeeded(box.train(config="sets.yaml"))
+        succeeded(box.mt("export", "model", "converted", "--format", "ctranslate2", writes=["converted"]))
+        systems = ["base=model", "text=hypotheses.txt", "--test_set", "news=test.tsv", "--no_cache"]
+        hooks = [counting(moments / "evaluate", box.root)]
+        succeeded(box.evaluate(*systems, out="evaluation", hooks=hooks))
+        succeeded(box.evaluate("run=out", "converted=converted", *systems, out="compared", variables=modules))
+        import_what_was_imported(root / "modules")
+        hooks = [counting(moments / "data", box.root)]
+        succeeded(box.mt("data", "small.yaml", "--output_dir", "data", writes=["data"], hooks=hooks))
+        for name, directory in (("sets", "out"), *((name, name) for name in ("converted", "evaluation", "data"))):
+            shutil.copytree(box.work / directory, root / "runs" / name)
+
+
+@contextmanager
+def _box(root: Path) -> Iterator[Box]:
     box = Box(root / "box", root)
-    (root / "moments").mkdir()
-    log = {name: root / "moments" / name for name in ("train", "evaluate", "data")}
-    hooks = {name: [counting(file, box.root)] for name, file in log.items()}
-    succeeded(box.mt("export", "model", "converted", "--format", "ctranslate2", writes=["converted"]))
-    trained = succeeded(box.train(out="run", hooks=hooks["train"]))
-    (root / "moments" / "seconds").write_text(str(trained.seconds), encoding="utf-8")
-    systems = ["base=model", "text=hypotheses.txt", "--test_set", "news=test.tsv"]
-    succeeded(box.evaluate(*systems, "--no_cache", out="evaluation", hooks=hooks["evaluate"]))
-    modules = {MODULES: str(root / "modules")}
-    succeeded(box.evaluate("run=run", "converted=converted", *systems, out="compared", variables=modules))
-    import_what_was_imported(root / "modules")
-    data = ["data", "small.yaml", "--output_dir", "card"]
-    succeeded(box.mt(*data, writes=["card"], hooks=hooks["data"]))
-    for name in ("converted", "evaluation"):
-        shutil.copytree(box.work / name, root / "runs" / name)
-    shutil.copytree(box.work / "card", root / "runs" / "data")
-    box.close()
+    try:
+        yield box
+    finally:
+        box.close()
 
 
 def _in_a_child(work: Callable[[], None]) -> None:

@@ -28,6 +28,8 @@ class Result:
     """right, wrong or skipped"""
     reason: str
     seconds: float
+    ends: list[str]
+    """Exit status and last words of each command."""
 
     @property
     def title(self) -> str:
@@ -37,6 +39,29 @@ class Result:
     def is_known(self) -> bool:
         """Whether it is wrong for a reason that is written down."""
         return self.verdict == "wrong" and self.title in KNOWN
+
+
+SAMPLE = (
+    "files/train_where_the_user_keeps[data]",
+    "links/new_run_finds_a_link[scores.json]",
+    "names/test_set_name_in_the_config[parent]",
+    "resume/base_model_changed[one weight]",
+    "locks/a_second_command[train --resume at a checkpoint]",
+    "kills/train_sigkill[at 50.0 % of its changes to files]",
+    "kills/train_sigterm[at 75.0 % of its changes to files]",
+    "damage/checkpoint_file[optimizer.pt flipped]",
+    "disk/train_on_a_full_disk[60 % of what is needed]",
+    "models/evaluate_a_model[pickle that runs code]",
+    "inputs/config_with[a bomb of aliases]",
+    "pages/sentence_in_a_report[the end of a script in a source]",
+)
+"""One or two of a kind, for `make test`."""
+
+
+def choose_sample() -> list[Fault]:
+    """The faults of the sample."""
+    by_title = {fault.title: fault for fault in all_faults()}
+    return [by_title[title] for title in SAMPLE]
 
 
 def choose(kind: str | None = None, only: str | None = None) -> list[Fault]:
@@ -78,8 +103,9 @@ def inject(fault: Fault, stock: Path) -> Result:
         if box is not None:
             box.close()
         shutil.rmtree(root, ignore_errors=True)
+    ends = [] if box is None else box.ends
     clean = reason.replace(f"{root}/box/", "").replace("\n", " ")[:400]
-    return Result(fault.kind, fault.name, verdict, clean, time.monotonic() - started)
+    return Result(fault.kind, fault.name, verdict, clean, time.monotonic() - started, ends)
 
 
 def as_table(results: Iterable[Result], *, markdown: bool = False) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from faults.box import Box, must, succeeded
 from faults.registry import fault
@@ -28,7 +28,7 @@ def warnings(box: Box, log: str) -> str:
     return (json.dumps(said, ensure_ascii=False) + log).lower()
 
 
-def evaluate(box: Box, pairs: Pairs, systems: dict[str, Sequence[str]], *words: str) -> None:
+def evaluate(box: Box, pairs: Pairs, systems: Mapping[str, Sequence[str]], *words: str) -> None:
     """Evaluate lists of translations; it must be refused, or claim nothing, or say one of `words`."""
     box.write("set.tsv", as_tsv(pairs))
     for name, lines in systems.items():
@@ -92,7 +92,10 @@ _REFERENCES: dict[str, tuple[Callable[[int, str, str], str], tuple[str, ...]]] =
     "some are nothing but zero-width": (lambda i, s, t: "\u200b\u200f" if i % 4 == 0 else t, ("empty", "invisible")),
     "all the same": (lambda i, s, t: "خبر عاجل", ("same", "identical", "repeat", "distinct")),
     "question marks": (lambda i, s, t: "؟؟؟ ؟؟" if i % 2 else t, ("same", "question", "arabic", "repeat", "distinct")),
-    "Persian": (lambda i, s, t: "این یک جمله فارسی است که برای آزمایش نوشته شده " + "گپچ" * (i % 7), ("persian", "arabic")),
+    "Persian": (
+        lambda i, s, t: "این یک جمله فارسی است که برای آزمایش نوشته شده " + "گپچ" * (i % 7),
+        ("persian", "arabic"),
+    ),
 }
 
 
@@ -113,7 +116,9 @@ def own_training_pairs_as_test_set(box: Box, how: str) -> None:
         pairs = [(f"Report {i}: {source.lower()}", target) for i, (source, target) in enumerate(trained)]
     box.write("set.tsv", as_tsv(pairs))
     outcome = box.evaluate("base=model", "run", "--test_set", "news=set.tsv")
-    must(outcome.status == 1 or "train" in warnings(box, outcome.stderr), "nothing says that these pairs were trained on")
+    must(
+        outcome.status == 1 or "train" in warnings(box, outcome.stderr), "nothing says that these pairs were trained on"
+    )
 
 
 @fault(["twenty sentences", "no sentence", "other number of lines"])

@@ -8,7 +8,7 @@ from mt.arguments import ReviewCommand
 from mt.comparison import read_test_sets
 from mt.data.readers import check_corpus
 from mt.errors import RunError
-from mt.evaluation.review import Draw, draw_items, render_review
+from mt.evaluation.review import STORAGE_KEY, Draw, draw_items, render_review
 from mt.files import write_text, writing
 from mt.systems import hypotheses_of, parse_systems
 from mt.terminology import check_terminology
@@ -50,5 +50,7 @@ def _check_output(output: Path, overwrite: bool) -> None:
         raise RunError(
             f"{output}: exists, and may be under review; replace it by --overwrite or choose another --output"
         )
+    if output.exists() and STORAGE_KEY not in output.read_bytes():
+        raise RunError(f"{output}: is no page of ours, so it is not replaced; choose another --output")
     with writing(output):
         output.parent.mkdir(parents=True, exist_ok=True)

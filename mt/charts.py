@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import re
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
@@ -12,6 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
+
+_SVG = "http://www.w3.org/2000/svg"
+ElementTree.register_namespace("", _SVG)
+ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
+# A label is text, also one with two dollar signs. matplotlib reads this when it makes a text, not when it draws it.
+mpl.rcParams["text.parse_math"] = False
 
 # Colours that stand for the page's own; replaced in the finished SVG.
 _INK, _GRID = "#010203", "#040506"
@@ -22,21 +28,23 @@ _PAGE_COLOURS = {_INK: "var(--ink)", _GRID: "var(--line)"} | {
 }
 
 
+_MAX_NAME = 40
+
+
 def bar_chart(
     title: str, labels: Sequence[str], series: Mapping[str, Sequence[float]], x_label: str, y_label: str
 ) -> Markup:
     """Upright bars, those of one label beside each other; `series` by name, a value for each label."""
     figure, axes = _axes(title, 7.2, 2.6)
     width = 0.8 / len(series)
-    for number, (name, values) in enumerate(series.items()):
+    for number, values in enumerate(series.values()):
         places = [index + (number - (len(series) - 1) / 2) * width for index in range(len(labels))]
-        axes.bar(places, values, width * 0.95, label=name, color=_SERIES[number % len(_SERIES)])
+        axes.bar(places, values, width * 0.95, label=str(number), color=_SERIES[number % len(_SERIES)])
     step = -(-len(labels) // 9)
     axes.set_xticks(range(0, len(labels), step), [*labels][::step])
     axes.set(xlabel=x_label, ylabel=y_label)
     axes.grid(axis="y", color=_GRID, linewidth=0.6)
-    if len(series) > 1:
-        axes.legend(frameon=False, labelcolor=_INK)
+    _name_series(axes, list(series))
     return _svg(figure, title)
 
 
@@ -46,7 +54,7 @@ def ranking(title: str, values: Mapping[str, float], x_label: str) -> Markup:
     names = list(values)[::-1]
     bars = axes.barh(range(len(names)), [values[name] for name in names], 0.7, color=_SERIES[0])
     axes.bar_label(bars, fmt="{:,.0f}", padding=3, color=_INK)
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), list(map(_short, names)))
     axes.set_xlabel(x_label)
     axes.margins(x=0.1)
     axes.grid(axis="x", color=_GRID, linewidth=0.6)
@@ -56,15 +64,14 @@ def ranking(title: str, values: Mapping[str, float], x_label: str) -> Markup:
 def lines(title: str, series: Mapping[str, Sequence[tuple[float, float]]], x_label: str, y_label: str) -> Markup:
     """A line a series, through its (x, y) points, named at its end and in the legend."""
     figure, axes = _axes(title, 7.2, 2.8)
-    for number, (name, points) in enumerate(series.items()):
+    for number, points in enumerate(series.values()):
         style = ("-", "--", ":", "-.")[number // len(_SERIES) % 4]
         xs, ys = zip(*points, strict=True)
         colour = _SERIES[number % len(_SERIES)]
-        axes.plot(xs, ys, style, color=colour, label=name, linewidth=1.8, marker="o", markersize=3)
+        axes.plot(xs, ys, style, color=colour, label=str(number), linewidth=1.8, marker="o", markersize=3)
     axes.set(xlabel=x_label, ylabel=y_label)
     axes.grid(axis="y", color=_GRID, linewidth=0.6)
-    if len(series) > 1:
-        axes.legend(frameon=False, labelcolor=_INK)
+    _name_series(axes, list(series))
     return _svg(figure, title)
 
 
@@ -76,7 +83,7 @@ def intervals(title: str, rows: Mapping[str, tuple[float, float, float]], x_labe
         low, value, high = rows[name]
         axes.plot([low, high], [place, place], color=_SERIES[0], linewidth=2.2, solid_capstyle="round")
         axes.plot([value], [place], "o", color=_SERIES[0], markersize=7)
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), list(map(_short, names)))
     axes.set_ylim(-0.6, len(names) - 0.4)
     axes.set_xlabel(x_label)
     axes.grid(axis="x", color=_GRID, linewidth=0.6)
@@ -126,7 +133,7 @@ _CORNERS = ((7, 6), (7, -6), (-7, 6), (-7, -6))
 
 
 def _annotate(axes: Axes, name: str, point: tuple[float, float], right: int, up: int) -> Annotation:
-    text = axes.annotate(name, point, xytext=(right, up), textcoords="offset points", color=_INK)
+    text = axes.annotate(_short(name), point, xytext=(right, up), textcoords="offset points", color=_INK)
     text.set(ha="left" if right > 0 else "right", va="bottom" if up > 0 else "top")
     return text
 
@@ -136,6 +143,19 @@ def is_on_frontier(name: str, points: Mapping[str, tuple[Point, Point]]) -> bool
     ours = points[name][0][1], points[name][1][1]
     others = [(x[1], y[1]) for other, (x, y) in points.items() if other != name]
     return not any(x >= ours[0] and y >= ours[1] and (x, y) != ours for x, y in others)
+
+
+def _name_series(axes: Axes, names: Sequence[str]) -> None:
+    """A legend, where there is something to tell apart; matplotlib itself would leave out names like `_a`."""
+    if len(names) > 1:
+        legend = axes.legend(frameon=False, labelcolor=_INK)
+        for text, name in zip(legend.get_texts(), names, strict=True):
+            text.set_text(_short(name))
+
+
+def _short(name: str) -> str:
+    """A name that leaves room for the chart."""
+    return name if len(name) <= _MAX_NAME else f"{name[: _MAX_NAME - 1]}…"
 
 
 def _axes(title: str, width: float, height: float) -> tuple[Figure, Axes]:
@@ -155,10 +175,21 @@ def _svg(figure: Figure, title: str) -> Markup:
     # Text stays text, for screen readers and search; the salt keeps the ids of a chart's parts the same every time.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": title, "font.family": "sans-serif"}):
         figure.savefig(stream, format="svg", transparent=True, metadata=_NO_METADATA)
-    svg = stream.getvalue()
-    svg = svg[svg.index("<svg") :]
-    for colour, variable in _PAGE_COLOURS.items():
-        svg = svg.replace(colour, variable)
-    size = r'width="[\d.]+pt" height="[\d.]+pt"'
-    label = Markup('class="chart" role="img" aria-label="{}"').format(title)
-    return Markup(re.sub(size, lambda _: str(label), svg, count=1))
+    root = ElementTree.fromstring(stream.getvalue())
+    for element in root.iter():
+        _set_plainly(element)
+    for size in ("width", "height"):
+        del root.attrib[size]
+    root.attrib |= {"class": "chart", "role": "img", "aria-label": title}
+    for defs in root.findall(f"{{{_SVG}}}defs"):
+        for style in defs.findall(f"{{{_SVG}}}style"):
+            # The page's style sheet says the same, and of charts alone.
+            defs.remove(style)
+    return Markup(ElementTree.tostring(root, encoding="unicode"))
+
+
+def _set_plainly(element: ElementTree.Element) -> None:
+    """Turn a style into attributes, which no content security policy forbids, and colours into the page's own."""
+    for declaration in filter(None, element.attrib.pop("style", "").split(";")):
+        name, _, value = declaration.partition(":")
+        element.set(name.strip(), _PAGE_COLOURS.get(value.strip(), value.strip()))

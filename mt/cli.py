@@ -179,7 +179,13 @@ def _evaluate(argv: Sequence[str], prog: str) -> int:
     for comparison in worse:
         sentence = verdict(evaluation, comparison.system, comparison.test_set, comparison.metric)
         print(f"{prog}: {sentence}", file=sys.stderr)
-    return 3 if worse else 0
+    refused = [c for metric in command.fail_if_worse for c in evaluation.without_verdict(metric)]
+    for comparison in refused:
+        print(
+            f"{prog}: --fail_if_worse {comparison.metric}: no verdict on {comparison.system}", end=": ", file=sys.stderr
+        )
+        print(comparison.refused, file=sys.stderr)
+    return 3 if worse else 1 if refused else 0
 
 
 def _review(argv: Sequence[str], prog: str) -> int:

@@ -22,6 +22,7 @@ from mt.errors import DataError
 from mt.evaluation.comet import comet_scores
 from mt.evaluation.glossary import Glossary
 from mt.evaluation.metrics import COMET, METRICS, NORMALISED, SPBLEU, Measured, segment_metric, spbleu_model
+from mt.evaluation.overlap import Overlap, find_overlaps, overlap_caution
 from mt.evaluation.rating_files import check_reviewers, check_test_set, read_ratings_file
 from mt.evaluation.ratings import read_ratings
 from mt.evaluation.report import render_markdown, render_report
@@ -63,6 +64,8 @@ def compare(
     test_sets = read_test_sets(command.test_sets, systems)
     test_sets += [read_named_test_set(name, corpus, DataConfig(), is_general=True) for name, corpus in general]
     refuse_small_gate(command, test_sets)
+    overlaps, cautions = find_overlaps({s.label: s.path for s in systems if not s.is_text}, test_sets)
+    refuse_seen_gate(command, test_sets, overlaps)
     check_rated_sets(ratings, test_sets)
     check_texts(systems, test_sets)
     hypotheses: dict[str, dict[str, list[str]]] = {test_set.name: {} for test_set in test_sets}
@@ -75,7 +78,8 @@ def compare(
             output.write_translations(name, system.label, lines)
     runs = {system.label: system.run for system in systems if system.run}
     training = next((load_splits(run)["train"] for run in runs.values() if run.data.is_dir()), None)
-    evaluation = evaluate_all(test_sets, hypotheses, command.resamples, glossary, training)
+    evaluation = evaluate_all(test_sets, hypotheses, command.resamples, glossary, training, overlaps)
+    evaluation.cautions += cautions
     evaluation.preferences = read_ratings(ratings, hypotheses) if ratings else []
     evaluation.curves = {label: read_curve(run) for label, run in runs.items()}
     facts = describe_comparison(command, systems)
@@ -119,10 +123,24 @@ def describe_searches(searches: Mapping[str, DecodingConfig]) -> dict[str, str]:
 def refuse_small_gate(command: EvaluateCommand, test_sets: Sequence[TestSet]) -> None:
     """A test set that is too small for a verdict would let everything pass."""
     for test_set in test_sets:
-        if command.fail_if_worse and len(test_set.sources) < MIN_SENTENCES:
+        if command.fail_if_worse and test_set.distinct < MIN_SENTENCES:
+            size, distinct = len(test_set.sources), test_set.distinct
+            counted = f"{size}" if size == distinct else f"{distinct} distinct ones, repeated to {size}"
             raise DataError(
                 f"--fail_if_worse needs at least {MIN_SENTENCES} sentences in a test set, and `{test_set.name}` has "
-                f"{len(test_set.sources)}; add sentences or leave the option out"
+                f"{counted}; add sentences or leave the option out"
+            )
+
+
+def refuse_seen_gate(command: EvaluateCommand, test_sets: Sequence[TestSet], overlaps: Sequence[Overlap]) -> None:
+    """A test set that a system was trained on lets it pass, whatever it forgot."""
+    named = {test_set.name: test_set for test_set in test_sets}
+    cautions = (overlap_caution(overlap, named[overlap.test_set]) for overlap in overlaps)
+    for caution in filter(None, cautions):
+        if command.fail_if_worse and caution.forbids:
+            raise DataError(
+                f"--fail_if_worse cannot judge on test set `{caution.test_set}`: {caution.text}; take a test set "
+                "that no system was trained on, or leave the option out and read in scores.json which they are"
             )
 
 
@@ -148,6 +166,7 @@ def evaluate_all(
     resamples: int,
     glossary: Glossary,
     training: Dataset | None,
+    overlaps: Sequence[Overlap] = (),
 ) -> Evaluation:
     """Everything that can be said of these hypotheses on this machine; what cannot stands in `notes`."""
     has_spbleu = spbleu_model().is_file()
@@ -161,6 +180,7 @@ def evaluate_all(
         extra={name: [measured] for name, measured in comet.items() if measured},
         glossary=glossary,
         word_counts=None if training is None else count_words(training["source"]),
+        overlaps=overlaps,
     )
     if not has_spbleu:
         evaluation.notes.append(

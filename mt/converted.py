@@ -18,10 +18,10 @@ import torch
 from mt.config import DecodingConfig, ModelConfig
 from mt.ctranslate2_file import check_model_file
 from mt.errors import ModelError
-from mt.languages import agree_on_languages, family_by_tokenizer
+from mt.languages import family_by_tokenizer
 from mt.model_config import MAX_VOCABULARY
 from mt.model_files import ModelFiles, check_model_name, files_of, is_index, library_errors
-from mt.model_tokenizer import check_tokenizer, load_tokenizer_files
+from mt.model_tokenizer import load_tokenizer_files, set_languages
 from mt.translator import AnyTranslator
 
 _TOKENIZERS = ("source.spm", "tokenizer.json", "sentencepiece.bpe.model")
@@ -129,12 +129,10 @@ def load_converted(config: ModelConfig) -> ConvertedTranslator:
     files = files_of(config.name, config.revision)
     vocabulary = _load_vocabulary(files)
     tokenizer = load_tokenizer_files(files, "", MAX_VOCABULARY)
-    languages = agree_on_languages(
-        tokenizer, family_by_tokenizer(tokenizer), config.source_language, config.target_language
-    )
     _refuse_foreign_tokenizer(config.name, tokenizer, vocabulary)
     # CTranslate2's own converter leaves <pad> out of Marian's, and a few that are never written out of others'.
-    check_tokenizer(files, tokenizer, len(vocabulary) + _MAX_UNUSED)
+    size = len(vocabulary) + _MAX_UNUSED
+    languages = set_languages(files, tokenizer, family_by_tokenizer(tokenizer), config, size)
     check_model_file(Path(config.name) / "model.bin", len(vocabulary))
     settings = files.read_json("config.json") or {}
     with library_errors(f"{config.name}: the CTranslate2 model cannot be loaded; convert it again"):
@@ -171,7 +169,8 @@ def _load_vocabulary(files: ModelFiles) -> list[str]:
 
 
 def _refuse_foreign_tokenizer(name: str, tokenizer: Any, vocabulary: list[str]) -> None:
-    tokens = tokenizer.convert_ids_to_tokens(list(range(min(len(vocabulary), len(tokenizer)))))
+    with library_errors(f"{name}: the tokenizer cannot be used; fetch it again"):
+        tokens = tokenizer.convert_ids_to_tokens(list(range(min(len(vocabulary), len(tokenizer)))))
     different = [i for i, token in enumerate(tokens) if token not in (vocabulary[i], tokenizer.unk_token, None)]
     if len(different) > _MAX_DIFFERENT_SHARE * len(tokens) or len(tokens) < len(vocabulary) / 2:
         first = different[0] if different else len(tokens)

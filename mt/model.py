@@ -16,10 +16,10 @@ from mt.adapters import find_adapter, merge_adapter
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import ModelError
 from mt.identity import check_base
-from mt.languages import LanguageContract, agree_on_languages, family_of
+from mt.languages import LanguageContract, family_of
 from mt.model_config import generation_config, read_model_config, read_token_ids, vocabulary_size
 from mt.model_files import ModelFiles, check_model_name, files_of, is_converted
-from mt.model_tokenizer import check_tokenizer, load_tokenizer_files
+from mt.model_tokenizer import load_tokenizer_files, set_languages
 from mt.translator import AnyTranslator
 from mt.weights import find_weights, load_model
 
@@ -130,10 +130,7 @@ def load_tokenizer(config: ModelConfig) -> PreTrainedTokenizerBase:
 def _load_tokenizer(files: ModelFiles, settings: PreTrainedConfig, config: ModelConfig) -> tuple[Any, LanguageContract]:
     size = vocabulary_size(settings)
     tokenizer = load_tokenizer_files(files, settings.model_type, size)
-    family = family_of(settings, tokenizer)
-    languages = agree_on_languages(tokenizer, family, config.source_language, config.target_language)
-    check_tokenizer(files, tokenizer, size)
-    return tokenizer, languages
+    return tokenizer, set_languages(files, tokenizer, family_of(settings, tokenizer), config, size)
 
 
 def _freeze_fixed_positions(model: PreTrainedModel) -> None:

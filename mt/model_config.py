@@ -122,22 +122,31 @@ def _check_sizes(place: str, config: Any) -> None:
 
 def _check_id(place: str, key: str, value: object, size: int) -> None:
     """An id may be left out, and an end token may be a list of one."""
-    value = value[0] if isinstance(value, list) and len(value) == 1 else value
+    value = _unwrapped(value)
     if value is not None and not (is_index(value) and value < size):  # type: ignore[operator]
         raise ModelError(f"{place}: {key} must be one id below the vocabulary's {size}, not {value!r:.40}")
 
 
+def _unwrapped(value: Any) -> Any:
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
 def read_token_ids(files: ModelFiles, config: PreTrainedConfig) -> dict[str, int]:
-    """The ids of `TOKEN_IDS`: from generation_config.json, else from config.json. Raises `ModelError`."""
+    """The ids of `TOKEN_IDS`: from generation_config.json, else from config.json, which they are completed in.
+
+    Raises `ModelError` for an id that is nowhere, or beyond the vocabulary.
+    """
     own = files.read_json("generation_config.json") or {}
     ids = {}
     for key in TOKEN_IDS:
-        value = own.get(key)
-        _check_id(f"{files.path}/generation_config.json", key, value, vocabulary_size(config))
-        value = getattr(config, key, None) if value is None else value
+        _check_id(f"{files.path}/generation_config.json", key, own.get(key), vocabulary_size(config))
+        found = [_unwrapped(place.get(key)) for place in (own, vars(config))]
+        value = next((value for value in found if value is not None), None)
         if value is None:
             raise ModelError(f"{files.path}/config.json: no {key}, without which nothing can be decoded; add it")
-        ids[key] = value[0] if isinstance(value, list) else value
+        ids[key] = value
+        if getattr(config, key, None) is None:
+            setattr(config, key, value)  # layers look there, too
     return ids
 
 

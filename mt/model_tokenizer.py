@@ -14,7 +14,9 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from mt.config import ModelConfig
 from mt.errors import ModelError
+from mt.languages import LanguageContract, agree_on_languages
 from mt.model_config import refuse_own_code
 from mt.model_files import ModelFiles, is_index, library_errors
 
@@ -34,6 +36,7 @@ _NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 _NEEDED_ELSEWHERE = (("tokenizer.json", "sentencepiece.bpe.model"),)
 _VOCABULARIES = ("vocab.json", "target_vocab.json", "added_tokens.json")
+_SPECIAL = ("eos_token", "pad_token", "unk_token")
 _TRIAL = "The war in Syria, 2011."
 _MAX_TOKENIZER_BYTES = 2**28
 
@@ -53,19 +56,26 @@ def load_tokenizer_files(files: ModelFiles, kind: str, size: int) -> Any:
         return _CLASSES[name].from_pretrained(files.path, **options, trust_remote_code=False)
 
 
-def check_tokenizer(files: ModelFiles, tokenizer: Any, size: int) -> None:
-    """Raise `ModelError` if a tokenizer, set to its languages, is damaged or writes ids from `size` upwards.
+def set_languages(files: ModelFiles, tokenizer: Any, family: str, options: ModelConfig, size: int) -> LanguageContract:
+    """Set a tokenizer to its languages, and try it, for some damage shows at the first text only.
 
-    Some damage shows at the first text only, and an id that the model has no embedding for ends in an IndexError.
+    Raises `ModelError` for a language that it does not know, and if it is damaged or writes ids from `size` upwards,
+    which a model has no embeddings for.
     """
     with library_errors(f"{files.name}: the tokenizer cannot be used; fetch it again"):
-        ids = [*tokenizer(_TRIAL)["input_ids"], *tokenizer(text_target=_TRIAL)["input_ids"]]
-        tokenizer.decode(ids)
-        largest = max([*ids, *tokenizer.get_vocab().values(), *tokenizer.added_tokens_decoder])
-    for key in ("eos_token_id", "pad_token_id", "unk_token_id"):
-        if not is_index(getattr(tokenizer, key)):
-            raise ModelError(f"{files.name}: the tokenizer has no {key.removesuffix('_id')}; copy its files there anew")
+        languages = agree_on_languages(tokenizer, family, options.source_language, options.target_language)
+        [ids] = tokenizer([_TRIAL], split_special_tokens=True)["input_ids"]
+        [target_ids] = tokenizer(text_target=[_TRIAL], split_special_tokens=True)["input_ids"]
+        tokenizer.batch_decode([ids, target_ids], skip_special_tokens=True)
+        largest = max([*ids, *target_ids, *tokenizer.get_vocab().values(), *tokenizer.added_tokens_decoder])
+        missing = [
+            key for key in _SPECIAL if not (getattr(tokenizer, key) and is_index(getattr(tokenizer, f"{key}_id")))
+        ]
+    if missing or not all(tokenizer.all_special_tokens):
+        what = f"no {missing[0]}" if missing else "an empty special token"
+        raise ModelError(f"{files.name}: the tokenizer has {what}; copy its files there anew")
     _refuse_beyond(files, largest, size)
+    return languages
 
 
 def _refuse_beyond(files: ModelFiles, largest: int, size: int) -> None:

@@ -169,11 +169,11 @@ def _check_resumable(run: RunDirectory, config_yaml: str) -> None:
 
 def _is_of_earlier_version(run: RunDirectory) -> bool:
     """Whether a run was started here before there were marks: its manifest names the versions that it ran with."""
-    if (run.root / MARK).exists() or not run.config.is_file():
-        return False
     try:
+        if (run.root / MARK).exists() or not run.config.is_file():
+            return False
         versions = read_manifest(run.manifest).get("versions")
-    except RunError:
+    except (OSError, RunError):
         return False
     return isinstance(versions, dict) and "mt" in versions
 

@@ -16,6 +16,7 @@ from mt.errors import ConfigError, RunError, UserError
 from mt.experiment import run_experiment
 from mt.files import write_json, write_text
 from mt.manifest import read_manifest
+from mt.markdown import table, text_of
 from mt.outputs import claim, refuse_inputs_inside
 from mt.processes import process_state
 from mt.run_inputs import paths_of
@@ -79,13 +80,16 @@ def as_table(trials: Sequence[Trial], command: SweepCommand) -> str:
     metrics = ["eval_chrF", "eval_BLEU", "eval_loss"]
     metrics += ["eval_general_chrF"] if any("eval_general_chrF" in trial.metrics for trial in trials) else []
     header = ["trial", *names, *(name.removeprefix("eval_").replace("_", " ") for name in metrics)]
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * (1 + len(names)) + "--:|" * len(metrics)]
+    rows = []
     for trial in sorted(trials, key=lambda trial: -value_of(trial, command)):
-        figures = [f"{trial.metrics[name]:.2f}" if name in trial.metrics else "failed" for name in metrics]
-        lines.append(
-            "| " + " | ".join([trial.directory.name, *(trial.values[name] for name in names), *figures]) + " |"
-        )
-    return "\n".join(lines)
+        values = [text_of(trial.values[name]) for name in names]
+        rows.append([trial.directory.name, *values, *(_figure(trial, name) for name in metrics)])
+    # Read in a terminal, too; inside a word an underscore is no markup.
+    return "\n".join(table([text_of(name).replace("\\_", "_") for name in header], rows))
+
+
+def _figure(trial: Trial, metric: str) -> str:
+    return f"{trial.metrics[metric]:.2f}" if metric in trial.metrics else "failed"
 
 
 Proposal = tuple[dict[str, str], Callable[[Trial], None]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import zipfile
 from pathlib import Path
@@ -148,5 +149,6 @@ def _refuse_missing(name: str, missing: list[str]) -> None:
 def refuse_not_finite(name: str, model: PreTrainedModel) -> None:
     """Raise `ModelError` if a weight is NaN or infinite: the model would write nonsense, or nothing."""
     for key, weight in model.named_parameters():
-        if not bool(torch.isfinite(weight).all()):
+        # The sum first, which is ten times as fast and not finite if a summand is not.
+        if not math.isfinite(weight.detach().sum()) and not bool(torch.isfinite(weight).all()):
             raise ModelError(f"{name}: {key} holds NaN or infinite numbers; it is damaged, or training diverged")

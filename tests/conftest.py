@@ -15,6 +15,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 from transformers import (
     M2M100Config,
     M2M100ForConditionalGeneration,
@@ -47,6 +48,20 @@ SMALL = ScratchConfig(
     ffn_dim=32,
     lexical_start=False,
 )
+
+
+# The same examples on every day, and no verdict on how fast a busy machine makes them; new ones are looked for by
+# pytest --hypothesis-profile=default.
+settings.register_profile(
+    "steady", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first, so that of two processes neither is left alone with one of them at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 def run_with(directory: Path, config_yaml: str) -> Path:

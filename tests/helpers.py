@@ -35,6 +35,20 @@ GOOD = [
     "انفجر لغم قرب الحدود.",
 ]
 BAD = ["سقطت", "خمسة في غارة", "مجلس الأمن", "عادت إلى", "متحدث باسم", "الحدود لغم"]
+ENDINGS = {
+    "today": "اليوم",
+    "tonight": "الليلة",
+    "again": "مجددا",
+    "there": "هناك",
+    "by bus": "بالحافلة",
+    "alone": "وحيدا",
+}
+
+
+def varied(lines: list[str], times: int, *, english: bool = False) -> list[str]:
+    """`lines` up to six times over, each time with another word at the end, so that no two are the same sentence."""
+    endings = list(ENDINGS if english else ENDINGS.values())[:times]
+    return [f"{line} {ending}" for ending in endings for line in lines]
 
 
 def sacrebleu_cli(

@@ -194,7 +194,7 @@ def test_the_share_of_tuned_weights_weighs_gain_against_loss(
     # By the norm, which is 4 × the share: dev chrF, general chrF.
     known = {0.0: (20.0, 50.0), 1.0: (28.0, 49.5), 2.0: (30.0, 48.0), 4.0: (31.0, 42.0)}
 
-    def scores(translator: Translator, dev: DevSet) -> dict[str, float]:
+    def scores(translator: Translator, dev: DevSet, *, is_alone: bool) -> dict[str, float]:
         return {"chrF": known[norm(translator)][dev.sources == ["general"]], "BLEU": 0.0}
 
     monkeypatch.setattr(adaptation, "decoded_scores", scores)

@@ -152,11 +152,12 @@ def test_no_test_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
 def test_text_files_compared_and_exit_3(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    # Twice the twenty lines: fewer than thirty would have no verdict.
-    (tmp_path / "good.txt").write_text("".join(f"كلمة {letter}\n" for letter in "abcdefghijklmnopqrst" * 2))
-    (tmp_path / "bad.txt").write_text("لا\n" * 40)
-    (tmp_path / "twice.tsv").write_text(GOOD_LINES * 2, encoding="utf-8")
-    options = ["--test_set", f"news={tmp_path / 'twice.tsv'}", "--output_dir", str(tmp_path / "out")]
+    # Fewer than thirty different lines would have no verdict.
+    words = [first + second for first in "abcdefgh" for second in "klmno"]
+    (tmp_path / "good.txt").write_text("".join(f"كلمة {word}\n" for word in words), encoding="utf-8")
+    (tmp_path / "bad.txt").write_text("لا\n" * 40, encoding="utf-8")
+    (tmp_path / "forty.tsv").write_text("".join(f"Word {word}.\tكلمة {word}\n" for word in words), encoding="utf-8")
+    options = ["--test_set", f"news={tmp_path / 'forty.tsv'}", "--output_dir", str(tmp_path / "out")]
     argv = [str(tmp_path / "good.txt"), f"worse={tmp_path / 'bad.txt'}", *options]
     assert run(monkeypatch, "evaluate", *argv) == 0
     assert "On news, worse is " in capsys.readouterr().out

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from datasets import Dataset, DatasetDict
 
 from mt import cli
 from mt.evaluation.review import hypothesis_hash
 from tests.conftest import run_with
-from tests.helpers import make_setup
+from tests.helpers import make_setup, varied
 
 SOURCES = ["The city fell in 2014.", "Troops left Raqqa.", "He did not say why.", "It ended.", "Aid arrived.", "No."]
 REFERENCES = [
@@ -32,19 +33,20 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for name, lines in (("base", BASE), ("tuned", TUNED), ("short", TUNED[:5])):
-        (tmp_path / f"{name}.txt").write_text("".join(f"{line}\n" for line in lines * 6), encoding="utf-8")
+        (tmp_path / f"{name}.txt").write_text("".join(f"{line}\n" for line in varied(lines, 6)), encoding="utf-8")
     (tmp_path / "empty.txt").write_text("", encoding="utf-8")
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "other.txt").write_text("لا\n", encoding="utf-8")
     item = {"sentence": 0, "left": "0" * 64, "right": "1" * 64, "choice": "left", "comment": "", "saw_reference": False}
     ratings = {"format": "mt-ratings-1", "reviewer": "Amal", "test_set": "news", "page": "0" * 64, "items": [item]}
     (tmp_path / "amal.json").write_text(json.dumps(ratings), encoding="utf-8")
-    pairs = "".join(f"{source}\t{target}\n" for source, target in zip(SOURCES, REFERENCES, strict=True))
-    swapped = "".join(f"{target}\t{source}\n" for source, target in zip(SOURCES, REFERENCES, strict=True))
-    (tmp_path / "swapped.tsv").write_text(swapped * 6, encoding="utf-8")
-    (tmp_path / "table.tsv").write_text(pairs * 6, encoding="utf-8")
-    for name, content in (("news", pairs * 6), ("flores", pairs * 6), ("few", pairs)):
-        (tmp_path / f"{name}.tsv").write_text(content, encoding="utf-8")
+    pairs = list(zip(varied(SOURCES, 6, english=True), varied(REFERENCES, 6), strict=True))
+    rows = [f"{source}\t{target}\n" for source, target in pairs]
+    (tmp_path / "swapped.tsv").write_text(
+        "".join(f"{target}\t{source}\n" for source, target in pairs), encoding="utf-8"
+    )
+    for name, content in (("table", rows), ("news", rows), ("flores", rows), ("few", rows[:6])):
+        (tmp_path / f"{name}.tsv").write_text("".join(content), encoding="utf-8")
     return tmp_path
 
 
@@ -105,7 +107,7 @@ def test_everything_is_written(files: Path, monkeypatch: pytest.MonkeyPatch, cap
     assert Path("out/report.md").read_text(encoding="utf-8").startswith("# Comparison of base, tuned\nTake tuned")
     html = Path("out/report.html").read_text(encoding="utf-8")
     assert "What is learnt on news, and what is forgotten on flores" in html
-    assert Path("out/translations/news/tuned.txt").read_text(encoding="utf-8").splitlines()[1] == TUNED[1]
+    assert Path("out/translations/news/tuned.txt").read_text(encoding="utf-8").splitlines()[1] == f"{TUNED[1]} اليوم"
 
 
 def test_gate(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
@@ -176,6 +178,77 @@ def test_gate_needs_enough_sentences(files: Path, monkeypatch: pytest.MonkeyPatc
     assert "--fail_if_worse needs at least 30 sentences in a test set, and `few` has 6" in capsys.readouterr().err
 
 
+def test_gate_counts_distinct_sentences(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    rows = Path("few.tsv").read_text(encoding="utf-8")
+    Path("often.tsv").write_text(rows * 6, encoding="utf-8")
+    options = ["base.txt", "tuned.txt", "--test_set", "often=often.tsv"]
+    assert evaluate(monkeypatch, *options, "--fail_if_worse", "chrF") == 1
+    assert "and `often` has 6 distinct ones, repeated to 36; add sentences" in capsys.readouterr().err
+
+
+def seen_run(root: Path, model: Path) -> None:
+    """A run that was trained on the test set."""
+    run_with(root, "name: run\n")
+    shutil.copytree(model, root / "model")
+    columns = {"source": varied(SOURCES, 6, english=True), "target": varied(REFERENCES, 6)}
+    split = Dataset.from_dict({**columns, "corpus": ["x"] * 36, "group": ["y"] * 36})
+    DatasetDict({"train": split, "dev": split.select([0]), "test": split}).save_to_disk(str(root / "data"))
+
+
+def test_gate_and_a_run_that_was_trained_on_the_test_set(
+    files: Path, marian_directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    seen_run(Path("run"), marian_directory)
+    monkeypatch.setattr("mt.systems.open_translator", lambda *_: pytest.fail("a model was loaded"))
+    for options in (["--test_set", "news=news.tsv"], []):
+        systems = ["base.txt", "tuned=run", *options, "--fail_if_worse", "chrF"]
+        assert evaluate(monkeypatch, *systems) == 1
+        error = capsys.readouterr().err
+        name = "news" if options else "test"
+        sentence = "tuned has seen 36 of the 36 sentences in its training data (36 the same); take a test set that no"
+        refusal = f"evaluate.py: --fail_if_worse cannot judge on test set `{name}`: {sentence}"
+        assert error.splitlines()[-1].startswith(refusal)
+
+
+def test_no_verdict_on_a_run_that_was_trained_on_the_test_set(
+    files: Path, marian_directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    seen_run(Path("run"), marian_directory)
+    monkeypatch.setattr(
+        "mt.comparison.hypotheses_of",
+        lambda system, test_sets, *_, **__: {t.name: varied(TUNED if system.run else BASE, 6) for t in test_sets},
+    )
+    assert evaluate(monkeypatch, "base.txt", "tuned=run", "--test_set", "news=news.tsv") == 0
+    printed = capsys.readouterr().out
+    sentence = "tuned has seen 36 of the 36 sentences in its training data (36 the same)"
+    assert f"note: on news, {sentence}" in printed
+    assert f"No advice: on news, {sentence}." in printed
+    assert "Take" not in printed
+    assert "*" not in printed
+    for name in ("report.md", "report.html"):
+        text = Path("out", name).read_text(encoding="utf-8")
+        assert sentence in text.replace("\\", "")
+        assert " ▲)" not in text
+        assert "significantly better" not in text
+    # Alone it has nobody to be better than, and still the score says what it is worth.
+    assert evaluate(monkeypatch, "tuned=run", "--overwrite") == 0
+    assert "no verdict: tuned has seen 36 of the 36 sentences" in capsys.readouterr().out
+
+
+def test_gate_lets_no_faulty_file_pass(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    lines = Path("tuned.txt").read_text(encoding="utf-8").splitlines()
+    Path("shifted.txt").write_text("\n".join([*lines[1:], lines[0]]) + "\n", encoding="utf-8")
+    options = ["base.txt", "shifted.txt", "--test_set", "news=news.tsv", "--fail_if_worse", "chrF"]
+    assert evaluate(monkeypatch, *options) == 1
+    reason = "the hypotheses of shifted are shifted by 1 line from line 1 to line 35"
+    assert f"evaluate.py: --fail_if_worse chrF: no verdict on shifted: {reason}\n" in capsys.readouterr().err
+    assert {(c["system"], c["kind"]) for c in scores()["cautions"]} == {("shifted", "shifted hypotheses")}
+
+
 def test_names_of_test_sets_differ(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     options = ["base.txt", "--test_set", "news=news.tsv", "--general", "news=flores.tsv"]
     assert evaluate(monkeypatch, *options) == 2
@@ -187,8 +260,8 @@ def test_comet_where_it_is_set_up(files: Path, monkeypatch: pytest.MonkeyPatch):
     assert evaluate(monkeypatch, "base.txt", "tuned.txt", "--test_set", "news=news.tsv") == 0
     found = {s["system"]: s for s in scores()["scores"] if s["metric"] == "COMET"}
     # The fake one's score is the hypothesis's length over the reference's.
-    ratios = [len(ours) / len(theirs) for ours, theirs in zip(BASE, REFERENCES, strict=True)]
-    assert found["base"]["score"] == pytest.approx(sum(ratios) / 6)
+    ratios = [len(ours) / len(theirs) for ours, theirs in zip(varied(BASE, 6), varied(REFERENCES, 6), strict=True)]
+    assert found["base"]["score"] == pytest.approx(sum(ratios) / 36)
     assert found["base"]["signature"].startswith("COMET|model:Unbabel/fake|")
     assert found["base"]["ci_low"] < found["base"]["score"] < found["base"]["ci_high"]
     assert {c["method"] for c in scores()["comparisons"] if c["metric"] == "COMET"} == {
@@ -199,8 +272,8 @@ def test_comet_where_it_is_set_up(files: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_ratings_in_the_report(files: Path, monkeypatch: pytest.MonkeyPatch):
     items = [
-        {"sentence": i, "left": hypothesis_hash(TUNED[i]), "right": hypothesis_hash(BASE[i]), "choice": choice,
-         "comment": "", "saw_reference": False}
+        {"sentence": i, "left": hypothesis_hash(f"{TUNED[i]} اليوم"), "right": hypothesis_hash(f"{BASE[i]} اليوم"),
+         "choice": choice, "comment": "", "saw_reference": False}
         for i, choice in ((0, "left"), (1, "left"), (2, "right"), (4, "both_bad"))
     ]  # fmt: skip
     ratings = {"format": "mt-ratings-1", "reviewer": "Amal", "test_set": "news", "page": "0" * 64, "items": items}

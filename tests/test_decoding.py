@@ -91,7 +91,7 @@ def test_embedded_model_writes_arabic():
 
 
 def test_embedded_model_is_small():
-    from mt.model import EMBEDDED_MODELS
+    from mt.model_files import EMBEDDED_MODELS
 
     size = sum(file.stat().st_size for file in Path(EMBEDDED_MODELS / "tiny-en-ar").iterdir())
     assert size <= 20 * 2**20

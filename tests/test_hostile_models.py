@@ -231,6 +231,10 @@ REFUSED: dict[str, tuple[Spoil, str]] = {
     "generation no JSON": (written("generation_config.json", "{"), r"generation_config\.json: no valid JSON"),
     "generation list": (written("generation_config.json", "[]"), r"generation_config\.json: expected a JSON object"),
     "generation id": (spoilt_json("generation_config.json", eos_token_id=10**6), "eos_token_id must be one id below"),
+    "tokenizer input names": (
+        spoilt_json("tokenizer_config.json", model_input_names=[]),
+        "the tokenizer cannot be used",
+    ),
     "generation text": (spoilt_json("generation_config.json", pad_token_id="a"), "pad_token_id must be one id below"),
 }
 
@@ -323,6 +327,18 @@ OTHER_FAMILIES: dict[str, tuple[str, Spoil, str]] = {
     "m2m start": ("m2m_directory", config(decoder_start_token_id=None), "no decoder_start_token_id"),
     "m2m positions": ("m2m_directory", config(max_position_embeddings=2**40), "max_position_embeddings must be"),
     "mbart50 vocabulary": ("mbart50_directory", tokenizer_json(model=[1]), "the tokenizer cannot be"),
+    "mbart50 token": (
+        "mbart50_directory",
+        spoilt_json("tokenizer_config.json", pad_token=""),
+        "has an empty special token|no pad_token|cannot be",
+    ),
+    "nllb blank token": (
+        "nllb_directory",
+        spoilt_json("tokenizer_config.json", unk_token=""),
+        "has an empty special token|no unk_token|cannot be",
+    ),
+    "nllb token": ("nllb_directory", spoilt_json("tokenizer_config.json", unk_token={}), "the tokenizer cannot be"),
+    "nllb start": ("nllb_directory", config(decoder_start_token_id=None), "no decoder_start_token_id"),
     "mbart50 end": ("mbart50_directory", config(eos_token_id=None), "no eos_token_id"),
     "mbart50 kind": ("mbart50_directory", config(model_type="marian"), "is missing|a setting|other shapes|lacks"),
 }
@@ -344,3 +360,9 @@ def test_pattern_of_a_tokenizer_is_not_followed(nllb_directory: Path, tmp_path: 
     tokenizer_json(pre_tokenizer=SLOW_PATTERN, normalizer={"type": "Replace", **SLOW_PATTERN, "content": ""})(directory)
     source = "a" * 60 + "b"
     assert load(directory).encode_sources([source]) == load(nllb_directory).encode_sources([source])
+
+
+def test_padding_may_stand_in_one_file_alone(nllb_directory: Path, tmp_path: Path):
+    directory = shutil.copytree(nllb_directory, tmp_path / "model")
+    config(pad_token_id=None)(directory)
+    assert translate(load(directory), SOURCES, GREEDY) == translate(load(nllb_directory), SOURCES, GREEDY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from mt.lexicon import count_links, shared_embeddings
 
@@ -59,3 +60,16 @@ def test_a_width_above_the_rank_is_filled_with_zeros():
     assert vectors.shape == (4, 8)
     assert not vectors[:, 3:].any()
     assert vectors[0] @ vectors[2] == pytest.approx(1)
+
+
+def test_embeddings_are_the_same_each_time_and_disturb_no_random_numbers():
+    # Of rank 2: what is asked for beyond it is noise, which must not come out as embeddings.
+    links = count_links([[0], [1]] * 9, [[2], [3]] * 9, 4)
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    first, threads = shared_embeddings(links, 4), torch.get_num_threads()
+    torch.testing.assert_close(torch.rand(3), expected, rtol=0, atol=0)
+    assert torch.get_num_threads() == threads
+    assert not first[:, 2:].any()
+    assert np.array_equal(first, shared_embeddings(links, 4))

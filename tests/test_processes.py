@@ -1,4 +1,4 @@
-"""Several processes train as one: on one machine, on two, and with the model spread over them."""
+"""Several processes train as one: on one machine, on two, and with the model sharded over them."""
 
 from __future__ import annotations
 
@@ -7,55 +7,84 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 import yaml
 from safetensors.torch import load_file
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.tensor import DTensor
 from transformers import AutoModelForSeq2SeqLM
 
+from mt import cli
+from mt.config import ModelConfig
+from mt.model import Translator, load_translator
+from mt.processes import _parameter_groups, prepare_for_sharding, whole_weights
+from tests import process_cases
 from tests.conftest import ROOT, STARTER
 
 pytestmark = pytest.mark.slow
 
 OPTIONS = {"max_updates": 4, "eval_every_updates": 2, "tokens_per_update": 1000, "micro_batch_tokens": 500}
+PAIRS = 1000
+"""Of the starter set; more would only be waited for."""
 
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory, marian_directory: Path) -> Path:
+    directory = tmp_path_factory.mktemp("processes")
+    corpus = directory / "starter.tsv"
+    corpus.write_text("".join(STARTER.read_text("utf-8").splitlines(keepends=True)[:PAIRS]), encoding="utf-8")
     options = {
         "name": "small",
-        "data": {"corpora": {"starter": {"path": str(STARTER)}}},
+        "data": {"corpora": {"starter": {"path": str(corpus)}}},
         "model": {"name": str(marian_directory), "skip_doctor": True, "dropout": 0.0},
         "training": {**OPTIONS, "log_every_updates": 1, "report_to": []},
         "decoding": {"num_beams": 1, "max_length_ratio": 0.5},
         "evaluation": {"resamples": 100},
     }
-    path = tmp_path_factory.mktemp("processes") / "small.yaml"
+    path = directory / "small.yaml"
     path.write_text(json.dumps(options), encoding="utf-8")
     return path
 
 
-def launch(*argv: str, **variables: str) -> subprocess.Popen[str]:
-    environment = os.environ | {"OMP_NUM_THREADS": "1"} | variables
-    return subprocess.Popen(
-        argv, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-
-
-def finished(process: subprocess.Popen[str]) -> str:
-    output, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, output
-    return output
+def run_all(commands: list[list[str]], directory: Path, **variables: str) -> str:
+    """Start all of them at once and wait until each has ended well; returns what they said."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)} | variables
+    # Files, not pipes: nobody reads the second one's while the first is waited for.
+    files = [directory / f"said-{number}.txt" for number in range(len(commands))]
+    processes = []
+    for command, file in zip(commands, files, strict=True):
+        with file.open("w") as output:
+            processes.append(
+                subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+            )
+    deadline = time.monotonic() + 120
+    try:
+        while any(process.poll() is None for process in processes) and not any(process.poll() for process in processes):
+            assert time.monotonic() < deadline, "\n".join(file.read_text() for file in files)
+            time.sleep(0.1)
+    finally:
+        for process in processes:
+            process.terminate()
+            process.wait()
+    said = "\n".join(file.read_text() for file in files)
+    assert [process.returncode for process in processes] == [0] * len(processes), said
+    return said
 
 
 @pytest.fixture(scope="module")
 def alone(config: Path) -> Path:
     """The run of one process."""
     run = config.parent / "alone"
-    finished(launch(sys.executable, "train.py", str(config), "--output_dir", str(run)))
+    ends = process_cases.in_processes(1, cli._train, config.parent, [str(config), "--output_dir", str(run)])
+    assert [status for status, _ in ends] == [0], ends
     return run
 
 
@@ -69,15 +98,55 @@ def assert_same(run: Path, alone: Path, processes: int) -> None:
     ours, theirs = (json.loads((path / "manifest.json").read_text()) for path in (run, alone))
     assert (ours["processes"], theirs["processes"]) == (processes, 1)
     assert ours["tokens_seen"] == theirs["tokens_seen"]
+    assert (run / "scores.json").is_file()
 
 
-def test_two_processes(config: Path, alone: Path, tmp_path: Path):
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    finished(launch(*launcher, "train.py", str(config), "--output_dir", str(tmp_path / "run")))
-    assert_same(tmp_path / "run", alone, 2)
+def two_processes(case: Callable[[], None], directory: Path) -> tuple[tuple[int | None, str], ...]:
+    return tuple(process_cases.in_processes(2, partial(process_cases.simply, case), directory))
 
 
-NAMESPACES = ("mt-one", "mt-two")
+@pytest.mark.parametrize(
+    ("case", "statuses", "said"),
+    [
+        (process_cases.slow_main, (0, 0), ("", "")),
+        (process_cases.second_try, (0, 0), ("", "")),
+        (process_cases.main_fails, (1, 1), ("train.py: the main process has no data\n", "")),
+        (process_cases.other_fails, (1, 1), ("", "train.py: the other process has no data\n")),
+        (process_cases.other_is_stopped, (0, 0), ("", "train.py: stopped by a signal\n")),
+    ],
+)
+def test_one_end_for_all(
+    case: Callable[[], None], statuses: tuple[int, int], said: tuple[str, str], tmp_path: Path
+) -> None:
+    main, other = two_processes(case, tmp_path)
+    assert (main[1], other[1]) == said
+    assert (main[0], other[0]) == statuses
+
+
+def test_of_two_that_fail_alike_one_speaks(tmp_path: Path):
+    ends = two_processes(process_cases.all_fail, tmp_path)
+    assert [status for status, _ in ends] == [1, 1]
+    assert sorted(said for _, said in ends) == ["", "train.py: nobody has data\n"]
+
+
+def test_a_bug_in_one_process_has_one_traceback(tmp_path: Path):
+    main, other = two_processes(process_cases.main_has_a_bug, tmp_path)
+    assert main[1].startswith("Traceback")
+    assert main[1].endswith("ZeroDivisionError: division by zero\n")
+    assert (main[0], other) == (1, (1, ""))
+
+
+def test_a_main_process_that_is_killed_is_noticed(tmp_path: Path):
+    main, other = two_processes(process_cases.main_is_killed, tmp_path)
+    assert (main[0], other[0]) == (-9, 1)
+    assert other[1].endswith("the main process is gone, and the others end with it\n")
+
+
+def test_two_processes_of_which_the_main_one_is_slow(config: Path, alone: Path, tmp_path: Path):
+    run = tmp_path / "run"
+    ends = process_cases.in_processes(2, process_cases.train_slowly, tmp_path, [str(config), "--output_dir", str(run)])
+    assert [status for status, _ in ends] == [0, 0], ends
+    assert_same(run, alone, 2)
 
 
 @pytest.fixture
@@ -85,62 +154,110 @@ def two_machines() -> Iterator[tuple[str, str]]:
     """Two network namespaces with a cable between them; skipped where one may not make any."""
     if shutil.which("ip") is None or os.geteuid() != 0:
         pytest.skip("network namespaces need root and iproute2")
-    plan = [f"netns add {name}" for name in NAMESPACES]
-    plan += ["link add mt-cable-1 netns mt-one type veth peer name mt-cable-2 netns mt-two"]
-    for number, name in enumerate(NAMESPACES, start=1):
-        plan += [f"-n {name} addr add 10.77.0.{number}/24 dev mt-cable-{number}"]
-        plan += [f"-n {name} link set mt-cable-{number} up", f"-n {name} link set lo up"]
+    # Names of our own: the tests of another checkout may be running.
+    first, second = names = (f"mt{os.getpid()}-1", f"mt{os.getpid()}-2")
+    plan = [f"netns add {name}" for name in names]
+    plan += [f"link add {first} netns {first} type veth peer name {second} netns {second}"]
+    for number, name in enumerate(names, start=1):
+        plan += [f"-n {name} addr add 10.77.0.{number}/24 dev {name}"]
+        plan += [f"-n {name} link set {name} up", f"-n {name} link set lo up"]
     try:
         for step in plan:
             made = subprocess.run(["ip", *step.split()], capture_output=True, text=True, check=False)
             if made.returncode:
                 pytest.skip(f"ip {step}: {made.stderr.strip()}")
-        yield NAMESPACES
+        yield names
     finally:
-        for name in NAMESPACES:
+        for name in names:
             subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
 
 
 def test_two_machines(two_machines: tuple[str, str], config: Path, alone: Path, tmp_path: Path):
-    processes = []
+    commands = []
     for rank, name in enumerate(two_machines):
         # What `accelerate launch` starts on machines with GPUs.
         options = ["--nnodes", "2", "--nproc_per_node", "1", "--node_rank", str(rank)]
         options += ["--master_addr", "10.77.0.1", "--master_port", "29511"]
-        command = [sys.executable, "-m", "torch.distributed.run", *options]
-        command += ["train.py", str(config), "--output_dir", str(tmp_path / "run")]
-        interface = f"mt-cable-{rank + 1}"
-        processes.append(launch("ip", "netns", "exec", name, *command, GLOO_SOCKET_IFNAME=interface))
-    for process in processes:
-        finished(process)
+        command = ["ip", "netns", "exec", name, "env", f"GLOO_SOCKET_IFNAME={name}", sys.executable]
+        command += ["-m", "torch.distributed.run", *options]
+        commands.append([*command, "train.py", str(config), "--output_dir", str(tmp_path / "run")])
+    run_all(commands, tmp_path)
     assert_same(tmp_path / "run", alone, 2)
 
 
-# accelerate takes FSDP for GPUs only, although torch has it for processes on a CPU, too: told that these were GPUs,
-# it does all that it does there.
-SHARDED = """
-import sys
-from accelerate.utils import DistributedType
-from mt.cli import train_main
-from mt.processes import process_state
-
-process_state()._shared_state["distributed_type"] = DistributedType.MULTI_GPU
-sys.exit(train_main())
-"""
-
-
-def test_a_model_spread_over_processes_is_saved_whole(config: Path, alone: Path, tmp_path: Path):
-    script, run = tmp_path / "sharded.py", tmp_path / "run"
-    script.write_text(SHARDED, encoding="utf-8")
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_sharded_model_is_trained_and_saved_whole(processes: int, config: Path, alone: Path, tmp_path: Path):
+    run = tmp_path / "run"
     settings = yaml.safe_load((ROOT / "configs" / "accelerate" / "fsdp.yaml").read_text())["fsdp_config"]
     variables = {
         name.upper(): str(value).lower() if value in (True, False) else str(value) for name, value in settings.items()
     }
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    command = [*launcher, str(script), str(config), "--output_dir", str(run)]
-    finished(launch(*command, ACCELERATE_USE_FSDP="true", PYTHONPATH=str(ROOT), **variables))
-    assert_same(run, alone, 2)
+    argv = [str(config), "--output_dir", str(run)]
+    command = process_cases.train_sharded
+    ends = process_cases.in_processes(processes, command, tmp_path, argv, ACCELERATE_USE_FSDP="true", **variables)
+    # Two evaluations, between updates and after them, of the loss and of a decoded sample each.
+    assert [(status, said.count("evaluated: FSDPMarianMTModel")) for status, said in ends] == [(0, 4)] * processes, ends
+    assert_same(run, alone, processes)
     theirs = load_file(alone / "model" / "model.safetensors")
     model = AutoModelForSeq2SeqLM.from_pretrained(run / "model")
     for name, weight in theirs.items():
         torch.testing.assert_close(model.state_dict()[name], weight, rtol=1e-4, atol=1e-4)
+
+
+@pytest.fixture
+def one_process() -> Iterator[None]:
+    """A process group of this process alone."""
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+def shard(translator: Translator) -> None:
+    """As accelerate does."""
+    model, mesh = translator.model, init_device_mesh("cpu", (1,))
+    for layer in (model.model.encoder.layers[0], model.model.decoder.layers[0]):
+        fully_shard(layer, mesh=mesh, reshard_after_forward=True)
+    fully_shard([model.get_input_embeddings(), model.get_output_embeddings()], mesh=mesh, reshard_after_forward=False)
+    fully_shard(model, mesh=mesh)
+
+
+def update(translator: Translator) -> None:
+    ids = torch.tensor([[2, 5, 6, 0]])
+    translator.model(input_ids=ids, decoder_input_ids=ids, use_cache=False).logits.square().mean().backward()
+    assert all(isinstance(p.grad, DTensor) for p in translator.model.parameters() if p.requires_grad)
+    translator.model.zero_grad()
+
+
+@pytest.mark.usefixtures("one_process")
+@pytest.mark.parametrize("family", ["marian", "nllb", "mbart50"])
+def test_an_evaluation_leaves_a_sharded_model_as_it_was(family: str, request: pytest.FixtureRequest):
+    directory = request.getfixturevalue(f"{family}_directory")
+    translator = load_translator(ModelConfig(name=str(directory)))
+    prepare_for_sharding(translator.model)
+    shard(translator)
+    update(translator)
+    model = translator.model
+    groups = [group for part in model.modules() if isinstance(part, FSDPModule) for group in _parameter_groups(part)]
+    before = [group.post_forward_mesh_info for group in groups]
+    assert before.count(None) < len(before)
+    with whole_weights(model):
+        assert not any(isinstance(parameter, DTensor) for parameter in model.parameters())
+        with torch.inference_mode():
+            model.generate(input_ids=torch.tensor([[5, 6, 0]]), max_length=6)
+            # The output layer has not been called as often as the embeddings.
+            model.get_encoder()(torch.tensor([[5, 6, 0]]))
+    assert all(isinstance(parameter, DTensor) for parameter in model.parameters())
+    assert [group.post_forward_mesh_info for group in groups] == before
+    update(translator)
+
+
+def test_tied_embeddings_are_one_module_for_fsdp(marian: Translator):
+    model = marian.model
+    tied = [model.model.shared, model.model.encoder.embed_tokens, model.model.decoder.embed_tokens]
+    assert len({id(module) for module in tied}) == 3
+    positions = model.model.encoder.embed_positions
+    prepare_for_sharding(model)
+    assert model.model.encoder.embed_tokens is model.model.shared
+    assert model.model.decoder.embed_tokens is model.model.shared
+    assert model.model.encoder.embed_positions is positions
+    assert model._no_split_modules == ["MarianDecoderLayer", "MarianEncoderLayer"]

@@ -270,7 +270,7 @@ def test_scores_stand_on_the_card_and_in_markdown(evaluation: Evaluation):
     assert "Largest losses of tuned:\n\n4. It fell. (chrF 100.0 → 0.0)\n   - \n8. It fell." in text
     assert "Largest losses of base" not in text
     twin = evaluate_hypotheses([TestSet("n", ["x"], ["ص"])], {"n": {"<b>*a*": ["ص"]}}, 100)
-    assert "| \\<b>\\*a\\* |" in render_markdown("Comparison", twin, {})
+    assert "| &lt;b>\\*a\\* |" in render_markdown("Comparison", twin, {})
 
 
 def test_frontier():

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import os
+import subprocess
+import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -10,6 +13,7 @@ import torch
 from mt.config import ModelConfig, ScratchConfig
 from mt.model import load_translator
 from mt.scratch import create_marian
+from tests.conftest import ROOT
 
 WORDS = ["army", "road", "town", "water", "bread", "river", "clash", "truce", "family", "border", "child", "bridge"]
 ARABIC = ["جيش", "طريق", "بلدة", "ماء", "خبز", "نهر", "اشتباك", "هدنة", "عائلة", "حدود", "طفل", "جسر"]
@@ -51,3 +55,29 @@ def test_a_corpus_too_small_to_learn_from_starts_from_random_weights(tmp_path: P
     weights = load_translator(ModelConfig(name=str(tmp_path))).model.get_input_embeddings().weight
     assert torch.isfinite(weights).all()
     assert (weights.norm(dim=1)[:-1] > 0).all()
+
+
+NEW_MODEL = """
+import sys
+from pathlib import Path
+from mt.config import ScratchConfig
+from mt.scratch import create_marian
+
+sizes, sources, targets = eval(sys.stdin.read())
+create_marian(ScratchConfig(**sizes), sources, targets, Path(sys.argv[1]), seed=1)
+"""
+
+
+def test_the_same_model_from_the_same_seed(tmp_path: Path):
+    # The words are equally frequent and fewer than the dimensions: nothing but the arithmetic decides on the vectors.
+    task, processes = repr((asdict(SIZES), *word_pairs())), {}
+    for threads in ("1", "2"):
+        variables = {"PYTHONHASHSEED": threads, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+        command, environment = [sys.executable, "-c", NEW_MODEL, str(tmp_path / threads)], os.environ | variables
+        processes[threads] = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, text=True)
+    for process in processes.values():
+        process.communicate(task)
+        assert process.returncode == 0
+    one, two = ({file.name: file.read_bytes() for file in (tmp_path / threads).iterdir()} for threads in processes)
+    assert "model.safetensors" in one
+    assert one == two

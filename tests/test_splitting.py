@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mt.config import CleaningConfig, CorpusConfig, DataConfig
@@ -86,7 +86,7 @@ def similarity(one: str, other: str) -> float:
     return len(sets[0] & sets[1]) / len(sets[0] | sets[1])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(edits=edits, seed=st.integers(0, 3))
 def test_growth_moves_nothing_and_nothing_leaks(edits: list[tuple[int, int, int, str]], seed: int):
     before = splits_of(BASE)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.nn.utils import clip_grad
 
 from mt.config import AdaptationConfig, Config, LoraConfig, ModelConfig, TrainingConfig
 from mt.errors import ConfigError, ModelError
@@ -148,6 +149,23 @@ def test_loss_that_is_not_finite_stops_before_the_update(marian: Translator, tmp
     with pytest.raises(ModelError, match=expected):
         trainer.train()
     torch.testing.assert_close(marian.model.model.encoder.layers[0].fc1.weight, healthy)
+
+
+@pytest.mark.parametrize("max_grad_norm", [0.0, 1.0])
+def test_a_gradient_that_is_not_finite_stops_before_the_update(
+    max_grad_norm: float, marian: Translator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    trainer = trainer_for(marian, tmp_path, micro_batch_tokens=72, max_grad_norm=max_grad_norm)
+    layer = marian.model.model.encoder.layers[0].fc1
+    healthy = layer.weight.detach().clone()
+    layer.weight.register_hook(lambda gradient: gradient / 0)
+    norms = []
+    clip = clip_grad._get_total_norm
+    monkeypatch.setattr(clip_grad, "_get_total_norm", lambda *arguments: norms.append(clip(*arguments)) or norms[-1])
+    with pytest.raises(ModelError, match="a gradient became infinite at update 1, in a batch of 8 pairs"):
+        trainer.train()
+    torch.testing.assert_close(layer.weight, healthy)
+    assert len(norms) == 1
 
 
 def test_precision(monkeypatch: pytest.MonkeyPatch):

@@ -8,33 +8,33 @@ import pytest
 from mt.evaluation.scoring import Comparison, Evaluation, Score, as_json, evaluate_hypotheses
 from mt.evaluation.test_set import TestSet
 from mt.evaluation.verdicts import advice, as_table, other_metrics, verdict, verdicts
-from tests.helpers import BAD, GOOD, REFERENCES
+from tests.helpers import BAD, GOOD, REFERENCES, varied
 
 
 def evaluated(times: int = 6, **systems: list[str]) -> Evaluation:
-    """Six sentences, so many times over."""
+    """Six sentences in so many varieties."""
     lines = systems or {"good": GOOD, "bad": BAD}
-    test_set = TestSet("news", ["The city fell."] * 6 * times, REFERENCES * times)
-    return evaluate_hypotheses([test_set], {"news": {name: each * times for name, each in lines.items()}}, 200)
+    test_set = TestSet("news", varied(["The city fell."] * 6, times, english=True), varied(REFERENCES, times))
+    return evaluate_hypotheses([test_set], {"news": {name: varied(each, times) for name, each in lines.items()}}, 200)
 
 
 def made(gains: dict[str, tuple[float, float]], sentences: int = 500) -> Evaluation:
     """Systems by (domain chrF, general chrF); a difference of a point or more is significant."""
-    sets = [TestSet("news", ["s"] * sentences, ["r"] * sentences)]
-    sets.append(TestSet("flores", ["s"] * sentences, ["r"] * sentences, is_general=True))
+    different = ["s" * (i + 1) for i in range(sentences)]
+    sets = [TestSet("news", different, different), TestSet("flores", different, different, is_general=True)]
     names = list(gains)
     evaluation = Evaluation(names[0], sets, {each.name: {name: [] for name in names} for each in sets})
     for column, test_set in enumerate(sets):
         for name in names:
             score = gains[name][column]
-            evaluation.scores.append(Score(name, test_set.name, "chrF", score, score, score, "", sentences))
+            evaluation.scores.append(Score(name, test_set.name, "chrF", score, score, score, "", sentences, sentences))
         for first in range(len(names)):
             for second in range(first + 1, len(names)):
                 difference = gains[names[second]][column] - gains[names[first]][column]
                 p = 0.001 if abs(difference) >= 1 else 0.4
                 row = (names[second], names[first], test_set.name, "chrF", difference, p, "paired bootstrap", p)
                 where = evaluation.rivals if first else evaluation.comparisons
-                where.append(Comparison(*row, difference - 0.9, difference + 0.9, 0.9))
+                where.append(Comparison(*row, difference - 0.9, difference + 0.9, 0.9, sentences, sentences))
     return evaluation
 
 
@@ -58,8 +58,9 @@ def test_the_more_cautious_test_decides():
 
 
 def test_holm_counts_systems_and_test_sets():
-    sets = [TestSet(name, ["The city fell."] * 36, REFERENCES * 6) for name in ("a", "b")]
-    lines = {"good": GOOD * 6, "bad": BAD * 6, "worse": ["لا"] * 36}
+    sources = varied(["The city fell."] * 6, 6, english=True)
+    sets = [TestSet(name, sources, varied(REFERENCES, 6)) for name in ("a", "b")]
+    lines = {"good": varied(GOOD, 6), "bad": varied(BAD, 6), "worse": ["لا"] * 36}
     evaluation = evaluate_hypotheses(sets, {"a": lines, "b": lines}, 200)
     # Two systems on two sets: four tests, all of them with the smallest p-value there is.
     comparison = evaluation.comparison("bad", "a", "BLEU")
@@ -89,6 +90,35 @@ def test_no_verdict_on_few_sentences():
     assert verdict(few, "bad", "news").endswith("but 6 sentences are too few to tell (at least 30).")
     assert other_metrics(few, "bad", "news") == ""
     assert advice(few) == "No advice: news has 6 sentences, and a choice needs at least 30."
+
+
+def test_repeats_count_once():
+    times = 40
+    sources = [f"The city fell{mark}" for mark in (".", "!")] * (3 * times)
+    lines = {"good": GOOD * times, "bad": BAD * times}
+    evaluation = evaluate_hypotheses([TestSet("news", sources, REFERENCES * times)], {"news": lines}, 200)
+    assert evaluation.score("bad", "news", "chrF").sentences == 240
+    assert verdict(evaluation, "bad", "news").endswith("but 6 distinct sentences are too few to tell (at least 30).")
+    assert advice(evaluation) == "No advice: news has 6 distinct sentences, and a choice needs at least 30."
+    assert not evaluation.significantly_worse("chrF")
+    note = (
+        "note: on news, 240 sentences are 6 distinct ones, and repeats count once in intervals, p-values and the size"
+    )
+    assert note in as_table(evaluation)
+
+
+@pytest.mark.parametrize(
+    ("sources", "distinct"),
+    [
+        (["It fell.", "it  FELL", "It fell \u200b!"], 1),
+        (["5 died in 2014.", "17 died in 2016."], 1),
+        (["5", "17", "5", "?", "!"], 4),
+        (["It fell.", "It fell again."], 2),
+    ],
+)
+def test_distinct_sentences(sources: list[str], distinct: int):
+    assert TestSet("news", sources, ["ص"] * len(sources)).distinct == distinct
+    assert TestSet("news", ["s"] * len(sources), sources).distinct == distinct
 
 
 @pytest.mark.parametrize(
@@ -129,7 +159,7 @@ def test_advice_names_the_test_set_that_contradicts_it():
     evaluation.test_sets[1] = replace(evaluation.test_sets[1], is_general=False)
     assert advice(evaluation).endswith("but it loses 3.0 chrF to base on flores.")
     # Too few sentences are no ground for either.
-    few = replace(evaluation.test_sets[1], sources=["s"] * 29, references=["r"] * 29)
+    few = replace(evaluation.test_sets[1], sources=["s" * (i + 1) for i in range(29)], references=["r"] * 29)
     evaluation.test_sets[1] = few
     assert advice(evaluation) == "Take a: on news it is better than every other system."
 

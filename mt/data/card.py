@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import escape
 from typing import Any
 
 from mt.charts import bar_chart, ranking
 from mt.data.report import LENGTH_STEP, DataReport, Example
 from mt.data.splitting import SPLITS
 from mt.files import write_json, write_text
+from mt.markdown import text_of
 from mt.runs import RunDirectory
 
 _SHOWN_PLACES = 15
@@ -72,21 +74,14 @@ def _examples(examples: dict[str, list[Example]]) -> Iterator[str]:
     for rule, pairs in examples.items():
         yield f"- {rule}"
         for pair in pairs:
-            detail = f" ({_plain(pair.detail)})" if pair.detail else ""
-            yield f"  - {_plain(pair.place)}{detail}: {_plain(pair.source)} / {_plain(pair.target)}"
+            detail = f" ({text_of(pair.detail)})" if pair.detail else ""
+            yield f"  - {text_of(pair.place)}{detail}: {text_of(pair.source)} / {text_of(pair.target)}"
 
 
 def _pairs(samples: list[Example]) -> Iterator[str]:
     for sample in samples:
-        yield f"- {_plain(sample.source)}"
-        yield f'  <p dir="rtl">{_plain(sample.target)}</p>'
-
-
-def _plain(text: str) -> str:
-    """Text that Markdown shows as it is."""
-    for character in "\\`*_[]<>|#":
-        text = text.replace(character, f"\\{character}" if character not in "<>" else f"&{'lg'[character == '>']}t;")
-    return text
+        yield f"- {text_of(sample.source)}"
+        yield f'  <p dir="rtl">{escape(" ".join(sample.target.split()))}</p>'
 
 
 def _vocabulary(report: DataReport) -> Iterator[str]:
@@ -99,7 +94,7 @@ def _vocabulary(report: DataReport) -> Iterator[str]:
     yield "| corpus | side | pieces a word | unknown pieces | words covered | vocabulary used | unknown characters |"
     yield "|---|---|--:|--:|--:|--:|---|"
     for row in vocabulary_rows(report):
-        yield "| " + " | ".join(_plain(str(cell)) for cell in row) + " |"
+        yield "| " + " | ".join(text_of(str(cell)) for cell in row) + " |"
 
 
 def vocabulary_rows(report: DataReport) -> Iterator[tuple[str, ...]]:

@@ -70,9 +70,9 @@ def fingerprint(sources: Sequence[str], targets: Sequence[str], split_key: str) 
     """
     source = _side(sources)
     texts = zip(sources, targets, strict=True)
-    pairs = np.array([_hash(f"{one}\0{other}") for one, other in texts], np.uint64)
+    pairs = np.array([hash_of(f"{one}\0{other}") for one, other in texts], np.uint64)
     anchors = _smallest(source.words.ngrams(3), source.keys)
-    positions = [_hash(f"{split_key}\0{anchor}") / 2**64 for anchor in anchors.tolist()]
+    positions = [hash_of(f"{split_key}\0{anchor}") / 2**64 for anchor in anchors.tolist()]
     return Fingerprints(source, _side(targets), pairs, np.array(positions, np.float64))
 
 
@@ -96,10 +96,10 @@ def _side(texts: Sequence[str]) -> Side:
     hashes = _WordHashes()
     flat = [hashes[word] for sentence in tokens for word in sentence]
     words = Words(np.array(flat, np.uint64), np.array([len(sentence) for sentence in tokens], np.int64))
-    keys = [_hash(" ".join(sentence)) for sentence in tokens]
+    keys = [hash_of(" ".join(sentence)) for sentence in tokens]
     # Only a text with digits can have letters that differ from its key.
     letters = [
-        _hash(" ".join(comparison_words(text, fold_digits=False))) if "0" in sentence else key
+        hash_of(" ".join(comparison_words(text, fold_digits=False))) if "0" in sentence else key
         for text, sentence, key in zip(texts, tokens, keys, strict=True)
     ]
     return Side(words, np.array(keys, np.uint64), np.array(letters, np.uint64))
@@ -107,11 +107,12 @@ def _side(texts: Sequence[str]) -> Side:
 
 class _WordHashes(dict[str, int]):
     def __missing__(self, word: str) -> int:
-        self[word] = value = _hash(word)
+        self[word] = value = hash_of(word)
         return value
 
 
-def _hash(text: str) -> int:
+def hash_of(text: str) -> int:
+    """64 bits of a word or a text."""
     return xxh3_64_intdigest(text.encode())
 
 

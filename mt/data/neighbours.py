@@ -74,6 +74,11 @@ def _neighbours(side: SideColumns, examples: Indices, levels: Levels, similarity
     )
     codes.sort()
     edges = np.stack(np.divmod(codes[run_starts(codes)], len(examples)), axis=1)
+    return only_alike(side, examples, edges, similarity)
+
+
+def only_alike(side: SideColumns, examples: Indices, edges: Edges, similarity: float) -> Edges:
+    """Those of the candidate edges whose sentences, given by examples, have at least this Jaccard similarity."""
     # The shorter one must be long enough to hold that share of the longer one.
     counts = side.counts[examples][edges]
     edges = edges[(counts.min(axis=1) + 1) >= similarity * counts.max(axis=1)]

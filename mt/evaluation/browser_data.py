@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from mt.evaluation.fidelity import CHECKS
 from mt.evaluation.glossary import Glossary
-from mt.evaluation.scoring import PRIMARY, Evaluation
+from mt.evaluation.scoring import PRIMARY, Evaluation, finite
 from mt.evaluation.test_set import TestSet
 
 
@@ -27,7 +27,7 @@ def browser_data(evaluation: Evaluation, glossary: Glossary) -> Markup:
         "checks": list(CHECKS),
         "sets": [_set(evaluation, test_set, glossary) for test_set in evaluation.test_sets],
     }
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(finite(data), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     # Inside a script element only these end it or begin a comment; the line separators end a line of old scripts.
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")

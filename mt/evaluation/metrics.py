@@ -47,12 +47,32 @@ class Measured:
     metric: Metric
     statistics: dict[str, Array]
     """By system: shape (sentences, statistics)."""
+    clusters: Array | None = None
+    """int (sentences,): equal for sentences that repeat each other, numbered from 0 without gaps; None: none do."""
     resampled: dict[tuple[str, int], Array] = field(default_factory=dict, compare=False, repr=False)
     """Scores of bootstrap resamples that were computed already, by system and number of resamples."""
 
     def score(self, system: str) -> float:
         """The score of all sentences."""
         return float(self.metric.score_of(self.statistics[system].sum(axis=0)))
+
+    def of_clusters(self, system: str) -> Array:
+        """What is drawn at random: the statistics of sentences, of repeats their sum. Shape (clusters, statistics)."""
+        rows = self.statistics[system]
+        if self.clusters is None:
+            return rows
+        sums = np.zeros((int(self.clusters.max(initial=-1)) + 1, rows.shape[1]), rows.dtype)
+        np.add.at(sums, self.clusters, rows)
+        return sums
+
+    def clustered(self, clusters: Array) -> Measured:
+        """The same, with the sentences that repeat each other known."""
+        return Measured(self.metric, self.statistics, clusters)
+
+    def part(self, rows: Array) -> Measured:
+        """The same of some sentences, by their indices."""
+        clusters = None if self.clusters is None else np.unique(self.clusters[rows], return_inverse=True)[1]
+        return Measured(self.metric, {name: table[rows] for name, table in self.statistics.items()}, clusters)
 
     def of_sentences(self, system: str) -> list[float]:
         """The score of each sentence alone."""

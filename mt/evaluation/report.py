@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from itertools import product
 from typing import Any
 
 from markupsafe import Markup
@@ -16,11 +15,11 @@ from mt.evaluation.glossary import Glossary
 from mt.evaluation.metrics import METRICS
 from mt.evaluation.ratings import Preference
 from mt.evaluation.scoring import MIN_SENTENCES, PRIMARY, SIGNIFICANT, Evaluation
-from mt.evaluation.templates import template
+from mt.evaluation.templates import render_page
 from mt.evaluation.test_set import TestSet
 from mt.evaluation.verdicts import advice, verdicts
+from mt.markdown import code, table, text_of
 
-_FOLDER = Path(__file__).parent
 SHOWN_LOSSES = 3
 """Sentences in `report.md`; the page shows all."""
 
@@ -36,7 +35,10 @@ def render_report(
 
     Every number in a `data` element stands in `scores.json` with the same value.
     """
-    return template("report.html.jinja").render(
+    return render_page(
+        "report.html.jinja",
+        styles=["page.css"],
+        script="browser.js",
         title=title,
         data=data,
         evaluation=evaluation,
@@ -52,13 +54,12 @@ def render_report(
         curves=list(_curves(evaluation)),
         signatures=list(dict.fromkeys((score.metric, score.signature) for score in evaluation.scores)),
         browser=browser_data(evaluation, glossary or Glossary.read()),
-        script=Markup((_FOLDER / "browser.js").read_text(encoding="utf-8")),
     )
 
 
 def render_data_card(title: str, data: Mapping[str, Any]) -> str:
     """The data card as a page of its own."""
-    return template("data_card.html.jinja").render(title=title, data=data)
+    return render_page("data_card.html.jinja", styles=["page.css"], title=title, data=data)
 
 
 def _test_set_view(evaluation: Evaluation, test_set: TestSet) -> dict[str, Any]:
@@ -67,6 +68,8 @@ def _test_set_view(evaluation: Evaluation, test_set: TestSet) -> dict[str, Any]:
         "name": name,
         "is_general": test_set.is_general,
         "sentences": len(test_set.references),
+        "distinct": test_set.distinct,
+        "cautions": [each for each in evaluation.cautions if each.test_set == name],
         "verdicts": [entry["text"] for entry in verdicts(evaluation) if entry["test_set"] == name],
         "systems": systems,
         "cells": {s: {m: _cell(evaluation, s, name, m) for m in evaluation.metrics} for s in systems},
@@ -123,8 +126,8 @@ def _trade_offs(evaluation: Evaluation) -> Iterator[Markup]:
     general = [test_set.name for test_set in evaluation.test_sets if test_set.is_general]
     if len(evaluation.systems) < 2:
         return
-    for first in domain:
-        for second in general:
+    for first, second in product(domain, general):
+        if not any(evaluation.refusal(name, *evaluation.systems) for name in (first, second)):
             points = {s: (_gain(evaluation, s, first), _gain(evaluation, s, second)) for s in evaluation.systems}
             yield trade_off(
                 f"What is learnt on {first}, and what is forgotten on {second}",
@@ -157,31 +160,36 @@ def _curves(evaluation: Evaluation) -> Iterator[Markup]:
 
 def render_markdown(title: str, evaluation: Evaluation, facts: Mapping[str, str]) -> str:
     """The report for a pull request: verdicts, scores with intervals, fidelity."""
-    parts = [f"# {title}", advice(evaluation), *(f"- {entry['text']}" for entry in verdicts(evaluation))]
+    parts = [f"# {text_of(title)}", text_of(advice(evaluation))]
+    parts += [f"- {text_of(entry['text'])}" for entry in verdicts(evaluation)]
     for test_set in evaluation.test_sets:
         systems = list(evaluation.hypotheses[test_set.name])
-        parts += [f"\n## {test_set.name}, {len(test_set.sources)} sentences\n"]
+        parts += [f"\n## {text_of(test_set.name)}, {len(test_set.sources)} sentences\n"]
+        cautions = [f"- {text_of(each.text)}" for each in evaluation.cautions if each.test_set == test_set.name]
+        parts += [*cautions, ""] if cautions else []
         rows = [_markdown_row(evaluation, system, test_set.name) for system in systems]
-        parts += _markdown_table(["system", *METRICS], rows)
+        parts += table(["system", *METRICS], rows)
         fidelity = _fidelity_view(evaluation, test_set.name, [*systems, "reference"])
         rows = [[check, *(f"{f.passed} of {f.total}" for f in row.values())] for check, row in fidelity.items()]
-        parts += ["", *_markdown_table(["passes", *map(_plain, systems), "reference"], rows)]
+        parts += ["", *table(["passes", *map(text_of, systems), "reference"], rows)]
         parts += [line for system in systems for line in _largest_losses(evaluation, test_set, system)]
     parts += [_preference_line(each) for each in evaluation.preferences]
     parts += ["\nIn brackets 95 % intervals; differences from the baseline are marked where both paired tests, after"]
     parts += [f"Holm's correction, give p < {SIGNIFICANT}.\n"]
-    parts += [f"- {name}: {value}" for name, value in facts.items()] + [f"- note: {note}" for note in evaluation.notes]
+    parts += [f"- {text_of(name)}: {text_of(value)}" for name, value in facts.items()]
+    parts += [f"- note: {text_of(note)}" for note in evaluation.notes]
     signatures = dict.fromkeys((s.metric, s.signature) for s in evaluation.scores if s.metric in METRICS)
-    parts += [f"- {metric}: `{signature}`" for metric, signature in signatures]
+    parts += [f"- {metric}: {code(signature)}" for metric, signature in signatures]
     return "\n".join(part for part in parts if part is not None) + "\n"
 
 
 def _preference_line(preference: Preference) -> str:
     decided = preference.sentences_for_system + preference.sentences_for_baseline
     counted = f"{preference.sentences_for_system} of {decided} decided sentences" if decided else "no sentence decided"
+    names = map(text_of, (preference.test_set, counted, preference.system, preference.baseline))
     return (
-        f"\nReviewers on {preference.test_set}: {counted} for {preference.system}, not {preference.baseline} "
-        f"(sign test p = {preference.p_value:.3f}, {len(preference.reviewers)} reviewers)."
+        "\nReviewers on {}: {} for {}, not {} ".format(*names)
+        + f"(sign test p = {preference.p_value:.3f}, {len(preference.reviewers)} reviewers)."
     )
 
 
@@ -190,18 +198,18 @@ def _largest_losses(evaluation: Evaluation, test_set: TestSet, system: str) -> l
     scores = evaluation.sentence_scores[test_set.name]
     ours, base = scores[system], scores[evaluation.baseline]
     worst = sorted((i for i in range(len(ours)) if ours[i] < base[i]), key=lambda i: (ours[i] - base[i], i))
-    lines = [f"\nLargest losses of {system}:\n"] if worst else []
+    lines = [f"\nLargest losses of {text_of(system)}:\n"] if worst else []
     for i in worst[:SHOWN_LOSSES]:
         hypothesis = evaluation.hypotheses[test_set.name][system][i]
         lines += [
-            f"{i + 1}. {_plain(test_set.sources[i])} ({PRIMARY} {base[i]:.1f} → {ours[i]:.1f})",
-            f"   - {_plain(hypothesis)}",
+            f"{i + 1}. {text_of(test_set.sources[i])} ({PRIMARY} {base[i]:.1f} → {ours[i]:.1f})",
+            f"   - {text_of(hypothesis)}",
         ]
     return lines
 
 
 def _markdown_row(evaluation: Evaluation, system: str, test_set: str) -> list[str]:
-    return [_plain(system), *(_markdown_cell(evaluation, system, test_set, metric) for metric in METRICS)]
+    return [text_of(system), *(_markdown_cell(evaluation, system, test_set, metric) for metric in METRICS)]
 
 
 def _markdown_cell(evaluation: Evaluation, system: str, test_set: str, metric: str) -> str:
@@ -209,15 +217,7 @@ def _markdown_cell(evaluation: Evaluation, system: str, test_set: str, metric: s
     text = f"{cell['score'].score:.2f} [{cell['score'].ci_low:.1f}, {cell['score'].ci_high:.1f}]"
     if cell["comparison"] is None:
         return text
+    if cell["comparison"].refused:
+        return f"{text} ({cell['comparison'].difference:+.2f}, no verdict)"
     mark = "" if cell["better"] is None else " ▲" if cell["better"] else " ▼"
     return f"{text} ({cell['comparison'].difference:+.2f}, p = {cell['comparison'].p_holm:.3f}{mark})"
-
-
-def _markdown_table(header: list[str], rows: list[list[str]]) -> list[str]:
-    lines_ = [header, ["---"] + ["--:"] * (len(header) - 1), *rows]
-    return ["| " + " | ".join(cell for cell in row) + " |" for row in lines_]
-
-
-def _plain(text: str) -> str:
-    """Text that Markdown shows as it is: no markup begins in it."""
-    return re.sub(r"([\\`*_<\[|])", r"\\\1", text)

@@ -13,8 +13,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mt.errors import DataError
-from mt.evaluation.templates import template
+from mt.evaluation.templates import render_page
 from mt.evaluation.test_set import TestSet
+
+STORAGE_KEY = b"mt-ratings-"
+"""Every page holds it: what a browser keeps a reviewer's choices under begins so."""
 
 RATINGS_FORMAT = "mt-ratings-1"
 """The `format` of a ratings file; a new number for any change that an old reader would misunderstand."""
@@ -83,7 +86,10 @@ def render_review(test_set: str, items: Sequence[ReviewItem]) -> str:
     """The page, which needs no other file; all text is escaped."""
     content: dict[str, Any] = {"test_set": test_set, "items": [_with_hashes(item) for item in items]}
     page = _sha256(json.dumps(content, ensure_ascii=False, sort_keys=True))
-    return template("review.html.jinja").render(
+    return render_page(
+        "review.html.jinja",
+        styles=["page.css", "review.css"],
+        script="review.js",
         title=f"Blind review: {test_set}",
         review={"format": RATINGS_FORMAT, "page": page, **content},
         sentences=len(items),

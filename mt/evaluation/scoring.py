@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
+
+from mt.evaluation.cautions import Caution
+from mt.evaluation.faults import find_cautions
 from mt.evaluation.fidelity import REFERENCE, Failure, Fidelity, check_fidelity
 from mt.evaluation.glossary import Glossary
 from mt.evaluation.metrics import LOWER_IS_BETTER, METRICS, NORMALISED, Measured, measure
 from mt.evaluation.ngrams import NgramDifference, ngram_differences
+from mt.evaluation.overlap import Overlap, fair_rows
 from mt.evaluation.ratings import Preference
 from mt.evaluation.significance import BOOTSTRAP, LEVEL, RANDOMISATION, PairedResult, holm, interval, paired_test
 from mt.evaluation.slices import Slice, SliceScore, score_slices, slices_of
@@ -40,6 +46,8 @@ class Score:
     signature: str
     """The record of everything that could change the score."""
     sentences: int
+    distinct: int
+    """How many of the sentences differ in more than case, digits and punctuation."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +68,17 @@ class Comparison:
     ci_high: float
     detectable: float
     """The true difference that a test set like this shows in four of five tries."""
+    sentences: int
+    """How many sentences were compared: all of the test set but those that a system has seen, if these are few."""
+    distinct: int
+    """How many of these differ in more than case, digits and punctuation."""
+    refused: str = ""
+    """Why there is no verdict, as a clause; empty if there is one."""
 
     @property
     def is_significant(self) -> bool:
-        """Whether chance is an unlikely explanation."""
-        return self.p_holm < SIGNIFICANT
+        """Whether chance is an unlikely explanation, and the comparison a fair one."""
+        return self.p_holm < SIGNIFICANT and not self.refused
 
     @property
     def is_better(self) -> bool:
@@ -99,6 +113,9 @@ class Evaluation:
     """By system that is a run: the lines of its metrics.jsonl that look at the dev split."""
     notes: list[str] = field(default_factory=list)
     """What was left out, and why."""
+    overlaps: list[Overlap] = field(default_factory=list)
+    """Of every system that is a run with every test set."""
+    cautions: list[Caution] = field(default_factory=list)
 
     @property
     def systems(self) -> list[str]:
@@ -123,14 +140,24 @@ class Evaluation:
     def shows_better(self, system: str, test_set: str, metric: str) -> bool | None:
         """Whether the system is better than the baseline, or worse; None where that cannot be told."""
         comparison = self.comparison(system, test_set, metric)
-        is_enough = self.score(system, test_set, metric).sentences >= MIN_SENTENCES
-        return comparison.is_better if comparison is not None and comparison.is_significant and is_enough else None
+        return comparison.is_better if comparison is not None and comparison.is_significant else None
+
+    def refusal(self, test_set: str, *systems: str) -> str:
+        """Why these systems get no verdict on a test set, as a clause; empty if only its size may forbid one."""
+        reasons = [c.text for c in self.cautions if c.forbids and c.concerns(test_set, *systems)]
+        return reasons[0] if reasons else ""
 
     def significantly_worse(self, metric: str) -> list[Comparison]:
         """Where a system is worse than the baseline by more than chance explains."""
+        return [c for c in self._with_baseline(metric) if c.is_significant and not c.is_better]
+
+    def without_verdict(self, metric: str) -> list[Comparison]:
+        """Where it cannot be told whether a system is worse than the baseline, for another reason than chance."""
+        return [c for c in self._with_baseline(metric) if c.refused]
+
+    def _with_baseline(self, metric: str) -> list[Comparison]:
         pairs = dict.fromkeys((c.system, c.test_set) for c in self.comparisons if c.metric == metric)
-        found = [self.comparison(system, test_set, metric) for system, test_set in pairs]
-        return [c for c in found if c is not None and c.is_significant and not c.is_better]
+        return [c for pair in pairs if (c := self.comparison(*pair, metric)) is not None]
 
 
 def evaluate_hypotheses(
@@ -142,28 +169,29 @@ def evaluate_hypotheses(
     extra: Mapping[str, Sequence[Measured]] | None = None,
     glossary: Glossary | None = None,
     word_counts: Mapping[str, int] | None = None,
+    overlaps: Sequence[Overlap] = (),
 ) -> Evaluation:
     """Score every system on every test set and compare it with the first one, the baseline.
 
     `hypotheses`: by test set, then by system, the same systems in the same order. `extra`: by test set, metrics that
     were measured elsewhere. `word_counts`: how often each source word stands in the training data, for the slices by
-    rare words. Raises `DataError` where hypotheses and references differ in number.
+    rare words. `overlaps`: what systems that are runs have seen of the test sets. Raises `DataError` where hypotheses
+    and references differ in number.
     """
-    evaluation = Evaluation(next(iter(hypotheses[test_sets[0].name])), list(test_sets), hypotheses)
-    results: dict[tuple[str, str, str, str], PairedResult] = {}
+    baseline = next(iter(hypotheses[test_sets[0].name]))
+    evaluation = Evaluation(baseline, list(test_sets), hypotheses, overlaps=list(overlaps))
+    results: dict[_Key, _Result] = {}
     glossary = glossary or Glossary.read()
     sentences = sum(len(lines) for systems in hypotheses.values() for lines in systems.values())
     with workers(sentences) as executor:
         for test_set in test_sets:
             systems = hypotheses[test_set.name]
             measured = measure(test_set.name, systems, test_set.references, metrics, executor)
-            measured += (extra or {}).get(test_set.name, [])
+            measured = [m.clustered(test_set.clusters) for m in (*measured, *(extra or {}).get(test_set.name, []))]
+            evaluation.cautions += find_cautions(test_set, systems, evaluation.overlaps, glossary)
             checks = _start_checks(executor, test_set, systems, glossary)
             evaluation.scores += _scores(test_set, measured, list(systems), resamples)
-            for each in measured:
-                for baseline, system in _pairs(list(systems), each.metric.name):
-                    key = (system, baseline, test_set.name, each.metric.name)
-                    results[key] = paired_test(each, system, baseline, resamples)
+            results |= _compare(evaluation, test_set, measured, resamples)
             primary = next(each for each in measured if each.metric.name == PRIMARY)
             _look_closer(evaluation, test_set, primary, resamples, glossary, word_counts)
             for fidelity, failures in (check.result() for check in checks):
@@ -172,6 +200,42 @@ def evaluate_hypotheses(
     for comparison in _comparisons(results):
         (evaluation.comparisons if comparison.baseline == evaluation.baseline else evaluation.rivals).append(comparison)
     return evaluation
+
+
+_Key = tuple[str, str, str, str]
+"""System, baseline, test set, metric."""
+
+
+class _Result(NamedTuple):
+    """A comparison before Holm's correction."""
+
+    paired: PairedResult
+    sentences: int
+    distinct: int
+    refused: str
+
+
+def _compare(
+    evaluation: Evaluation, test_set: TestSet, measured: Sequence[Measured], resamples: int
+) -> dict[_Key, _Result]:
+    """Every metric's pairs of systems on one test set, without the few sentences that one of them may have seen."""
+    rows = fair_rows(test_set, evaluation.overlaps)
+    distinct = len(np.unique(test_set.clusters[rows]))
+    few = _too_few(distinct, len(rows)) if distinct < MIN_SENTENCES else ""
+    results = {}
+    for each in measured:
+        part = each if len(rows) == len(test_set.sources) else each.part(rows)
+        for baseline, system in _pairs(list(each.statistics), each.metric.name):
+            reason = evaluation.refusal(test_set.name, system, baseline) or few
+            paired = paired_test(part, system, baseline, resamples)
+            results[system, baseline, test_set.name, each.metric.name] = _Result(paired, len(rows), distinct, reason)
+    return results
+
+
+def _too_few(distinct: int, sentences: int) -> str:
+    kind = "sentence" if distinct == sentences else "distinct sentence"
+    counted = f"1 {kind} is" if distinct == 1 else f"{distinct} {kind}s are"
+    return f"{counted} too few to tell (at least {MIN_SENTENCES})"
 
 
 def _start_checks(
@@ -197,14 +261,15 @@ def _scores(test_set: TestSet, measured: Sequence[Measured], systems: Sequence[s
             low, high = interval(each, system, resamples)
             name, signature = each.metric.name, f"{each.metric.signature}|bs:{resamples}"
             value = each.score(system)
-            scores.append(Score(system, test_set.name, name, value, low, high, signature, len(test_set.sources)))
+            size, distinct = len(test_set.sources), test_set.distinct
+            scores.append(Score(system, test_set.name, name, value, low, high, signature, size, distinct))
     return scores
 
 
-def _comparisons(results: Mapping[tuple[str, str, str, str], PairedResult]) -> list[Comparison]:
+def _comparisons(results: Mapping[_Key, _Result]) -> list[Comparison]:
     """Both tests of every result, with Holm's correction in each family: a metric, a method, a kind of opponent."""
     p_values = {
-        (key, method): result.p_bootstrap if method == BOOTSTRAP else result.p_randomisation
+        (key, method): result.paired.p_bootstrap if method == BOOTSTRAP else result.paired.p_randomisation
         for key, result in results.items()
         for method in (BOOTSTRAP, RANDOMISATION)
     }
@@ -215,10 +280,10 @@ def _comparisons(results: Mapping[tuple[str, str, str, str], PairedResult]) -> l
     adjusted = {key: value for family in families.values() for key, value in holm(family).items()}
     return [
         Comparison(
-            *key[:4], result.difference, p_values[key, method], method, adjusted[key, method],
-            result.ci_low, result.ci_high, result.detectable,
+            *key, paired.difference, p_values[key, method], method, adjusted[key, method],
+            paired.ci_low, paired.ci_high, paired.detectable, sentences, distinct, refused,
         )
-        for key, result in results.items()
+        for key, (paired, sentences, distinct, refused) in results.items()
         for method in (BOOTSTRAP, RANDOMISATION)
     ]  # fmt: skip
 
@@ -242,8 +307,8 @@ def _look_closer(
 
 def as_json(evaluation: Evaluation, verdicts: Sequence[Mapping[str, str]], advice: str) -> dict[str, Any]:
     """The content of `scores.json`: all numbers of the report, and its sentences on them."""
-    return {
-        "scores": [asdict(score) for score in evaluation.scores],
+    content = {
+        "scores": [{k: v for k, v in asdict(score).items() if k != "distinct"} for score in evaluation.scores],
         "comparisons": [asdict(comparison) for comparison in evaluation.comparisons],
         "fidelity": [asdict(result) for result in evaluation.fidelity],
         "baseline": evaluation.baseline,
@@ -257,5 +322,18 @@ def as_json(evaluation: Evaluation, verdicts: Sequence[Mapping[str, str]], advic
         "preferences": [preference.as_json() for preference in evaluation.preferences],
         "curves": evaluation.curves,
         "general_test_sets": [test_set.name for test_set in evaluation.test_sets if test_set.is_general],
-        "notes": evaluation.notes,
+        "notes": [*evaluation.notes, *(f"{each.test_set}: {each.text}" for each in evaluation.cautions)],
+        "distinct_sentences": {test_set.name: test_set.distinct for test_set in evaluation.test_sets},
+        "overlap": [asdict(overlap) for overlap in evaluation.overlaps],
+        "cautions": [asdict(caution) for caution in evaluation.cautions],
     }
+    return {key: finite(value) for key, value in content.items()}
+
+
+def finite(value: Any) -> Any:
+    """`value` without numbers that JSON does not know: infinite ones and NaN become None."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    return [finite(item) for item in value] if isinstance(value, list | tuple) else value

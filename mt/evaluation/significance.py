@@ -5,6 +5,9 @@ Significance Tests for Machine Translation Evaluation"; Riezler and Maxwell, 200
 Evaluation and Significance Testing for MT"), with one exception: in the randomization test, trials that equal the
 observed difference count as at least as large (Noreen, 1989, "Computer-Intensive Methods for Testing Hypotheses").
 sacreBLEU itself extracts the statistics anew for each system and each test.
+
+Both tests suppose that sentences are independent. Ten sentences six times over are ten: repeats are drawn, and swapped,
+together. Without repeats that changes nothing.
 """
 
 from __future__ import annotations
@@ -67,7 +70,7 @@ def paired_test(measured: Measured, system: str, baseline: str, resamples: int) 
 
 
 def resampled_scores(measured: Measured, system: str, resamples: int) -> Array:
-    """Scores of bootstrap resamples of the sentences, the same ones for every system; shape (resamples,)."""
+    """Scores of bootstrap resamples of the clusters, the same ones for every system; shape (resamples,)."""
     key = (system, resamples)
     if key not in measured.resampled:
         measured.resampled[key] = _resample(measured, system, resamples)
@@ -75,14 +78,14 @@ def resampled_scores(measured: Measured, system: str, resamples: int) -> Array:
 
 
 def _resample(measured: Measured, system: str, resamples: int) -> Array:
-    statistics = measured.statistics[system]
+    statistics = measured.of_clusters(system)
     sums = _times_drawn(len(statistics), resamples, _seed()) @ statistics.astype(np.float64)
     # sacreBLEU sums in float32, exact for counts, and its scores carry that precision.
     return np.array([measured.metric.score_of(row) for row in sums.astype(np.float32)])
 
 
 def _randomisation_p_value(measured: Measured, system: str, baseline: str, difference: float, trials: int) -> float:
-    ours, theirs = measured.statistics[system], measured.statistics[baseline]
+    ours, theirs = measured.of_clusters(system), measured.of_clusters(baseline)
     drawn = np.random.default_rng(_seed()).integers(2, size=(trials, len(ours)), dtype=bool).astype(np.float64)
     total = (ours.astype(np.float64) + theirs).sum(axis=0)
     first = drawn @ theirs + (1 - drawn) @ ours

@@ -115,7 +115,7 @@ def score_slices(
     scores = []
     for each in slices:
         rows = np.array(each.rows)
-        part = Measured(measured.metric, {system: table[rows] for system, table in measured.statistics.items()})
+        part = measured.part(rows)
         for system in part.statistics:
             low, high = interval(part, system, resamples)
             result = None if system == baseline else paired_test(part, system, baseline, resamples)

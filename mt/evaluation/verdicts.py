@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mt.evaluation.metrics import METRICS
-from mt.evaluation.scoring import MIN_SENTENCES, PRIMARY, Comparison, Evaluation
+from mt.evaluation.scoring import MIN_SENTENCES, PRIMARY, Comparison, Evaluation, Score
 from mt.evaluation.test_set import TestSet
 
 
@@ -13,18 +13,18 @@ def verdict(evaluation: Evaluation, system: str, test_set: str, metric: str = PR
     """One sentence: the difference to the baseline, and whether chance explains it."""
     score, comparison = evaluation.score(system, test_set, metric), evaluation.comparison(system, test_set, metric)
     if comparison is None:
-        return f"{system} scores {score.score:.1f} {metric} on {test_set} ({score.sentences} sentences)."
+        scored = f"{system} scores {score.score:.1f} {metric} on {test_set} ({_sentences(score)})"
+        reason = evaluation.refusal(test_set, system)
+        return f"{scored}; no verdict: {reason}." if reason else f"{scored}."
+    size, direction = f"{abs(comparison.difference):.1f} {metric}", "better" if comparison.is_better else "worse"
+    if comparison.refused:
+        stand = f"is {size} {direction} than" if comparison.difference else f"scores the same in {metric} as"
+        return f"On {test_set}, no verdict: {system} {stand} {comparison.baseline}, but {comparison.refused}."
     if comparison.difference == 0:
         return (
             f"On {test_set}, {system} and {comparison.baseline} cannot be told apart: they score the same in {metric}."
         )
-    size, direction = f"{abs(comparison.difference):.1f} {metric}", "better" if comparison.is_better else "worse"
-    if score.sentences < MIN_SENTENCES:
-        return (
-            f"On {test_set}, no verdict: {system} is {size} {direction} than {comparison.baseline}, but "
-            f"{_counted(score.sentences)} too few to tell (at least {MIN_SENTENCES})."
-        )
-    power = f"{score.sentences} sentences can show a change of about {comparison.detectable:.1f}"
+    power = f"{_sentences(comparison)} can show a change of about {comparison.detectable:.1f}"
     certainty = f"{_chance(comparison)}; {power}"
     if comparison.is_significant:
         return f"On {test_set}, {system} is {size} {direction} than {comparison.baseline} ({certainty})."
@@ -34,6 +34,12 @@ def verdict(evaluation: Evaluation, system: str, test_set: str, metric: str = PR
     )
 
 
+def _sentences(counted: Score | Comparison) -> str:
+    """How many there are, and of how many kinds, if some repeat each other."""
+    kind = "" if counted.distinct == counted.sentences else f", {counted.distinct} of them distinct,"
+    return f"{counted.sentences} sentence{'' if counted.sentences == 1 else 's'}{kind}"
+
+
 def _chance(comparison: Comparison) -> str:
     # Rounded first, so that no zero has a minus sign.
     low, high = (round(end, 1) + 0.0 for end in (comparison.ci_low, comparison.ci_high))
@@ -41,9 +47,9 @@ def _chance(comparison: Comparison) -> str:
 
 
 def other_metrics(evaluation: Evaluation, system: str, test_set: str) -> str:
-    """Which of the other published metrics show a difference to the baseline, as a sentence; empty on few sentences."""
+    """Which of the other published metrics show a difference to the baseline, as a sentence; empty where none may."""
     compared = {m: evaluation.comparison(system, test_set, m) for m in METRICS if m != PRIMARY}
-    if evaluation.score(system, test_set, PRIMARY).sentences < MIN_SENTENCES or None in compared.values():
+    if any(c is None or c.refused for c in compared.values()):
         return ""
     shown = [
         f"{m} ({c.difference:+.1f}, {'better' if c.is_better else 'worse'}, p = {c.p_holm:.3f})"
@@ -84,10 +90,12 @@ def advice(evaluation: Evaluation) -> str:
     if len(evaluation.systems) < 2 or not domain:
         return ""
     first = domain[0]
-    if len(first.sources) < MIN_SENTENCES:
-        return (
-            f"No advice: {first.name} has {len(first.sources)} sentences, and a choice needs at least {MIN_SENTENCES}."
-        )
+    reason = evaluation.refusal(first.name, *evaluation.systems)
+    if reason:
+        return f"No advice: on {first.name}, {reason}."
+    if first.distinct < MIN_SENTENCES:
+        kind = "sentences" if first.distinct == len(first.sources) else "distinct sentences"
+        return f"No advice: {first.name} has {first.distinct} {kind}, and a choice needs at least {MIN_SENTENCES}."
     best, tied = tied_with_best(evaluation, first, evaluation.systems)
     if not tied:
         others = [test_set for test_set in evaluation.test_sets if test_set is not first]
@@ -116,8 +124,8 @@ def _tie_break(evaluation: Evaluation, systems: Sequence[str], general: Sequence
     """Which of the tied systems is best on general text, if any is, by the first general test set."""
     first = general[0]
     best, tied = tied_with_best(evaluation, first, systems)
-    if len(first.sources) < MIN_SENTENCES:
-        return f"{first.name} has too few sentences to say which of them forgets less"
+    if not _allows_verdicts(evaluation, first):
+        return f"{first.name} allows no verdict on which of them forgets less"
     if not tied:
         return f"take {best}, which is better on {first.name}: it forgets less"
     if len(tied) == len(systems) - 1:
@@ -127,7 +135,7 @@ def _tie_break(evaluation: Evaluation, systems: Sequence[str], general: Sequence
 
 def _price(evaluation: Evaluation, system: str, others: Sequence[TestSet]) -> str:
     """What the best one costs on the other test sets, as the rest of a sentence."""
-    enough = [test_set for test_set in others if len(test_set.sources) >= MIN_SENTENCES]
+    enough = [test_set for test_set in others if _allows_verdicts(evaluation, test_set)]
     rivals = [other for other in evaluation.systems if other != system]
     lost = []
     for test_set in enough:
@@ -147,8 +155,9 @@ def _gain(comparison: Comparison, system: str) -> float:
     return comparison.difference if comparison.system == system else -comparison.difference
 
 
-def _counted(sentences: int) -> str:
-    return "1 sentence is" if sentences == 1 else f"{sentences} sentences are"
+def _allows_verdicts(evaluation: Evaluation, test_set: TestSet) -> bool:
+    """Whether there are sentences enough, and nothing else forbids a verdict on any of the systems."""
+    return test_set.distinct >= MIN_SENTENCES and not evaluation.refusal(test_set.name, *evaluation.systems)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -167,6 +176,7 @@ def as_table(evaluation: Evaluation) -> str:
     lines.insert(1, "-" * max(map(len, lines)))
     if any("*" in cell for row in rows[1:] for cell in row[2:]):
         lines.append(f"* significantly unlike {evaluation.baseline}")
+    lines += [f"note: on {each.test_set}, {each.text}" for each in evaluation.cautions]
     return "\n".join(lines)
 
 

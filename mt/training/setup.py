@@ -93,7 +93,10 @@ def build_trainer(
     kl_base = frozen_copy(translator.model) if config.adaptation.kl_weight else None
     if training.gradient_checkpointing:
         # Before memory is measured, not only when training starts.
-        translator.model.gradient_checkpointing_enable({"use_reentrant": False})
+        model: Any = translator.model
+        # Older versions of transformers know the old name alone.
+        enable = getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)
+        enable({"use_reentrant": False})
         translator.model.enable_input_require_grads()
     if is_sharded():
         prepare_for_sharding(translator.model)

@@ -19,6 +19,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from mt.config import Config, TrainingConfig
 from mt.errors import ModelError
 from mt.files import writing
+from mt.identity import record_base
 from mt.model import Translator
 from mt.processes import uses_cpu, wait_for_everyone
 from mt.training.adaptation import better_is_more, ranked
@@ -83,6 +84,8 @@ class TranslationTrainer(Seq2SeqTrainer):
             self.args.world_size,
         )
         self.checkpoints = Path(str(self.args.output_dir))
+        self.base_identity: dict[str, Any] | None = None
+        """What the base is made of; written beside a LoRA adapter, which is worth nothing on another one."""
         self._saves_beside = False
         self._losses: list[tuple[Tensor, Tensor]] = []
 
@@ -176,6 +179,8 @@ class TranslationTrainer(Seq2SeqTrainer):
                 # Beside the adapter, so that the directory is a model's.
                 self.translator.model.config.save_pretrained(directory)
                 self.translator.model.generation_config.save_pretrained(directory)
+                if self.base_identity is not None:
+                    record_base(Path(directory), self.base_identity)
 
     def _get_output_dir(self, trial: Any) -> str:
         return str(self.checkpoints / UNFINISHED) if self._saves_beside else str(self.checkpoints)

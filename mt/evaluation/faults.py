@@ -1,0 +1,196 @@
+"""Faults of files, not of systems: what makes a score say less, or something else, than it seems to."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from mt.evaluation.cautions import Caution
+from mt.evaluation.glossary import Glossary
+from mt.evaluation.overlap import Overlap, overlap_caution
+from mt.evaluation.shifts import shift_between, shift_of_translations, words_of
+from mt.evaluation.test_set import TestSet
+from mt.text import normalise, script_shares
+
+MAX_FAULTY_SHARE = 0.05
+"""Where more of the lines have a fault, there is no verdict; shifted lines always forbid one."""
+_MIN_LINES_OF_A_SHIFT = 10
+# Addresses, hashtags and names of accounts are written alike in both languages.
+_LINKS = re.compile(r"(?:https?://|www\.)\S+|\S+@\S+|[@#]\S+|\S+\.(?:com|org|net|info|gov|int|edu)\b\S*", re.IGNORECASE)
+# Letters that Persian has, and Arabic has not but in a few foreign names.
+_PERSIAN_LETTERS = re.compile("[\u067e\u0686\u0698\u06a9\u06af\u06cc]")
+_MAX_PERSIAN_SHARE = 0.1
+_PERSIAN = "in Persian, not Arabic, letters"
+_SPLIT_BY_INVISIBLE = re.compile(r"[^\W\d_][\u200b\u200c\u2060\ufeff\u00ad]+[^\W\d_]")
+_INVISIBLE = "split by invisible, zero-width characters"
+# Different sentences may have one translation: "Yes." and "Yeah."; three with three different references may not.
+_MIN_SOURCES_OF_A_REPEAT = 3
+# Words have few translations, so that short lines may well be alike; a tenth of a test set may not.
+_MIN_WORDS_OF_A_REPEAT, _LARGE_SHARE_OF_A_REPEAT = 3, 0.1
+_MIN_WORDS_OF_A_COPY = 2
+# A human translator chances upon the reference's very words in short sentences only.
+_LONG_ENOUGH, _MIN_LONG, _SUSPICIOUS_SHARE = 5, 10, 0.5
+
+
+def find_cautions(
+    test_set: TestSet, systems: Mapping[str, Sequence[str]], overlaps: Sequence[Overlap], glossary: Glossary
+) -> list[Caution]:
+    """Everything to know beside the scores of one test set: the set's own faults first, then each system's."""
+    cautions = list(_of_test_set(test_set, glossary))
+    is_shifted = any(caution.kind == "shifted references" for caution in cautions)
+    for system, lines in systems.items():
+        here = [each for each in overlaps if (each.system, each.test_set) == (system, test_set.name)]
+        cautions += filter(None, (overlap_caution(each, test_set) for each in here))
+        cautions += _of_hypotheses(test_set, system, lines)
+        if not is_shifted:
+            cautions += _of_order(test_set, system, lines)
+    return cautions
+
+
+class _Faults:
+    """Makes cautions about one test set, or one system on it."""
+
+    def __init__(self, test_set: TestSet, system: str | None) -> None:
+        self._test_set, self._system, self._total = test_set.name, system, len(test_set.sources)
+
+    def counted(
+        self, kind: str, count: int, subject: str, predicate: str, *, may_forbid: bool = True
+    ) -> Iterator[Caution]:
+        """A fault of `count` lines; `subject` in the plural, as in "hypotheses of base"."""
+        if count:
+            verb = "is" if count == 1 else "are"
+            text = f"{count} of the {self._total} {subject} {verb} {predicate}"
+            yield self.said(kind, count, text, forbids=may_forbid and count > MAX_FAULTY_SHARE * self._total)
+
+    def said(self, kind: str, count: int, text: str, *, forbids: bool) -> Caution:
+        return Caution(self._test_set, self._system, kind, count, self._total, text, forbids)
+
+
+def _of_test_set(test_set: TestSet, glossary: Glossary) -> Iterator[Caution]:
+    faults, pairs = _Faults(test_set, None), list(zip(test_set.sources, test_set.references, strict=True))
+    repeats = len(pairs) - test_set.distinct
+    if repeats:
+        text = f"{len(pairs)} sentences are {test_set.distinct} distinct ones, and repeats count once in intervals"
+        yield faults.said("repeated sentences", repeats, f"{text}, p-values and the size of the set", forbids=False)
+    empty = sum(not normalise(reference) for _, reference in pairs)
+    yield from faults.counted("empty references", empty, "references", "empty: nothing visible is in them")
+    english = sum(_is_left_in_latin(reference, source) for source, reference in pairs)
+    yield from faults.counted("English references", english, "references", "not in Arabic letters")
+    yield from faults.counted("Persian references", sum(map(_is_persian, test_set.references)), "references", _PERSIAN)
+    bare = sum(_is_without_letters(reference, source) for source, reference in pairs)
+    yield from faults.counted("references without letters", bare, "references", "without any Arabic letter")
+    unseen = sum(map(_has_invisible, test_set.references))
+    yield from faults.counted("invisible characters", unseen, "references", _INVISIBLE)
+    arabic = sum(_is_arabic(source) for source, _ in pairs)
+    yield from faults.counted("Arabic sources", arabic, "sources", "in Arabic letters, as if the sides were swapped")
+    repeated = _repeated(test_set.references, test_set.sources, test_set.sources)
+    yield from faults.counted("repeated references", repeated, "references", "the same as those of other sentences")
+    shift = shift_of_translations(test_set.sources, test_set.references, glossary) if len(pairs) >= 10 else None
+    if shift is not None:
+        yield faults.said("shifted references", shift.lines, f"the references are {shift}", forbids=True)
+
+
+def _of_hypotheses(test_set: TestSet, system: str, lines: Sequence[str]) -> Iterator[Caution]:
+    faults, ours = _Faults(test_set, system), f"hypotheses of {system}"
+    rows = list(zip(test_set.sources, test_set.references, lines, strict=True))
+    empty = sum(not normalise(line) for line in lines)
+    yield from faults.counted("empty hypotheses", empty, ours, "empty")
+    is_copy = [_is_copy(line, source, reference) for source, reference, line in rows]
+    yield from faults.counted("copied hypotheses", sum(is_copy), ours, "copies of their sources")
+    foreign = [_is_foreign(line, reference) for _, reference, line in rows]
+    others = sum(f and not c for f, c in zip(foreign, is_copy, strict=True))
+    yield from faults.counted("hypotheses that are not Arabic", others, ours, "not in Arabic letters")
+    unseen = sum(map(_has_invisible, lines))
+    yield from faults.counted("invisible characters", unseen, ours, _INVISIBLE)
+    yield from faults.counted("Persian hypotheses", sum(map(_is_persian, lines)), ours, _PERSIAN)
+    repeated = _repeated(lines, test_set.sources, test_set.references)
+    # A model that says the same of everything is bad, and may be called so.
+    alike = "the same as those of other sentences"
+    yield from faults.counted("repeated hypotheses", repeated, ours, alike, may_forbid=False)
+    long = [(line, reference) for _, reference, line in rows if len(words_of(reference)) >= _LONG_ENOUGH]
+    same = sum(words_of(line) == words_of(reference) for line, reference in long)
+    if len(long) >= _MIN_LONG and same > _SUSPICIOUS_SHARE * len(long):
+        text = f"{same} of the {len(long)} longer {ours} are the references, word for word"
+        yield faults.said("references as hypotheses", same, text, forbids=True)
+
+
+def _of_order(test_set: TestSet, system: str, lines: Sequence[str]) -> Iterator[Caution]:
+    faults, size = _Faults(test_set, system), len(lines)
+    if size < _MIN_LINES_OF_A_SHIFT:
+        return
+    shift = shift_between(lines, test_set.references)
+    if shift == "order":
+        text = f"the hypotheses of {system} are in another order than the sentences"
+        yield faults.said("hypotheses in another order", size, text, forbids=True)
+    elif shift is not None:
+        yield faults.said("shifted hypotheses", shift.lines, f"the hypotheses of {system} are {shift}", forbids=True)
+
+
+def _prose(text: str) -> str:
+    return _LINKS.sub(" ", normalise(text))
+
+
+def _is_arabic(text: str) -> bool:
+    return script_shares(_prose(text))[1] > 0.5
+
+
+def _has_invisible(text: str) -> bool:
+    """Whether zero-width characters stand between letters; marks of direction at the ends of words do little harm."""
+    return _SPLIT_BY_INVISIBLE.search(text) is not None
+
+
+def _is_persian(text: str) -> bool:
+    letters = sum(map(str.isalpha, text))
+    return len(_PERSIAN_LETTERS.findall(text)) > _MAX_PERSIAN_SHARE * letters
+
+
+def _is_without_letters(translation: str, source: str) -> bool:
+    """Whether a translation holds no letter, as one that was once question marks, and its source is a sentence."""
+    is_sentence = len(re.findall(r"[^\W\d_]{2,}", _prose(source))) >= _LONG_ENOUGH
+    return is_sentence and bool(normalise(translation)) and not any(map(str.isalpha, translation))
+
+
+def _is_left_in_latin(translation: str, source: str) -> bool:
+    """Whether it is mostly Latin, though its source is a sentence: what is no sentence may stay as it is."""
+    latin, arabic = script_shares(_prose(translation))
+    if latin <= arabic:
+        return False
+    is_acronyms = all(word.isupper() for word in re.findall(r"[^\W\d_]+", _prose(translation)))
+    return not (is_acronyms or (words_of(translation) == words_of(source) and len(words_of(_prose(source))) < 2))
+
+
+def _is_foreign(line: str, reference: str) -> bool:
+    """Whether a line has no Arabic to speak of, where the reference has."""
+    if not normalise(line) or not _is_arabic(reference):
+        return False
+    latin, arabic = script_shares(_prose(line))
+    is_without_letters = latin == arabic == 0
+    has_long_reference = len(words_of(_prose(reference))) >= _LONG_ENOUGH
+    return has_long_reference if is_without_letters else arabic < 0.5
+
+
+def _is_copy(line: str, source: str, reference: str) -> bool:
+    """Whether a line repeats its source, words and all, where the reference does not."""
+    words = words_of(line)
+    is_text = len(words_of(_prose(source))) >= _MIN_WORDS_OF_A_COPY and script_shares(_prose(source))[0] > 0
+    return is_text and words == words_of(source) != words_of(reference)
+
+
+def _repeated(lines: Sequence[str], sources: Sequence[str], references: Sequence[str]) -> int:
+    """Lines that stand for so many different sentences that they cannot translate them all."""
+    meant: dict[tuple[str, ...], set[tuple[str, ...]]] = defaultdict(set)
+    asked: dict[tuple[str, ...], set[tuple[str, ...]]] = defaultdict(set)
+    keys = [words_of(line) for line in lines]
+    for key, source, reference in zip(keys, sources, references, strict=True):
+        asked[key].add(words_of(source))
+        meant[key].add(words_of(reference))
+    counts = Counter(keys)
+    enough = _LARGE_SHARE_OF_A_REPEAT * len(lines)
+    return sum(
+        counts[key]
+        for key in asked
+        if key
+        and min(len(asked[key]), len(meant[key])) >= _MIN_SOURCES_OF_A_REPEAT
+        and (len(key) >= _MIN_WORDS_OF_A_REPEAT or counts[key] >= enough)
+    )

@@ -1,0 +1,161 @@
+"""What systems that are runs have seen of a test set before: in training, or when their checkpoints were chosen."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from mt.config import DataConfig
+from mt.data.saved import load_splits
+from mt.data.seen import EXACT, NEAR, NEW, NGRAM, Rules, find_seen
+from mt.evaluation.cautions import Caution
+from mt.evaluation.test_set import TestSet
+from mt.runs import RunDirectory
+
+logger = logging.getLogger(__name__)
+
+MAX_SEEN_SHARE = 0.01
+"""Of the distinct sentences of a test set: where a system has seen more, no verdict; up to it, comparisons leave out
+what was seen."""
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Sentences of a test set that a system has seen, each counted once, as the first of these that holds."""
+
+    system: str
+    test_set: str
+    exact: int
+    """Pairs that stand in the system's training or dev data as they are."""
+    near: int
+    """Pairs of which a side is there up to case, digits and punctuation, or almost so: the builder's neighbours."""
+    ngram: int
+    """Pairs of which a side has a long run of words in common with a training pair."""
+    sentences: int
+    """All sentences of the test set."""
+    rows: tuple[int, ...]
+    """Numbers of the sentences that were seen, from 1."""
+
+    @property
+    def seen(self) -> int:
+        """How many sentences were seen."""
+        return self.exact + self.near + self.ngram
+
+
+def find_overlaps(models: Mapping[str, str], test_sets: Sequence[TestSet]) -> tuple[list[Overlap], list[Caution]]:
+    """The overlap of each system with each test set, and what cannot be told; `models`: paths or names, by system.
+
+    Only models that lie in a run's directory are looked at, and the runs that these were trained from. Raises
+    `RunError` if the data of a run cannot be read.
+    """
+    overlaps, cautions = [], []
+    known: dict[Path, NDArray[np.int8]] = {}
+    for system, model in models.items():
+        runs = training_runs(model)
+        for run in runs:
+            if run.data.is_dir() and run.root.resolve() not in known:
+                known[run.root.resolve()] = _seen_by(run, test_sets)
+        seen = [known[run.root.resolve()] for run in runs if run.data.is_dir()]
+        cautions += [_unknown(system, run, each) for run in runs if not run.data.is_dir() for each in test_sets]
+        if seen:
+            overlaps += _overlaps(system, np.maximum.reduce(seen), test_sets)
+    return overlaps, cautions
+
+
+def training_runs(model: str) -> list[RunDirectory]:
+    """The run that a model comes from, then the one that this run started from, and so on; empty for other models."""
+    found: dict[Path, RunDirectory] = {}
+    while (run := _run_of(Path(model))) is not None and run.root.resolve() not in found:
+        found[run.root.resolve()] = run
+        model = str(_config(run, "model").get("name") or "")
+    return list(found.values())
+
+
+def _run_of(path: Path) -> RunDirectory | None:
+    """The run that `path` is, or that holds it: a model, a checkpoint, an export."""
+    if RunDirectory(path).is_run():
+        return RunDirectory(path)
+    for parent in path.resolve().parents if path.is_dir() else ():
+        run = RunDirectory(parent)
+        # The untrained model that a run starts from has seen nothing.
+        if run.is_run() and run.data.is_dir() and not path.resolve().is_relative_to(run.base.resolve()):
+            return run
+    return None
+
+
+def _config(run: RunDirectory, section: str) -> dict[str, Any]:
+    content = yaml.safe_load(run.config.read_text(encoding="utf-8"))
+    found = content.get(section) if isinstance(content, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _seen_by(run: RunDirectory, test_sets: Sequence[TestSet]) -> NDArray[np.int8]:
+    """What every sentence of every test set is to a run, one test set after the other."""
+    logger.info("%s: looking for test sentences among its training and dev pairs", run.root)
+    options, usual = _config(run, "data"), DataConfig()
+    rules = Rules(
+        options.get("similarity", usual.similarity), options.get("decontaminate_words", usual.decontaminate_words)
+    )
+    sources = [source for test_set in test_sets for source in test_set.sources]
+    references = [reference for test_set in test_sets for reference in test_set.references]
+    splits = load_splits(run)
+    return find_seen({name: splits[name] for name in ("train", "dev")}, sources, references, rules)
+
+
+def _overlaps(system: str, seen: NDArray[np.int8], test_sets: Sequence[TestSet]) -> list[Overlap]:
+    found, start = [], 0
+    for test_set in test_sets:
+        here = seen[start : start + len(test_set.sources)]
+        start += len(here)
+        exact, near, ngram = (int((here == kind).sum()) for kind in (EXACT, NEAR, NGRAM))
+        rows = tuple((np.flatnonzero(here != NEW) + 1).tolist())
+        found.append(Overlap(system, test_set.name, exact, near, ngram, len(here), rows))
+    return found
+
+
+def _unknown(system: str, run: RunDirectory, test_set: TestSet) -> Caution:
+    text = f"what {system} has seen is not known: {run.data} is gone"
+    return Caution(test_set.name, system, "unknown training data", 0, len(test_set.sources), text, forbids=False)
+
+
+def overlap_caution(overlap: Overlap, test_set: TestSet) -> Caution | None:
+    """What is said of an overlap beside the score, and whether it forbids a verdict; None where there is none."""
+    if not overlap.rows:
+        return None
+    parts = ((overlap.exact, "the same"), (overlap.near, "almost the same"), (overlap.ngram, "with a long part of it"))
+    kinds = ", ".join(f"{count} {what}" for count, what in parts if count)
+    clusters = test_set.clusters
+    share = len(np.unique(clusters[np.array(overlap.rows) - 1])) / test_set.distinct
+    text = (
+        f"{overlap.system} has seen {overlap.seen} of the {overlap.sentences} sentences in its training data ({kinds})"
+    )
+    forbids = share > MAX_SEEN_SHARE
+    return Caution(
+        test_set.name,
+        overlap.system,
+        "overlap",
+        overlap.seen,
+        overlap.sentences,
+        text if forbids else f"{text}; comparisons leave them out",
+        forbids,
+    )
+
+
+def fair_rows(test_set: TestSet, overlaps: Sequence[Overlap]) -> NDArray[np.int64]:
+    """Indices of the sentences to compare systems on: without those that were seen, where these are few.
+
+    Where they are many there is no verdict anyway, and the numbers are those of the whole test set.
+    """
+    here = [overlap for overlap in overlaps if overlap.test_set == test_set.name]
+    cautions = [overlap_caution(overlap, test_set) for overlap in here]
+    rows = np.arange(len(test_set.sources))
+    if any(caution is not None and caution.forbids for caution in cautions):
+        return rows
+    return np.setdiff1d(rows, [row - 1 for overlap in here for row in overlap.rows])

@@ -1,0 +1,174 @@
+"""Every page works under a policy that lets nothing run but its own script."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mt.charts import bar_chart, intervals, lines, ranking, trade_off
+from mt.data.card import card_view
+from mt.data.report import CorpusReport, DataReport, Example
+from mt.evaluation.glossary import Glossary, Term
+from mt.evaluation.report import render_data_card, render_markdown, render_report
+from mt.evaluation.review import draw_items, render_review
+from mt.evaluation.scoring import Evaluation, evaluate_hypotheses, finite
+from mt.evaluation.templates import render_page
+from mt.evaluation.test_set import TestSet
+from mt.runs import write_text
+from tests.helpers import BAD, GOOD, REFERENCES, varied
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+EVIL = (
+    "<script>document.title='ran'</script><img src=x onerror=\"document.title='ran'\">\"'>"
+    "<svg onload=document.title='ran'>"
+    "</script></style><!--\u2028`|[x](javascript:document.title='ran')"
+)
+"""A name or a sentence that does something wherever it is not shown as text."""
+
+
+def evil_evaluation() -> Evaluation:
+    sources = [f"{line} {EVIL}" for line in varied(["The city fell."] * 6, 6, english=True)]
+    references = [f"{line} {EVIL}" for line in varied(REFERENCES, 6)]
+    test_set = TestSet(EVIL, sources, references, [EVIL, "desk"] * 18)
+    systems = {f"base {EVIL}": [f"{line} {EVIL}" for line in varied(BAD, 6)], EVIL: [*varied(GOOD, 6)[:-1], EVIL]}
+    glossary = Glossary([Term(("city",), (EVIL,), "place")])
+    evaluation = evaluate_hypotheses([test_set], {EVIL: systems}, 100, metrics=["chrF", "BLEU", "chrF++", "TER"],
+                                     glossary=glossary)  # fmt: skip
+    looks = [{"update": n, "eval_loss": 4.0 - n, "eval_chrF": 10.0} for n in range(3)]
+    evaluation.curves = {EVIL: looks, "other": looks}
+    evaluation.notes = [EVIL]
+    return evaluation
+
+
+def evil_data() -> DataReport:
+    example = Example(EVIL, EVIL, EVIL, EVIL)
+    corpus = CorpusReport(9, Counter({EVIL: 2}), examples={EVIL: [example]}, source_words=[1], target_words=[2])
+    corpus.samples, corpus.places = [example], Counter({EVIL: 1})
+    return DataReport({EVIL: corpus}, tokenizer=EVIL)
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The three kinds of pages, full of text that would like to run."""
+    folder = tmp_path_factory.mktemp("pages")
+    glossary = Glossary([Term(("city",), (EVIL,), "place")])
+    test_set = TestSet(EVIL, [EVIL, EVIL], [EVIL, "ب"])
+    texts = {
+        "report": render_report(f"Run {EVIL}", evil_evaluation(), {EVIL: EVIL}, glossary=glossary),
+        "review": render_review(EVIL, draw_items(test_set, [EVIL, "a"], ["c", EVIL], 9, 1).items),
+        "data card": render_data_card(f"Data {EVIL}", card_view(evil_data())),
+    }
+    for name, text in texts.items():
+        write_text(folder / f"{name}.html", text)
+    return {name: folder / f"{name}.html" for name in texts}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", ["report", "review", "data card"])
+def test_nothing_of_the_text_runs(name: str, pages: dict[str, Path], page: Page):
+    page.goto(f"file://{pages[name]}")
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    # The page's own script has run: it shows the first sentence, as it is written.
+    shown = page.locator("#list p.source, #source, ul.examples p").first.inner_text()
+    assert "onerror=\"document.title='ran'\"" in shown
+    page.wait_for_timeout(100)
+    assert page.title() != "ran"
+    assert page.title().endswith("(javascript:document.title='ran')")
+    assert page.locator("main img, main script:not([type]) ~ script, main [onload], main [onerror]").count() == 0
+    assert page.locator("script").count() == (0 if name == "data card" else 2)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", ["report", "review", "data card"])
+@pytest.mark.parametrize(
+    "injected",
+    [
+        "<script>document.title = 'ran'</script>",
+        "<img src='data:,' onerror=\"document.title = 'ran'\">",
+        "<a id=trap href=\"javascript:document.title = 'ran'\">x</a>",
+        "<iframe srcdoc=\"<script>parent.document.title = 'ran'</script>\"></iframe>",
+        "<svg onload=\"document.title = 'ran'\"></svg>",
+        "<style>h1 { display: none }</style>",
+        "<base href='https://example.org/'>",
+        "<form id=trap action='https://example.org/'><button id=trap-button>x</button></form>",
+        "<img src='https://example.org/pixel.png'>",
+        "<link rel=stylesheet href='https://example.org/a.css'>",
+        "<script src='https://example.org/a.js'></script>",
+    ],
+)
+def test_nothing_runs_even_where_escaping_failed(
+    name: str, injected: str, pages: dict[str, Path], browser: Browser, tmp_path: Path
+):
+    text = pages[name].read_text(encoding="utf-8").replace("</h1>", f"</h1>{injected}", 1)
+    (tmp_path / "page.html").write_text(text, encoding="utf-8")
+    with browser.new_context() as context:
+        page = context.new_page()
+        sent: list[str] = []
+        # A request that the policy forbids is announced, and fails before it leaves.
+        page.on("response", lambda response: sent.append(response.url))
+        blocked: list[str] = []
+        page.on("console", lambda message: blocked.append(message.text) if message.type == "error" else None)
+        page.goto(f"file://{tmp_path / 'page.html'}")
+        for trap in ("a#trap", "#trap-button"):
+            if page.locator(trap).count():
+                page.locator(trap).dispatch_event("click")
+        page.wait_for_timeout(100)
+        assert page.title() != "ran"
+        assert page.locator("h1").is_visible()
+        assert page.evaluate("document.baseURI").startswith("file:")
+        assert [url for url in sent if not url.startswith(("file:", "data:"))] == []
+        assert page.url.startswith("file:")
+        assert any("Content Security Policy" in text for text in blocked), blocked
+
+
+def test_the_policy_names_what_the_page_holds():
+    html = render_page("data_card.html.jinja", styles=["page.css"], title="x", data=card_view(evil_data()))
+    (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]+)">', html)
+    assert "unsafe" not in policy
+    assert policy.startswith(
+        "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src 'sha256-"
+    )
+    assert policy.endswith("script-src 'none'")
+    assert html.index("Content-Security-Policy") < html.index("<style>")
+
+
+def test_markdown_of_evil_names():
+    text = render_markdown(f"Run {EVIL}", evil_evaluation(), {EVIL: f"a\n# b {EVIL}"})
+    assert not re.search(r"(?<!\\)<[a-z/!]", text)
+    assert not re.search(r"(?<!\\)\[x", text)
+    assert not re.search(r"^# b", text, re.MULTILINE)
+    for line in text.splitlines():
+        if line.startswith("| "):
+            cells = len(re.findall(r"(?<!\\)\|", line)) - 1
+            assert cells in (5, 4), line  # a system and four metrics; a check, two systems and the reference
+
+
+@pytest.mark.parametrize("label", ["a $x$ b $", r"$\frac", "_hidden", "<b>", 'style="fill: red"', "سورية", "a&b"])
+def test_charts_show_labels_as_they_are(label: str):
+    charts = {
+        intervals(label, {label: (1, 2, 3)}, label): 3,
+        ranking(label, {label: 3.0}, label): 3,
+        lines(label, {label: [(0, 1), (1, 2)], "other": [(0, 1), (1, 2)]}, label, label): 4,
+        bar_chart(label, [label], {label: [1.0], "other": [2.0]}, label, label): 5,
+        trade_off(label, {label: ((1, 2, 3), (1, 2, 3))}, label, label): 4,
+    }
+    escaped = label.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    for chart, times in charts.items():
+        assert len(re.findall(rf"<text[^>]*>{re.escape(escaped)}</text>", chart)) == times
+        assert "style=" not in chart.replace(escaped, "").replace(escaped.replace('"', "&quot;"), "")
+        assert "<style" not in chart
+
+
+def test_long_names_leave_room_for_the_chart():
+    chart = intervals("chrF", {"model " * 30: (1, 2, 3)}, "chrF")
+    assert ">model model model model model model mod…</text>" in chart
+
+
+def test_numbers_that_json_does_not_know():
+    assert finite({"a": [float("nan"), 1.5, (float("inf"),)], "b": "x"}) == {"a": [None, 1.5, [None]], "b": "x"}
