@@ -196,15 +196,8 @@ def train(output_dir: Path, name: str, seed: int) -> None:
     from mt.comparison import read_named_test_set
     from mt.config import CorpusConfig
     from mt.conversion import convert
-    from mt.experiment import (
-        claim_directory,
-        fine_tune,
-        load_base,
-        open_base,
-        prepare_data,
-        prepare_training,
-        start_manifest,
-    )
+    from mt.experiment import fine_tune, prepare_training
+    from mt.run_start import claim_directory, load_base, open_base, prepare_data, start_manifest
     from mt.runs import RunDirectory
     from mt.training.adaptation import better_is_more, choose_weights
     from mt.training.encoding import encode_general

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import torch
 from datasets import Dataset, DatasetDict
 from transformers import PrinterCallback, set_seed
 
-from mt.arguments import TrainCommand, config_as_yaml
+from mt.arguments import TrainCommand
 from mt.comparison import (
     describe_searches,
     evaluate_all,
@@ -26,39 +26,38 @@ from mt.comparison import (
 )
 from mt.config import Config, DecodingConfig
 from mt.data.builder import check_data
-from mt.data.cache import cached_build
-from mt.data.card import card_view, summary, write_report
+from mt.data.card import card_view, write_report
 from mt.data.formats.lines import read_lines
 from mt.data.readers import check_corpus
 from mt.data.rejects import quoted_cell
 from mt.data.report import DataReport
-from mt.data.saved import damage_of_splits, describe_splits, load_splits, refuse_other_splits, take_build
 from mt.data.splitting import SPLITS
 from mt.data.vocabulary import measure_vocabulary
 from mt.decoding import translate
-from mt.doctor import refuse_unhealthy
-from mt.errors import ConfigError, DataError, ModelError, RunError, Stopped
+from mt.errors import ConfigError, DataError, ModelError, Stopped
 from mt.evaluation.model_card import render_model_card
 from mt.evaluation.overlap import find_overlaps
 from mt.evaluation.scoring import Evaluation
 from mt.evaluation.test_set import TestSet
 from mt.files import (
-    CHECKSUMS,
-    find_damage,
     sha256_of,
     sha256_of_lines,
-    write_checksums,
     write_lines,
     write_text,
     writing,
 )
-from mt.identity import model_identity
 from mt.manifest import Manifest, read_manifest
-from mt.model import Translator, check_model_name, load_translator
+from mt.model import Translator, check_model_name
 from mt.processes import one_run, process_state, wait_for_everyone
-from mt.run_inputs import identify, paths_of
-from mt.runs import RunDirectory, claim_run
-from mt.scratch import create_marian
+from mt.run_start import (
+    claim_directory,
+    load_base,
+    open_base,
+    prepare_data,
+    refuse_other_base,
+    start_manifest,
+)
+from mt.runs import RunDirectory
 from mt.terminology import check_terminology
 from mt.training.adaptation import Choice, choose_weights
 from mt.training.checkpoints import latest_intact, update_of
@@ -71,9 +70,6 @@ from mt.training.trainer import MAX_NAMED, TranslationTrainer, uniform_loss, war
 logger = logging.getLogger(__name__)
 
 BASE, FINETUNED = "base", "finetuned"
-
-BASE_FILES = ("config.json", "model*.safetensors", "vocab.json", "source.spm", "target.spm")
-"""What the checksums of a base that was made from scratch must list."""
 
 
 @one_run()
@@ -122,70 +118,6 @@ def check_inputs(config: Config) -> None:
         check_model_name(config.model.name)
 
 
-def claim_directory(command: TrainCommand) -> RunDirectory:
-    """The run directory, ours until the end of the context that it is; only the main process writes there."""
-    config = command.config
-    root = Path(config.output_dir or f"runs/{config.name}")
-    run = RunDirectory(root)
-    if process_state().is_main_process:
-        yaml = config_as_yaml(config)
-        run = claim_run(root, yaml, paths_of(config), resume=command.resume, overwrite=command.overwrite)
-    wait_for_everyone()
-    return run
-
-
-def start_manifest(command: TrainCommand, run: RunDirectory) -> Manifest | None:
-    """Write down what the run is made from, before anything slow; None in all but the main process.
-
-    Raises `RunError` if the run that is resumed was made from something else. What a new run replaces is removed only
-    once the input is known to be good.
-    """
-    config, manifest = command.config, None
-    if process_state().is_main_process:
-        made_from = identify(config)
-        if command.resume and (run.has_work() or run.manifest.is_file()):
-            manifest = Manifest.go_on(run.manifest, made_from)
-        else:
-            if run.has_work():
-                cached_build(config.data, config.held_out_sets)
-            run.begin(config_as_yaml(config))
-            manifest = Manifest.begin(run.manifest, config.name, config.seed, made_from)
-    wait_for_everyone()
-    return manifest
-
-
-def prepare_data(config: Config, run: RunDirectory, manifest: Manifest | None = None) -> DatasetDict:
-    """Build the splits, or take those of the run that is resumed, if they are as they were written."""
-    if process_state().is_main_process and not _has_data(run):
-        build = cached_build(config.data, config.held_out_sets)
-        report = DataReport.read(build / "data_report.json")
-        write_report(run, report)
-        take_build(build, run)
-        logger.info("pairs: %s", summary(report))
-    wait_for_everyone()
-    data = load_splits(run)
-    if manifest is not None:
-        splits = describe_splits(data)
-        refuse_other_splits(run, splits, manifest.facts)
-        manifest.update(splits=splits)
-    return data
-
-
-def _has_data(run: RunDirectory) -> bool:
-    """Whether splits and their account are there as they were written; a warning says what is not."""
-    if not run.data.is_dir():
-        return False
-    # What an earlier version has written has no checksums: `load_splits` compares it with the manifest.
-    damage = damage_of_splits(run) if (run.data / CHECKSUMS).is_file() else None
-    try:
-        DataReport.read(run.data_report)
-    except RunError as error:
-        damage = damage or str(error)
-    if damage is not None:
-        logger.warning("%s: %s; taking the data anew", run.data, damage)
-    return damage is None
-
-
 def prepare_test_sets(config: Config, data: DatasetDict) -> list[TestSet]:
     """The run's own test split, unless it is empty, then the named test sets."""
     named = [
@@ -193,29 +125,6 @@ def prepare_test_sets(config: Config, data: DatasetDict) -> list[TestSet]:
         for name, corpus in config.evaluation.named_sets.items()
     ]
     return [own_test_set(data["test"]), *named] if len(data["test"]) else named
-
-
-def load_base(config: Config, run: RunDirectory, data: DatasetDict) -> Translator:
-    """The model that training starts from; a new one is made first where the config asks for it."""
-    options = config.model
-    if options.scratch is not None:
-        if process_state().is_main_process and find_damage(run.base, BASE_FILES) is not None:
-            sources, targets = (list(data["train"][column]) for column in ("source", "target"))
-            unfinished = run.unfinished(run.base)
-            create_marian(options.scratch, sources, targets, unfinished, config.seed)
-            write_checksums(unfinished)
-            run.put(unfinished, run.base)
-        wait_for_everyone()
-    translator = open_base(config, run)
-    if options.scratch is None and not options.skip_doctor:
-        refuse_unhealthy(translator)
-    return translator
-
-
-def open_base(config: Config, run: RunDirectory) -> Translator:
-    """The model that training starts from, as it is on disk."""
-    name = config.model.name if config.model.scratch is None else str(run.base)
-    return load_translator(replace(config.model, name=name), config.decoding)
 
 
 def describe_vocabulary(run: RunDirectory, base: Translator, data: DatasetDict) -> None:
@@ -295,21 +204,6 @@ def record_start(manifest: Manifest | None, base: Translator, trainer: Translati
         trainer.base_identity = known["identity"]
         manifest.update(
             base_model=known | {"revision": base.revision, **asdict(base.languages)}, footing=asdict(trainer.footing)
-        )
-
-
-def refuse_other_base(config: Config, run: RunDirectory, manifest: Manifest) -> None:
-    """Raise `RunError` if the base has changed since the run began: it is loaded anew, and adapters merged into it."""
-    if config.model.scratch is not None:
-        changed = find_damage(run.base, BASE_FILES)
-    else:
-        known = manifest.facts["base_model"]["identity"]
-        is_same = model_identity(config.model.name, config.model.revision) == known
-        changed = None if is_same else "is not the model that the run began with"
-    if changed is not None:
-        raise RunError(
-            f"{run.base if config.model.scratch else config.model.name}: {changed}; the checkpoints are kept: put back "
-            "what was there and go on with --resume"
         )
 
 
