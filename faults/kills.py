@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -162,6 +163,8 @@ def _data(box: Box, *options: str) -> Outcome:
 
 @fault(_every(10))
 def data_sigkill(box: Box, share: float) -> None:
+    """Killed while it builds the data, which no cache holds yet."""
+    shutil.rmtree(box.cache / "mt" / "data")
     index = int(share * moments_of(box, "data"))
     hook = at_change(index, sending(signal.SIGKILL), box.root)
     running = box.start("mt", "data", "small.yaml", "--output_dir", "out", writes=["out"], hooks=[hook])
