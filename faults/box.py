@@ -18,6 +18,8 @@ MAX_MIB = 2048
 LIMIT_SECONDS = 90.0
 """A command on these few sentences that takes longer hangs."""
 _ENDED = {0, 1, 2, 3, 130}
+ESCAPED = Path("/tmp/faults-escaped")
+"""Where names that are absolute paths lead: outside the sandbox, so looked for by itself."""
 
 
 class Wrong(Exception):  # noqa: N818 - a verdict
@@ -132,6 +134,8 @@ class Box:
         watched -= {str(parent) for output in outputs for parent in Path(output).parents if str(parent) not in before}
         self.adopt_new(before, outputs)
         _judge_end(outcome, was_signalled=was_signalled)
+        if ESCAPED.exists():
+            raise Wrong(f"{outcome.command}: {ESCAPED} was written")
         if found := changes(before, after, watched - self._loose):
             more = f" and {len(found) - 1} more" if len(found) > 1 else ""
             raise Wrong(f"{outcome.command}: {found[0]}{more}")

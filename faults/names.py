@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from faults.box import Box
+from faults.box import ESCAPED, Box
 from faults.registry import fault
 from faults.stock import CONFIG
 
@@ -13,7 +13,7 @@ _NAMES = {
     "up and out": "../../escaped",
     "parent": "..",
     "here": ".",
-    "absolute": "/tmp/faults-escaped",
+    "absolute": str(ESCAPED),
     "below": "a/b",
     "hidden parent": "x/../../../escaped",
     "null": "a\0b",
