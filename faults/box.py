@@ -12,6 +12,7 @@ from typing import Any
 
 from faults.command import Hook, Outcome, Running, start
 from faults.trees import Tree, changes, is_below, snapshot
+from mt.files import UNFINISHED
 
 MAX_MIB = 2048
 """The most memory that a command may take, of which 600 MiB are torch and its like."""
@@ -132,6 +133,9 @@ class Box:
         watched = users | {p for p in before.keys() | after.keys() if not is_below(p, allowed)}
         # The directories in which an output directory lies may be made for it.
         watched -= {str(parent) for output in outputs for parent in Path(output).parents if str(parent) not in before}
+        if outcome.status < 0:
+            # Killed, a command may leave what its name says to be unfinished.
+            watched -= {path for path in after if UNFINISHED in path}
         self.adopt_new(before, outputs)
         _judge_end(outcome, was_signalled=was_signalled)
         if ESCAPED.exists():

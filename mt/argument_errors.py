@@ -19,7 +19,7 @@ def one_sentence(message: str, options: Sequence[str]) -> str:
     text = re.sub(r"Importing '(.*?)' is not allowed.*", r"expected `key: value` options, got '\1'", text)
     text = re.sub(r"Parser key \"[\w.]+\": Problem with given class_path '[\w.]+': ", "", text)
     wanted = re.findall(r"Expected an? (?:<class '(?:mt\.config\.)?(\w+)'>|typing\.Literal(\[.*?\]))", text)
-    got = re.search(r"(?:Got value|Given value): (.*)$", text)
+    got = re.search(r"(?:Got value|Given value): ?(.*)$", text)
     key = re.match(r'Parser key "([^"]+)":', text)
     if wanted and got and key:
         kinds = " or ".join(plain or f"one of {choices}" for plain, choices in wanted)

@@ -207,7 +207,7 @@ def find_damage(directory: Path, required: Sequence[str] = ()) -> str | None:
                 return f"{name} is not as it was written"
     except FileNotFoundError as error:
         return f"{Path(error.filename).name} is missing"
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
         return f"it cannot be read ({error})"
     return None
 

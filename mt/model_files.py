@@ -12,7 +12,7 @@ from typing import Any
 
 from transformers.utils import cached_file
 
-from mt.errors import ModelError
+from mt.errors import ModelError, Stopped
 
 EMBEDDED_MODELS = Path(__file__).parent / "assets"
 _MAX_PATH_BYTES, _MAX_PART_BYTES = 4096, 256
@@ -153,7 +153,7 @@ def library_errors(message: str) -> Iterator[None]:
     """
     try:
         yield
-    except (ModelError, KeyboardInterrupt, SystemExit, GeneratorExit):
+    except (ModelError, Stopped, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:
         raise ModelError(f"{message} ({first_line(error)})") from error

@@ -211,7 +211,9 @@ def _names_below(root: Path, places: Iterable[str]) -> Iterator[str]:
             yield place
         for directory, links, files in os.walk(path):
             inside = Path(directory)
-            yield from ((inside / name).relative_to(root).as_posix() for name in files)
+            # What a killed process has left is ours, and is swept once the directory is.
+            ended = (name for name in files if not name.startswith(UNFINISHED))
+            yield from ((inside / name).relative_to(root).as_posix() for name in ended)
             yield from ((inside / name).relative_to(root).as_posix() for name in links if (inside / name).is_symlink())
 
 
@@ -230,10 +232,17 @@ def read_mark(root: Path) -> dict[str, Any]:
     """The mark of a directory; empty where there is none of ours."""
     try:
         mark = json.loads((root / MARK).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
-    is_ours = isinstance(mark, dict) and isinstance(mark.get("kind"), str) and isinstance(mark.get("files"), list)
-    return {**mark, "used_by": mark.get("used_by") or {}} if is_ours else {}
+    return mark if _is_mark(mark) else {}
+
+
+def _is_mark(mark: Any) -> bool:
+    if not isinstance(mark, dict) or not isinstance(mark.get("used_by", {}), dict):
+        return False
+    files = mark.get("files")
+    is_list = isinstance(files, list) and all(isinstance(name, str) for name in files)
+    return is_list and isinstance(mark.get("kind"), str)
 
 
 def is_marked(root: Path, kind: str) -> bool:

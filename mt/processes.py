@@ -6,6 +6,7 @@ With one process everything here does nothing.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -31,6 +32,8 @@ _POLL = 0.5
 """Seconds between two questions whether the others are here, or have ended."""
 _PATIENCE = 15.0
 """Seconds that a process has to follow the others: to leave after them, or to fail with one that has failed."""
+
+_BROKEN_COLLECTIVE = re.compile(r"gloo|NCCL|Connection (?:closed|reset) by peer|Broken pipe")
 
 _Answer = TypeVar("_Answer")
 
@@ -93,8 +96,8 @@ def run_as_one(command: Callable[[], tuple[int, str]]) -> int:
     """
     try:
         status, message = command()
-    except Exception:
-        status, message = 1, traceback.format_exc().rstrip()
+    except Exception as error:
+        status, message = 1, _explained(error)
     # A launcher sends it to the other processes as soon as one has failed, and they are about to end by themselves.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     team = _team() if dist.is_initialized() or status or message else None
@@ -105,6 +108,15 @@ def run_as_one(command: Callable[[], tuple[int, str]]) -> int:
     if dist.is_initialized():
         dist.destroy_process_group()
     return status
+
+
+def _explained(error: Exception) -> str:
+    """What to say of an error that nobody expected; a collective that breaks off has one cause, and is no bug."""
+    if isinstance(error, RuntimeError) and _BROKEN_COLLECTIVE.search(str(error)):
+        return (
+            "another process of the run has ended without a word (killed?); what was done is kept: go on with --resume"
+        )
+    return traceback.format_exc().rstrip()
 
 
 @cache

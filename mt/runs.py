@@ -21,7 +21,7 @@ TRAINING_RUN = Kind(
         *("config.yaml", "manifest.json", "data_card.md", "data_report.json", "rejected.tsv", "failed_update.tsv"),
         *("metrics.jsonl", "scores.json", "report.html", "report.md"),
         # Their files are named by the libraries that write them.
-        *("checkpoints/checkpoint-*/*", "checkpoints/unfinished/*", "tensorboard/*"),
+        *("checkpoints/checkpoint-[0-9]*/*", "checkpoints/unfinished/*", "tensorboard/*"),
     ),
     directories=("data", "base", "model", "translations"),
     precious=("base", "checkpoints", "metrics.jsonl", "model", "translations"),
@@ -149,7 +149,7 @@ def _without_place(config_yaml: str) -> list[str]:
 
 
 def _check_resumable(run: RunDirectory, config_yaml: str) -> None:
-    if not run.is_run():
+    if not run.is_run() or not run.config.exists():
         raise RunError(f"{run.root}: no run to resume here; leave out --resume to start one")
     try:
         before, now = _without_place(run.config.read_text(encoding="utf-8")), _without_place(config_yaml)

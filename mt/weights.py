@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 import re
 import zipfile
 from pathlib import Path
@@ -93,8 +94,14 @@ def read_tensors(file: Path) -> Weights:
         if file.suffix == ".safetensors":
             found: Weights = load_file(file)
             return found
-        # mmap: torch's older format, which is no zip file, has none.
-        found = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
+        try:
+            # mmap: torch's older format, which is no zip file, has none.
+            found = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
+        except pickle.UnpicklingError as error:
+            # torch goes on to say how to run what is in there.
+            raise ModelError(
+                f"{file}: is damaged or holds more than tensors, which could be code and is not loaded; fetch safetensors"
+            ) from error
     if not isinstance(found, dict) or not all(_is_plain(tensor) for tensor in found.values()):
         raise ModelError(f"{file}: expected a dictionary of tensors; fetch the file again")
     return found

@@ -1,5 +1,7 @@
 """Checkpoints are whole, or passed over."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ def checkpoint(directory: Path, update: int) -> Path:
     path.mkdir(parents=True)
     (path / "model.safetensors").write_bytes(b"weights" * update)
     for name in (*OTHERS, "rng_state.pth"):
-        (path / name).write_bytes(b"state")
+        (path / name).write_text(json.dumps({"global_step": update}))
     put_checkpoint(path, directory)
     path.parent.rmdir()
     return directory / path.name
@@ -40,6 +42,20 @@ def test_a_checkpoint_that_was_sealed_without_a_part_is_not_intact(tmp_path: Pat
     assert str(damage_of_checkpoint(torn)).startswith("its checksums.json lists no ")
     (torn / "checksums.json").write_text("{}")
     assert damage_of_checkpoint(torn) == ("its checksums.json lists no model*.safetensors or adapter_model.safetensors")
+
+
+def test_a_checkpoint_that_was_renamed_is_not_what_it_is_called(tmp_path: Path):
+    renamed = shutil.copytree(checkpoint(tmp_path, 5), tmp_path / "checkpoint-7")
+    assert damage_of_checkpoint(renamed) == "it is the state after 5 updates"
+
+
+@pytest.mark.parametrize("name", ["checkpoint-٤", "checkpoint--4", "checkpoint-²", "checkpoint-04", "checkpoint-best"])
+def test_what_is_called_otherwise_is_no_checkpoint_and_stays(tmp_path: Path, name: str):
+    (tmp_path / name).mkdir()
+    checkpoint(tmp_path, 5)
+    assert latest_intact(tmp_path) == tmp_path / "checkpoint-5"
+    rotate(tmp_path, 1, [])
+    assert (tmp_path / name).is_dir()
 
 
 def test_one_that_was_damaged_is_replaced(tmp_path: Path):

@@ -173,8 +173,8 @@ REFUSED: dict[str, tuple[Spoil, str]] = {
         lambda d: (sharded("whole.safetensors")(d), written("model.safetensors.index.json", "{}")(d))[0],
         "no weight_map",
     ),
-    "pickle runs": (evil_pickle, "the weights cannot be loaded"),
-    "pickle in zip runs": (evil_zip, "the weights cannot be loaded"),
+    "pickle runs": (evil_pickle, "holds more than tensors, which could be code and is not loaded"),
+    "pickle in zip runs": (evil_zip, "holds more than tensors, which could be code and is not loaded"),
     "pickle of distributed weights": (evil_distributed, "no weights, neither"),
     "pickle truncated": (lambda d: (pickled(d), truncated("pytorch_model.bin")(d))[0], "the weights cannot be loaded"),
     "pickle of a list": (

@@ -35,7 +35,7 @@ def as_markdown(report: DataReport) -> str:
     """The content of `data_card.md`."""
     lines = ["# Data card", "", "Sentence pairs, English to Arabic.", "", *_overview(report), ""]
     for name, corpus in report.corpora.items():
-        lines += [f"## {name}", ""]
+        lines += [f"## {text_of(name)}", ""]
         for side, counts in (("Source", corpus.source_words), ("Target", corpus.target_words)):
             lines += [f"{side} lengths in words:", "", "```", *_text_bars(counts), "```", ""]
         if corpus.places:
@@ -53,7 +53,7 @@ def _overview(report: DataReport) -> Iterator[str]:
     for name, corpus in report.corpora.items():
         dropped = ", ".join(f"{count} {rule}" for rule, count in sorted(corpus.dropped.items())) or "none"
         kept = " | ".join(str(corpus.kept[split]) for split in SPLITS)
-        yield f"| {name} | {corpus.read} | {dropped} | {kept} | {corpus.epoch_pairs:g} |"
+        yield f"| {text_of(name)} | {corpus.read} | {dropped} | {kept} | {corpus.epoch_pairs:g} |"
 
 
 def _text_bars(counts: list[int]) -> Iterator[str]:
@@ -87,7 +87,7 @@ def _pairs(samples: list[Example]) -> Iterator[str]:
 def _vocabulary(report: DataReport) -> Iterator[str]:
     if not report.tokenizer:
         return
-    yield f"## Vocabulary of {report.tokenizer}"
+    yield f"## Vocabulary of {text_of(report.tokenizer)}"
     yield ""
     if not report.vocabulary:
         return

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+
+from transformers.trainer import TRAINER_STATE_NAME
 
 from mt.files import find_damage, put_directory, write_checksums
 
@@ -14,6 +18,7 @@ logger = logging.getLogger(__name__)
 UNFINISHED = "unfinished"
 """Where a checkpoint lies while it is written."""
 
+_NAME = re.compile(r"checkpoint-(0|[1-9][0-9]{0,17})")
 # The model (whole, in parts, or a LoRA adapter), and what training goes on with.
 _REQUIRED = (
     *("model*.safetensors|adapter_model.safetensors", "config.json", "trainer_state.json"),
@@ -39,12 +44,20 @@ def put_checkpoint(finished: Path, checkpoints: Path) -> None:
 
 def damage_of_checkpoint(checkpoint: Path) -> str | None:
     """What is wrong with a checkpoint, in words, or None if all it must hold is there and as it was written."""
-    return find_damage(checkpoint, _REQUIRED)
+    damage = find_damage(checkpoint, _REQUIRED)
+    if damage is None and _updates_in(checkpoint) != update_of(checkpoint):
+        return f"it is the state after {_updates_in(checkpoint)} updates"
+    return damage
+
+
+def _updates_in(checkpoint: Path) -> int:
+    state = json.loads((checkpoint / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
+    return int(state["global_step"])
 
 
 def all_of(checkpoints: Path) -> list[Path]:
     """The checkpoints in a directory, oldest first, damaged ones included."""
-    found = [path for path in checkpoints.glob("checkpoint-*") if path.name.rpartition("-")[2].isdigit()]
+    found = [path for path in checkpoints.glob("checkpoint-*") if _NAME.fullmatch(path.name)]
     return sorted(found, key=update_of)
 
 
