@@ -10,8 +10,9 @@ import yaml
 
 from mt.errors import RunError
 from mt.model_files import first_line, is_path_name
+from mt.reading import read_small
+from mt.yaml_files import MAX_BYTES, parse_yaml
 
-_MAX_CONFIG_BYTES = 2**22
 _REMEDY = "take its model instead, {root}/model, or train the run again"
 
 
@@ -27,7 +28,7 @@ class RunSettings:
 
 def read_run_settings(config: Path) -> RunSettings:
     """The settings in a run's `config.yaml`. Raises `RunError`, naming the file, if it is damaged."""
-    content = _read_mapping(config)
+    content = read_run_config(config)
     model, decoding = (_section(config, content, name) for name in ("model", "decoding"))
     settings = RunSettings(
         source_language=_text(config, model, "model.source_language"),
@@ -40,19 +41,10 @@ def read_run_settings(config: Path) -> RunSettings:
     return settings
 
 
-class _PlainLoader(yaml.SafeLoader):
-    """YAML as runs write it. Keys merged from elsewhere (`<<`), which few lines can make billions of, are refused."""
-
-    def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        if any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value):
-            raise yaml.constructor.ConstructorError(None, None, "`<<` stands in no config of a run", node.start_mark)
-
-
-def _read_mapping(config: Path) -> dict[str, Any]:
+def read_run_config(config: Path) -> dict[str, Any]:
+    """A run's `config.yaml`, its options as plain values. Raises `RunError`, naming the file, if it is damaged."""
     try:
-        if config.stat().st_size > _MAX_CONFIG_BYTES:
-            raise _damaged(config, "is too large")
-        content = yaml.load(config.read_text(encoding="utf-8"), Loader=_PlainLoader)
+        content = parse_yaml(read_small(config, "config", MAX_BYTES, RunError))
     except (OSError, yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         problem = getattr(error, "problem", None) or getattr(error, "strerror", None) or first_line(error)
         raise _damaged(config, f"cannot be read ({problem})") from error

@@ -100,7 +100,7 @@ def read_tensors(file: Path) -> Weights:
         except pickle.UnpicklingError as error:
             # torch goes on to say how to run what is in there.
             raise ModelError(
-                f"{file}: is damaged or holds more than tensors, which could be code and is not loaded; fetch safetensors"
+                f"{file}: damaged, or holds more than tensors, which could be code and is not loaded; fetch safetensors"
             ) from error
     if not isinstance(found, dict) or not all(_is_plain(tensor) for tensor in found.values()):
         raise ModelError(f"{file}: expected a dictionary of tensors; fetch the file again")

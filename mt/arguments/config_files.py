@@ -11,12 +11,12 @@ from typing import Any
 
 import yaml
 
-from mt.arguments.yaml_files import MAX_BYTES, parse_yaml
 from mt.config import CleaningConfig, Config, CorpusConfig
 from mt.data.formats.lines import shorten
 from mt.errors import ConfigError
 from mt.files import printable
 from mt.reading import fault_of_file, read_small
+from mt.yaml_files import MAX_BYTES, parse_yaml
 
 OFF = (None, False, "none")
 """What switches a rule of `data.cleaning` off, whatever its type."""

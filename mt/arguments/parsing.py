@@ -16,10 +16,10 @@ from jsonargparse import ArgumentParser, Namespace, _loaders_dumpers, set_loader
 
 from mt.argument_errors import one_sentence
 from mt.arguments.config_files import find_unknown, is_off, off_value, read_config_file
-from mt.arguments.yaml_files import parse_yaml
 from mt.config import Config
 from mt.errors import ConfigError, OneLineError
 from mt.files import printable
+from mt.yaml_files import parse_yaml
 
 # No value names Python to be imported but our own options: nothing that a config or command line says is run.
 set_parsing_settings(

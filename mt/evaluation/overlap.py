@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from mt.config import DataConfig
@@ -17,6 +16,7 @@ from mt.data.saved import load_splits
 from mt.data.seen import EXACT, NEAR, NEW, NGRAM, Rules, find_seen
 from mt.evaluation.cautions import Caution
 from mt.evaluation.test_set import TestSet
+from mt.run_settings import read_run_config
 from mt.runs import RunDirectory
 
 logger = logging.getLogger(__name__)
@@ -91,8 +91,7 @@ def _run_of(path: Path) -> RunDirectory | None:
 
 
 def _config(run: RunDirectory, section: str) -> dict[str, Any]:
-    content = yaml.safe_load(run.config.read_text(encoding="utf-8"))
-    found = content.get(section) if isinstance(content, dict) else None
+    found = read_run_config(run.config).get(section)
     return found if isinstance(found, dict) else {}
 
 
