@@ -1,6 +1,7 @@
 # make demo: install, run the whole path on the embedded model, say where the report is.
 # make test: install, then lint, types and tests.
-# make quick: the tests that need neither a browser nor a training, in less than a minute.
+# make quick: the tests that need neither a browser nor a training.
+# make faults: inject faults into the real commands, as docs/reliability.md describes.
 
 PYTHON ?= python3
 VENV := .venv
