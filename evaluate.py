@@ -7,9 +7,12 @@
 This file shares its name with a Hugging Face package; that package is never imported here.
 """
 
+import signal
 import sys
 
-from mt.cli import evaluate_main
-
 if __name__ == "__main__":
+    # Ctrl-C while modules are imported ends the process without a traceback; from then on it is mt.cli's.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from mt.cli import evaluate_main
+
     sys.exit(evaluate_main())

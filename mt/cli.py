@@ -71,6 +71,7 @@ def evaluate_main() -> int:
 
 
 def _guarded(run: Callable[[Sequence[str], str], int], argv: Sequence[str], prog: str) -> int:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     outcome = partial(_outcome, run, argv, prog)
     if run in (_train, _sweep) and "WORLD_SIZE" in os.environ:
         # Imports torch, which takes seconds.
