@@ -45,6 +45,8 @@ _MAX_SIZES = {
     "decoder_ffn_dim": 2**20,
     "max_position_embeddings": 2**16,
 }
+# A start token, a language and an end token leave no room for text in fewer positions.
+_MIN_SIZES = {"max_position_embeddings": 8}
 _SHARES = ("dropout", "attention_dropout", "activation_dropout", "encoder_layerdrop", "decoder_layerdrop")
 _IDS = ("pad_token_id", "eos_token_id", "bos_token_id", "decoder_start_token_id", "forced_eos_token_id")
 # Ours to say, or of no use for translation.
@@ -103,8 +105,9 @@ def _check_sizes(place: str, config: Any) -> None:
         value = getattr(config, key, None)
         if key == "decoder_vocab_size" and value is None:
             continue
-        if not is_index(value) or not 1 <= value <= most:  # type: ignore[operator]
-            raise ModelError(f"{place}: {key} must be a whole number from 1 to {most:,}, not {value!r:.40}")
+        least = _MIN_SIZES.get(key, 1)
+        if not is_index(value) or not least <= value <= most:  # type: ignore[operator]
+            raise ModelError(f"{place}: {key} must be a whole number from {least} to {most:,}, not {value!r:.40}")
     for key in _SHARES:
         if not 0 <= getattr(config, key) <= 1:
             raise ModelError(f"{place}: {key} must be from 0 to 1, not {getattr(config, key)!r:.40}")

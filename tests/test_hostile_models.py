@@ -126,6 +126,7 @@ REFUSED: dict[str, tuple[Spoil, str]] = {
     "inner huge": (config(encoder_ffn_dim=10**12), "encoder_ffn_dim must be"),
     "inner other": (config(encoder_ffn_dim=64), "other shapes"),
     "positions huge": (config(max_position_embeddings=10**12), "max_position_embeddings must be"),
+    "positions for no text": (config(max_position_embeddings=1), "from 8 to 65,536, not 1"),
     "positions zero": (config(max_position_embeddings=0), "max_position_embeddings must be"),
     "dropout 7": (config(dropout=7.0), "dropout must be from 0 to 1"),
     "dropout NaN": (config(dropout=float("nan")), "dropout must be from 0 to 1"),
