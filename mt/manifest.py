@@ -34,8 +34,8 @@ class Manifest:
     @classmethod
     def begin(cls, file: Path, name: str, seed: int, made_from: Mapping[str, Any]) -> Manifest:
         """Of a new run. made_from: see `mt.run_inputs.identify`. Raises `RunError` if it cannot be written."""
-        session = _session()
-        facts = {"name": name, **session, "seed": seed, **made_from, "wall_seconds": 0.0, "sessions": [session]}
+        start = _start()
+        facts = {"name": name, **start, "seed": seed, **made_from, "wall_seconds": 0.0, "starts": [start]}
         manifest = cls(file, facts)
         manifest.update()
         return manifest
@@ -54,19 +54,19 @@ class Manifest:
                 "start anew by --overwrite"
             )
         _refuse_changes(facts, made_from)
-        # A manifest of an earlier version has no sessions.
-        past = facts.get("sessions") or [{key: facts.get(key) for key in _session()}]
+        # A manifest of an earlier version knows one.
+        past = facts.get("starts") or [{key: facts.get(key) for key in _start()}]
         past[-1].setdefault("seconds", facts.get("wall_seconds", 0.0))
-        manifest = cls(file, {**facts, **made_from, "sessions": [*past, _session()]})
+        manifest = cls(file, {**facts, **made_from, "starts": [*past, _start()]})
         manifest.update()
         return manifest
 
     def update(self, **facts: Any) -> None:
-        """Add facts, and the time since this session began to that of the sessions before. Raises `RunError`."""
+        """Add facts, and the time since the last start to that of the starts before. Raises `RunError`."""
         self.facts |= facts
-        sessions = self.facts["sessions"]
-        sessions[-1]["seconds"] = round(time.monotonic() - self._begun, 1)
-        self.facts["wall_seconds"] = round(sum(session.get("seconds") or 0.0 for session in sessions), 1)
+        starts = self.facts["starts"]
+        starts[-1]["seconds"] = round(time.monotonic() - self._begun, 1)
+        self.facts["wall_seconds"] = round(sum(start.get("seconds") or 0.0 for start in starts), 1)
         write_json(self.file, self.facts)
 
 
@@ -103,8 +103,8 @@ def _changed_files(before: Mapping[str, str], now: Mapping[str, str]) -> list[st
     return changed + gone
 
 
-def _session() -> dict[str, Any]:
-    """Who runs, and when: one entry of `sessions`, and for the first one also at the manifest's top."""
+def _start() -> dict[str, Any]:
+    """Who runs, and when: one entry of `starts`, and of the first one also at the manifest's top."""
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": [printable(argument) for argument in sys.argv],

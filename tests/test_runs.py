@@ -113,12 +113,12 @@ def test_a_resumed_manifest_keeps_its_beginning_and_adds_up(tmp_path: Path):
     Manifest.begin(file, "demo", 5, made_from(a="1")).update(footing={"micro_batch_tokens": 7})
     past = json.loads(file.read_text())
     past |= {"started": "2026-01-01T00:00:00+00:00", "git_commit": "abc", "wall_seconds": 100.0}
-    past["sessions"][0]["seconds"] = 100.0
+    past["starts"][0]["seconds"] = 100.0
     write_json(file, past)
     facts = Manifest.go_on(file, made_from(a="1")).facts
     assert (facts["started"], facts["git_commit"]) == ("2026-01-01T00:00:00+00:00", "abc")
     assert facts["footing"] == {"micro_batch_tokens": 7}
-    assert [session["seconds"] >= 0 for session in facts["sessions"]] == [True, True]
+    assert [start["seconds"] >= 0 for start in facts["starts"]] == [True, True]
     assert 100 <= facts["wall_seconds"] < 110
 
 
