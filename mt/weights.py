@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import pickle
 import re
 import zipfile
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -97,7 +97,7 @@ def read_tensors(file: Path) -> Weights:
         try:
             # mmap: torch's older format, which is no zip file, has none.
             found = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
-        except pickle.UnpicklingError as error:
+        except UnpicklingError as error:
             # torch goes on to say how to run what is in there.
             raise ModelError(
                 f"{file}: damaged, or holds more than tensors, which could be code and is not loaded; fetch safetensors"

@@ -24,7 +24,7 @@ import torch.distributed as dist
 from accelerate import PartialState
 from accelerate.utils import DistributedType
 
-from mt import cli, experiment
+from mt import cli, experiment, run_start
 from mt.errors import DataError, Stopped, UserError
 from mt.processes import one_run, process_state, run_as_one, wait_for_everyone
 from mt.training import judging
@@ -98,7 +98,8 @@ def second_try() -> None:
 
 def train_slowly(argv: Sequence[str], prog: str) -> int:
     """`train.py`, whose main process takes longer for all that it does alone than a collective waits."""
-    for name in ("cached_build", "measure_vocabulary", "translate_base", "score_run"):
+    run_start.cached_build = _slow(run_start.cached_build)
+    for name in ("measure_vocabulary", "translate_base", "score_run"):
         setattr(experiment, name, _slow(getattr(experiment, name)))
     process_state()
     dist.distributed_c10d._set_pg_timeout(timedelta(seconds=5 * TIMEOUT))
@@ -147,7 +148,8 @@ Command = Callable[[Sequence[str], str], int]
 
 
 def _start(command: Command, argv: Sequence[str], variables: dict[str, str], said: Path) -> None:
-    os.environ |= variables
+    # As a launcher sets it.
+    os.environ |= {"OMP_NUM_THREADS": "1"} | variables
     torch.set_num_threads(1)
     os.dup2(os.open(said, os.O_CREAT | os.O_WRONLY), 2)
     sys.exit(run_as_one(partial(cli._outcome, command, argv, "train.py")))
