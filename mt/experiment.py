@@ -41,7 +41,7 @@ from mt.evaluation.scoring import Evaluation
 from mt.evaluation.test_set import TestSet
 from mt.files import (
     sha256_of,
-    sha256_of_lines,
+    sha256_of_json,
     write_lines,
     write_text,
     writing,
@@ -224,7 +224,7 @@ def translate_base(
         made_from = {
             "model": manifest.facts["base_model"]["identity"],
             "decoding": asdict(plain),
-            "sources": sha256_of_lines(test_set.sources),
+            "sources": sha256_of_json(list(test_set.sources)),
         }
         lines = _read_if_intact(file, known.get(name), made_from)
         if lines is None:

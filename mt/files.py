@@ -179,9 +179,9 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def sha256_of_lines(lines: Sequence[str]) -> str:
-    """Hex SHA-256 of lines in order, each with where it ends."""
-    return hashlib.sha256(json.dumps(list(lines)).encode()).hexdigest()
+def sha256_of_json(value: Any) -> str:
+    """Hex SHA-256 of a JSON value, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def write_checksums(directory: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from mt.adapters import CONFIG as ADAPTER_CONFIG
 from mt.adapters import Adapter, base_of
 from mt.errors import ModelError, RunError
-from mt.files import sha256_of, write_text
+from mt.files import sha256_of, sha256_of_json, write_text
 from mt.model_files import ModelFiles, files_of, read_object
 from mt.runs import cache_directory
 
@@ -83,7 +83,7 @@ def remembered_sha256(file: Path) -> str:
     if before.st_size < _REMEMBERED_BYTES:
         return sha256_of(file)
     started = time.time()
-    memo = cache_directory("translations") / "sha256" / digest(_state(file, before))[:32]
+    memo = cache_directory("translations") / "sha256" / sha256_of_json(_state(file, before))[:32]
     with suppress(OSError, ValueError):
         remembered = memo.read_text(encoding="ascii")
         if _SHA256.fullmatch(remembered):
@@ -110,8 +110,3 @@ def _state(file: Path, status: os.stat_result) -> list[Any]:
             stream.seek(last * number // (_SAMPLES - 1))
             sampled.update(stream.read(_SAMPLE_BYTES))
     return [*_times(status), sampled.hexdigest()]
-
-
-def digest(value: Any) -> str:
-    """Hex SHA-256 of a JSON value, whatever the order of its keys."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

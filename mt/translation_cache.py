@@ -12,8 +12,8 @@ from typing import Any
 
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import ModelError, RunError
-from mt.files import sha256_of, write_text
-from mt.identity import digest, model_identity
+from mt.files import sha256_of, sha256_of_json, write_text
+from mt.identity import model_identity
 from mt.model_files import is_converted
 from mt.runs import cache_directory
 
@@ -32,7 +32,7 @@ class CacheKey:
     @property
     def name(self) -> str:
         """The name of its file, without the directory."""
-        return f"{digest(self.facts)[:32]}.json"
+        return f"{sha256_of_json(self.facts)[:32]}.json"
 
 
 def cache_root() -> Path:
@@ -61,7 +61,7 @@ def cache_key(model: ModelConfig, decoding: DecodingConfig, sources: Sequence[st
             "decoding": asdict(decoding),
             "terms": terms,
             "libraries": {name: ".".join(version(name).split(".")[:2]) for name in (backend, "transformers")},
-            "sources": digest(list(sources)),
+            "sources": sha256_of_json(list(sources)),
         }
     )
 
@@ -76,7 +76,7 @@ def read_translations(key: CacheKey, expected: int) -> list[str] | None:
             isinstance(translations, list)
             and len(translations) == expected
             and all(isinstance(line, str) for line in translations)
-            and kept["sha256"] == digest(translations)
+            and kept["sha256"] == sha256_of_json(translations)
         )
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -92,7 +92,7 @@ def read_translations(key: CacheKey, expected: int) -> list[str] | None:
 def keep_translations(key: CacheKey, translations: Sequence[str]) -> None:
     """Keep them for `key`; a disk that cannot be written costs a warning."""
     lines = list(translations)
-    content = {"facts": key.facts, "sha256": digest(lines), "translations": lines}
+    content = {"facts": key.facts, "sha256": sha256_of_json(lines), "translations": lines}
     try:
         cache_root().mkdir(parents=True, exist_ok=True)
         write_text(cache_root() / key.name, json.dumps(content, ensure_ascii=False, indent=1))

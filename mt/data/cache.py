@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import hashlib
 import json
 import logging
 import shutil
@@ -21,7 +20,7 @@ from mt.data.readers import format_of, input_files
 from mt.data.report import DataReport
 from mt.data.saved import REQUIRED
 from mt.errors import DataError
-from mt.files import find_damage, printable, remove, sha256_of, sync, write_checksums
+from mt.files import find_damage, printable, remove, sha256_of, sha256_of_json, sync, write_checksums
 from mt.runs import cache_directory
 
 logger = logging.getLogger(__name__)
@@ -104,7 +103,7 @@ def _key(config: DataConfig, test_sets: Mapping[str, CorpusConfig]) -> str:
         "code": [_hash(path) for path in (*code_files(), *_ASSETS)],
         "libraries": {name: version(name) for name in _LIBRARIES},
     }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:20]
+    return sha256_of_json(facts)[:20]
 
 
 @cache
