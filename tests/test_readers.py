@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mt.config import CorpusConfig
-from mt.data.readers import Pair, read_corpus
+from mt.data.pair import Pair
+from mt.data.readers import read_corpus
 from mt.errors import DataError
 
 if sys.version_info >= (3, 14):

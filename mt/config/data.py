@@ -33,6 +33,10 @@ class CorpusConfig:
     target_column: str | None = None
     """The Arabic column, likewise. Default: arabic, ar, target or tgt, else the second."""
 
+    document_column: str | None = None
+    """tsv, csv, jsonl, hf: the column or key that names the document which a pair is from, by header name or by number
+    from 1. Pairs of one document go to one split. Default: a column named document, doc_id, url or file."""
+
     hf_config: str | None = None
     """hf: which of the data set's configurations to read."""
 

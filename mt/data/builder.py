@@ -22,8 +22,9 @@ from tqdm import tqdm
 from mt.config import CorpusConfig, DataConfig
 from mt.data.cleaning import Rejection
 from mt.data.mixing import mixing_weights
+from mt.data.pair import Pair
 from mt.data.preparing import Preparation, Prepared, RawPair, prepare_all, usable_cores
-from mt.data.readers import Pair, check_corpus, input_files, is_compressed, read_corpus
+from mt.data.readers import check_corpus, input_files, is_compressed, read_corpus
 from mt.data.rejects import RejectedFile
 from mt.data.report import LENGTH_STEP, CorpusReport, DataReport, Example
 from mt.data.selecting import DROPS, LEAKS, Selection, select_pairs

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from mt.config import CorpusConfig
 from mt.data.formats.lines import COMPRESSED, uncompressed_name
@@ -15,23 +14,12 @@ from mt.data.formats.records import read_hf, read_jsonl
 from mt.data.formats.tables import read_csv, read_tsv
 from mt.data.formats.terms import read_terms
 from mt.data.formats.xml import read_tmx, read_xliff
+from mt.data.pair import Pair
 from mt.errors import DataError
 from mt.files import printable
 from mt.reading import fault_in_directory, fault_of_file, is_directory, is_file
 
-
-class Pair(NamedTuple):
-    """A source sentence and its translation, with where it came from."""
-
-    source: str
-    target: str
-    corpus: str
-    """The corpus's name in the config."""
-    place: str
-    """File and line, unit or row, as `news.tsv:12`."""
-
-
-_READERS: dict[str, Callable[[Path, CorpusConfig], Iterator[tuple[str, str, str]]]] = {
+_READERS: dict[str, Callable[[Path, CorpusConfig], Iterator[Pair]]] = {
     "pairs": read_pairs,
     "tsv": read_tsv,
     "csv": read_csv,
@@ -64,9 +52,9 @@ def read_corpus(name: str, options: CorpusConfig) -> Iterator[Pair]:
     check_corpus(name, options)
     path = Path(options.path)
     is_empty = True
-    for place, source, target in _READERS[format_of(options)](path, options):
+    for pair in _READERS[format_of(options)](path, options):
         is_empty = False
-        yield Pair(source, target, name, place)
+        yield pair._replace(corpus=name)
     if is_empty:
         raise DataError(f"{path}: no sentence pairs in the file; expected one pair a line")
 

@@ -1,1 +1,1 @@
-"""One module for each input format. Each yields (place, source, target), with place as `news.tsv:12`."""
+"""One module for each input format. Each yields `Pair`s, without the name of their corpus."""

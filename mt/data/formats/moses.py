@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mt.config import CorpusConfig
 from mt.data.formats.lines import read_lines, uncompressed_name
+from mt.data.pair import Pair
 from mt.errors import DataError
 from mt.reading import fault_of_file
 
@@ -28,7 +29,7 @@ def target_file(path: Path, options: CorpusConfig) -> Path:
     return found
 
 
-def read_moses(path: Path, options: CorpusConfig) -> Iterator[tuple[str, str, str]]:
+def read_moses(path: Path, options: CorpusConfig) -> Iterator[Pair]:
     """Raises `DataError` for files of unequal length."""
     other = target_file(path, options)
     number = 0
@@ -41,4 +42,4 @@ def read_moses(path: Path, options: CorpusConfig) -> Iterator[tuple[str, str, st
                 "from some line on the two do not belong together: fetch both again"
             )
         number = source[0]
-        yield f"{path}:{number}", source[1], target[1]
+        yield Pair(source[1], target[1], place=f"{path}:{number}")

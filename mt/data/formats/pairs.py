@@ -8,12 +8,13 @@ from pathlib import Path
 from mt.config import CorpusConfig
 from mt.data.border import split_at_border
 from mt.data.formats.lines import read_lines, shorten
+from mt.data.pair import Pair
 from mt.errors import DataError
 
 _MAX_CHARACTERS = 1 << 18
 
 
-def read_pairs(path: Path, _: CorpusConfig) -> Iterator[tuple[str, str, str]]:
+def read_pairs(path: Path, _: CorpusConfig) -> Iterator[Pair]:
     """Raises `DataError` for a line without a recognisable border."""
     for number, line in read_lines(path):
         if not line.strip():
@@ -29,4 +30,4 @@ def read_pairs(path: Path, _: CorpusConfig) -> Iterator[tuple[str, str, str]]:
                 f"{path}:{number}: no border between English and Arabic in `{shorten(line)}`; "
                 "a line of this format holds a sentence and its translation, one after the other"
             )
-        yield f"{path}:{number}", *border
+        yield Pair(*border, place=f"{path}:{number}")

@@ -12,11 +12,12 @@ from typing import Any
 from mt.config import CorpusConfig
 from mt.data.formats.lines import MAX_LINE_BYTES, read_lines, shorten
 from mt.data.formats.tables import SOURCE_NAMES, TARGET_NAMES
+from mt.data.pair import Pair
 from mt.errors import DataError
 from mt.reading import is_file
 
 
-def read_jsonl(path: Path, options: CorpusConfig) -> Iterator[tuple[str, str, str]]:
+def read_jsonl(path: Path, options: CorpusConfig) -> Iterator[Pair]:
     """A JSON object a line. Raises `DataError` for a line that is none, or lacks a side."""
     for number, line in read_lines(path):
         if not line.strip():
@@ -31,7 +32,7 @@ def read_jsonl(path: Path, options: CorpusConfig) -> Iterator[tuple[str, str, st
             raise DataError(
                 f"{place}: not valid JSON ({reason}) in `{shorten(line)}`; write one object a line"
             ) from error
-        yield place, *pair_of(record, place, options)
+        yield Pair(*pair_of(record, place, options), place=place)
 
 
 def _without_duplicates(fields: list[tuple[str, object]]) -> dict[str, object]:
@@ -42,7 +43,7 @@ def _without_duplicates(fields: list[tuple[str, object]]) -> dict[str, object]:
     return record
 
 
-def read_hf(path: Path, options: CorpusConfig) -> Iterator[tuple[str, str, str]]:
+def read_hf(path: Path, options: CorpusConfig) -> Iterator[Pair]:
     """A data set on the hub or in a directory, streamed. Raises `DataError` if it cannot be had."""
     rows = open_hf(options)
     number = 0
@@ -51,7 +52,7 @@ def read_hf(path: Path, options: CorpusConfig) -> Iterator[tuple[str, str, str]]
             place = f"{options.path}:row {number}"
             source, target = pair_of(record, place, options)
             _check_length(place, source, target)
-            yield place, source, target
+            yield Pair(source, target, place=place)
     except DataError:
         raise
     except Exception as error:  # the library raises whatever the file format's reader does

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mt.config import CorpusConfig
 from mt.data.formats.lines import MAX_LINE_BYTES, read_lines, shorten
+from mt.data.pair import Pair
 from mt.errors import DataError
 
 SOURCE_NAMES = ("english", "en", "eng", "source", "src")
@@ -21,13 +22,13 @@ TARGET_NAMES = ("arabic", "ar", "ara", "target", "tgt")
 _Row = tuple[int, list[str]]
 
 
-def read_tsv(path: Path, options: CorpusConfig) -> Iterator[tuple[str, str, str]]:
+def read_tsv(path: Path, options: CorpusConfig) -> Iterator[Pair]:
     """Tab-separated, no quoting. Raises `DataError` for a row of another width than the first."""
     rows = ((number, line.split("\t")) for number, line in read_lines(path) if line.strip())
     yield from _read_rows(rows, path, options, "tab-separated")
 
 
-def read_csv(path: Path, options: CorpusConfig) -> Iterator[tuple[str, str, str]]:
+def read_csv(path: Path, options: CorpusConfig) -> Iterator[Pair]:
     """Comma- or semicolon-separated, with quoted fields that may span lines. Raises `DataError` likewise."""
     yield from _read_rows(_csv_rows(path), path, options, "separated")
 
@@ -78,15 +79,13 @@ class _Lines:
         return line + "\n"
 
 
-def _read_rows(
-    rows: Iterator[_Row], path: Path, options: CorpusConfig, separated: str
-) -> Iterator[tuple[str, str, str]]:
+def _read_rows(rows: Iterator[_Row], path: Path, options: CorpusConfig, separated: str) -> Iterator[Pair]:
     first_number, header = next(rows, (0, []))
     if not first_number:
         return
     source, target, has_header = _columns(f"{path}:{first_number}", header, options, separated)
     if not has_header:
-        yield f"{path}:{first_number}", header[source], header[target]
+        yield Pair(header[source], header[target], place=f"{path}:{first_number}")
     for number, fields in rows:
         if len(fields) != len(header):
             stray = "a stray separator?" if separated == "separated" else "a stray tab?"
@@ -95,7 +94,7 @@ def _read_rows(
                 f"{path}:{number}: expected {len(header)} {separated} fields as in line {first_number}, "
                 f"found {len(fields)} ({hint})"
             )
-        yield f"{path}:{number}", fields[source], fields[target]
+        yield Pair(fields[source], fields[target], place=f"{path}:{number}")
 
 
 def _columns(place: str, first: list[str], options: CorpusConfig, separated: str) -> tuple[int, int, bool]:

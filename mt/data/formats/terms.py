@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mt.config import CorpusConfig
+from mt.data.pair import Pair
 from mt.evaluation.glossary import Glossary
 
 
-def read_terms(path: Path, _: CorpusConfig) -> Iterator[tuple[str, str, str]]:
+def read_terms(path: Path, _: CorpusConfig) -> Iterator[Pair]:
     """Every English form of a term with its preferred Arabic one. Raises `DataError` for a file that is no glossary."""
     for term in Glossary.read(path).terms:
         for form in term.english:
-            yield f"{path.name}: {form}", form, term.arabic[0]
+            yield Pair(form, term.arabic[0], place=f"{path.name}: {form}")

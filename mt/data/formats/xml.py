@@ -11,6 +11,7 @@ from lxml import etree
 
 from mt.config import CorpusConfig
 from mt.data.formats.lines import open_stream, shorten
+from mt.data.pair import Pair
 from mt.errors import DataError
 
 _ENGLISH, _ARABIC = ("en", "eng"), ("ar", "ara", "arb")
@@ -25,7 +26,7 @@ _MAX_UNIT_BYTES = 1 << 20
 _MAX_LANGUAGES = 100
 
 
-def read_tmx(path: Path, _: CorpusConfig) -> Iterator[tuple[str, str, str]]:
+def read_tmx(path: Path, _: CorpusConfig) -> Iterator[Pair]:
     """TMX 1.4; a unit that lacks a side has it empty. Raises `DataError`, also if no unit has both languages."""
     languages: set[str] = set()
     is_usable = False
@@ -37,13 +38,13 @@ def read_tmx(path: Path, _: CorpusConfig) -> Iterator[tuple[str, str, str]]:
             sides.setdefault(language, "" if segment is None else _text(segment))
         languages |= set(sides) if len(languages) < _MAX_LANGUAGES else set()
         is_usable |= {"en", "ar"} <= set(sides)
-        yield f"{path}:unit {number}", sides.get("en", ""), sides.get("ar", "")
+        yield Pair(sides.get("en", ""), sides.get("ar", ""), place=f"{path}:unit {number}")
     if languages and not is_usable:
         found = shorten(", ".join(sorted(languages)))
         raise DataError(f"{path}: no unit holds both English and Arabic; its languages are {found}")
 
 
-def read_xliff(path: Path, _: CorpusConfig) -> Iterator[tuple[str, str, str]]:
+def read_xliff(path: Path, _: CorpusConfig) -> Iterator[Pair]:
     """XLIFF 1.2 and 2.0, in either direction; a segment without a target has it empty. Raises `DataError`."""
     number = 0
     for element in _elements(path, "trans-unit", "segment"):
@@ -54,7 +55,7 @@ def read_xliff(path: Path, _: CorpusConfig) -> Iterator[tuple[str, str, str]]:
         english, arabic = _text(source), "" if target is None else _text(target)
         if not _is_from_english(element, path):
             english, arabic = arabic, english
-        yield f"{path}:unit {number}", english, arabic
+        yield Pair(english, arabic, place=f"{path}:unit {number}")
 
 
 def _is_from_english(element: Any, path: Path) -> bool:
