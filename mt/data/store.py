@@ -90,8 +90,8 @@ class PairStore:
 
     def append(self, texts: Texts, prints: Fingerprints) -> None:
         """Add a chunk."""
-        columns = [pa.array(column) for column in tuple(texts)[: len(_TEXTS.names)]]
-        self._writer.write_batch(pa.record_batch(columns, schema=_TEXTS))
+        texts_only = [pa.array(column) for column in tuple(texts)[: len(_TEXTS.names)]]
+        self._writer.write_batch(pa.record_batch(texts_only, schema=_TEXTS))
         self._write("pairs", prints.pairs)
         self._write("positions", prints.positions)
         self._write("corpora", np.array(texts.corpora, np.int32))
