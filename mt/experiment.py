@@ -16,6 +16,7 @@ from transformers import PrinterCallback, set_seed
 
 from mt.arguments import TrainCommand
 from mt.comparison import (
+    check_resampling,
     describe_searches,
     evaluate_all,
     own_test_set,
@@ -84,7 +85,7 @@ def run_experiment(command: TrainCommand) -> tuple[RunDirectory, Evaluation | No
     with claim_directory(command) as run:
         manifest = start_manifest(command, run)
         data = prepare_data(config, run, manifest)
-        test_sets = prepare_test_sets(config, data)
+        test_sets = prepare_test_sets(config, run, data)
         base = load_base(config, run, data)
         describe_vocabulary(run, base, data)
         trainer = prepare_training(config, run, base, data, manifest)
@@ -118,13 +119,22 @@ def check_inputs(config: Config) -> None:
         check_model_name(config.model.name)
 
 
-def prepare_test_sets(config: Config, data: DatasetDict) -> list[TestSet]:
+def prepare_test_sets(config: Config, run: RunDirectory, data: DatasetDict) -> list[TestSet]:
     """The run's own test split, unless it is empty, then the named test sets."""
     named = [
-        read_named_test_set(name, corpus, config.data, is_general=name in config.evaluation.general)
+        read_named_test_set(
+            name,
+            corpus,
+            config.data,
+            is_general=name in config.evaluation.general,
+            resampling=config.evaluation.resampling,
+        )
         for name, corpus in config.evaluation.named_sets.items()
     ]
-    return [own_test_set(data["test"]), *named] if len(data["test"]) else named
+    own = [own_test_set(data["test"], run, config.evaluation.resampling)] if len(data["test"]) else []
+    for test_set in (*own, *named):
+        check_resampling(test_set)
+    return [*own, *named]
 
 
 def describe_vocabulary(run: RunDirectory, base: Translator, data: DatasetDict) -> None:

@@ -45,6 +45,8 @@ REJECTED = "rejected.tsv"
 # Starting processes takes a second each; so many bytes take longer than that to clean.
 _BYTES_WORTH_WORKERS = 4_000_000
 _SAMPLES = 10
+# Where more of a corpus than this is one group, it cannot be divided; of few pairs that is no wonder.
+_MOSTLY_ALIKE, _FEW = 0.5, 20
 
 
 def check_data(config: DataConfig) -> None:
@@ -90,7 +92,7 @@ def build_data(
             build.write(store, selection, rejected, work)
             build.describe(store, selection)
             build.describe_holding_out(holding_out)
-        _check_splits(config, build.report)
+        _check_splits(config, build.report, build.alike)
         return _save(work, directory / "data"), build.report
 
 
@@ -104,6 +106,8 @@ class _Build:
         self.corpora |= {(name, "test set"): corpus for name, corpus in test_sets.items()}
         self.names = [name for name, _ in self.corpora]
         self.borders = [Borders() for _ in self.names]
+        self.alike: dict[str, float] = {}
+        """By corpus that is divided: the share of its pairs that are in one group."""
         self.report = DataReport({name: CorpusReport() for name in config.corpora})
 
     def prepared(self) -> Iterator[Prepared]:
@@ -203,6 +207,8 @@ class _Build:
         counts = {side: store.side(side).counts for side in ("source", "target")}
         for index, name in enumerate(self.config.corpora):
             report, mine = self.report.corpora[name], is_kept & (corpus_of == index)
+            if self.config.corpora[name].own_split is None and mine.sum() >= _FEW:
+                self.alike[name] = float(np.unique(selection.groups[mine], return_counts=True)[1].max() / mine.sum())
             for level, split in enumerate(SPLITS):
                 report.kept[split] = int((mine & (selection.levels == level)).sum())
             report.source_words = np.bincount(counts["source"][mine] // LENGTH_STEP).tolist()
@@ -247,7 +253,7 @@ def _one_sentence(directory: Path) -> Iterator[None]:
         ) from error
 
 
-def _check_splits(config: DataConfig, report: DataReport) -> None:
+def _check_splits(config: DataConfig, report: DataReport, alike: Mapping[str, float]) -> None:
     usable = {split: sum(corpus.kept[split] for corpus in report.corpora.values()) for split in SPLITS}
     is_pinned = {split: any(corpus.own_split == split for corpus in config.corpora.values()) for split in SPLITS}
     for split, share in (("train", 1.0), ("dev", config.dev_share), ("test", config.test_share)):
@@ -256,8 +262,20 @@ def _check_splits(config: DataConfig, report: DataReport) -> None:
             raise DataError(
                 f"the {split} split is empty: the corpora hold {sum(usable.values())} usable pairs"
                 + (f" (dropped: {dropped})" if dropped else "")
-                + "; add more"
+                + f"; {_remedy(config, alike)}"
             )
+
+
+def _remedy(config: DataConfig, alike: Mapping[str, float]) -> str:
+    """What helps against an empty split."""
+    for name, share in alike.items():
+        if share > _MOSTLY_ALIKE:
+            return (
+                f"the pairs of corpus `{name}` are too much alike to be divided: set data.corpora.{name}.split to "
+                "train, and add a corpus of other texts, from which dev and test pairs can come"
+            )
+    pinned = [name for name, corpus in config.corpora.items() if corpus.own_split == "train"]
+    return "add more" + (f", or let {' or '.join(pinned[:3])} be divided: split is train" if pinned else "")
 
 
 def _save(work: Path, directory: Path) -> DatasetDict:

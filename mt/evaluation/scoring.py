@@ -187,7 +187,9 @@ def evaluate_hypotheses(
         for test_set in test_sets:
             systems = hypotheses[test_set.name]
             measured = measure(test_set.name, systems, test_set.references, metrics, executor)
-            measured = [m.clustered(test_set.clusters) for m in (*measured, *(extra or {}).get(test_set.name, []))]
+            measured = [
+                m.clustered(test_set.drawn_together) for m in (*measured, *(extra or {}).get(test_set.name, []))
+            ]
             evaluation.cautions += find_cautions(test_set, systems, evaluation.overlaps, glossary)
             checks = _start_checks(executor, test_set, systems, glossary)
             evaluation.scores += _scores(test_set, measured, list(systems), resamples)
@@ -256,10 +258,11 @@ def _pairs(systems: Sequence[str], metric: str) -> list[tuple[str, str]]:
 
 def _scores(test_set: TestSet, measured: Sequence[Measured], systems: Sequence[str], resamples: int) -> list[Score]:
     scores = []
+    drawn = f"|drawn:{test_set.known_documents} documents" if test_set.is_drawn_by_document else ""
     for each in measured:
         for system in systems:
             low, high = interval(each, system, resamples)
-            name, signature = each.metric.name, f"{each.metric.signature}|bs:{resamples}"
+            name, signature = each.metric.name, f"{each.metric.signature}|bs:{resamples}{drawn}"
             value = each.score(system)
             size, distinct = len(test_set.sources), test_set.distinct
             scores.append(Score(system, test_set.name, name, value, low, high, signature, size, distinct))
@@ -324,6 +327,11 @@ def as_json(evaluation: Evaluation, verdicts: Sequence[Mapping[str, str]], advic
         "general_test_sets": [test_set.name for test_set in evaluation.test_sets if test_set.is_general],
         "notes": [*evaluation.notes, *(f"{each.test_set}: {each.text}" for each in evaluation.cautions)],
         "distinct_sentences": {test_set.name: test_set.distinct for test_set in evaluation.test_sets},
+        "held_out": {test_set.name: test_set.held_out for test_set in evaluation.test_sets if test_set.held_out},
+        "drawn_by": {
+            test_set.name: "document" if test_set.is_drawn_by_document else "sentence"
+            for test_set in evaluation.test_sets
+        },
         "overlap": [asdict(overlap) for overlap in evaluation.overlaps],
         "cautions": [asdict(caution) for caution in evaluation.cautions],
     }
