@@ -30,6 +30,7 @@ from mt.data.report import LENGTH_STEP, CorpusReport, DataReport, Example
 from mt.data.selecting import DROPS, LEAKS, Selection, select_pairs
 from mt.data.splitting import SPLITS
 from mt.data.store import PairStore
+from mt.data.yield_check import check_yield, left_out_of_test_set
 from mt.errors import ConfigError, DataError
 
 logger = logging.getLogger(__name__)
@@ -57,6 +58,10 @@ def read_test_set(name: str, corpus: CorpusConfig, config: DataConfig) -> list[P
     """All pairs of a test set, in file order, normalised on the source side only: a reference stays as it was."""
     clean = _preparation(config, {}).normaliser()
     pairs = [pair._replace(source=clean(pair.source)) for pair in read_corpus(name, corpus)]
+    left_out = [pair for pair in pairs if pair.fault is not None]
+    if left_out:
+        logger.warning("%s", left_out_of_test_set(name, left_out, len(pairs)))
+        pairs = [pair for pair in pairs if pair.fault is None]
     for pair in pairs:
         if not pair.source or not pair.target.strip():
             raise DataError(f"{pair.place}: an empty side in test set `{name}`; remove the line or complete it")
@@ -86,6 +91,7 @@ def build_data(
             selection = select_pairs(store, config, list(build.corpora.values()))
             build.write(store, selection, rejected, work)
             build.describe(store, selection)
+        check_yield(config, build.report)
         _check_splits(config, build.report)
         return _save(work, directory / "data"), build.report
 
@@ -113,7 +119,7 @@ class _Build:
     def _read(self) -> Iterator[RawPair]:
         for index, ((name, _), corpus) in enumerate(self.corpora.items()):
             for pair in read_corpus(name, corpus):
-                yield RawPair(pair.source, pair.target, index, pair.place)
+                yield RawPair(pair.source, pair.target, index, pair.place, pair.fault)
 
     def _workers(self) -> int:
         if self.config.workers is not None:
@@ -126,6 +132,8 @@ class _Build:
         """Count and write out what the rules for single pairs rejected."""
         own = len(self.config.corpora)
         for pair, rejection in chunk.rejected:
+            if pair.corpus >= own and pair.fault is not None:
+                continue
             if pair.corpus >= own:
                 name = self.names[pair.corpus]
                 raise DataError(f"{pair.place}: an empty side in test set `{name}`; remove the line or complete it")

@@ -35,6 +35,8 @@ class RawPair(NamedTuple):
     corpus: int
     """Which of the build's corpora, in order."""
     place: str
+    fault: tuple[str, str] | None = None
+    """See `Pair`."""
 
 
 class Preparation(NamedTuple):
@@ -79,7 +81,8 @@ def prepare(chunk: list[RawPair], preparation: Preparation) -> Prepared:
     rejected: list[tuple[RawPair, Rejection]] = []
     for pair in chunk:
         source, target, raw = clean(pair.source), clean(pair.target), pair.target.strip()
-        fault = _fault(source, target, preparation.cleaning[pair.corpus])
+        told = None if pair.fault is None else Rejection(*pair.fault)
+        fault = told or _fault(source, target, preparation.cleaning[pair.corpus])
         if fault is not None:
             rejected.append((pair._replace(source=source, target=target), fault))
             continue
