@@ -117,10 +117,11 @@ def files_of(options: CorpusConfig) -> list[CorpusConfig]:
             f"{printable(root)}: no file in this directory has the ending of a known format "
             f"({', '.join(sorted(_ENDINGS))}); set the corpus's `format`, to hf if it is a data set of that library"
         )
-    kind = options.format
-    return [
-        replace(options, path=str(file), format=kind if kind != "auto" else _format_of_name(file)) for file in known
-    ]
+    return [replace(options, path=str(file), format=_stated_or_known(options, file)) for file in known]
+
+
+def _stated_or_known(options: CorpusConfig, file: Path) -> Format:
+    return options.format if options.format != "auto" else _format_of_name(file) or "auto"
 
 
 def _may_be_corpus(file: Path, root: Path) -> bool:

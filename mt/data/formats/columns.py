@@ -35,6 +35,7 @@ _DOCUMENTS = ("document", "doc_id", "docid", "doc", "url", "file", "filename", "
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])")
 _MAX_WORDS_OF_HEADER = 6
 _MIN_SHARE_OF_ROWS = 0.7
+_MIN_LETTERS_OF_SENTENCE = 15
 _SHOWN = 60
 
 
@@ -155,12 +156,22 @@ def _contents(rows: Sequence[Sequence[str]]) -> list[_Content]:
 
 
 def _by_content(contents: list[_Content], source: int | None, target: int | None) -> tuple[int, int] | None:
-    """(source, target) by the letters in the columns that no name settles; None if they do not tell."""
+    """(source, target) by the letters in the columns that no name settles; None if they do not tell.
+
+    The first two if they fit, for more columns of either language are usually additions: other translations.
+    """
+    if source is None and target is None and _are_sentences(contents):
+        return 0, 1
     if source is None:
         source = _best([0 if i == target else c.latin * c.letters for i, c in enumerate(contents)], contents, "latin")
     if target is None:
         target = _best([0 if i == source else c.arabic * c.letters for i, c in enumerate(contents)], contents, "arabic")
     return None if source is None or target is None else (source, target)
+
+
+def _are_sentences(contents: list[_Content]) -> bool:
+    fits = len(contents) > 1 and min(contents[0].latin, contents[1].arabic) >= _MIN_SHARE_OF_ROWS
+    return fits and min(content.letters for content in contents[:2]) >= _MIN_LETTERS_OF_SENTENCE
 
 
 def sides_by_content(rows: Sequence[Sequence[str]]) -> tuple[int, int] | None:

@@ -127,11 +127,11 @@ def _pull_parser(events: tuple[str, ...], tags: list[str] | None) -> Any:
 
 def _read_prologue(path: Path, stream: BinaryIO) -> tuple[bytes, str]:
     """(bytes read, tag of the root) once the root has begun. Raises `DataError` for what may not precede it."""
-    parser, prologue = _pull_parser(("start",), None), b""
+    parser, prologue, mended = _pull_parser(("start",), None), b"", _Mended()
     while len(prologue) < _MAX_PROLOGUE_BYTES:
         chunk = stream.read(_PROLOGUE_CHUNK_BYTES)
         prologue += chunk
-        parser.feed(chunk) if chunk else parser.close()
+        parser.feed(mended(chunk)) if chunk else parser.close()
         for _, root in parser.read_events():
             if b"<!ATTLIST" in prologue.replace(b"\0", b""):
                 # A default would be written into every element: a small file that fills the memory.
