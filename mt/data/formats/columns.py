@@ -64,9 +64,9 @@ def find_columns(rows: Sequence[Sequence[str]], options: CorpusConfig, place: st
     rows: the first of the table, a header among them or not. place: where the table begins, for messages. Raises
     `DataError` for a column that was asked for and is not there, and for columns that cannot be told.
     """
-    first = rows[0]
-    source = None if options.source_column is None else _index(first, options.source_column, place)
-    target = None if options.target_column is None else _index(first, options.target_column, place)
+    first = _names(rows)
+    source = None if options.source_column is None else _index(rows[0], options.source_column, place)
+    target = None if options.target_column is None else _index(rows[0], options.target_column, place)
     is_told = source is not None and target is not None
     contents = _contents(rows)
     source = _named("source", first, contents) if source is None else source
@@ -74,15 +74,21 @@ def find_columns(rows: Sequence[Sequence[str]], options: CorpusConfig, place: st
     is_named = source is not None and target is not None
     if source is None or target is None:
         by_content = _by_content(contents, source, target)
-        source, target = by_content or _usual(first, source, target, place)
+        source, target = by_content or _usual(rows[0], source, target, place)
         is_told = is_told or by_content is None
     if source == target:
         raise DataError(f"{place}: source and target are both column {source + 1}; set source_column, target_column")
-    has_header = _has_header(rows, options, source, target, is_certain=not is_told and not is_named)
-    document = _document_column(first, options.document_column, has_header=has_header, place=place)
+    has_header = _has_header([first, *rows[1:]], options, source, target, is_certain=not is_told and not is_named)
+    document = _document_column(rows[0], options.document_column, has_header=has_header, place=place)
     if (source, target) != (0, 1) and not is_told and not is_named:
         _say_what_was_seen(source, target, place)
     return Columns(source, target, document, has_header)
+
+
+def _names(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The first row, without what the second one has in the same column: `eng` in every row is no name of a column."""
+    second = rows[1] if len(rows) > 1 else ()
+    return ["" if cell in second[index : index + 1] else cell for index, cell in enumerate(rows[0])]
 
 
 def _say_what_was_seen(source: int, target: int, place: str) -> None:
