@@ -237,7 +237,21 @@ def test_malformed(name: str, content: str | bytes, message: str, tmp_path: Path
         read(write(tmp_path / name, content))
 
 
-ENDINGS = ["txt", "tsv", "csv", "jsonl", "tmx", "xlf", "en", "tsv.gz", "tmx.gz", "jsonl.zst", "csv.xz"]
+ENDINGS = [
+    "txt",
+    "tsv",
+    "csv",
+    "jsonl",
+    "tmx",
+    "xlf",
+    "en",
+    "tsv.gz",
+    "tmx.gz",
+    "jsonl.zst",
+    "csv.xz",
+    "xlsx",
+    "sdlxliff",
+]
 PIECES = [b"\n", b"\r", b"\t", b",", b'"', b"{", b"}", b"<tu>", b"</tu>", b"<seg>", b"&a;", b"\0", b"\xff", b"\xfe"]
 PIECES += [b'"en":', b'"ar":', b"<?xml", b"<tmx>", b"<!DOCTYPE", b"A war. ", "حرب".encode(), b"\xef\xbb\xbf"]
 
