@@ -170,8 +170,8 @@ def workbook(rows: list[tuple[str, str]], directory: Path) -> Target:
     def run(mutated: bytes, rng: random.Random) -> None:
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
-            for name, content in WORKBOOK.items():
-                file.writestr(name, content)
+            for name, part in WORKBOOK.items():
+                file.writestr(name, part)
             file.writestr("xl/worksheets/s.xml", mutated)
         content = packed.getvalue()
         path.write_bytes(content if rng.random() < 0.8 else mutate(content, rng))
@@ -280,8 +280,8 @@ XLIFF = (
 XLIFF_UNIT = '<trans-unit id="1"><source>{} <x id="2"/></source><target>{}</target></trans-unit>\n'
 SEGMENTS = (
     '<trans-unit id="1"><source>One. Two.</source><seg-source><mrk mtype="seg" mid="1">One.</mrk> <mrk mtype="seg" '
-    'mid="2">Two<x id="1" ctype="lb"/>more.</mrk></seg-source><target state="final"><mrk mtype="seg" mid="1">واحد.</mrk>'
-    '<mrk mtype="seg" mid="2">اثنان<g id="2">&#x31;</g>.</mrk></target></trans-unit>'
+    'mid="2">Two<x id="1" ctype="lb"/>more.</mrk></seg-source><target state="final">'
+    '<mrk mtype="seg" mid="1">واحد.</mrk><mrk mtype="seg" mid="2">اثنان<g id="2">&#x31;</g>.</mrk></target></trans-unit>'
 )
 CELL = '<c t="inlineStr"><is><t>{}</t></is></c>'
 SHEET = (
