@@ -14,6 +14,7 @@ import torch
 from mt.config import DecodingConfig, ModelConfig
 from mt.converted import check_converted, load_converted
 from mt.data.formats.lines import COMPRESSED, read_lines, read_stdin, uncompressed_name
+from mt.data.formats.quoting import broken_quoting, unquoted_column
 from mt.decoding import translate
 from mt.errors import DataError, RunError
 from mt.evaluation.fidelity import REFERENCE
@@ -223,12 +224,32 @@ def hypotheses_of_text(system: System, test_sets: Sequence[TestSet]) -> dict[str
         file = system.text_file(test_set.name)
         if not file.is_file():
             raise DataError(f"{file}: no such file; {system.label} needs one translation a line of `{test_set.name}`")
-        lines = [line for _, line in read_lines(file)]
+        lines = _translations_in(file, len(test_set.references))
         check_lengths(system.label, test_set.name, lines, test_set.references)
         if sum("\t" in line for line in lines) * 2 > len(lines):
             raise DataError(f"{file}: most lines hold tabs, as a table's do; keep the translations alone, one a line")
         hypotheses[test_set.name] = lines
     return hypotheses
+
+
+def _translations_in(file: Path, count: int) -> list[str]:
+    """The lines of a file of `count` translations; the cells, if it is a CSV file of one column.
+
+    Raises `DataError` for one that is quoted in part.
+    """
+    lines = [line for _, line in read_lines(file)]
+    is_csv = Path(uncompressed_name(file)).suffix.lower() in (".csv", ".tsv")
+    cells = unquoted_column(lines, count, is_csv=is_csv)
+    if cells is not None:
+        logger.info("%s: its lines are quoted as in `format csv`, and read without these quotation marks", file)
+        return cells
+    broken = broken_quoting(lines)
+    if broken is not None:
+        raise DataError(
+            f"{file}:{broken + 1}: most lines are quoted as in `format csv`, with their quotation marks doubled, but "
+            "this one is not; save the translations as plain text, one a line"
+        )
+    return lines
 
 
 def translate_file(model: ModelConfig, decoding: DecodingConfig, file: str) -> list[str]:

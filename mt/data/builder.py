@@ -32,6 +32,7 @@ from mt.data.report import LENGTH_STEP, CorpusReport, DataReport, Example
 from mt.data.selecting import DROPS, LEAKS, Selection, select_pairs
 from mt.data.splitting import SPLITS
 from mt.data.store import PairStore
+from mt.data.yield_check import check_yield, left_out_of_test_set
 from mt.errors import ConfigError, DataError
 
 logger = logging.getLogger(__name__)
@@ -61,6 +62,10 @@ def read_test_set(name: str, corpus: CorpusConfig, config: DataConfig) -> list[P
     """All pairs of a test set, in file order, normalised on the source side only: a reference stays as it was."""
     clean = _preparation(config, {}).normaliser()
     pairs = [pair._replace(source=clean(pair.source)) for pair in read_corpus(name, corpus)]
+    left_out = [pair for pair in pairs if pair.fault is not None]
+    if left_out:
+        logger.warning("%s", left_out_of_test_set(name, left_out, len(pairs)))
+        pairs = [pair for pair in pairs if pair.fault is None]
     for pair in pairs:
         if not pair.source or not pair.target.strip():
             raise DataError(f"{pair.place}: an empty side in test set `{name}`; remove the line or complete it")
@@ -92,6 +97,7 @@ def build_data(
             build.write(store, selection, rejected, work)
             build.describe(store, selection)
             build.describe_holding_out(holding_out)
+        check_yield(config, build.report)
         _check_splits(config, build.report, build.alike)
         return _save(work, directory / "data"), build.report
 
@@ -123,7 +129,7 @@ class _Build:
         for index, ((name, _), corpus) in enumerate(self.corpora.items()):
             for ordinal, pair in enumerate(read_corpus(name, corpus)):
                 self.borders[index].see(ordinal, pair.source)
-                yield RawPair(pair.source, pair.target, index, pair.place, pair.document, ordinal)
+                yield RawPair(pair.source, pair.target, index, pair.place, pair.document, ordinal, pair.fault)
 
     def _workers(self) -> int:
         if self.config.workers is not None:
@@ -136,6 +142,8 @@ class _Build:
         """Count and write out what the rules for single pairs rejected."""
         own = len(self.config.corpora)
         for pair, rejection in chunk.rejected:
+            if pair.corpus >= own and pair.fault is not None:
+                continue
             if pair.corpus >= own:
                 name = self.names[pair.corpus]
                 raise DataError(f"{pair.place}: an empty side in test set `{name}`; remove the line or complete it")

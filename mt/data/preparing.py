@@ -39,6 +39,8 @@ class RawPair(NamedTuple):
     """Empty where it is unknown."""
     ordinal: int = 0
     """Which pair of its corpus, in file order from 0."""
+    fault: tuple[str, str] | None = None
+    """See `Pair`."""
 
 
 class Preparation(NamedTuple):
@@ -83,7 +85,8 @@ def prepare(chunk: list[RawPair], preparation: Preparation) -> Prepared:
     rejected: list[tuple[RawPair, Rejection]] = []
     for pair in chunk:
         source, target, raw = clean(pair.source), clean(pair.target), pair.target.strip()
-        fault = _fault(source, target, preparation.cleaning[pair.corpus])
+        told = None if pair.fault is None else Rejection(*pair.fault)
+        fault = told or _fault(source, target, preparation.cleaning[pair.corpus])
         if fault is not None:
             rejected.append((pair._replace(source=source, target=target), fault))
             continue
