@@ -187,6 +187,25 @@ def test_new_documents_and_new_sentences_of_old_ones_move_no_pair(tmp_path: Path
     assert [source for source, split in before.items() if after.get(source, split) != split] == []
 
 
+def test_an_article_put_in_at_the_top_moves_no_pair_of_the_others(tmp_path: Path):
+    rows = articles(40, 12)
+
+    def separated(rows: list[tuple[str, str, str]]) -> str:
+        ends = [before != here for (*_, before), (*_, here) in pairwise(rows)]
+        lines = [f"{source}\t{target}\n" for source, target, _ in rows]
+        return lines[0] + "".join("\n" * end + line for end, line in zip(ends, lines[1:], strict=True))
+
+    splits = []
+    for text in (separated(rows[12:]), separated(rows)):
+        (tmp_path / "news.tsv").write_text(text, encoding="utf-8")
+        corpora = {"news": CorpusConfig(path=str(tmp_path / "news.tsv"))}
+        data, report = build_data(DataConfig(corpora=corpora, cleaning=NO_RULES), tmp_path)
+        assert report.corpora["news"].held_out is not None
+        assert report.corpora["news"].held_out.by == "document"
+        splits.append({row["source"]: split for split in data for row in data[split].to_list()})
+    assert [source for source, split in splits[0].items() if splits[1].get(source, split) != split] == []
+
+
 def test_stricter_cleaning_moves_no_block(tmp_path: Path):
     rows = [row[:2] for row in articles(60, 20)]
     before, _ = build(tmp_path / "before", rows, blocks=16)

@@ -22,6 +22,7 @@ from tqdm import tqdm
 from mt.config import CorpusConfig, DataConfig
 from mt.data.blocks import Borders
 from mt.data.cleaning import Rejection
+from mt.data.formats.documents import lasting_name
 from mt.data.holding_out import HoldingOut, hold_out
 from mt.data.mixing import mixing_weights
 from mt.data.pair import Pair
@@ -127,9 +128,12 @@ class _Build:
 
     def _read(self) -> Iterator[RawPair]:
         for index, ((name, _), corpus) in enumerate(self.corpora.items()):
+            document, lasting = "", ""
             for ordinal, pair in enumerate(read_corpus(name, corpus)):
                 self.borders[index].see(ordinal, pair.source)
-                yield RawPair(pair.source, pair.target, index, pair.place, pair.document, ordinal, pair.fault)
+                if pair.document != document:
+                    document, lasting = pair.document, lasting_name(pair)
+                yield RawPair(pair.source, pair.target, index, pair.place, lasting, ordinal, pair.fault)
 
     def _workers(self) -> int:
         if self.config.workers is not None:
