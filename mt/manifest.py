@@ -14,8 +14,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import mt
 from mt.errors import RunError
 from mt.files import printable, write_json
@@ -136,6 +134,9 @@ def _git_commit() -> str | None:
 
 
 def _hardware() -> dict[str, Any]:
+    # Here, so that a manifest can be read without the second that this takes.
+    import torch
+
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return {
         "machine": platform.machine(),

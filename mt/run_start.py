@@ -18,10 +18,11 @@ from mt.doctor import refuse_unhealthy
 from mt.errors import RunError
 from mt.files import CHECKSUMS, find_damage, write_checksums
 from mt.identity import model_identity
+from mt.input_paths import paths_of
 from mt.manifest import Manifest
 from mt.model import Translator, load_translator
 from mt.processes import process_state, wait_for_everyone
-from mt.run_inputs import identify, paths_of
+from mt.run_inputs import identify
 from mt.runs import RunDirectory, claim_run
 from mt.scratch import create_marian
 

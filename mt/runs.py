@@ -13,7 +13,7 @@ from typing import Any
 from mt.errors import RunError
 from mt.files import unfinished_name, write_json, write_lines, write_text, writing
 from mt.manifest import read_manifest
-from mt.outputs import MARK, Kind, Output, claim, is_marked, refuse_inputs_inside
+from mt.outputs import MARK, Kind, Output, claim, is_marked, refuse_inputs_inside, refuse_taken
 
 TRAINING_RUN = Kind(
     "training run",
@@ -132,11 +132,31 @@ def claim_run(
     run = RunDirectory(root)
     if resume:
         _check_resumable(run, config_yaml)
-    elif _is_of_earlier_version(run):
-        remedy = "remove it yourself" if overwrite else "go on with it by --resume"
-        raise RunError(f"{root}: holds a run of an earlier version; {remedy}, or choose another --output_dir")
+        if _is_of_earlier_version(run):
+            _mark_earlier_version(run)
+    else:
+        _refuse_earlier_version(run, overwrite)
     run.output = claim(root, TRAINING_RUN, overwrite=overwrite, keep=resume)
     return run
+
+
+def check_run_directory(
+    root: Path, config_yaml: str, inputs: Mapping[str, str], *, resume: bool = False, overwrite: bool = False
+) -> None:
+    """Raise what `claim_run` would raise, as far as it can be told at once; nothing is written or locked."""
+    run = RunDirectory(root)
+    if resume:
+        refuse_inputs_inside(root, inputs)
+        _check_resumable(run, config_yaml)
+    else:
+        _refuse_earlier_version(run, overwrite)
+        refuse_taken(root, TRAINING_RUN, inputs, overwrite=overwrite)
+
+
+def _refuse_earlier_version(run: RunDirectory, overwrite: bool) -> None:
+    if _is_of_earlier_version(run):
+        remedy = "remove it yourself" if overwrite else "go on with it by --resume"
+        raise RunError(f"{run.root}: holds a run of an earlier version; {remedy}, or choose another --output_dir")
 
 
 def same_run(config_yaml: str, other_yaml: str) -> bool:
@@ -163,8 +183,6 @@ def _check_resumable(run: RunDirectory, config_yaml: str) -> None:
             f"{run.root}: the run there had another config (now `{changed[0] if changed else '?'}`); "
             "resume with the same options, or start anew by --overwrite or another --output_dir"
         )
-    if _is_of_earlier_version(run):
-        _mark_earlier_version(run)
 
 
 def _is_of_earlier_version(run: RunDirectory) -> bool:

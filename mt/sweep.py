@@ -15,11 +15,11 @@ from mt.arguments import SearchRange, SweepCommand, TrainCommand, config_as_yaml
 from mt.errors import ConfigError, RunError, UserError
 from mt.experiment import run_experiment
 from mt.files import write_json, write_text
+from mt.input_paths import paths_of
 from mt.manifest import read_manifest
 from mt.markdown import table, text_of
 from mt.outputs import claim, refuse_inputs_inside
 from mt.processes import process_state
-from mt.run_inputs import paths_of
 from mt.runs import SWEEP, RunDirectory, same_run
 
 logger = logging.getLogger(__name__)
