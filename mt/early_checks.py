@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from mt.arguments import EvaluateCommand, ReviewCommand, SweepCommand, TrainCommand, TranslateCommand, config_as_yaml
+from mt.arguments import EvaluateCommand, ReviewCommand, SweepCommand, TrainCommand, TranslateCommand
 from mt.config import Config, CorpusConfig, DataConfig
 from mt.data.readers import check_corpus
 from mt.errors import ConfigError, DataError, RunError
 from mt.evaluation.glossary import Glossary
 from mt.evaluation.rating_files import check_reviewers, read_ratings_file
+from mt.extension import find_changes
 from mt.input_paths import paths_of, tables_of
 from mt.model_files import check_model_name, shown
 from mt.outputs import refuse_taken
 from mt.reading import is_directory, is_file
-from mt.runs import DATA_BUILD, EVALUATION, SWEEP, check_run_directory
+from mt.runs import DATA_BUILD, EVALUATION, SWEEP, RunDirectory, check_run_directory
 from mt.system_names import refuse_missing_file, split_label
 
 
@@ -27,8 +28,10 @@ def check_train(command: TrainCommand) -> None:
     """`train.py`: the config's files and the run directory."""
     config = command.config
     check_config(config)
-    root, yaml = Path(config.output_dir or f"runs/{config.name}"), config_as_yaml(config)
-    check_run_directory(root, yaml, paths_of(config), resume=command.resume, overwrite=command.overwrite)
+    root = Path(config.output_dir or f"runs/{config.name}")
+    check_run_directory(root, paths_of(config), resume=command.resume, overwrite=command.overwrite)
+    if command.resume:
+        find_changes(RunDirectory(root), config)
 
 
 def check_sweep(command: SweepCommand) -> None:

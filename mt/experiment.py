@@ -53,6 +53,7 @@ from mt.run_start import (
     load_base,
     open_base,
     prepare_data,
+    record_extension,
     refuse_other_base,
     start_manifest,
 )
@@ -61,6 +62,7 @@ from mt.training.adaptation import Choice, choose_weights
 from mt.training.checkpoints import latest_intact, update_of
 from mt.training.encoding import encode_dev, encode_general, encode_training
 from mt.training.progress import Progress, forget_after
+from mt.training.schedule import FollowSchedule
 from mt.training.setup import build_trainer, check_training
 from mt.training.stopping import StopOnSignal
 from mt.training.trainer import MAX_NAMED, TranslationTrainer, uniform_loss, warmup
@@ -87,6 +89,7 @@ def run_experiment(command: TrainCommand) -> tuple[RunDirectory, Evaluation | No
         describe_vocabulary(run, base, data)
         trainer = prepare_training(config, run, base, data, manifest)
         record_start(manifest, base, trainer)
+        record_extension(config, run, trainer.sampler.plan.updates, manifest)
         hypotheses = translate_base(config, run, base, test_sets, manifest)
         fine_tune(run, trainer, command.resume)
         if manifest is None:
@@ -148,6 +151,7 @@ def prepare_training(
     )
     trainer.pop_callback(PrinterCallback)
     trainer.add_callback(Progress(run, manifest))
+    trainer.add_callback(FollowSchedule())
     plan = trainer.sampler.plan
     logger.info("training pairs: %d, and %d left out because a side is too long", len(train), left_out)
     logger.info(

@@ -54,7 +54,7 @@ def fake_runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float]]:
         if training.epochs > 3:
             raise ModelError("the loss became nan")
         metrics = {"eval_chrF": 10 * training.epochs - training.label_smoothing, "eval_BLEU": 1.0, "eval_loss": 2.0}
-        with claim_run(Path(str(command.config.output_dir)), config_as_yaml(command.config), {}) as run:
+        with claim_run(Path(str(command.config.output_dir)), {}) as run:
             run.begin(config_as_yaml(command.config))
             run.manifest.write_text(json.dumps({"dev_metrics": metrics}), encoding="utf-8")
 
