@@ -124,7 +124,7 @@ def _outcome(run: Callable[[Sequence[str], str], int], argv: Sequence[str], prog
             raise
         return 1, f"{prog}: {cannot_write(Path(error.filename or '.'), error)}"
     except KeyboardInterrupt:
-        kept = "; what was done is kept, go on with --resume" if run is _train else ""
+        kept = "; what was done is kept, go on with --resume" if can_resume else ""
         return 130, f"{prog}: interrupted{kept}"
     finally:
         if can_resume:
@@ -179,12 +179,16 @@ def _sweep(argv: Sequence[str], prog: str) -> int:
     if _is_main_process():
         check_sweep(command)
     quiet_libraries()
-    from mt.sweep import as_table, run_sweep
+    from mt.sweep import as_table, group_table, groups_of, run_sweep
 
     signal.signal(signal.SIGTERM, _stop)
     trials = run_sweep(command)
     if _is_main_process():
-        print(as_table(trials, command), end="\n\n")
+        for text in filter(None, (group_table(trials, command), as_table(trials, command))):
+            print(text, end="\n\n")
+        for group in groups_of(trials, command)[:1]:
+            values = ", ".join(f"{key} {value}" for key, value in group.values.items())
+            print(f"best by the mean over seeds: {values}" if values else f"{group.count} seeds")
         print(f"best:  {trials[0].directory}\ntable: {command.output_dir}/sweep.md")
     return 0 if trials[0].metrics else 1
 
