@@ -26,16 +26,15 @@ from mt.comparison import (
     write_evaluation,
 )
 from mt.config import Config, DecodingConfig
-from mt.data.builder import check_data
 from mt.data.card import card_view, write_report
 from mt.data.formats.lines import read_lines
-from mt.data.readers import check_corpus
 from mt.data.rejects import quoted_cell
 from mt.data.report import DataReport
 from mt.data.splitting import SPLITS
 from mt.data.vocabulary import measure_vocabulary
 from mt.decoding import translate
-from mt.errors import ConfigError, DataError, ModelError, Stopped
+from mt.early_checks import check_config
+from mt.errors import DataError, ModelError, Stopped
 from mt.evaluation.model_card import render_model_card
 from mt.evaluation.overlap import find_overlaps
 from mt.evaluation.scoring import Evaluation
@@ -48,22 +47,23 @@ from mt.files import (
     writing,
 )
 from mt.manifest import Manifest, read_manifest
-from mt.model import Translator, check_model_name
+from mt.model import Translator
 from mt.processes import one_run, process_state, wait_for_everyone
 from mt.run_start import (
     claim_directory,
     load_base,
     open_base,
     prepare_data,
+    record_extension,
     refuse_other_base,
     start_manifest,
 )
 from mt.runs import RunDirectory
-from mt.terminology import check_terminology
 from mt.training.adaptation import Choice, choose_weights
 from mt.training.checkpoints import latest_intact, update_of
 from mt.training.encoding import encode_dev, encode_general, encode_training
 from mt.training.progress import Progress, forget_after
+from mt.training.schedule import FollowSchedule
 from mt.training.setup import build_trainer, check_training
 from mt.training.stopping import StopOnSignal
 from mt.training.trainer import MAX_NAMED, TranslationTrainer, uniform_loss, warmup
@@ -90,6 +90,7 @@ def run_experiment(command: TrainCommand) -> tuple[RunDirectory, Evaluation | No
         describe_vocabulary(run, base, data)
         trainer = prepare_training(config, run, base, data, manifest)
         record_start(manifest, base, trainer)
+        record_extension(config, run, trainer.sampler.plan.updates, manifest)
         hypotheses = translate_base(config, run, base, test_sets, manifest)
         fine_tune(run, trainer, command.resume)
         if manifest is None:
@@ -105,18 +106,8 @@ def run_experiment(command: TrainCommand) -> tuple[RunDirectory, Evaluation | No
 
 def check_inputs(config: Config) -> None:
     """Everything about the input that can be refused without reading it."""
-    check_data(config.data)
+    check_config(config)
     check_training(config)
-    read_glossary(config.evaluation.glossary)
-    check_terminology(config.decoding)
-    for name, corpus in config.held_out_sets.items():
-        check_corpus(name, corpus)
-    if config.data.test_share == 0 and not config.evaluation.named_sets:
-        raise ConfigError("nothing to test on: raise data.test_share above 0 or name a file in evaluation.test_sets")
-    if config.data.dev_share == 0:
-        raise ConfigError("data.dev_share is 0, so no checkpoint could be chosen; raise it")
-    if config.model.scratch is None:
-        check_model_name(config.model.name)
 
 
 def prepare_test_sets(config: Config, run: RunDirectory, data: DatasetDict) -> list[TestSet]:
@@ -170,6 +161,7 @@ def prepare_training(
     )
     trainer.pop_callback(PrinterCallback)
     trainer.add_callback(Progress(run, manifest))
+    trainer.add_callback(FollowSchedule())
     plan = trainer.sampler.plan
     logger.info("training pairs: %d, and %d left out because a side is too long", len(train), left_out)
     logger.info(

@@ -13,7 +13,7 @@ import torch
 
 from mt.config import DecodingConfig, ModelConfig
 from mt.converted import check_converted, load_converted
-from mt.data.formats.lines import COMPRESSED, read_lines, read_stdin, uncompressed_name
+from mt.data.formats.lines import read_lines, read_stdin, uncompressed_name
 from mt.data.formats.quoting import broken_quoting, unquoted_column
 from mt.decoding import translate
 from mt.errors import DataError, RunError
@@ -26,14 +26,13 @@ from mt.model_files import shown
 from mt.outputs import is_marked
 from mt.run_settings import RunSettings, read_run_settings
 from mt.runs import TRAINING_RUN, RunDirectory
+from mt.system_names import default_label, is_directory, refuse_missing_file, split_label
 from mt.terminology import check_terminology
 from mt.text import normalise
 from mt.translation_cache import CacheKey, cache_key, keep_translations, read_translations
 from mt.translator import AnyTranslator
 
 logger = logging.getLogger(__name__)
-
-_TEXT_SUFFIXES = frozenset({".txt", ".tsv", ".csv", ".ar", ".hyp", ".out", *COMPRESSED})
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class System:
     def is_text(self) -> bool:
         """Whether `path` is a file of translations, or a directory with one for each test set."""
         path = Path(self.path)
-        if not _is_directory(self.path):
+        if not is_directory(self.path):
             return os.path.isfile(path)  # noqa: PTH113
         holds_model = self.run is not None or (path / "config.json").is_file() or is_converted(path)
         return not holds_model and any(path.glob("*.txt"))
@@ -115,16 +114,13 @@ def parse_systems(arguments: Sequence[str]) -> list[System]:
 
 
 def _parse_system(argument: str) -> System:
-    label, path = _split_label(argument)
-    system = System(label or _default_label(path), path)
+    label, path = split_label(argument)
+    system = System(label or default_label(path), path)
     if system.run:
         _check_run(system, system.run)
     if system.is_text:
         return system
-    # Nothing of the kind is on the hub, and whoever is asked for it would learn the name.
-    looks_local = Path(path).suffix in _TEXT_SUFFIXES or (path.count("/") == 1 and _is_directory(Path(path).parent))
-    if looks_local and not _is_directory(path):
-        raise DataError(f"{shown(path)}: no such file or directory (seen from {Path.cwd()})")
+    refuse_missing_file(path)
     if is_converted(system.model):
         check_converted(system.model)
     else:
@@ -137,26 +133,6 @@ def _check_run(system: System, run: RunDirectory) -> None:
     _ = system.trained
     if not os.path.lexists(run.model / "config.json"):
         raise RunError(f"{system.path}: the run has no model yet; let it finish by train.py with --resume")
-
-
-def _is_directory(path: str | Path) -> bool:
-    """Whether there is one; what is too long or may not be looked at is none."""
-    return os.path.isdir(path)  # noqa: PTH112
-
-
-def _split_label(argument: str) -> tuple[str, str]:
-    """(label, path), the label empty if there is none; either may hold equals signs of its own."""
-    places = [-1, *(place for place, character in enumerate(argument) if character == "=")]
-    splits = [(argument[: max(0, place)], argument[place + 1 :]) for place in places]
-    # Not `Path.exists`, which raises for a label as long as a sentence.
-    there = [split for split in splits if os.path.exists(split[1])]  # noqa: PTH110
-    return there[0] if there else splits[min(1, len(splits) - 1)]
-
-
-def _default_label(path: str) -> str:
-    if not os.path.isfile(path):  # noqa: PTH113
-        return Path(path).name or path
-    return Path(uncompressed_name(Path(path))).stem
 
 
 def open_translator(model: ModelConfig, decoding: DecodingConfig) -> AnyTranslator:

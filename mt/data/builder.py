@@ -27,14 +27,14 @@ from mt.data.holding_out import HoldingOut, hold_out
 from mt.data.mixing import mixing_weights
 from mt.data.pair import Pair
 from mt.data.preparing import Preparation, Prepared, RawPair, prepare_all, usable_cores
-from mt.data.readers import check_corpus, input_files, is_compressed, read_corpus
+from mt.data.readers import input_files, is_compressed, read_corpus
 from mt.data.rejects import RejectedFile
 from mt.data.report import LENGTH_STEP, CorpusReport, DataReport, Example
 from mt.data.selecting import DROPS, LEAKS, Selection, select_pairs
 from mt.data.splitting import SPLITS
 from mt.data.store import PairStore
 from mt.data.yield_check import check_yield, left_out_of_test_set
-from mt.errors import ConfigError, DataError
+from mt.errors import DataError
 
 logger = logging.getLogger(__name__)
 
@@ -49,14 +49,6 @@ _BYTES_WORTH_WORKERS = 4_000_000
 _SAMPLES = 10
 # Where more of a corpus than this is one group, it cannot be divided; of few pairs that is no wonder.
 _MOSTLY_ALIKE, _FEW = 0.5, 20
-
-
-def check_data(config: DataConfig) -> None:
-    """Refuse what cannot be built, before anything slow: no corpus, a missing file, an unknown format."""
-    if not config.corpora:
-        raise ConfigError("data.corpora is empty; name at least one corpus, as in --data.corpora.news news.tsv")
-    for name, corpus in config.corpora.items():
-        check_corpus(name, corpus)
 
 
 def read_test_set(name: str, corpus: CorpusConfig, config: DataConfig) -> list[Pair]:
