@@ -12,8 +12,9 @@ import pytest
 from mt.charts import bar_chart, intervals, lines, ranking, trade_off
 from mt.data.card import card_view
 from mt.data.report import CorpusReport, DataReport, Example
+from mt.evaluation.data_card import render_data_card
 from mt.evaluation.glossary import Glossary, Term
-from mt.evaluation.report import render_data_card, render_markdown, render_report
+from mt.evaluation.report import render_markdown, render_report
 from mt.evaluation.review import draw_items, render_review
 from mt.evaluation.scoring import Evaluation, evaluate_hypotheses, finite
 from mt.evaluation.templates import render_page

@@ -57,11 +57,6 @@ def render_report(
     )
 
 
-def render_data_card(title: str, data: Mapping[str, Any]) -> str:
-    """The data card as a page of its own."""
-    return render_page("data_card.html.jinja", styles=["page.css"], title=title, data=data)
-
-
 def _test_set_view(evaluation: Evaluation, test_set: TestSet) -> dict[str, Any]:
     name, systems = test_set.name, list(evaluation.hypotheses[test_set.name])
     return {
