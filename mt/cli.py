@@ -117,7 +117,8 @@ def _train(argv: Sequence[str], prog: str) -> int:
     quiet_libraries()
     # torch and transformers take seconds to import, so a mistake in the arguments is told first.
     from mt.evaluation.verdicts import advice, as_table, verdicts
-    from mt.experiment import FINETUNED, run_experiment
+    from mt.experiment import run_experiment
+    from mt.run_translations import FINETUNED
 
     signal.signal(signal.SIGTERM, _stop)
     run, evaluation = run_experiment(command)

@@ -49,6 +49,6 @@ def test_recipe_trains(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert (tmp_path / "run" / "model" / "config.json").is_file()
     if name == "conflict_news_mixed":
         assert "general" not in load_from_disk(str(tmp_path / "run" / "data"))["test"]["corpus"]
-        assert [tried["share"] for tried in manifest["tried_shares"]] == [0.25, 0.5, 0.75, 1.0]
+        assert [tried["share"] for tried in manifest["tried_shares"]] == [0.0, 0.25, 0.5, 0.75, 1.0]
     if name == "conflict_news_nllb":
         assert manifest["base_model"]["target_code"] == "arb_Arab"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,7 +48,8 @@ class SliceScore:
     difference: float | None
     """To the baseline; None for the baseline itself."""
     p_value: float | None
-    """Paired approximate randomization, not corrected for the number of slices: a hint where to look, no proof."""
+    """Paired approximate randomization, not corrected for the number of slices: a hint where to look, no proof. None
+    where the comparison on the whole test set is refused."""
 
 
 def slices_of(
@@ -109,9 +110,14 @@ def count_words(sources: Sequence[str]) -> dict[str, int]:
 
 
 def score_slices(
-    test_set: str, slices: Sequence[Slice], measured: Measured, baseline: str, resamples: int
+    test_set: str,
+    slices: Sequence[Slice],
+    measured: Measured,
+    baseline: str,
+    resamples: int,
+    refused: Collection[str] = (),
 ) -> list[SliceScore]:
-    """Every system's score on every slice."""
+    """Every system's score on every slice; no p-value for the systems in `refused`, which get no verdict."""
     scores = []
     for each in slices:
         rows = np.array(each.rows)
@@ -131,7 +137,7 @@ def score_slices(
                     high,
                     len(rows),
                     None if result is None else result.difference,
-                    None if result is None else result.p_randomisation,
+                    None if result is None or system in refused else result.p_randomisation,
                 )
             )
     return scores
