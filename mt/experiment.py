@@ -99,12 +99,24 @@ def check_inputs(config: Config) -> None:
     check_terminology(config.decoding)
     for name, corpus in config.held_out_sets.items():
         check_corpus(name, corpus)
+    check_held_out(config)
     if config.data.test_share == 0 and not config.evaluation.named_sets:
         raise ConfigError("nothing to test on: raise data.test_share above 0 or name a file in evaluation.test_sets")
     if config.data.dev_share == 0:
         raise ConfigError("data.dev_share is 0, so no checkpoint could be chosen; raise it")
     if config.model.scratch is None:
         check_model_name(config.model.name)
+
+
+def check_held_out(config: Config) -> None:
+    """Raise `ConfigError` where every corpus is for training, so that none is left to choose or test a model by."""
+    splits = {corpus.own_split for corpus in config.data.corpora.values()}
+    remedy = "add your own sentences, as in --data.corpora.news news.tsv, or change `split`"
+    names = " and ".join(f"`{name}`" for name in config.data.corpora)
+    if not splits & {None, "dev"}:
+        raise ConfigError(f"no sentence would be left to choose a checkpoint by, for {names} go elsewhere: {remedy}")
+    if not splits & {None, "test"} and not config.evaluation.named_sets:
+        raise ConfigError(f"no sentence would be left to test on, for {names} go elsewhere: {remedy}")
 
 
 def prepare_test_sets(config: Config, data: DatasetDict) -> list[TestSet]:

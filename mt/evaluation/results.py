@@ -16,7 +16,7 @@ from mt.evaluation.overlap import Overlap
 from mt.evaluation.ratings import Preference
 from mt.evaluation.searches import search_as_json
 from mt.evaluation.significance import LEVEL
-from mt.evaluation.slices import Slice, SliceScore
+from mt.evaluation.slices import CORPUS, Slice, SliceScore
 from mt.evaluation.test_set import TestSet
 
 SIGNIFICANT = LEVEL
@@ -135,6 +135,14 @@ class Evaluation:
         wanted = (system, baseline or self.baseline, test_set, metric)
         found = [c for c in (*self.comparisons, *self.rivals) if (c.system, c.baseline, c.test_set, c.metric) == wanted]
         return max(found, key=lambda c: c.p_holm, default=None)
+
+    def by_corpus(self, test_set: str) -> dict[str, dict[str, SliceScore]]:
+        """{corpus: {system: score}} by the primary metric, of a test set that mixes corpora; else empty."""
+        view: dict[str, dict[str, SliceScore]] = {}
+        for score in self.slices:
+            if (score.test_set, score.group) == (test_set, CORPUS):
+                view.setdefault(score.slice, {})[score.system] = score
+        return view
 
     def shows_better(self, system: str, test_set: str, metric: str) -> bool | None:
         """Whether the system is better than the baseline, or worse; None where that cannot be told."""

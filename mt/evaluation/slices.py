@@ -16,6 +16,8 @@ from mt.text import comparison_words
 
 MIN_SLICE = 5
 """Slices of fewer sentences are left out: an interval of theirs would mean nothing."""
+CORPUS = "corpus"
+"""The group of slices that are the corpora of a test set that mixes several."""
 RARE = 3
 """A word that stands fewer times in the training data is rare."""
 _LENGTHS = ((1, 10), (11, 20), (21, 30), (31, None))
@@ -58,7 +60,7 @@ def slices_of(
     """All slices of at least `MIN_SLICE` sentences, by length, corpus, names, numbers, acronyms and rare words."""
     labels: dict[str, list[str]] = {
         "length": [_length(source) for source in sources],
-        "corpus": list(corpora) if len(set(corpora)) > 1 else [],
+        CORPUS: list(corpora) if len(set(corpora)) > 1 else [],
         "place names": _presence(sources, lambda source: glossary.names_place(source), "a place"),
         "numbers": _presence(sources, _has_number, "a number"),
         "acronyms": _presence(sources, lambda source: bool(_ACRONYM.search(source)), "an acronym"),
