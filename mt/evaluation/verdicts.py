@@ -176,8 +176,8 @@ def preference_in_words(preference: Preference) -> str:
         return f"Reviewers on {p.test_set}, {names}: none of {p.sentences} rated sentences is decided ({by})."
     sure = f"95 % interval {p.ci_low:.2f} to {p.ci_high:.2f}, sign test p = {p.p_value:.3f}, {by}"
     return (
-        f"Reviewers on {p.test_set}, {names}: {p.sentences_for_system} of {decided} decided sentences for {p.system}, a "
-        f"share of {p.rate:.2f} ({sure})."
+        f"Reviewers on {p.test_set}, {names}: {p.sentences_for_system} of {decided} decided sentences for {p.system}, "
+        f"a share of {p.rate:.2f} ({sure})."
     )
 
 
