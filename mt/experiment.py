@@ -114,9 +114,11 @@ def check_held_out(config: Config) -> None:
     remedy = "add your own sentences, as in --data.corpora.news news.tsv, or change `split`"
     names = " and ".join(f"`{name}`" for name in config.data.corpora)
     if not splits & {None, "dev"}:
-        raise ConfigError(f"no sentence would be left to choose a checkpoint by, for {names} go elsewhere: {remedy}")
+        raise ConfigError(
+            f"{names} have a split of their own, so no sentence is left to choose a checkpoint by: {remedy}"
+        )
     if not splits & {None, "test"} and not config.evaluation.named_sets:
-        raise ConfigError(f"no sentence would be left to test on, for {names} go elsewhere: {remedy}")
+        raise ConfigError(f"{names} have a split of their own, so no sentence is left to test on: {remedy}")
 
 
 def prepare_test_sets(config: Config, data: DatasetDict) -> list[TestSet]:

@@ -35,19 +35,11 @@ def test_recipe_trains(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     general.write_text("".join(lines), encoding="utf-8")
     news = tmp_path / "news.tsv"
     draw = random.Random(1)
-    english, arabic = (
-        sorted({word for text in side for word in text.split() if word.isalpha()}) for side in news_pairs()
-    )
+    english, arabic = (sorted(set(filter(str.isalpha, " ".join(side).split()))) for side in news_pairs())
     rows = [f"{' '.join(draw.sample(english, 8))}\t{' '.join(draw.sample(arabic, 7))}\n" for _ in range(200)]
     news.write_text("".join(rows), encoding="utf-8")
-    options = [
-        "--data.corpora.news",
-        str(news),
-        "--model.name",
-        str(request.getfixturevalue(FAMILIES[name])),
-        "--model.skip_doctor",
-        "true",
-    ]
+    options = ["--data.corpora.news", str(news), "--model.name", str(request.getfixturevalue(FAMILIES[name]))]
+    options += ["--model.skip_doctor", "true"]
     options += ["--training.max_updates", "2", "--training.eval_every_updates", "1", "--training.dev_sentences", "8"]
     options += ["--training.tokens_per_update", "400", "--training.micro_batch_tokens", "400"]
     options += ["--training.report_to", "[]", "--output_dir", str(tmp_path / "run"), "--evaluation.resamples", "100"]
