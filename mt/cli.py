@@ -138,7 +138,8 @@ def _train(argv: Sequence[str], prog: str) -> int:
         check_train(command)
     quiet_libraries()
     from mt.evaluation.verdicts import advice, as_table, verdicts
-    from mt.experiment import FINETUNED, run_experiment
+    from mt.experiment import run_experiment
+    from mt.run_translations import FINETUNED
 
     signal.signal(signal.SIGTERM, _stop)
     run, evaluation = run_experiment(command)
@@ -198,11 +199,12 @@ def _evaluate(argv: Sequence[str], prog: str) -> int:
     check_evaluate(command)
     quiet_libraries()
     from mt.comparison import run_comparison
-    from mt.evaluation.verdicts import advice, as_table, verdict, verdicts
+    from mt.evaluation.verdicts import advice, as_table, preference_in_words, verdict, verdicts
 
     evaluation = run_comparison(command)
     print(as_table(evaluation), end="\n\n")
-    for line in filter(None, (*(entry["text"] for entry in verdicts(evaluation)), advice(evaluation))):
+    said = [*(entry["text"] for entry in verdicts(evaluation)), advice(evaluation)]
+    for line in filter(None, [*said, *map(preference_in_words, evaluation.preferences)]):
         print(line)
     print(f"report: {command.output_dir}/report.html")
     worse = [c for metric in command.fail_if_worse for c in evaluation.significantly_worse(metric)]

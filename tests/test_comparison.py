@@ -225,6 +225,7 @@ def test_no_verdict_on_a_run_that_was_trained_on_the_test_set(
     assert f"No advice: on news, {sentence}." in printed
     assert "Take" not in printed
     assert "*" not in printed
+    assert all(score["p_value"] is None for score in scores()["slices"])
     for name in ("report.md", "report.html"):
         text = Path("out", name).read_text(encoding="utf-8")
         assert sentence in text.replace("\\", "")
@@ -268,7 +269,7 @@ def test_comet_where_it_is_set_up(files: Path, monkeypatch: pytest.MonkeyPatch):
     }
 
 
-def test_ratings_in_the_report(files: Path, monkeypatch: pytest.MonkeyPatch):
+def test_ratings_in_the_report(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     items = [
         {"sentence": i, "left": hypothesis_hash(f"{TUNED[i]} اليوم"), "right": hypothesis_hash(f"{BASE[i]} اليوم"),
          "choice": choice, "comment": "", "saw_reference": False}
@@ -281,6 +282,13 @@ def test_ratings_in_the_report(files: Path, monkeypatch: pytest.MonkeyPatch):
     (preference,) = scores()["preferences"]
     assert (preference["system_wins"], preference["baseline_wins"], preference["both_bad"]) == (2, 1, 1)
     assert preference["rate"] == pytest.approx(2 / 3)
+    # Wilson's interval of 2 in 3; 2 of 3 is as even as three decisions can be, so any outcome is as extreme.
+    sentence = (
+        "Reviewers on news, tuned against base: 2 of 3 decided sentences for tuned, a share of 0.67 (95 % interval "
+        "0.21 to 0.94, sign test p = 1.000, 1 reviewer)."
+    )
+    assert sentence in capsys.readouterr().out
+    assert sentence in Path("out/report.md").read_text(encoding="utf-8")
     assert "Blind ratings of pairs of translations" in Path("out/report.html").read_text(encoding="utf-8")
 
 
