@@ -157,6 +157,10 @@ def check_language_tokens(translator: Translator) -> Finding:
         if found != expected or found == tokenizer.unk_token_id:
             detail = f"the {side} is marked by id {found}, not by {expected} of {token}"
             return Finding("language tokens", False, detail)
+        shared = [word for word, index in tokenizer.get_added_vocab().items() if index == found and word != token]
+        if shared:
+            detail = f"{token} and {shared[0]}, which was added to the tokenizer, have one id, {found}"
+            return Finding("language tokens", False, detail)
     return Finding("language tokens", True, ", ".join(token for token, _, _ in wanted) or "none needed")
 
 
