@@ -35,6 +35,10 @@ class RawPair(NamedTuple):
     corpus: int
     """Which of the build's corpora, in order."""
     place: str
+    document: str = ""
+    """Empty where it is unknown."""
+    ordinal: int = 0
+    """Which pair of its corpus, in file order from 0."""
 
 
 class Preparation(NamedTuple):
@@ -75,7 +79,7 @@ class Prepared(NamedTuple):
 def prepare(chunk: list[RawPair], preparation: Preparation) -> Prepared:
     """Normalise, check and fingerprint."""
     clean = preparation.normaliser()
-    texts = Texts([], [], [], [], [])
+    texts = Texts([], [], [], [], [], [], [])
     rejected: list[tuple[RawPair, Rejection]] = []
     for pair in chunk:
         source, target, raw = clean(pair.source), clean(pair.target), pair.target.strip()
@@ -83,7 +87,8 @@ def prepare(chunk: list[RawPair], preparation: Preparation) -> Prepared:
         if fault is not None:
             rejected.append((pair._replace(source=source, target=target), fault))
             continue
-        row = (source, target, None if raw == target else raw, pair.corpus, pair.place)
+        reference = None if raw == target else raw
+        row = (source, target, reference, pair.corpus, pair.place, pair.document, pair.ordinal)
         for column, value in zip(texts, row, strict=True):
             column.append(value)  # type: ignore[attr-defined]
     prints = fingerprint(texts.sources, texts.targets, preparation.split_key)
