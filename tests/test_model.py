@@ -159,7 +159,7 @@ def test_directory_without_a_model_is_one_sentence(tmp_path: Path):
 def test_model_without_its_tokenizer_is_one_sentence(marian_directory: Path, tmp_path: Path):
     for name in ("config.json", "model.safetensors"):
         shutil.copy(marian_directory / name, tmp_path)
-    with pytest.raises(ModelError, match=r"source\.spm is missing; copy the tokenizer"):
+    with pytest.raises(ModelError, match=r"source\.spm, target\.spm and vocab\.json are missing; copy the tokenizer"):
         load_translator(ModelConfig(name=str(tmp_path)))
 
 
