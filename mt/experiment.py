@@ -16,7 +16,6 @@ from transformers import PrinterCallback, set_seed
 
 from mt.arguments import TrainCommand
 from mt.comparison import (
-    describe_searches,
     evaluate_all,
     own_test_set,
     read_curve,
@@ -37,7 +36,8 @@ from mt.decoding import translate
 from mt.errors import ConfigError, DataError, ModelError, Stopped
 from mt.evaluation.model_card import render_model_card
 from mt.evaluation.overlap import find_overlaps
-from mt.evaluation.scoring import Evaluation
+from mt.evaluation.results import Evaluation
+from mt.evaluation.searches import describe_searches
 from mt.evaluation.test_set import TestSet
 from mt.files import (
     sha256_of,

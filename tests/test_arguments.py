@@ -248,7 +248,7 @@ def test_evaluate_arguments():
     command = parse_evaluate(argv, "evaluate.py")
     assert command.systems == ["base=a", "b"]
     assert {name: corpus.path for name, corpus in command.test_sets.items()} == {"news": "x=y.tsv", "un": "un.tsv"}
-    assert command.decoding.num_beams == 1
+    assert command.decoding == {"num_beams": 1}
     assert (command.output_dir, command.fail_if_worse, command.overwrite) == ("runs/evaluation", [], False)
 
 

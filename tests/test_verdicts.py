@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from mt.evaluation.scoring import Comparison, Evaluation, Score, as_json, evaluate_hypotheses
+from mt.evaluation.results import Comparison, Evaluation, Score, as_json
+from mt.evaluation.scoring import evaluate_hypotheses
 from mt.evaluation.test_set import TestSet
 from mt.evaluation.verdicts import advice, as_table, other_metrics, verdict, verdicts
 from tests.helpers import BAD, GOOD, REFERENCES, varied

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mt.evaluation.metrics import METRICS
-from mt.evaluation.scoring import Evaluation
+from mt.evaluation.results import Evaluation
 from mt.markdown import code, text_of
 
 

@@ -14,7 +14,7 @@ from mt.evaluation.fidelity import CHECKS, TERMS
 from mt.evaluation.glossary import Glossary
 from mt.evaluation.metrics import METRICS
 from mt.evaluation.ratings import Preference
-from mt.evaluation.scoring import MIN_SENTENCES, PRIMARY, SIGNIFICANT, Evaluation
+from mt.evaluation.results import MIN_SENTENCES, PRIMARY, SIGNIFICANT, Evaluation
 from mt.evaluation.templates import render_page
 from mt.evaluation.test_set import TestSet
 from mt.evaluation.verdicts import advice, verdicts
@@ -161,6 +161,7 @@ def _curves(evaluation: Evaluation) -> Iterator[Markup]:
 def render_markdown(title: str, evaluation: Evaluation, facts: Mapping[str, str]) -> str:
     """The report for a pull request: verdicts, scores with intervals, fidelity."""
     parts = [f"# {text_of(title)}", text_of(advice(evaluation))]
+    parts += [f"- {text_of(remark)}" for remark in evaluation.remarks]
     parts += [f"- {text_of(entry['text'])}" for entry in verdicts(evaluation)]
     for test_set in evaluation.test_sets:
         systems = list(evaluation.hypotheses[test_set.name])

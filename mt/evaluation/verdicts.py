@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mt.evaluation.metrics import METRICS
-from mt.evaluation.scoring import MIN_SENTENCES, PRIMARY, Comparison, Evaluation, Score
+from mt.evaluation.results import MIN_SENTENCES, PRIMARY, Comparison, Evaluation, Score
+from mt.evaluation.searches import describe_searches
 from mt.evaluation.test_set import TestSet
 
 
@@ -176,6 +177,8 @@ def as_table(evaluation: Evaluation) -> str:
     lines.insert(1, "-" * max(map(len, lines)))
     if any("*" in cell for row in rows[1:] for cell in row[2:]):
         lines.append(f"* significantly unlike {evaluation.baseline}")
+    lines += [f"{name}: {made}" for name, made in describe_searches(evaluation.decoding).items()]
+    lines += [f"note: {remark}" for remark in evaluation.remarks]
     lines += [f"note: on {each.test_set}, {each.text}" for each in evaluation.cautions]
     return "\n".join(lines)
 
