@@ -49,9 +49,13 @@ def read_config_file(path: Path) -> dict[str, Any]:
 
 def written_out(kind: Any, value: Any, key: str) -> Any:
     """`value` as an option of type `kind` takes it. Raises `ConfigError` for null where nothing may be missing."""
-    kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    is_union = typing.get_origin(kind) in (types.UnionType, typing.Union)
+    kinds = typing.get_args(kind) if is_union else (kind,)
     if value is None and type(None) not in kinds and kind is not Any:
         raise ConfigError(f"{key} must not be null; leave it out to have its default")
+    if value is False and any("off" in typing.get_args(kind) for kind in kinds):
+        # YAML reads a bare off as false.
+        return "off"
     section = next((kind for kind in kinds if is_dataclass(kind)), None)
     if section is CorpusConfig and isinstance(value, str):
         return {"path": value}

@@ -166,6 +166,12 @@ class DataConfig:
     split_key: str = "conflict-news"
     """Keys the hash that assigns a sentence to a split. Another key gives another split."""
 
+    blocks: Literal["auto", "off"] | int = "auto"
+    """How a corpus is held out that does not name its documents. `auto`: where neighbouring lines are more alike than
+    distant ones, in blocks of consecutive lines, so that sentences of one article are not in two splits; the data
+    card says how many lines a block has. A number: in blocks of about so many lines; set the card's number to keep
+    the blocks as they are while a corpus grows. `off`: sentence by sentence."""
+
     similarity: float = 0.6
     """Two sentences are neighbours, and may not be in different splits, if they share this part of their words
     and word pairs (Jaccard similarity). Below three words, only equal ones are."""
@@ -220,6 +226,8 @@ class DataConfig:
         require(held_out < 1, "data.dev_share + data.test_share", "leave something to train on", held_out)
         counts = ["max_source_tokens", "max_target_tokens", "max_dev_pairs", "max_test_pairs", "workers"]
         require_positive("data", self, counts)
+        is_size = self.blocks in ("auto", "off") or 1 <= int(self.blocks) <= 1_000_000
+        require(is_size, "data.blocks", "be auto, off or a number of lines from 1 to 1000000", self.blocks)
         require(0 < self.similarity <= 1, "data.similarity", "be above 0 and at most 1", self.similarity)
         words = self.decontaminate_words
         require(words is None or words >= 4, "data.decontaminate_words", "be at least 4", words)

@@ -20,7 +20,9 @@ from datasets.table import MemoryMappedTable
 from tqdm import tqdm
 
 from mt.config import CorpusConfig, DataConfig
+from mt.data.blocks import Borders
 from mt.data.cleaning import Rejection
+from mt.data.holding_out import HoldingOut, hold_out
 from mt.data.mixing import mixing_weights
 from mt.data.pair import Pair
 from mt.data.preparing import Preparation, Prepared, RawPair, prepare_all, usable_cores
@@ -71,10 +73,10 @@ def build_data(
     directory: an existing one; gets the splits in `data/` and every pair that is in none, with rule and place, in
     `rejected.tsv`. test_sets: more that training pairs must not overlap; they are not in the splits.
 
-    The splits `train`, `dev` and `test` have the string columns of `COLUMNS`; pairs of one `group` are in one
-    split. A split whose share is 0 is there and empty. Training targets are normalised; dev and test targets are
-    the references, so they stay as they were written. Raises `DataError` where nothing is left to train on, or the
-    disk is full.
+    The splits `train`, `dev` and `test` have the string columns of `COLUMNS`; pairs of one `group`, which is a
+    document, a block of lines or sentences that are alike, are in one split. A split whose share is 0 is there and
+    empty. Training targets are normalised; dev and test targets are the references, so they stay as they were
+    written. Raises `DataError` where nothing is left to train on, or the disk is full.
     """
     build = _Build(config, test_sets or {})
     with _one_sentence(directory), _workspace(directory) as work, RejectedFile(directory / REJECTED) as rejected:
@@ -83,9 +85,11 @@ def build_data(
                 store.append(chunk.texts, chunk.fingerprints)
                 build.account(chunk, rejected)
             store.finish()
-            selection = select_pairs(store, config, list(build.corpora.values()))
+            holding_out = hold_out(store, config, list(build.corpora.values()), build.borders)
+            selection = select_pairs(store, config, list(build.corpora.values()), holding_out)
             build.write(store, selection, rejected, work)
             build.describe(store, selection)
+            build.describe_holding_out(holding_out)
         _check_splits(config, build.report)
         return _save(work, directory / "data"), build.report
 
@@ -99,6 +103,7 @@ class _Build:
         self.corpora = {**{(name, ""): corpus for name, corpus in config.corpora.items()}}
         self.corpora |= {(name, "test set"): corpus for name, corpus in test_sets.items()}
         self.names = [name for name, _ in self.corpora]
+        self.borders = [Borders() for _ in self.names]
         self.report = DataReport({name: CorpusReport() for name in config.corpora})
 
     def prepared(self) -> Iterator[Prepared]:
@@ -112,8 +117,9 @@ class _Build:
 
     def _read(self) -> Iterator[RawPair]:
         for index, ((name, _), corpus) in enumerate(self.corpora.items()):
-            for pair in read_corpus(name, corpus):
-                yield RawPair(pair.source, pair.target, index, pair.place)
+            for ordinal, pair in enumerate(read_corpus(name, corpus)):
+                self.borders[index].see(ordinal, pair.source)
+                yield RawPair(pair.source, pair.target, index, pair.place, pair.document, ordinal)
 
     def _workers(self) -> int:
         if self.config.workers is not None:
@@ -211,6 +217,11 @@ class _Build:
         weights = mixing_weights(self.config, {name: r.kept["train"] for name, r in self.report.corpora.items()})
         for name, report in self.report.corpora.items():
             report.epoch_pairs = round(report.kept["train"] * weights[name], 1)
+
+    def describe_holding_out(self, holding_out: HoldingOut) -> None:
+        """Note how each corpus was held out."""
+        for name, account in zip(self.config.corpora, holding_out.accounts, strict=False):
+            self.report.corpora[name].held_out = account
 
 
 def _preparation(config: DataConfig, cleaning: dict[int, Any]) -> Preparation:

@@ -41,6 +41,10 @@ class RawPair(NamedTuple):
     corpus: int
     """Which of the build's corpora, in order."""
     place: str
+    document: str = ""
+    """Empty where it is unknown."""
+    ordinal: int = 0
+    """Which pair of its corpus, in file order from 0."""
 
 
 class Preparation(NamedTuple):
@@ -86,7 +90,7 @@ class Prepared(NamedTuple):
 def prepare(chunk: list[RawPair], preparation: Preparation) -> Prepared:
     """Normalise, check and fingerprint."""
     clean = preparation.normaliser()
-    texts = Texts([], [], [], [], [])
+    texts = Texts([], [], [], [], [], [], [])
     rejected: list[tuple[RawPair, Rejection]] = []
     mended: Counter[tuple[int, str]] = Counter()
     for pair in chunk:
@@ -98,7 +102,8 @@ def prepare(chunk: list[RawPair], preparation: Preparation) -> Prepared:
         if fault is not None:
             rejected.append((pair._replace(source=source, target=target), fault))
             continue
-        row = (source, target, None if raw == target else raw, pair.corpus, pair.place)
+        reference = None if raw == target else raw
+        row = (source, target, reference, pair.corpus, pair.place, pair.document, pair.ordinal)
         for column, value in zip(texts, row, strict=True):
             column.append(value)  # type: ignore[attr-defined]
         mended.update([(pair.corpus, KEYBOARD_LETTERS)] if is_folded else [])

@@ -11,6 +11,7 @@ from typing import Any
 
 from mt.data.cleaning import Rejection
 from mt.data.formats.lines import shorten
+from mt.data.holding_out import HeldOut
 from mt.data.splitting import SPLITS
 from mt.errors import RunError
 
@@ -53,6 +54,8 @@ class CorpusReport:
     """Ten training pairs, drawn by hash."""
     epoch_pairs: float = 0.0
     """Training pairs of this corpus in one epoch."""
+    held_out: HeldOut | None = None
+    """How its dev and test pairs were chosen; None in an account of an earlier version."""
 
     def drop(self, rejection: Rejection, place: str, source: str, target: str) -> None:
         """Count a pair that is not used, and keep the first few of each rule."""
@@ -113,5 +116,6 @@ class DataReport:
             plain["examples"] = {
                 rule: [Example(**example) for example in examples] for rule, examples in values["examples"].items()
             }
+            plain["held_out"] = HeldOut(**values["held_out"]) if values.get("held_out") else None
             corpora[name] = CorpusReport(**plain)
         return cls(corpora, dict(content["vocabulary"]), content["tokenizer"])

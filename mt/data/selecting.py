@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mt.config import CorpusConfig, DataConfig
 from mt.data.decontamination import find_overlaps
+from mt.data.holding_out import HoldingOut
 from mt.data.neighbours import Clusters, Levels, find_clusters
 from mt.data.selection import Indices, Mask, combine, first_of_equals, rank_among_equals
 from mt.data.splitting import (
@@ -26,6 +27,7 @@ from mt.data.splitting import (
     group_names,
     group_pairs,
     over_limit,
+    whole_units,
 )
 from mt.data.store import PairStore, SideColumns
 
@@ -71,13 +73,15 @@ class Selection:
             self.rivals[pairs] = rivals[pairs]
 
 
-def select_pairs(store: PairStore, config: DataConfig, corpora: Sequence[CorpusConfig]) -> Selection:
+def select_pairs(
+    store: PairStore, config: DataConfig, corpora: Sequence[CorpusConfig], holding_out: HoldingOut
+) -> Selection:
     """Apply the rules of `DROPS` and assign the splits.
 
     corpora: those of the store, in order; the ones that are not in `config` are test sets to guard against.
     """
     sides = (store.side("source"), store.side("target"))
-    positions, corpus_of = store.column("positions", np.float64), store.column("corpora", np.int32)
+    positions, corpus_of = holding_out.positions, store.column("corpora", np.int32)
     size, own = len(positions), len(config.corpora)
     levels = _levels(positions, corpus_of, config, corpora)
     is_ruled = np.array([corpus.clean for corpus in corpora])[corpus_of]
@@ -98,11 +102,13 @@ def select_pairs(store: PairStore, config: DataConfig, corpora: Sequence[CorpusC
     _drop_alike(selection, config, clusters)
     _drop_leaks(selection, config, clusters, sides)
     kept = selection.kept & selection.is_own
-    groups = group_pairs(clusters, kept)
+    alike = group_pairs(clusters, kept)
+    groups = whole_units(alike, holding_out.units)
     for level, limit in ((DEV, config.max_dev_pairs), (TEST, config.max_test_pairs)):
         selection.drop(over_limit(kept & (levels == level), groups, positions, limit), "over the limit")
     groups[selection.dropped > 0] = -1
-    selection.groups = group_names(groups, sides[0].keys)
+    names = group_names(groups, sides[0].keys)
+    selection.groups = np.where(holding_out.units > 0, holding_out.units, names)
     is_free = np.array([corpus.own_split is None for corpus in corpora])[corpus_of] & (groups >= 0)
     selection.levels = _fill(levels, is_free, groups, positions, config)
     return selection
