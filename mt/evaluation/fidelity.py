@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mt.evaluation.checks.content import check_attribution, check_names
+from mt.evaluation.checks.attribution import check_attribution
 from mt.evaluation.checks.form import (
     check_dropped_sentences,
     check_length,
@@ -13,6 +13,7 @@ from mt.evaluation.checks.form import (
     check_untranslated,
 )
 from mt.evaluation.checks.marks import check_characters, check_punctuation, check_quotes
+from mt.evaluation.checks.names import check_names
 from mt.evaluation.checks.negation import check_negation
 from mt.evaluation.checks.numbers import check_numbers
 from mt.evaluation.glossary import Glossary, fold_for_terms

@@ -60,6 +60,7 @@ _NOUNS = read_cues(f"""
 رفض* يرفض* ترفض* رافض*: reject declin oppos turned_down rebuff dismiss
 نفي نفت* نفوا* نفاه نفاها ينفي* تنفي* نافي* انكر* ينكر* انكار*: refut exile denial
 تعذر* يتعذر* متعذر*: impossib difficult
+ابي ابت ابوا يابي*
 امتنع* يمتنع* امتناع*: absten abstain refrain
 عجز* يعجز* عاجز*: deficit helpless powerless incapab
 فشل* يفشل* تفشل* فاشل* اخفق* اخفاق*: failure failed_(?!to) unsuccess collapse
