@@ -114,7 +114,7 @@ def files_of(options: CorpusConfig) -> list[CorpusConfig]:
         known = files
     if not known:
         raise DataError(
-            f"{printable(root)}: no file in this directory has the ending of a known format "
+            f"{printable(root)}: is a directory, not a file, and no file in it has the ending of a known format "
             f"({', '.join(sorted(_ENDINGS))}); set the corpus's `format`, to hf if it is a data set of that library"
         )
     return [replace(options, path=str(file), format=_stated_or_known(options, file)) for file in known]
