@@ -43,7 +43,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     pairs = list(zip(varied(SOURCES, 6, english=True), varied(REFERENCES, 6), strict=True))
     rows = [f"{source}\t{target}\n" for source, target in pairs]
     (tmp_path / "swapped.tsv").write_text(
-        "".join(f"{target}\t{source}\n" for source, target in pairs), encoding="utf-8"
+        "english\tarabic\n" + "".join(f"{target}\t{source}\n" for source, target in pairs), encoding="utf-8"
     )
     for name, content in (("table", rows), ("news", rows), ("flores", rows), ("few", rows[:6])):
         (tmp_path / f"{name}.tsv").write_text("".join(content), encoding="utf-8")
