@@ -13,6 +13,7 @@ import torch
 
 from mt.config import DecodingConfig, ModelConfig
 from mt.converted import check_converted, load_converted
+from mt.data.formats.columns import named_for
 from mt.data.formats.lines import read_lines, read_stdin, uncompressed_name
 from mt.data.formats.quoting import broken_quoting, unquoted_column
 from mt.decoding import translate
@@ -199,6 +200,9 @@ def _translations_in(file: Path, count: int) -> list[str]:
     Raises `DataError` for one that is quoted in part.
     """
     lines = [line for _, line in read_lines(file)]
+    if len(lines) == count + 1 and named_for("target", [lines[0]]) is not None:
+        logger.info("%s: its first line, `%s`, is read as the name of a column", file, lines[0])
+        lines = lines[1:]
     is_csv = Path(uncompressed_name(file)).suffix.lower() in (".csv", ".tsv")
     cells = unquoted_column(lines, count, is_csv=is_csv)
     if cells is not None:
