@@ -4,9 +4,10 @@
 
 CONFLICT is a parallel corpus of the domain, of which a tenth is held out for the test and a tenth to choose by, by
 document or in blocks of lines (`data.blocks`). docs/adaptation_by_sentence.json, where it is, holds the figures of a
-split sentence by sentence, which are shown beside. GENERAL is the corpus that the base was trained on by configs/tiny_en_ar.yaml; its held-out parts, cut in the same way, are the
-general dev and test set. FLORES is tested on only. Every way is trained with every seed, two at a time on half the
-cores each; a table, a plot and all figures go to --docs.
+split sentence by sentence, which are shown beside. GENERAL is the corpus that the base was trained on by
+configs/tiny_en_ar.yaml; its held-out parts, cut as they were for the base, are the general dev and test set. FLORES is
+tested on only. Every way is trained with every seed, two at a time on half the cores each; a table, a plot and all
+figures go to --docs.
 
 - full: all weights, the checkpoint that is best on the dev split; averaged: the mean of that run's last checkpoints
 - LoRA: adapters only
@@ -387,8 +388,8 @@ def page(
     yield "# Ways of adapting to conflict news"
     yield ""
     yield f"`tiny-en-ar` fine-tuned on {counts['full_train']:,} pairs of a corpus of investigations in Syria and Yemen,"
-    yield f"{counts['test']} held out for the test and {counts['dev']} to choose by, in blocks of neighbouring lines, so"
-    yield "that what is tested on are other articles than those trained on. chrF gained over the base, mean of"
+    yield f"{counts['test']} held out for the test and {counts['dev']} to choose by, in blocks of neighbouring lines:"
+    yield "what is tested on are other articles than those trained on. chrF gained over the base, mean of"
     yield f"{seeds} seeds with its 95 % interval (Student's t over seeds); beam 4. Made by"
     yield "`benchmarks/adaptation.py`, whose head says what each way is; all figures are in `adaptation.json`."
     yield ""
@@ -407,8 +408,8 @@ def page(
             + (f" | {significant_seeds(figures, way)} of {seeds} |")
         )
     yield ""
-    yield "Split by sentence: the gain on the domain, chrF, where dev and test pairs are scattered over the articles that"
-    yield "are trained on (`data.blocks: off`), as measured before. A new article does not gain that much."
+    yield "Split by sentence: the gain on the domain, chrF, where dev and test pairs are scattered over the articles"
+    yield "that are trained on (`data.blocks: off`), as measured before. A new article does not gain that much."
     yield ""
     yield "p: the larger of the two paired tests of chrF on the domain, uncorrected. `general`:"
     yield f"{counts['general_test']} pairs of the base's corpus that neither the base nor any run was trained on."
