@@ -11,8 +11,8 @@ from mt.early_checks import check_page
 from mt.errors import RunError
 from mt.evaluation.review import STORAGE_KEY, Draw, draw_items, render_review
 from mt.files import write_text, writing
+from mt.system_settings import settle
 from mt.systems import hypotheses_of, parse_systems
-from mt.terminology import check_terminology
 
 
 def write_review(command: ReviewCommand) -> Draw:
@@ -20,14 +20,11 @@ def write_review(command: ReviewCommand) -> Draw:
     for name, corpus in command.test_sets.items():
         check_corpus(name, corpus)
     systems = parse_systems(command.systems)
-    for system in systems:
-        check_terminology(system.decoding(command.decoding))
+    settings = settle(systems, command.model, command.decoding)
     output = Path(command.output)
     _check_output(output, command.overwrite)
     (test_set,) = read_test_sets(command.test_sets, systems)
-    first, second = (
-        hypotheses_of(system, [test_set], command.model, command.decoding)[test_set.name] for system in systems
-    )
+    first, second = (hypotheses_of(system, [test_set], settings.get(system.label))[test_set.name] for system in systems)
     draw = draw_items(test_set, first, second, command.sentences, command.seed)
     write_text(output, render_review(test_set.name, draw.items))
     return draw

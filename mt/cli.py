@@ -138,7 +138,8 @@ def _train(argv: Sequence[str], prog: str) -> int:
         check_train(command)
     quiet_libraries()
     from mt.evaluation.verdicts import advice, as_table, verdicts
-    from mt.experiment import FINETUNED, run_experiment
+    from mt.experiment import run_experiment
+    from mt.run_translations import FINETUNED
 
     signal.signal(signal.SIGTERM, _stop)
     run, evaluation = run_experiment(command)
@@ -198,11 +199,12 @@ def _evaluate(argv: Sequence[str], prog: str) -> int:
     check_evaluate(command)
     quiet_libraries()
     from mt.comparison import run_comparison
-    from mt.evaluation.verdicts import advice, as_table, verdict, verdicts
+    from mt.evaluation.verdicts import advice, as_table, preference_in_words, verdict, verdicts
 
     evaluation = run_comparison(command)
     print(as_table(evaluation), end="\n\n")
-    for line in filter(None, (*(entry["text"] for entry in verdicts(evaluation)), advice(evaluation))):
+    said = [*(entry["text"] for entry in verdicts(evaluation)), advice(evaluation)]
+    for line in filter(None, [*said, *map(preference_in_words, evaluation.preferences)]):
         print(line)
     print(f"report: {command.output_dir}/report.html")
     worse = [c for metric in command.fail_if_worse for c in evaluation.significantly_worse(metric)]
@@ -229,13 +231,14 @@ def _review(argv: Sequence[str], prog: str) -> int:
 
 
 def _doctor(argv: Sequence[str], prog: str) -> int:
-    model = parse_doctor(argv, prog)
-    check_model_argument(model.name)
+    command = parse_doctor(argv, prog)
+    check_model_argument(command.name)
     quiet_libraries()
     from mt.doctor import examine
     from mt.model import load_translator
+    from mt.system_settings import settle_one
 
-    diagnosis = examine(load_translator(model))
+    diagnosis = examine(load_translator(settle_one(command.name, command.model, {}).model))
     for finding in diagnosis.findings:
         print(f"{'ok  ' if finding.passed else 'FAIL'}  {finding.check:<16}  {finding.detail}")
     for source, hypothesis in diagnosis.translations:
@@ -247,20 +250,24 @@ def _translate(argv: Sequence[str], prog: str) -> int:
     command = parse_translate(argv, prog)
     check_translate(command)
     quiet_libraries()
+    from mt.system_settings import settle_one
     from mt.systems import translate_file
 
-    for line in translate_file(command.model, command.decoding, command.file):
+    settings = settle_one(command.name, command.model, command.decoding)
+    for line in translate_file(settings.model, settings.decoding, command.file):
         print(line)
     return 0
 
 
 def _export(argv: Sequence[str], prog: str) -> int:
     command = parse_export(argv, prog)
-    check_model_argument(command.model.name)
+    check_model_argument(command.name)
     quiet_libraries()
     from mt.export import export_model
+    from mt.system_settings import settle_one
 
-    export_model(command.model, Path(command.directory), command.precision, command.decoding, command.format)
+    settings = settle_one(command.name, command.model, command.decoding)
+    export_model(settings.model, Path(command.directory), command.precision, settings.decoding, command.format)
     print(f"model: {command.directory}")
     return 0
 

@@ -28,15 +28,18 @@ from mt.evaluation.overlap import Overlap, find_overlaps, overlap_caution
 from mt.evaluation.rating_files import check_reviewers, check_test_set, read_ratings_file
 from mt.evaluation.ratings import read_ratings
 from mt.evaluation.report import render_markdown, render_report
-from mt.evaluation.scoring import MIN_SENTENCES, Evaluation, as_json, evaluate_hypotheses
+from mt.evaluation.results import MIN_SENTENCES, Evaluation, as_json
+from mt.evaluation.scoring import evaluate_hypotheses
+from mt.evaluation.searches import describe_searches, unlike_searches
 from mt.evaluation.slices import count_words
 from mt.evaluation.test_set import Resampling, TestSet
 from mt.evaluation.verdicts import advice, verdicts
 from mt.files import write_json, write_text
 from mt.outputs import claim, refuse_inputs_inside
+from mt.run_settings import TranslationSettings
 from mt.runs import EVALUATION, RunDirectory, read_metrics, sha256_of_rows
+from mt.system_settings import settle
 from mt.systems import System, hypotheses_of, hypotheses_of_text, parse_systems
-from mt.terminology import check_terminology
 from mt.text import arabic_share
 
 logger = logging.getLogger(__name__)
@@ -51,14 +54,17 @@ def run_comparison(command: EvaluateCommand) -> Evaluation:
         check_corpus(name, corpus)
     glossary = read_glossary(command.glossary)
     systems = parse_systems(command.systems)
-    for system in systems:
-        check_terminology(system.decoding(command.decoding))
+    settings = settle(systems, command.model, command.decoding)
     with claim_output(command, systems) as output:
-        return compare(command, systems, glossary, output)
+        return compare(command, systems, settings, glossary, output)
 
 
 def compare(
-    command: EvaluateCommand, systems: Sequence[System], glossary: Glossary, output: RunDirectory
+    command: EvaluateCommand,
+    systems: Sequence[System],
+    settings: Mapping[str, TranslationSettings],
+    glossary: Glossary,
+    output: RunDirectory,
 ) -> Evaluation:
     """The comparison itself, into a directory that is ours."""
     ratings = [Path(file) for file in command.ratings]
@@ -71,7 +77,7 @@ def compare(
     hypotheses: dict[str, dict[str, list[str]]] = {test_set.name: {} for test_set in test_sets}
     output.clear()
     for system in systems:
-        translations = hypotheses_of(system, test_sets, command.model, command.decoding, use_cache=not command.no_cache)
+        translations = hypotheses_of(system, test_sets, settings.get(system.label), use_cache=not command.no_cache)
         for name, lines in translations.items():
             hypotheses[name][system.label] = lines
             # At once, so that a later failure loses nothing that took time.
@@ -82,15 +88,24 @@ def compare(
     evaluation.cautions += cautions
     evaluation.preferences = read_ratings(ratings, hypotheses) if ratings else []
     evaluation.curves = {label: read_curve(run) for label, run in runs.items()}
-    facts = describe_comparison(command, systems)
+    describe_search(evaluation, {label: each.decoding for label, each in settings.items()})
+    facts = describe_comparison(command, systems, settings)
     title = "Comparison of " + ", ".join(s.label for s in systems)
     write_evaluation(output, evaluation, title, facts, glossary=glossary)
     return evaluation
 
 
-def describe_comparison(command: EvaluateCommand, systems: Sequence[System]) -> dict[str, str]:
+def describe_search(evaluation: Evaluation, searches: Mapping[str, DecodingConfig]) -> None:
+    """Note how each system was decoded, and a remark if not all were by the same search."""
+    evaluation.decoding = dict(searches)
+    evaluation.remarks += filter(None, [unlike_searches(searches)])
+
+
+def describe_comparison(
+    command: EvaluateCommand, systems: Sequence[System], settings: Mapping[str, TranslationSettings]
+) -> dict[str, str]:
     """What the comparison is of, by name: systems, test sets with their SHA-256, glossary, ratings, version, date."""
-    facts = {f"system {system.label}": _described(system, command.model) for system in systems}
+    facts = {f"system {system.label}": _described(system, settings.get(system.label)) for system in systems}
     for name, corpus in (command.test_sets | command.general).items():
         hashes = ", ".join(f"{path}, SHA-256 {digest}" for path, digest in input_hashes(corpus).items())
         facts[f"test set {name}"] = hashes
@@ -98,26 +113,14 @@ def describe_comparison(command: EvaluateCommand, systems: Sequence[System]) -> 
         facts["glossary"] = command.glossary
     if command.ratings:
         facts["ratings"] = ", ".join(command.ratings)
-    facts |= describe_decoding(systems, command.decoding)
+    facts |= describe_searches({label: each.decoding for label, each in settings.items()})
     made = datetime.now(UTC).isoformat(timespec="seconds")
     return facts | {"made": f"{made} by mt {mt.__version__}, sacreBLEU {version('sacrebleu')}"}
 
 
-def _described(system: System, given: ModelConfig) -> str:
-    target = system.model_options(given).target_language
-    is_usual = system.is_text or target == ModelConfig().target_language
-    return system.path if is_usual else f"{system.path}, into {target}"
-
-
-def describe_decoding(systems: Sequence[System], given: DecodingConfig) -> dict[str, str]:
-    """How the systems' hypotheses were made; a run brings its own tag and terms, a text was not made here."""
-    return describe_searches({s.label: s.decoding(given) for s in systems if not s.is_text})
-
-
-def describe_searches(searches: Mapping[str, DecodingConfig]) -> dict[str, str]:
-    """How hypotheses were made, `searches` by system, in one line if all were made alike."""
-    made = {f"decoding of {label}": in_words(search) for label, search in searches.items()}
-    return {"decoding": next(iter(made.values()))} if len(set(made.values())) == 1 else made
+def _described(system: System, settings: TranslationSettings | None) -> str:
+    usual, target = ModelConfig().target_language, "" if settings is None else settings.model.target_language
+    return system.path if target in ("", usual) else f"{system.path}, into {target}"
 
 
 def refuse_small_gate(command: EvaluateCommand, test_sets: Sequence[TestSet]) -> None:
@@ -319,17 +322,3 @@ def write_evaluation(
     write_json(output.scores, as_json(evaluation, verdicts(evaluation), advice(evaluation)))
     write_text(output.report, render_report(title, evaluation, facts, data, glossary))
     write_text(output.summary, render_markdown(title, evaluation, facts))
-
-
-def in_words(decoding: DecodingConfig) -> str:
-    """The settings that change hypotheses."""
-    search = "greedy" if decoding.num_beams == 1 else f"beam {decoding.num_beams}"
-    if decoding.length_penalty != 1 and decoding.num_beams > 1:
-        search += f", length penalty {decoding.length_penalty:g}"
-    if decoding.no_repeat_ngram_size:
-        search += f", no {decoding.no_repeat_ngram_size} tokens in a row twice"
-    if decoding.tag:
-        search += f", sources tagged {decoding.tag}"
-    if decoding.terminology is not None:
-        search += f", the terms of {decoding.terminology} given inline"
-    return f"{search}, at most {decoding.max_length_ratio:g} target tokens a source token plus 10"

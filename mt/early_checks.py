@@ -56,12 +56,26 @@ def check_config(config: Config) -> None:
     check_data(config.data)
     check_corpora(config.held_out_sets)
     check_tables(tables_of(config).values())
+    check_held_out(config)
     if config.data.test_share == 0 and not config.evaluation.named_sets:
         raise ConfigError("nothing to test on: raise data.test_share above 0 or name a file in evaluation.test_sets")
     if config.data.dev_share == 0:
         raise ConfigError("data.dev_share is 0, so no checkpoint could be chosen; raise it")
     if config.model.scratch is None:
         check_model_name(config.model.name)
+
+
+def check_held_out(config: Config) -> None:
+    """Raise `ConfigError` where every corpus is for training, so that none is left to choose or test a model by."""
+    splits = {corpus.own_split for corpus in config.data.corpora.values()}
+    remedy = "add your own sentences, as in --data.corpora.news news.tsv, or change `split`"
+    names = " and ".join(f"`{name}`" for name in config.data.corpora)
+    if not splits & {None, "dev"}:
+        raise ConfigError(
+            f"{names} have a split of their own, so no sentence is left to choose a checkpoint by: {remedy}"
+        )
+    if not splits & {None, "test"} and not config.evaluation.named_sets:
+        raise ConfigError(f"{names} have a split of their own, so no sentence is left to test on: {remedy}")
 
 
 def check_data_files(config: Config) -> None:
@@ -93,7 +107,7 @@ def check_tables(paths: Iterable[str | None]) -> None:
 def check_evaluate(command: EvaluateCommand) -> None:
     """`evaluate.py`: test sets, tables, ratings, systems and the output directory."""
     check_corpora(command.test_sets | command.general)
-    check_tables([command.glossary, command.decoding.terminology])
+    check_tables([command.glossary, command.decoding.get("terminology")])
     check_reviewers([read_ratings_file(Path(file)) for file in command.ratings])
     check_systems(command.systems)
     refuse_taken(Path(command.output_dir), EVALUATION, {}, overwrite=command.overwrite)
@@ -102,7 +116,7 @@ def check_evaluate(command: EvaluateCommand) -> None:
 def check_review(command: ReviewCommand) -> None:
     """`mt review`: test sets, tables, systems and the page."""
     check_corpora(command.test_sets)
-    check_tables([command.decoding.terminology])
+    check_tables([command.decoding.get("terminology")])
     check_systems(command.systems)
     check_page(Path(command.output), command.overwrite)
 
@@ -131,10 +145,10 @@ def check_systems(arguments: Sequence[str]) -> None:
 
 def check_translate(command: TranslateCommand) -> None:
     """`mt translate`: the model, the text and the terms."""
-    check_model_argument(command.model.name)
+    check_model_argument(command.name)
     if command.file != "-" and not is_file(command.file):
         raise DataError(f"{shown(command.file)}: no such text file (seen from {Path.cwd()})")
-    check_tables([command.decoding.terminology])
+    check_tables([command.decoding.get("terminology")])
 
 
 def check_model_argument(name: str) -> None:

@@ -42,7 +42,9 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "amal.json").write_text(json.dumps(ratings), encoding="utf-8")
     pairs = list(zip(varied(SOURCES, 6, english=True), varied(REFERENCES, 6), strict=True))
     rows = [f"{source}\t{target}\n" for source, target in pairs]
-    (tmp_path / "english.tsv").write_text("".join(f"{source}\t{source}\n" for source, _ in pairs), encoding="utf-8")
+    (tmp_path / "swapped.tsv").write_text(
+        "english\tarabic\n" + "".join(f"{target}\t{source}\n" for source, target in pairs), encoding="utf-8"
+    )
     for name, content in (("table", rows), ("news", rows), ("flores", rows), ("few", rows[:6])):
         (tmp_path / f"{name}.tsv").write_text("".join(content), encoding="utf-8")
     return tmp_path
@@ -126,7 +128,7 @@ def test_gate(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         (["reference=tuned.txt", "--test_set", "news=news.tsv"], "the label `reference` is taken"),
         ([f"{'x' * 101}=tuned.txt", "--test_set", "news=news.tsv"], "the label 'xxxx"),
         (["a\nb=tuned.txt", "--test_set", "news=news.tsv"], "the label 'a\\nb' holds control"),
-        (["--test_set", "news=english.tsv"], "english.tsv: 36 of the 36 references of test set `news` are not Arabic"),
+        (["--test_set", "news=swapped.tsv"], "swapped.tsv: 36 of the 36 references of test set `news` are not Arabic"),
         (["--test_set", "desk=news.tsv", "--ratings", "amal.json"], "amal.json: ratings of test set `news`, but"),
         (["empty.txt", "--test_set", "news=news.tsv"], "empty: 0 translations for the 36 sentences"),
         (
@@ -225,6 +227,7 @@ def test_no_verdict_on_a_run_that_was_trained_on_the_test_set(
     assert f"No advice: on news, {sentence}." in printed
     assert "Take" not in printed
     assert "*" not in printed
+    assert all(score["p_value"] is None for score in scores()["slices"])
     for name in ("report.md", "report.html"):
         text = Path("out", name).read_text(encoding="utf-8")
         assert sentence in text.replace("\\", "")
@@ -268,7 +271,7 @@ def test_comet_where_it_is_set_up(files: Path, monkeypatch: pytest.MonkeyPatch):
     }
 
 
-def test_ratings_in_the_report(files: Path, monkeypatch: pytest.MonkeyPatch):
+def test_ratings_in_the_report(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     items = [
         {"sentence": i, "left": hypothesis_hash(f"{TUNED[i]} اليوم"), "right": hypothesis_hash(f"{BASE[i]} اليوم"),
          "choice": choice, "comment": "", "saw_reference": False}
@@ -281,6 +284,13 @@ def test_ratings_in_the_report(files: Path, monkeypatch: pytest.MonkeyPatch):
     (preference,) = scores()["preferences"]
     assert (preference["system_wins"], preference["baseline_wins"], preference["both_bad"]) == (2, 1, 1)
     assert preference["rate"] == pytest.approx(2 / 3)
+    # Wilson's interval of 2 in 3; 2 of 3 is as even as three decisions can be, so any outcome is as extreme.
+    sentence = (
+        "Reviewers on news, tuned against base: 2 of 3 decided sentences for tuned, a share of 0.67 (95 % interval "
+        "0.21 to 0.94, sign test p = 1.000, 1 reviewer)."
+    )
+    assert sentence in capsys.readouterr().out
+    assert sentence in Path("out/report.md").read_text(encoding="utf-8")
     assert "Blind ratings of pairs of translations" in Path("out/report.html").read_text(encoding="utf-8")
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from mt.arguments.parsing import NOT_FOR_DECODING, QuietParser, UsageError, parse_or_help
+from mt.arguments.parsing import NOT_FOR_DECODING, QuietParser, UsageError, parse_or_help, typed_options
 from mt.config import CorpusConfig, DecodingConfig, ModelConfig
 from mt.config.checks import require, require_at_most
 from mt.files import check_distinct, check_name
@@ -29,8 +29,9 @@ class EvaluateCommand:
     resampling: Literal["auto", "sentence", "document"]
     glossary: str | None
     ratings: list[str]
-    model: ModelConfig
-    decoding: DecodingConfig
+    model: dict[str, Any]
+    """The options that were typed, by name; what is not typed, a run may know better. Likewise `decoding`."""
+    decoding: dict[str, Any]
     no_cache: bool
 
 
@@ -47,7 +48,8 @@ def evaluate_parser(prog: str) -> QuietParser:
         metavar="SYSTEM",
         help="a run directory, a model directory (CTranslate2's, too), a hub name, a text file of translations, or a "
         "directory with one for each test set, NAME.txt; label=SYSTEM names it; the first one is the baseline; a run "
-        "is given the languages, tag and terms that it was trained with, RUN/model is not",
+        "translates as it was scored, by its languages, search, tag and terms; its base and RUN/model likewise, but "
+        "without tag and terms",
     )
     _add_test_set(parser)
     parser.add_argument(
@@ -137,8 +139,7 @@ def parse_evaluate(argv: Sequence[str], prog: str) -> EvaluateCommand:
         options.resampling,
         options.glossary,
         options.ratings,
-        ModelConfig(**vars(options.model)),
-        DecodingConfig(**vars(options.decoding)),
+        *_typed(parser, argv),
         options.no_cache,
     )
 
@@ -155,8 +156,9 @@ class ReviewCommand:
     output: str
     overwrite: bool
     seed: int
-    model: ModelConfig
-    decoding: DecodingConfig
+    model: dict[str, Any]
+    """The options that were typed, by name; what is not typed, a run may know better. Likewise `decoding`."""
+    decoding: dict[str, Any]
 
 
 def review_parser(prog: str) -> QuietParser:
@@ -180,7 +182,8 @@ def review_parser(prog: str) -> QuietParser:
 
 def parse_review(argv: Sequence[str], prog: str) -> ReviewCommand:
     """The command in `argv`. Raises `UsageError` or `ConfigError`."""
-    options = parse_or_help(review_parser(prog), argv)
+    parser = review_parser(prog)
+    options = parse_or_help(parser, argv)
     require(options.sentences >= 1, "--sentences", "be at least 1", options.sentences)
     test_sets = _named_files("--test_set", options.test_set)
     if len(test_sets) > 1:
@@ -192,9 +195,17 @@ def parse_review(argv: Sequence[str], prog: str) -> ReviewCommand:
         options.output,
         options.overwrite,
         options.seed,
-        ModelConfig(**vars(options.model)),
-        DecodingConfig(**vars(options.decoding)),
+        *_typed(parser, argv),
     )
+
+
+def _typed(parser: QuietParser, argv: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The options of the sections `model` and `decoding` that were typed. Raises `ConfigError`."""
+    model, decoding = (typed_options(parser, argv, section) for section in ("model", "decoding"))
+    # References are Arabic.
+    ModelConfig(**model).require_english_to_arabic()
+    DecodingConfig(**decoding)
+    return model, decoding
 
 
 def _named_files(option: str, arguments: Sequence[str]) -> dict[str, CorpusConfig]:

@@ -100,6 +100,12 @@ def parse_or_help(parser: QuietParser, argv: Sequence[str]) -> Namespace:
     return _parse(parser, None, list(argv))
 
 
+def typed_options(parser: QuietParser, argv: Sequence[str], section: str) -> dict[str, Any]:
+    """The options of a section that stand on the command line, by name: what is left out, a run may know better."""
+    typed = parser.parse_args(list(argv), defaults=False).get(section)
+    return {} if typed is None else dict(vars(typed))
+
+
 def parse_with_config(parser: QuietParser, argv: Sequence[str], prog: str) -> Namespace:
     _help_if_asked(parser, argv)
     if not argv or argv[0].startswith("-"):

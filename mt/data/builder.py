@@ -148,6 +148,9 @@ class _Build:
         for (corpus, place), count in chunk.places.items():
             if corpus < own:
                 self._corpus(corpus).places[place] += count
+        for (corpus, fault), count in chunk.mended.items():
+            if corpus < own:
+                self._corpus(corpus).mended[fault] += count
 
     def _corpus(self, index: int) -> CorpusReport:
         return self.report.corpora[self.names[index]]
@@ -229,7 +232,10 @@ class _Build:
 
 
 def _preparation(config: DataConfig, cleaning: dict[int, Any]) -> Preparation:
-    return Preparation(cleaning, config.split_key, config.remove_diacritics, config.western_digits)
+    return Preparation(
+        *(cleaning, config.split_key, config.remove_diacritics, config.western_digits),
+        *(config.tatweel, config.repair_mojibake, config.fold_keyboard_letters),
+    )
 
 
 @contextmanager
