@@ -49,7 +49,7 @@ _COMMANDS = {
     "sweep": "train a config with several values of its options and compare the dev scores",
     "evaluate": "score any systems on any test sets and compare them",
     "review": "write a page on which a person compares two systems blindly",
-    "translate": "translate a text file, one sentence a line",
+    "translate": "translate a text file, one sentence per line",
     "export": "write a model to a new directory, in half precision or for CTranslate2",
     "doctor": "check that a model translates at all",
     "comet-setup": "install COMET, a learned metric, in an environment of its own",

@@ -133,7 +133,7 @@ def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert run(monkeypatch, "mt", "review", *files(tmp_path)) == 1
     assert "exists, and may be under review; replace it by --overwrite or choose" in only_line(capsys)
     assert run(monkeypatch, "mt", "review", *files(tmp_path), "--overwrite") == 0
-    assert capsys.readouterr().out.startswith("6 of the 6 sentences")
+    assert capsys.readouterr().out.startswith("6 of 6 sentences")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What `train.py` and `mt data` are told."""
+"""The command lines of `train.py` and `mt data`."""
 
 from __future__ import annotations
 
@@ -68,7 +68,9 @@ def parse_inspection(argv: Sequence[str], prog: str) -> InspectCommand:
     """The command in `argv`. Raises `UsageError` or `ConfigError`."""
     description = "Build and inspect the data of a config without training; the options are those of `mt train`."
     parser = config_parser(
-        prog, "%(prog)s CONFIG [--config FILE ...] [--section.key VALUE ...] [--output_dir DIR]", description
+        prog,
+        "%(prog)s CONFIG [--config FILE ...] [--section.key VALUE ...] [--output_dir DIR] [--export tsv]",
+        description,
     )
     parser.add_argument(
         "--export",
