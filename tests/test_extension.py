@@ -95,9 +95,7 @@ def test_a_damaged_config(run: RunDirectory, tmp_path: Path):
 
 def test_fewer_updates_than_are_done(run: RunDirectory, tmp_path: Path):
     refuse_fewer_updates(run, parsed(tmp_path), updates=6, done=6)
-    with pytest.raises(
-        RunError, match=r"6 updates done, and training\.epochs 2 and training\.max_updates 4 make 4"
-    ):
+    with pytest.raises(RunError, match=r"6 updates done, and training\.epochs 2 and training\.max_updates 4 make 4"):
         refuse_fewer_updates(run, parsed(tmp_path, "--training.max_updates", "4"), updates=4, done=6)
 
 
@@ -199,3 +197,21 @@ def test_fewer_updates_leave_the_run_as_it_was(finished: Path, config: Path):
     assert result.returncode == 1
     assert "6 updates done" in result.stderr
     assert (finished / "config.yaml").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_more_patience_after_stopping_early(config: Path):
+    run = config.parent / "early"
+    options = (str(config), "--output_dir", str(run), "--training.best_metric", "BLEU", "--training.max_updates", "12")
+    # Of an untrained model every BLEU is 0: the first evaluation, after update 2, is the best one.
+    first = forked_train(*options, "--training.patience", "1")
+    assert first.returncode == 0, first.stderr
+    assert max(line["update"] for line in metrics(run)) == 4
+    same = forked_train(*options, "--training.patience", "1", "--resume")
+    assert same.returncode == 0, same.stderr
+    assert max(line["update"] for line in metrics(run)) == 4
+    more = forked_train(*options, "--training.patience", "3", "--resume")
+    assert more.returncode == 0, more.stderr
+    assert max(line["update"] for line in metrics(run)) == 8
+    extended = json.loads((run / "manifest.json").read_text())["starts"][-1]["extended"]
+    assert extended == {"training.patience": {"before": 1, "now": 3}}
