@@ -27,7 +27,7 @@ from mt.data.mixing import mixing_weights
 from mt.data.pair import Pair
 from mt.data.preparing import Preparation, Prepared, RawPair, prepare_all, usable_cores
 from mt.data.readers import input_files, is_compressed, read_corpus
-from mt.data.rejects import RejectedFile
+from mt.data.rejects import REJECTED, RejectedFile
 from mt.data.report import LENGTH_STEP, CorpusReport, DataReport, Example
 from mt.data.selecting import DROPS, LEAKS, Selection, select_pairs
 from mt.data.splitting import SPLITS
@@ -39,9 +39,6 @@ logger = logging.getLogger(__name__)
 
 COLUMNS = ("source", "target", "corpus", "group")
 """Columns of the splits."""
-
-REJECTED = "rejected.tsv"
-"""Name of the list of all pairs that are in no split."""
 
 # Starting processes takes a second each; so many bytes take longer than that to clean.
 _BYTES_WORTH_WORKERS = 4_000_000
