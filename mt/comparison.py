@@ -271,6 +271,7 @@ def write_evaluation(
 ) -> None:
     """Write `scores.json`, `report.html`, which shows `data` where there is a data card, and `report.md`."""
     output.check_there()
+    logger.info("writing the report")
     write_json(output.scores, as_json(evaluation, verdicts(evaluation), advice(evaluation)))
     write_text(output.report, render_report(title, evaluation, facts, data, glossary))
     write_text(output.summary, render_markdown(title, evaluation, facts))
