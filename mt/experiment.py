@@ -15,18 +15,17 @@ from transformers import PrinterCallback, set_seed
 
 from mt.arguments import TrainCommand
 from mt.comparison import (
+    check_resampling,
     own_test_set,
-    read_glossary,
     read_named_test_set,
 )
 from mt.config import Config
-from mt.data.builder import check_data
 from mt.data.card import write_report
-from mt.data.readers import check_corpus
 from mt.data.rejects import quoted_cell
 from mt.data.report import DataReport
 from mt.data.vocabulary import measure_vocabulary
-from mt.errors import ConfigError, DataError, ModelError, Stopped
+from mt.early_checks import check_config
+from mt.errors import DataError, ModelError, Stopped
 from mt.evaluation.results import Evaluation
 from mt.evaluation.test_set import TestSet
 from mt.files import (
@@ -34,7 +33,7 @@ from mt.files import (
     writing,
 )
 from mt.manifest import Manifest, read_manifest
-from mt.model import Translator, check_model_name
+from mt.model import Translator
 from mt.processes import one_run, process_state, wait_for_everyone
 from mt.run_report import score_run
 from mt.run_start import (
@@ -42,16 +41,17 @@ from mt.run_start import (
     load_base,
     open_base,
     prepare_data,
+    record_extension,
     refuse_other_base,
     start_manifest,
 )
 from mt.run_translations import BASE, FINETUNED, translate_base, translate_tuned
 from mt.runs import RunDirectory, read_metrics
-from mt.terminology import check_terminology
 from mt.training.adaptation import Choice, choose_weights
 from mt.training.checkpoints import latest_intact, update_of
 from mt.training.encoding import encode_dev, encode_general, encode_training
 from mt.training.progress import Progress, forget_after
+from mt.training.schedule import FollowSchedule
 from mt.training.setup import build_trainer, check_training
 from mt.training.stopping import StopOnSignal, best_update, looks_since_best, state_of_end
 from mt.training.trainer import MAX_NAMED, TranslationTrainer, uniform_loss, warmup
@@ -71,11 +71,12 @@ def run_experiment(command: TrainCommand) -> tuple[RunDirectory, Evaluation | No
     with claim_directory(command) as run:
         manifest = start_manifest(command, run)
         data = prepare_data(config, run, manifest)
-        test_sets = prepare_test_sets(config, data)
+        test_sets = prepare_test_sets(config, run, data)
         base = load_base(config, run, data)
         describe_vocabulary(run, base, data)
         trainer = prepare_training(config, run, base, data, manifest)
         record_start(manifest, base, trainer)
+        record_extension(config, run, trainer.sampler.plan.updates, manifest)
         use_cache = not command.no_cache
         hypotheses = translate_base(config, run, base, test_sets, manifest, use_cache=use_cache)
         fine_tune(run, trainer, command.resume)
@@ -93,39 +94,26 @@ def run_experiment(command: TrainCommand) -> tuple[RunDirectory, Evaluation | No
 
 def check_inputs(config: Config) -> None:
     """Everything about the input that can be refused without reading it."""
-    check_data(config.data)
+    check_config(config)
     check_training(config)
-    read_glossary(config.evaluation.glossary)
-    check_terminology(config.decoding)
-    for name, corpus in config.held_out_sets.items():
-        check_corpus(name, corpus)
-    check_held_out(config)
-    if config.data.test_share == 0 and not config.evaluation.named_sets:
-        raise ConfigError("nothing to test on: raise data.test_share above 0 or name a file in evaluation.test_sets")
-    if config.data.dev_share == 0:
-        raise ConfigError("data.dev_share is 0, so no checkpoint could be chosen; raise it")
-    if config.model.scratch is None:
-        check_model_name(config.model.name)
 
 
-def check_held_out(config: Config) -> None:
-    """Raise `ConfigError` where every corpus is for training, so that none is left to choose or test a model by."""
-    splits = {corpus.own_split for corpus in config.data.corpora.values()}
-    remedy = "add your own sentences, as in --data.corpora.news news.tsv, or change `split`"
-    names = " and ".join(f"`{name}`" for name in config.data.corpora) + " have a split of their own"
-    if not splits & {None, "dev"}:
-        raise ConfigError(f"{names}, so no sentence is left to choose a checkpoint by: {remedy}")
-    if not splits & {None, "test"} and not config.evaluation.named_sets:
-        raise ConfigError(f"{names}, so no sentence is left to test on: {remedy}")
-
-
-def prepare_test_sets(config: Config, data: DatasetDict) -> list[TestSet]:
+def prepare_test_sets(config: Config, run: RunDirectory, data: DatasetDict) -> list[TestSet]:
     """The run's own test split, unless it is empty, then the named test sets."""
     named = [
-        read_named_test_set(name, corpus, config.data, is_general=name in config.evaluation.general)
+        read_named_test_set(
+            name,
+            corpus,
+            config.data,
+            is_general=name in config.evaluation.general,
+            resampling=config.evaluation.resampling,
+        )
         for name, corpus in config.evaluation.named_sets.items()
     ]
-    return [own_test_set(data["test"]), *named] if len(data["test"]) else named
+    own = [own_test_set(data["test"], run, config.evaluation.resampling)] if len(data["test"]) else []
+    for test_set in (*own, *named):
+        check_resampling(test_set)
+    return [*own, *named]
 
 
 def describe_vocabulary(run: RunDirectory, base: Translator, data: DatasetDict) -> None:
@@ -163,6 +151,7 @@ def prepare_training(
     )
     trainer.pop_callback(PrinterCallback)
     trainer.add_callback(Progress(run, manifest))
+    trainer.add_callback(FollowSchedule())
     plan = trainer.sampler.plan
     logger.info("training pairs: %d, and %d left out because a side is too long", len(train), left_out)
     logger.info(

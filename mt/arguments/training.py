@@ -24,7 +24,10 @@ class TrainCommand:
 
 def train_parser(prog: str) -> QuietParser:
     """The parser behind `train.py --help`: every option of `Config`, its docstring as help text."""
-    usage = "%(prog)s CONFIG [--section.key VALUE ...] [--output_dir DIR] [--resume | --overwrite] [--no_cache]"
+    usage = (
+        "%(prog)s CONFIG [--config FILE ...] [--section.key VALUE ...] [--output_dir DIR] [--resume | --overwrite] "
+        "[--no_cache]"
+    )
     description = "Build the data, fine-tune, score the base and the tuned model, write the report."
     parser = config_parser(prog, usage, description)
     parser.add_argument("--resume", action="store_true", help="go on with the run in the output directory")
@@ -50,7 +53,9 @@ def parse_train(argv: Sequence[str], prog: str) -> TrainCommand:
 def parse_data(argv: Sequence[str], prog: str) -> Config:
     """The config whose data `mt data` builds. Raises `UsageError` or `ConfigError`."""
     description = "Build and inspect the data of a config without training; the options are those of `mt train`."
-    parser = config_parser(prog, "%(prog)s CONFIG [--section.key VALUE ...] [--output_dir DIR]", description)
+    parser = config_parser(
+        prog, "%(prog)s CONFIG [--config FILE ...] [--section.key VALUE ...] [--output_dir DIR]", description
+    )
     return instantiate_config(parser, parse_with_config(parser, argv, prog))
 
 

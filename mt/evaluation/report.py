@@ -70,6 +70,7 @@ def _test_set_view(evaluation: Evaluation, test_set: TestSet) -> dict[str, Any]:
         "sentences": len(test_set.references),
         "distinct": test_set.distinct,
         "cautions": [each for each in evaluation.cautions if each.test_set == name],
+        "made": _how_made(test_set),
         "verdicts": [entry["text"] for entry in verdicts(evaluation) if entry["test_set"] == name],
         "systems": systems,
         "cells": {s: {m: _cell(evaluation, s, name, m) for m in evaluation.metrics} for s in systems},
@@ -79,6 +80,12 @@ def _test_set_view(evaluation: Evaluation, test_set: TestSet) -> dict[str, Any]:
         "slices": _slices_view(evaluation, name),
         "ngrams": _ngrams_view(evaluation, name),
     }
+
+
+def _how_made(test_set: TestSet) -> str:
+    """How the test set was held out, and what its intervals are drawn from, as sentences; may be empty."""
+    drawn = f"Intervals and p-values: resamples of its {test_set.known_documents} documents."
+    return " ".join(filter(None, (test_set.held_out, drawn if test_set.is_drawn_by_document else "")))
 
 
 def _cell(evaluation: Evaluation, system: str, test_set: str, metric: str) -> dict[str, Any]:
@@ -169,6 +176,7 @@ def render_markdown(title: str, evaluation: Evaluation, facts: Mapping[str, str]
         parts += [f"\n## {text_of(test_set.name)}, {len(test_set.sources)} sentences\n"]
         cautions = [f"- {text_of(each.text)}" for each in evaluation.cautions if each.test_set == test_set.name]
         parts += [*cautions, ""] if cautions else []
+        parts += [text_of(made), ""] if (made := _how_made(test_set)) else []
         parts += _corpus_table(evaluation, test_set)
         rows = [_markdown_row(evaluation, system, test_set.name) for system in systems]
         parts += table(["system", *METRICS], rows)

@@ -187,6 +187,11 @@ def as_json(evaluation: Evaluation, verdicts: Sequence[Mapping[str, str]], advic
         "general_test_sets": [test_set.name for test_set in evaluation.test_sets if test_set.is_general],
         "notes": [*evaluation.remarks, *evaluation.notes, *cautions],
         "distinct_sentences": {test_set.name: test_set.distinct for test_set in evaluation.test_sets},
+        "held_out": {test_set.name: test_set.held_out for test_set in evaluation.test_sets if test_set.held_out},
+        "drawn_by": {
+            test_set.name: "document" if test_set.is_drawn_by_document else "sentence"
+            for test_set in evaluation.test_sets
+        },
         "overlap": [asdict(overlap) for overlap in evaluation.overlaps],
         "cautions": [asdict(caution) for caution in evaluation.cautions],
         "decoding": {system: search_as_json(search) for system, search in evaluation.decoding.items()},

@@ -50,7 +50,9 @@ def evaluate_hypotheses(
         for test_set in test_sets:
             systems = hypotheses[test_set.name]
             measured = measure(test_set.name, systems, test_set.references, metrics, executor)
-            measured = [m.clustered(test_set.clusters) for m in (*measured, *(extra or {}).get(test_set.name, []))]
+            measured = [
+                m.clustered(test_set.drawn_together) for m in (*measured, *(extra or {}).get(test_set.name, []))
+            ]
             meter.advance()
             evaluation.cautions += find_cautions(test_set, systems, evaluation.overlaps, glossary)
             checks = _start_checks(executor, test_set, systems, glossary)
@@ -134,9 +136,10 @@ def _pairs(systems: Sequence[str], metric: str) -> list[tuple[str, str]]:
 
 def _scores(test_set: TestSet, measured: Measured, systems: Sequence[str], resamples: int) -> list[Score]:
     scores = []
+    drawn = f"|drawn:{test_set.known_documents} documents" if test_set.is_drawn_by_document else ""
     for system in systems:
         low, high = interval(measured, system, resamples)
-        name, signature = measured.metric.name, f"{measured.metric.signature}|bs:{resamples}"
+        name, signature = measured.metric.name, f"{measured.metric.signature}|bs:{resamples}{drawn}"
         size, distinct = len(test_set.sources), test_set.distinct
         value = measured.score(system)
         scores.append(Score(system, test_set.name, name, value, low, high, signature, size, distinct))
