@@ -211,7 +211,7 @@ def fine_tune(run: RunDirectory, trainer: TranslationTrainer, resume: bool) -> N
     trainer.add_callback(stop)
     ended = None if checkpoint is None else state_of_end(checkpoint, trainer.config.training)
     if ended is not None:
-        logger.info("training was over at %s", checkpoint)
+        logger.info("training ended at %s, as nothing had become better: raise training.patience to go on", checkpoint)
         trainer.state = ended
         return
     if checkpoint:
