@@ -17,7 +17,6 @@ import pyarrow as pa
 import pyarrow.compute
 from datasets import Dataset, DatasetDict, load_from_disk
 from datasets.table import MemoryMappedTable
-from tqdm import tqdm
 
 from mt.config import CorpusConfig, DataConfig
 from mt.data.cleaning import Rejection
@@ -34,6 +33,7 @@ from mt.data.splitting import SPLITS
 from mt.data.store import PairStore
 from mt.data.yield_check import check_yield, left_out_of_test_set
 from mt.errors import DataError
+from mt.progress import progress
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +81,7 @@ def build_data(
                 store.append(chunk.texts, chunk.fingerprints)
                 build.account(chunk, rejected)
             store.finish()
+            logger.info("looking for pairs that are alike, and dividing them into splits")
             holding_out = hold_out(store, config, list(build.corpora.values()))
             selection = select_pairs(store, config, list(build.corpora.values()), holding_out)
             build.write(store, selection, rejected, work)
@@ -110,7 +111,7 @@ class _Build:
             index: self.config.cleaning if corpus.clean and not kind else None
             for index, ((_, kind), corpus) in enumerate(self.corpora.items())
         }
-        pairs = tqdm(self._read(), desc="cleaning", unit=" pairs", unit_scale=True, disable=None, leave=False)
+        pairs = progress(self._read(), "reading and cleaning", "pairs")
         return prepare_all(pairs, _preparation(self.config, cleaning), self._workers())
 
     def _read(self) -> Iterator[RawPair]:
