@@ -1,6 +1,7 @@
 """CTranslate2: the same tokens as transformers, or a refusal."""
 
 import json
+import re
 import shutil
 import sys
 from dataclasses import replace
@@ -218,3 +219,15 @@ def test_it_cannot_be_trained(directory: Path):
 def test_unknown_language_is_refused(directory: Path):
     with pytest.raises(ModelError, match="no token for language `tlh`"):
         open_translator(ModelConfig(name=str(directory), target_language="tlh"), DecodingConfig())
+
+
+@pytest.mark.parametrize(
+    ("agreement", "said"),
+    [
+        (99.5, "^they translate alike$"),
+        (78.0, "^70 and more is usual, and shows"),
+        (60.0, "so look at what it"),
+    ],
+)
+def test_agreement_is_put_into_words(agreement: float, said: str):
+    assert re.search(said, conversion._said_of(agreement))

@@ -84,11 +84,7 @@ class ModelConfig:
 
     def require_english_to_arabic(self) -> None:
         """Raise `ConfigError` for other languages: whatever reads, cleans, splits and scores text is made for these."""
-        languages = {
-            "source": (_ENGLISH, "Latn", "English, as `en` or `eng_Latn`"),
-            "target": (_ARABIC, "Arab", _WANTED),
-        }
-        for side, (codes, script, wanted) in languages.items():
+        for side, codes, script in (("source", _ENGLISH, "Latn"), ("target", _ARABIC, "Arab")):
             language = getattr(self, f"{side}_language")
             code, *subtags = re.split("[_-]", language)
             scripts = [subtag.title() for subtag in subtags if len(subtag) == 4]
