@@ -7,6 +7,7 @@ from pathlib import Path
 from mt.arguments import ReviewCommand
 from mt.comparison import read_test_sets
 from mt.data.readers import check_corpus
+from mt.early_checks import check_page
 from mt.errors import RunError
 from mt.evaluation.review import STORAGE_KEY, Draw, draw_items, render_review
 from mt.files import write_text, writing
@@ -40,13 +41,7 @@ def summary(draw: Draw, output: str) -> str:
 
 
 def _check_output(output: Path, overwrite: bool) -> None:
-    if output.is_dir():
-        raise RunError(f"{output}: is a directory; say --output FILE")
-    # A browser keeps the ratings, but only the page they were given on can export them.
-    if output.exists() and not overwrite:
-        raise RunError(
-            f"{output}: exists, and may be under review; replace it by --overwrite or choose another --output"
-        )
+    check_page(output, overwrite)
     if output.exists() and STORAGE_KEY not in output.read_bytes():
         raise RunError(f"{output}: is no page of ours, so it is not replaced; choose another --output")
     with writing(output):

@@ -16,7 +16,9 @@ from mt.arguments import EvaluateCommand
 from mt.config import CorpusConfig, DataConfig, DecodingConfig, ModelConfig
 from mt.data.builder import read_test_set
 from mt.data.cache import input_hashes
+from mt.data.holding_out import how_held_out, too_easy
 from mt.data.readers import check_corpus
+from mt.data.report import DataReport
 from mt.data.saved import load_splits
 from mt.errors import DataError
 from mt.evaluation.comet import comet_scores
@@ -30,7 +32,7 @@ from mt.evaluation.results import MIN_SENTENCES, Evaluation, as_json
 from mt.evaluation.scoring import evaluate_hypotheses
 from mt.evaluation.searches import describe_searches, unlike_searches
 from mt.evaluation.slices import count_words
-from mt.evaluation.test_set import TestSet
+from mt.evaluation.test_set import Resampling, TestSet
 from mt.evaluation.verdicts import advice, verdicts
 from mt.files import write_json, write_text
 from mt.outputs import claim, refuse_inputs_inside
@@ -66,9 +68,7 @@ def compare(
 ) -> Evaluation:
     """The comparison itself, into a directory that is ours."""
     ratings = [Path(file) for file in command.ratings]
-    general = command.general.items()
-    test_sets = read_test_sets(command.test_sets, systems)
-    test_sets += [read_named_test_set(name, corpus, DataConfig(), is_general=True) for name, corpus in general]
+    test_sets = read_test_sets(command.test_sets, systems, command.general, command.resampling)
     refuse_small_gate(command, test_sets)
     overlaps, cautions = find_overlaps({s.label: s.path for s in systems if not s.is_text}, test_sets)
     refuse_seen_gate(command, test_sets, overlaps)
@@ -223,13 +223,37 @@ def claim_output(command: EvaluateCommand, systems: Sequence[System]) -> RunDire
     return RunDirectory(root, claim(root, EVALUATION, overwrite=command.overwrite))
 
 
-def read_test_sets(test_sets: Mapping[str, CorpusConfig], systems: Sequence[System]) -> list[TestSet]:
-    """The test sets that are named, or the one that the runs among `systems` share."""
-    named = [read_named_test_set(name, corpus, DataConfig()) for name, corpus in test_sets.items()]
-    return named or [shared_test_set(systems)]
+def read_test_sets(
+    test_sets: Mapping[str, CorpusConfig],
+    systems: Sequence[System],
+    general: Mapping[str, CorpusConfig] | None = None,
+    resampling: Resampling = "auto",
+) -> list[TestSet]:
+    """The test sets that are named, or the one that the runs among `systems` share; then those of general text.
+
+    Raises `DataError` where resamples of documents are asked for and a test set names too few.
+    """
+    options = DataConfig()
+    found = [read_named_test_set(*each, options, resampling=resampling) for each in test_sets.items()]
+    found = found or [shared_test_set(systems, resampling)]
+    found += [
+        read_named_test_set(*each, options, is_general=True, resampling=resampling) for each in (general or {}).items()
+    ]
+    for test_set in found:
+        check_resampling(test_set)
+    return found
 
 
-def shared_test_set(systems: Sequence[System]) -> TestSet:
+def check_resampling(test_set: TestSet) -> None:
+    """Raise `DataError` where resamples of documents are asked for and too few are known."""
+    if test_set.resampling == "document" and test_set.known_documents < 2:
+        raise DataError(
+            f"resampling by document needs to know the documents of test set `{test_set.name}`: give it a column "
+            "`document` or an empty line between documents, or resample by sentence"
+        )
+
+
+def shared_test_set(systems: Sequence[System], resampling: Resampling = "auto") -> TestSet:
     """The test split that the runs among `systems` bring."""
     runs = [system.run for system in systems if system.run]
     splits = [load_splits(run)["test"] for run in runs]
@@ -240,10 +264,17 @@ def shared_test_set(systems: Sequence[System]) -> TestSet:
             "the runs hold different test splits, and one may have trained on another's test sentences; "
             "say --test_set NAME=FILE"
         )
-    return own_test_set(splits[0])
+    return own_test_set(splits[0], runs[0], resampling)
 
 
-def read_named_test_set(name: str, corpus: CorpusConfig, options: DataConfig, *, is_general: bool = False) -> TestSet:
+def read_named_test_set(
+    name: str,
+    corpus: CorpusConfig,
+    options: DataConfig,
+    *,
+    is_general: bool = False,
+    resampling: Resampling = "auto",
+) -> TestSet:
     """A test set from a file; sources are normalised as training data are, references stay as they are."""
     pairs = read_test_set(name, corpus, options)
     arabic = sum(arabic_share(pair.target) > 0.5 for pair in pairs)
@@ -252,13 +283,30 @@ def read_named_test_set(name: str, corpus: CorpusConfig, options: DataConfig, *,
             f"{corpus.path}: {len(pairs) - arabic} of the {len(pairs)} references of test set `{name}` are not Arabic; "
             "put English first, or name the columns in a header: english, arabic"
         )
-    sources, references, corpora = zip(*((pair.source, pair.target, pair.corpus) for pair in pairs), strict=True)
-    return TestSet(name, list(sources), list(references), list(corpora), is_general)
+    columns = zip(*((pair.source, pair.target, pair.corpus, pair.document) for pair in pairs), strict=True)
+    sources, references, corpora, documents = map(list, columns)
+    return TestSet(name, sources, references, corpora, is_general, documents, resampling=resampling)
 
 
-def own_test_set(split: Dataset) -> TestSet:
-    """The test split of a run."""
-    return TestSet(OWN_TEST_SET, list(split["source"]), list(split["target"]), list(split["corpus"]))
+def own_test_set(split: Dataset, run: RunDirectory, resampling: Resampling = "auto") -> TestSet:
+    """The test split of a run, with what the run's data card knows of how it was held out."""
+    accounts = {}
+    if run.data_report.is_file():
+        report = DataReport.read(run.data_report)
+        accounts = {name: each.held_out for name, each in report.corpora.items() if each.held_out is not None}
+    corpora = list(split["corpus"])
+    accounts = {name: account for name, account in accounts.items() if name in corpora}
+    by_document = {name for name, account in accounts.items() if account.by == "document"}
+    return TestSet(
+        OWN_TEST_SET,
+        list(split["source"]),
+        list(split["target"]),
+        corpora,
+        documents=[g if c in by_document else "" for g, c in zip(split["group"], corpora, strict=True)],
+        held_out=how_held_out(accounts),
+        too_easy=too_easy(accounts),
+        resampling=resampling,
+    )
 
 
 def write_evaluation(

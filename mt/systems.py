@@ -13,7 +13,9 @@ import torch
 
 from mt.config import DecodingConfig, ModelConfig
 from mt.converted import check_converted, load_converted
-from mt.data.formats.lines import COMPRESSED, read_lines, read_stdin, uncompressed_name
+from mt.data.formats.columns import named_for
+from mt.data.formats.lines import read_lines, read_stdin, uncompressed_name
+from mt.data.formats.quoting import broken_quoting, unquoted_column
 from mt.decoding import translate
 from mt.errors import DataError, RunError
 from mt.evaluation.fidelity import REFERENCE
@@ -24,14 +26,13 @@ from mt.model import check_model, is_converted, load_translator
 from mt.model_files import shown
 from mt.run_settings import TranslationSettings, read_run_settings, run_that_is
 from mt.runs import RunDirectory
+from mt.system_names import default_label, is_directory, refuse_missing_file, split_label
 from mt.terminology import check_terminology
 from mt.text import normalise
 from mt.translation_cache import CacheKey, cache_key, keep_translations, read_translations
 from mt.translator import AnyTranslator
 
 logger = logging.getLogger(__name__)
-
-_TEXT_SUFFIXES = frozenset({".txt", ".tsv", ".csv", ".ar", ".hyp", ".out", *COMPRESSED})
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class System:
     def is_text(self) -> bool:
         """Whether `path` is a file of translations, or a directory with one for each test set."""
         path = Path(self.path)
-        if not _is_directory(self.path):
+        if not is_directory(self.path):
             # `os.path`, here and below: what is too long or may not be looked at is nothing, and no error.
             return os.path.isfile(path)  # noqa: PTH113
         holds_model = self.run is not None or (path / "config.json").is_file() or is_converted(path)
@@ -89,16 +90,13 @@ def parse_systems(arguments: Sequence[str]) -> list[System]:
 
 
 def _parse_system(argument: str) -> System:
-    label, path = _split_label(argument)
-    system = System(label or _default_label(path), path)
+    label, path = split_label(argument)
+    system = System(label or default_label(path), path)
     if system.run:
         check_run(system.path, system.run)
     if system.is_text:
         return system
-    # Nothing of the kind is on the hub, and whoever is asked for it would learn the name.
-    looks_local = Path(path).suffix in _TEXT_SUFFIXES or (path.count("/") == 1 and _is_directory(Path(path).parent))
-    if looks_local and not _is_directory(path):
-        raise DataError(f"{shown(path)}: no such file or directory (seen from {Path.cwd()})")
+    refuse_missing_file(path)
     if is_converted(system.model):
         check_converted(system.model)
     else:
@@ -111,26 +109,6 @@ def check_run(name: str, run: RunDirectory) -> None:
     read_run_settings(run.config)
     if not os.path.lexists(run.model / "config.json"):
         raise RunError(f"{name}: the run has no model yet; let it finish by train.py with --resume")
-
-
-def _is_directory(path: str | Path) -> bool:
-    """Whether there is one; what is too long or may not be looked at is none."""
-    return os.path.isdir(path)  # noqa: PTH112
-
-
-def _split_label(argument: str) -> tuple[str, str]:
-    """(label, path), the label empty if there is none; either may hold equals signs of its own."""
-    places = [-1, *(place for place, character in enumerate(argument) if character == "=")]
-    splits = [(argument[: max(0, place)], argument[place + 1 :]) for place in places]
-    # Not `Path.exists`, which raises for a label as long as a sentence.
-    there = [split for split in splits if os.path.exists(split[1])]  # noqa: PTH110
-    return there[0] if there else splits[min(1, len(splits) - 1)]
-
-
-def _default_label(path: str) -> str:
-    if not os.path.isfile(path):  # noqa: PTH113
-        return Path(path).name or path
-    return Path(uncompressed_name(Path(path))).stem
 
 
 def open_translator(model: ModelConfig, decoding: DecodingConfig) -> AnyTranslator:
@@ -208,12 +186,35 @@ def hypotheses_of_text(system: System, test_sets: Sequence[TestSet]) -> dict[str
         file = system.text_file(test_set.name)
         if not file.is_file():
             raise DataError(f"{file}: no such file; {system.label} needs one translation a line of `{test_set.name}`")
-        lines = [line for _, line in read_lines(file)]
+        lines = _translations_in(file, len(test_set.references))
         check_lengths(system.label, test_set.name, lines, test_set.references)
         if sum("\t" in line for line in lines) * 2 > len(lines):
             raise DataError(f"{file}: most lines hold tabs, as a table's do; keep the translations alone, one a line")
         hypotheses[test_set.name] = lines
     return hypotheses
+
+
+def _translations_in(file: Path, count: int) -> list[str]:
+    """The lines of a file of `count` translations; the cells, if it is a CSV file of one column.
+
+    Raises `DataError` for one that is quoted in part.
+    """
+    lines = [line for _, line in read_lines(file)]
+    if len(lines) == count + 1 and named_for("target", [lines[0]]) is not None:
+        logger.info("%s: its first line, `%s`, is read as the name of a column", file, lines[0])
+        lines = lines[1:]
+    is_csv = Path(uncompressed_name(file)).suffix.lower() in (".csv", ".tsv")
+    cells = unquoted_column(lines, count, is_csv=is_csv)
+    if cells is not None:
+        logger.info("%s: its lines are quoted as in `format csv`, and read without these quotation marks", file)
+        return cells
+    broken = broken_quoting(lines)
+    if broken is not None:
+        raise DataError(
+            f"{file}:{broken + 1}: most lines are quoted as in `format csv`, with their quotation marks doubled, but "
+            "this one is not; save the translations as plain text, one a line"
+        )
+    return lines
 
 
 def translate_file(model: ModelConfig, decoding: DecodingConfig, file: str) -> list[str]:

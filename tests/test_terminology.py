@@ -9,9 +9,10 @@ import pytest
 from mt.config import Config, DecodingConfig, ModelConfig, TrainingConfig
 from mt.errors import ConfigError, DataError, ModelError
 from mt.evaluation.glossary import Glossary
+from mt.evaluation.searches import describe_searches
 from mt.evaluation.test_set import TestSet
-from mt.experiment import describe_search
 from mt.model import Translator, load_translator
+from mt.run_report import run_searches
 from mt.run_settings import TranslationSettings
 from mt.systems import System, hypotheses_of
 from mt.terminology import with_terms, with_translated_terms
@@ -158,7 +159,7 @@ def test_translations_are_kept_by_what_the_terms_are(glossary: str):
 
 def test_the_report_of_a_run_says_that_the_base_was_given_no_terms():
     plain = "beam 4, at most 2 target tokens per source token plus 10"
-    assert describe_search(Config()) == {"decoding": plain}
+    assert describe_searches(run_searches(Config())) == {"decoding": plain}
     terms = "beam 4, the terms of terms.tsv given inline, at most 2 target tokens per source token plus 10"
     config = Config(decoding=DecodingConfig(terminology="terms.tsv"))
-    assert describe_search(config) == {"decoding of base": plain, "decoding of finetuned": terms}
+    assert describe_searches(run_searches(config)) == {"decoding of base": plain, "decoding of finetuned": terms}

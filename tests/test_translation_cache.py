@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from mt import identity, model_files, systems, translation_cache
+from mt import identity, systems, translation_cache
 from mt.arguments import parse_evaluate
 from mt.config import DecodingConfig, ModelConfig
 from mt.evaluation.test_set import TestSet
@@ -362,7 +362,7 @@ def test_hub_model_counts_by_its_commit(tmp_path: Path, monkeypatch: pytest.Monk
             return None
         return f"/hub/models--{name.replace('/', '--')}/snapshots/{'a' if revision == 'main' else 'b'}1c0/{file}"
 
-    monkeypatch.setattr(model_files, "cached_file", cached_file)
+    monkeypatch.setattr("transformers.utils.cached_file", cached_file)
     assert model_identity("owner/name", "main") == {"hub": "owner/name", "commit": "a1c0"}
     assert model_identity("owner/name", "v2") == {"hub": "owner/name", "commit": "b1c0"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from mt.arguments.parsing import NOT_FOR_DECODING, QuietParser, UsageError, parse_or_help, typed_options
 from mt.config import CorpusConfig, DecodingConfig, ModelConfig
@@ -26,6 +26,7 @@ class EvaluateCommand:
     overwrite: bool
     fail_if_worse: list[str]
     resamples: int
+    resampling: Literal["auto", "sentence", "document"]
     glossary: str | None
     ratings: list[str]
     model: dict[str, Any]
@@ -73,6 +74,13 @@ def evaluate_parser(prog: str) -> QuietParser:
         "--no_cache", action="store_true", help="translate anew what was translated before, and do not keep it"
     )
     parser.add_argument("--resamples", type=int, default=1000, help="behind intervals and p-values, at least 100")
+    parser.add_argument(
+        "--resampling",
+        type=Literal["auto", "sentence", "document"],
+        default="auto",
+        help="what resamples are drawn from; sentences of one document are not independent, so auto draws documents "
+        "where a test set names at least 20 of them",
+    )
     parser.add_argument(
         "--glossary",
         metavar="FILE",
@@ -128,6 +136,7 @@ def parse_evaluate(argv: Sequence[str], prog: str) -> EvaluateCommand:
         options.overwrite,
         options.fail_if_worse,
         options.resamples,
+        options.resampling,
         options.glossary,
         options.ratings,
         *_typed(parser, argv),

@@ -84,7 +84,11 @@ class ModelConfig:
 
     def require_english_to_arabic(self) -> None:
         """Raise `ConfigError` for other languages: whatever reads, cleans, splits and scores text is made for these."""
-        for side, codes, script in (("source", _ENGLISH, "Latn"), ("target", _ARABIC, "Arab")):
+        languages = {
+            "source": (_ENGLISH, "Latn"),
+            "target": (_ARABIC, "Arab"),
+        }
+        for side, (codes, script) in languages.items():
             language = getattr(self, f"{side}_language")
             code, *subtags = re.split("[_-]", language)
             scripts = [subtag.title() for subtag in subtags if len(subtag) == 4]

@@ -16,7 +16,7 @@ from mt.evaluation.overlap import Overlap
 from mt.evaluation.ratings import Preference
 from mt.evaluation.searches import search_as_json
 from mt.evaluation.significance import LEVEL
-from mt.evaluation.slices import Slice, SliceScore
+from mt.evaluation.slices import CORPUS, Slice, SliceScore
 from mt.evaluation.test_set import TestSet
 
 SIGNIFICANT = LEVEL
@@ -136,6 +136,14 @@ class Evaluation:
         found = [c for c in (*self.comparisons, *self.rivals) if (c.system, c.baseline, c.test_set, c.metric) == wanted]
         return max(found, key=lambda c: c.p_holm, default=None)
 
+    def by_corpus(self, test_set: str) -> dict[str, dict[str, SliceScore]]:
+        """{corpus: {system: score}} by the primary metric, of a test set that mixes corpora; else empty."""
+        view: dict[str, dict[str, SliceScore]] = {}
+        for score in self.slices:
+            if (score.test_set, score.group) == (test_set, CORPUS):
+                view.setdefault(score.slice, {})[score.system] = score
+        return view
+
     def shows_better(self, system: str, test_set: str, metric: str) -> bool | None:
         """Whether the system is better than the baseline, or worse; None where that cannot be told."""
         comparison = self.comparison(system, test_set, metric)
@@ -179,6 +187,11 @@ def as_json(evaluation: Evaluation, verdicts: Sequence[Mapping[str, str]], advic
         "general_test_sets": [test_set.name for test_set in evaluation.test_sets if test_set.is_general],
         "notes": [*evaluation.remarks, *evaluation.notes, *cautions],
         "distinct_sentences": {test_set.name: test_set.distinct for test_set in evaluation.test_sets},
+        "held_out": {test_set.name: test_set.held_out for test_set in evaluation.test_sets if test_set.held_out},
+        "drawn_by": {
+            test_set.name: "document" if test_set.is_drawn_by_document else "sentence"
+            for test_set in evaluation.test_sets
+        },
         "overlap": [asdict(overlap) for overlap in evaluation.overlaps],
         "cautions": [asdict(caution) for caution in evaluation.cautions],
         "decoding": {system: search_as_json(search) for system, search in evaluation.decoding.items()},

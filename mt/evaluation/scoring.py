@@ -49,7 +49,9 @@ def evaluate_hypotheses(
         for test_set in test_sets:
             systems = hypotheses[test_set.name]
             measured = measure(test_set.name, systems, test_set.references, metrics, executor)
-            measured = [m.clustered(test_set.clusters) for m in (*measured, *(extra or {}).get(test_set.name, []))]
+            measured = [
+                m.clustered(test_set.drawn_together) for m in (*measured, *(extra or {}).get(test_set.name, []))
+            ]
             evaluation.cautions += find_cautions(test_set, systems, evaluation.overlaps, glossary)
             checks = _start_checks(executor, test_set, systems, glossary)
             evaluation.scores += _scores(test_set, measured, list(systems), resamples)
@@ -83,15 +85,22 @@ def _compare(
     """Every metric's pairs of systems on one test set, without the few sentences that one of them may have seen."""
     rows = fair_rows(test_set, evaluation.overlaps)
     distinct = len(np.unique(test_set.clusters[rows]))
-    few = _too_few(distinct, len(rows)) if distinct < MIN_SENTENCES else ""
     results = {}
     for each in measured:
         part = each if len(rows) == len(test_set.sources) else each.part(rows)
         for baseline, system in _pairs(list(each.statistics), each.metric.name):
-            reason = evaluation.refusal(test_set.name, system, baseline) or few
+            reason = _refusal(evaluation, test_set, system, baseline)
             paired = paired_test(part, system, baseline, resamples)
             results[system, baseline, test_set.name, each.metric.name] = _Result(paired, len(rows), distinct, reason)
     return results
+
+
+def _refusal(evaluation: Evaluation, test_set: TestSet, system: str, baseline: str) -> str:
+    """Why these two get no verdict on a test set, as a clause; empty if they get one."""
+    rows = fair_rows(test_set, evaluation.overlaps)
+    distinct = len(np.unique(test_set.clusters[rows]))
+    few = _too_few(distinct, len(rows)) if distinct < MIN_SENTENCES else ""
+    return evaluation.refusal(test_set.name, system, baseline) or few
 
 
 def _too_few(distinct: int, sentences: int) -> str:
@@ -118,10 +127,11 @@ def _pairs(systems: Sequence[str], metric: str) -> list[tuple[str, str]]:
 
 def _scores(test_set: TestSet, measured: Sequence[Measured], systems: Sequence[str], resamples: int) -> list[Score]:
     scores = []
+    drawn = f"|drawn:{test_set.known_documents} documents" if test_set.is_drawn_by_document else ""
     for each in measured:
         for system in systems:
             low, high = interval(each, system, resamples)
-            name, signature = each.metric.name, f"{each.metric.signature}|bs:{resamples}"
+            name, signature = each.metric.name, f"{each.metric.signature}|bs:{resamples}{drawn}"
             value = each.score(system)
             size, distinct = len(test_set.sources), test_set.distinct
             scores.append(Score(system, test_set.name, name, value, low, high, signature, size, distinct))
@@ -162,6 +172,7 @@ def _look_closer(
     name, systems = test_set.name, evaluation.hypotheses[test_set.name]
     slices = slices_of(test_set.sources, test_set.corpora, glossary, word_counts)
     evaluation.memberships[name] = slices
-    evaluation.slices += score_slices(name, slices, measured, evaluation.baseline, resamples)
+    refused = {s for s in systems if _refusal(evaluation, test_set, s, evaluation.baseline)}
+    evaluation.slices += score_slices(name, slices, measured, evaluation.baseline, resamples, refused)
     evaluation.ngrams += ngram_differences(name, systems, test_set.references)
     evaluation.sentence_scores[name] = {s: [round(x, 2) for x in measured.of_sentences(s)] for s in systems}
