@@ -127,6 +127,7 @@ def load_converted(config: ModelConfig) -> ConvertedTranslator:
     import ctranslate2
 
     files = files_of(config.name, config.revision)
+    files.find("model.bin")  # raises if it is no such file
     vocabulary = _load_vocabulary(files)
     tokenizer = load_tokenizer_files(files, "", MAX_VOCABULARY)
     _refuse_foreign_tokenizer(config.name, tokenizer, vocabulary)
