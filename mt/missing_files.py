@@ -16,6 +16,8 @@ _OTHER_KINDS = {
     "*.onnx": "an ONNX model, for which there is no use here",
 }
 _TOKENIZERS = ("source.spm", "sentencepiece.bpe.model", "tokenizer.json")
+# Of a model, an adapter, a run and a model of CTranslate2.
+_MAKES = ("config.json", "adapter_config.json", "config.yaml", "model.bin")
 _MAX_NAMED = 4
 _MAX_LENGTH = 150
 
@@ -24,7 +26,7 @@ def instead_of_model(directory: Path) -> str:
     """What lies in a directory without a `config.json`, and the remedy; empty if that is not known."""
     try:
         names = sorted(directory.iterdir())
-        models = sorted((path for path in names if (path / "config.json").is_file()), key=_last_number)
+        models = sorted((path for path in names if any((path / file).is_file() for file in _MAKES)), key=_last_number)
     except OSError:
         return ""
     if not names:

@@ -42,6 +42,7 @@ NO_MODELS: dict[str, tuple[Callable[[Path], object], str]] = {
         "name the one that is meant: .*/x/checkpoint-500, .*/x/checkpoint-1000$",
     ),
     "model below": (touched("opus/config.json"), "name the one that is meant: .*/x/opus$"),
+    "runs below": (touched("a/config.yaml", "b/config.yaml"), "name the one that is meant: .*/x/a, .*/x/b$"),
     "run": (touched("config.yaml", "model/config.json"), "it is a run: name its model, .*/x/model$"),
     "run without model": (touched("config.yaml", "checkpoints/checkpoint-5/x"), "a run that has no model yet: let it"),
     "tokenizer alone": (touched("source.spm", "target.spm"), r"it has a tokenizer, source\.spm, and no weights"),
