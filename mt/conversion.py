@@ -97,8 +97,8 @@ def _said_of(agreement: float) -> str:
     if agreement >= _SAME:
         return "they translate alike"
     is_usual = (
-        f"{_USUAL:g} and more is usual, and shows that nothing was lost on the way, not what it costs (`tiny-en-ar` and "
-        "its int8 conversion agree by 73 on FLORES-200 and score 27.1 and 26.9 chrF there)"
+        f"{_USUAL:g} and more is usual, and shows that nothing was lost on the way, not what it costs (`tiny-en-ar` "
+        "and its int8 conversion agree by 73 on FLORES-200 and score 27.1 and 26.9 chrF there)"
     )
     is_low = f"{_USUAL:g} and more is usual, so look at what it translates before you use it"
     return f"{is_usual if agreement >= _USUAL else is_low}; --test_set NAME=FILE compares the two on your sentences"
