@@ -8,6 +8,7 @@ from mt.arguments import ReviewCommand
 from mt.comparison import read_test_sets
 from mt.data.readers import check_corpus
 from mt.early_checks import check_page
+from mt.english import counted
 from mt.errors import RunError
 from mt.evaluation.review import STORAGE_KEY, Draw, draw_items, render_review
 from mt.files import write_text, writing
@@ -34,8 +35,8 @@ def summary(draw: Draw, output: str) -> str:
     """What the page holds and what it leaves out, for the terminal."""
     differing = draw.sentences - draw.alike
     return (
-        f"{len(draw.items)} of the {differing} sentences that differ; "
-        f"{draw.alike} of {draw.sentences} are translated alike and left out\n"
+        f"{len(draw.items)} of {counted(differing, 'sentence')} that differ; "
+        f"{draw.alike} of {draw.sentences} translated alike and left out\n"
         f"page: {output}"
     )
 

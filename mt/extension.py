@@ -13,6 +13,7 @@ import yaml
 from mt.arguments import config_as_yaml, parse_data
 from mt.config import Config
 from mt.data.formats.lines import shorten
+from mt.english import counted
 from mt.errors import RunError, UserError
 from mt.runs import RunDirectory
 
@@ -107,8 +108,8 @@ def refuse_fewer_updates(run: RunDirectory, config: Config, updates: int, done: 
         training = config.training
         limit = f" and training.max_updates {training.max_updates}" if training.max_updates is not None else ""
         raise RunError(
-            f"{run.root}: {done} updates are done, and training.epochs {training.epochs:g}{limit} make {updates}; "
-            "ask for at least as many, or start anew by another --output_dir"
+            f"{run.root}: {counted(done, 'update')} done, and training.epochs {training.epochs:g}{limit} "
+            f"make {updates}; ask for at least as many, or start anew by another --output_dir"
         )
 
 

@@ -1,4 +1,4 @@
-"""What `evaluate.py` and `mt review` are told."""
+"""The command lines of `evaluate.py` and `mt review`."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def evaluate_parser(prog: str) -> QuietParser:
         nargs="+",
         metavar="SYSTEM",
         help="a run directory, a model directory (CTranslate2's, too), a hub name, a text file of translations, or a "
-        "directory with one for each test set, NAME.txt; label=SYSTEM names it; the first one is the baseline; a run "
+        "directory with one per test set, NAME.txt; label=SYSTEM names it; the first one is the baseline; a run "
         "translates as it was scored, by its languages, search, tag and terms; its base and RUN/model likewise, but "
         "without tag and terms",
     )

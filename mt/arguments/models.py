@@ -1,4 +1,4 @@
-"""What the commands are told that work with one model."""
+"""The command lines of what works with one model."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def parse_doctor(argv: Sequence[str], prog: str) -> ModelCommand:
 def parse_translate(argv: Sequence[str], prog: str) -> TranslateCommand:
     """The command in `argv`. Raises `UsageError` or `ConfigError`."""
     usage = "%(prog)s MODEL [FILE] [--section.key VALUE ...]"
-    parser = _model_parser(prog, usage, "Translate a text file, one sentence a line, to stdout.")
+    parser = _model_parser(prog, usage, "Translate a text file, one sentence per line, to stdout.")
     parser.add_argument("file", nargs="?", default="-", metavar="FILE", type=str, help="UTF-8 text; default: stdin")
     parser.add_class_arguments(DecodingConfig, "decoding")
     options = parse_or_help(parser, argv)

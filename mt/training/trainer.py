@@ -17,6 +17,7 @@ from transformers import PreTrainedModel, Seq2SeqTrainer, Seq2SeqTrainingArgumen
 from transformers.trainer import TRAINER_STATE_NAME
 
 from mt.config import Config, TrainingConfig
+from mt.english import counted
 from mt.errors import ModelError
 from mt.files import writing
 from mt.identity import record_base
@@ -136,7 +137,7 @@ class TranslationTrainer(Seq2SeqTrainer):
         rows = sorted({row for _, batch in guilty or losses for row in batch.tolist()})
         what = f"the loss became {guilty[0][0].item()}" if guilty else "a gradient became infinite"
         raise ModelError(
-            f"{what} at update {self.state.global_step + 1}, in a batch of {len(rows)} pairs: "
+            f"{what} at update {self.state.global_step + 1}, in a batch of {counted(len(rows), 'pair')}: "
             f"{self.report_pairs(rows)}; "
             "checkpoints until here are kept: look at the pairs, lower training.learning_rate, raise "
             "training.warmup_updates or set training.precision fp32"
