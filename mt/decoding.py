@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import numpy as np
-from tqdm import tqdm
 
 from mt.config import DecodingConfig
+from mt.progress import ProgressMeter
 from mt.terminology import with_terms
 from mt.training.batching import token_batches
 from mt.translator import AnyTranslator
@@ -23,17 +24,19 @@ def translate(
     """One hypothesis a source, in the order of the sources.
 
     Sentences of like length are decoded together, longest first, `config.batch_tokens` padded source tokens at a
-    time. `progress` labels a progress bar on stderr.
+    time. `progress` is what stderr calls the job while it says how far it has come; None: nothing is said.
     """
     encoded, limits = encode_within_limits(translator, sources, config)
     lengths = np.array([(len(ids), len(ids)) for ids in encoded]).reshape(-1, 2)
     hypotheses = [""] * len(encoded)
-    with tqdm(total=len(encoded), desc=progress, unit="sentence", disable=None if progress else True) as bar:
+    work = sum(map(len, encoded))
+    with ProgressMeter(progress, len(encoded), work=work) if progress else nullcontext() as meter:
         for batch in reversed(token_batches(lengths, max(1, config.batch_tokens // config.num_beams))):
             found = translator.search([encoded[i] for i in batch], [limits[i] for i in batch], config)
             for index, hypothesis in zip(batch, translator.decode(found), strict=True):
                 hypotheses[index] = hypothesis
-            bar.update(len(batch))
+            if meter is not None:
+                meter.advance(len(batch), sum(len(encoded[i]) for i in batch))
     return hypotheses
 
 

@@ -107,11 +107,17 @@ def unfinished_name(path: Path) -> Path:
 
 
 def put_directory(finished: Path, place: Path) -> None:
-    """Sync the files of `finished` and rename it to `place`, whatever is there. Raises `OSError`."""
+    """Sync the files of `finished` and rename it to `place`, whatever is there. Raises `OSError`.
+
+    What was there is moved aside first and removed last, so that nothing slow lies between the old and the new.
+    """
     sync_tree(finished)
-    remove(place)
+    aside = unfinished_name(place)
+    if os.path.lexists(place):
+        place.rename(aside)
     finished.rename(place)
     sync(place.parent)
+    remove(aside)
 
 
 def sweep_unfinished(directory: Path) -> None:

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers.utils import cached_file
-
 from mt.errors import ModelError, Stopped
 
 EMBEDDED_MODELS = Path(__file__).parent / "assets"
@@ -36,6 +34,9 @@ class ModelFiles:
         """Where `file` is; None if the model has none. Raises `ModelError` if it is no regular file, or no network."""
         if self.revision is None:
             return _regular_file(Path(self.path) / file)
+        # Here, so that names and directories can be looked at before seconds of imports.
+        from transformers.utils import cached_file
+
         try:
             found = cached_file(
                 self.path, file, revision=self.revision, _raise_exceptions_for_missing_entries=file == "config.json"

@@ -7,6 +7,7 @@ help texts. Values that cannot work are refused here, with the key's name.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from mt.config.adaptation import AdaptationConfig, LoraConfig
 from mt.config.checks import require, require_at_most, require_names, require_positive
@@ -83,6 +84,10 @@ class EvaluationConfig:
 
     resamples: int = 1000
     """Bootstrap resamples, and randomization trials, behind each confidence interval and p-value."""
+
+    resampling: Literal["auto", "sentence", "document"] = "auto"
+    """What these draw. Sentences of one document are not independent, so `auto` draws documents where a test set names
+    at least 20 of them."""
 
     glossary: str | None = None
     """Table of terms for the fidelity checks, columns `english`, `arabic`, `kind`. Default: the one that comes

@@ -8,7 +8,7 @@ from typing import Literal
 from mt.config.checks import require, require_at_most, require_names, require_positive, require_share
 from mt.text import Tatweel
 
-Format = Literal["auto", "pairs", "tsv", "csv", "jsonl", "moses", "tmx", "xliff", "hf", "glossary"]
+Format = Literal["auto", "pairs", "tsv", "csv", "jsonl", "moses", "tmx", "xliff", "xlsx", "hf", "glossary"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,27 +16,35 @@ class CorpusConfig:
     """One corpus of sentence pairs."""
 
     path: str
-    """The file; plain, .gz, .zst or .xz. `hf`: a name on the hub, or a directory."""
+    """The file; plain, .gz, .zst or .xz; or a directory, all files of which are read, each as a document. `hf`: a name
+    on the hub, or a directory."""
 
     format: Format = "auto"
     """`pairs`: both sentences on one line, no separator. `tsv`, `csv`: columns, with or without a header.
-    `jsonl`: a JSON object a line. `moses`: two parallel files. `tmx`, `xliff`: translation memories. `hf`: a
-    data set for the `datasets` library. `glossary`: a table of terms (as `evaluation.glossary`), each English form
-    with the preferred Arabic one; for training only. `auto`: by the file's name."""
+    `jsonl`: a JSON object per line. `moses`: two parallel files. `tmx`, `xliff`: translation memories. `xlsx`: a
+    workbook of a spreadsheet program, also .xls and .ods, with columns as in csv. `hf`: a data set for the `datasets`
+    library. `glossary`: a table of terms (as `evaluation.glossary`), each English form with the preferred Arabic one;
+    for training only. `auto`: by the file's name."""
 
     target_path: str | None = None
     """moses: the Arabic file. Default: `path` with its ending `.en` replaced by `.ar`."""
 
     source_column: str | None = None
-    """tsv, csv: the English column, by header name or by number from 1; jsonl, hf: the key. Default: a column
-    named english, en, source or src, else the first; in jsonl and hf also `en` inside `translation`."""
+    """tsv, csv, xlsx: the English column, by header name or by number from 1; jsonl, hf: the key. Default: a column
+    named english, en, source or the like, else the one with English sentences; in jsonl and hf also `en` inside
+    `translation`."""
 
     target_column: str | None = None
-    """The Arabic column, likewise. Default: arabic, ar, target or tgt, else the second."""
+    """The Arabic column, likewise. Default: one named arabic, ar, target or the like, else the one in Arabic."""
 
     document_column: str | None = None
-    """tsv, csv, jsonl, hf: the column or key that names the document which a pair is from, by header name or by number
-    from 1. Pairs of one document go to one split. Default: a column named document, doc_id, url or file."""
+    """tsv, csv, xlsx, jsonl, hf: the column or key that names the document which a pair is from, by header name or by
+    number from 1. Pairs of one document go to one split. Default: a column named document, doc_id, doc, url, file,
+    filename or article; without one, blank lines stand between documents."""
+
+    keep_unapproved: bool = False
+    """tmx, xliff: also read translations that are marked as unfinished, such as `approved="no"`, `needs-translation`,
+    fuzzy, draft or rejected. Otherwise they are counted under `not approved`."""
 
     hf_config: str | None = None
     """hf: which of the data set's configurations to read."""
@@ -123,6 +131,10 @@ class CleaningConfig:
 
     max_repeats: int | None = 4
     """`repetition`: the same one to four words more than this many times in a row."""
+
+    slipped_lines: bool = True
+    """Stop where the two sides of a corpus have slipped: from some line on, sentences stand beside the translations
+    of their neighbours."""
 
     duplicates: bool = True
     """`exact duplicate`: a pair that was read before."""

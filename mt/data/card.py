@@ -38,6 +38,7 @@ def as_markdown(report: DataReport) -> str:
     lines = ["# Data card", "", "Sentence pairs, English to Arabic.", "", *_overview(report), ""]
     for name, corpus in report.corpora.items():
         lines += [f"## {text_of(name)}", ""]
+        lines += [f"Held out {text_of(corpus.held_out.in_words())}.", ""] if corpus.held_out else []
         for side, counts in (("Source", corpus.source_words), ("Target", corpus.target_words)):
             lines += [f"{side} lengths in words:", "", "```", *_text_bars(counts), "```", ""]
         if corpus.places:

@@ -45,6 +45,8 @@ class RawPair(NamedTuple):
     """Empty where it is unknown."""
     ordinal: int = 0
     """Which pair of its corpus, in file order from 0."""
+    fault: tuple[str, str] | None = None
+    """See `Pair`."""
 
 
 class Preparation(NamedTuple):
@@ -98,7 +100,8 @@ def prepare(chunk: list[RawPair], preparation: Preparation) -> Prepared:
         source, target, raw = clean(decoded.source), clean(decoded.target), decoded.target.strip()
         is_folded = preparation.fold_keyboard_letters and is_arabic_from_other_keyboard(target)
         target = fold_keyboard_letters(target) if is_folded else target
-        fault = _fault(source, target, preparation.cleaning[pair.corpus])
+        told = None if pair.fault is None else Rejection(*pair.fault)
+        fault = told or _fault(source, target, preparation.cleaning[pair.corpus])
         if fault is not None:
             rejected.append((pair._replace(source=source, target=target), fault))
             continue

@@ -8,7 +8,7 @@ neighbours is compared with that of its translation to its own, and with that of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from mt.data.fingerprints import Words
+from mt.data.fingerprints import Fingerprints, Words
+from mt.data.store import Texts
+from mt.errors import DataError
 
 OFFSETS = (1, -1, 2, -2, 3, -3)
 WINDOW = 512
@@ -99,6 +101,41 @@ class SlipWatch:
             slip = find_slip(window.sources, window.targets) or slip.moved(len(self._before.places))
         self._before = window
         return None if slip is None else _in_words(slip, window.places)
+
+
+class SlipWatches:
+    """A watch on each of some corpora, of which pairs come in chunks. Raises `DataError` where one has slipped."""
+
+    def __init__(self, corpora: Iterable[int]) -> None:
+        self._watches = {corpus: SlipWatch() for corpus in corpora}
+
+    def add(self, texts: Texts, prints: Fingerprints) -> None:
+        """The pairs of a chunk that the rules have left."""
+        corpora = np.array(texts.corpora, np.int64)
+        for corpus in np.unique(corpora).tolist():
+            if corpus in self._watches:
+                rows = np.flatnonzero(corpora == corpus)
+                places = [texts.places[row] for row in rows.tolist()]
+                words = (_rows(side.words, rows) for side in (prints.source, prints.target))
+                _refuse(self._watches[corpus].add(*words, places))
+
+    def finish(self) -> None:
+        """To be called when all pairs have been seen."""
+        for watch in self._watches.values():
+            _refuse(watch.finish())
+
+
+def _rows(words: Words, rows: NDArray[np.int64]) -> Words:
+    if len(rows) == len(words.counts):
+        return words
+    is_here = np.zeros(len(words.counts), bool)
+    is_here[rows] = True
+    return Words(words.hashes[np.repeat(is_here, words.counts)], words.counts[rows])
+
+
+def _refuse(found: str | None) -> None:
+    if found is not None:
+        raise DataError(f"{found}; mend the file, or take it as it is with --data.cleaning.slipped_lines false")
 
 
 def find_slip(sources: Words, targets: Words) -> Slip | None:

@@ -40,6 +40,9 @@ def find_cautions(
 ) -> list[Caution]:
     """Everything to know beside the scores of one test set: the set's own faults first, then each system's."""
     cautions = list(_of_test_set(test_set, glossary))
+    if test_set.too_easy:
+        size = len(test_set.sources)
+        cautions.append(Caution(test_set.name, None, "held out by sentence", size, size, test_set.too_easy, False))
     is_shifted = any(caution.kind == "shifted references" for caution in cautions)
     for system, lines in systems.items():
         here = [each for each in overlaps if (each.system, each.test_set) == (system, test_set.name)]
