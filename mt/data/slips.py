@@ -28,6 +28,8 @@ MIN_LINES = 40
 # No window of a real corpus comes near, not even one whose sides do not belong together; slips of 200 lines pass it.
 _MIN_GAIN, _MIN_ERRORS = 0.08, 5.0
 _FEWEST_PAIRS = 60
+# A slip that ends so near the end of its window is likely to go on.
+_OPEN_LINES = 10
 # Words of more of the lines tell nothing, and would fill the table.
 _COMMON_SHARE = 1 / 8
 _Floats = NDArray[np.float32]
@@ -116,8 +118,8 @@ class SlipWatches:
             if corpus in self._watches:
                 rows = np.flatnonzero(corpora == corpus)
                 places = [texts.places[row] for row in rows.tolist()]
-                words = (_rows(side.words, rows) for side in (prints.source, prints.target))
-                _refuse(self._watches[corpus].add(*words, places))
+                sources, targets = _rows(prints.source.words, rows), _rows(prints.target.words, rows)
+                _refuse(self._watches[corpus].add(sources, targets, places))
 
     def finish(self) -> None:
         """To be called when all pairs have been seen."""
@@ -205,7 +207,7 @@ def _stretch(gains: _Floats, offset: int) -> Slip | None:
 
 
 def _in_words(slip: Slip, places: Sequence[str]) -> str:
-    is_open = slip.last >= len(places) - MIN_LINES
+    is_open = slip.last >= len(places) - _OPEN_LINES
     until = "on" if is_open else f"to {places[slip.last]}"
     by = "1 line" if abs(slip.offset) == 1 else f"{abs(slip.offset)} lines"
     where = "further down" if slip.offset > 0 else "further up"
