@@ -281,8 +281,8 @@ XLIFF_UNIT = '<trans-unit id="1"><source>{} <x id="2"/></source><target>{}</targ
 SEGMENTS = (
     '<trans-unit id="1"><source>One. Two.</source><seg-source><mrk mtype="seg" mid="1">One.</mrk> <mrk mtype="seg" '
     'mid="2">Two<x id="1" ctype="lb"/>more.</mrk></seg-source><target state="final">'
-    '<mrk mtype="seg" mid="1">واحد.</mrk><mrk mtype="seg" mid="2">اثنان<g id="2">&#x31;</g>.</mrk></target>'
-    "</trans-unit>"
+    '<mrk mtype="seg" mid="1">واحد.</mrk><mrk mtype="seg" mid="2">اثنان<g id="2">&#x31;</g>.</mrk>'
+    "</target></trans-unit>"
 )
 CELL = '<c t="inlineStr"><is><t>{}</t></is></c>'
 SHEET = (

@@ -231,13 +231,14 @@ def _review(argv: Sequence[str], prog: str) -> int:
 
 
 def _doctor(argv: Sequence[str], prog: str) -> int:
-    model = parse_doctor(argv, prog)
-    check_model_argument(model.name)
+    command = parse_doctor(argv, prog)
+    check_model_argument(command.name)
     quiet_libraries()
     from mt.doctor import examine
     from mt.model import load_translator
+    from mt.system_settings import settle_one
 
-    diagnosis = examine(load_translator(model))
+    diagnosis = examine(load_translator(settle_one(command.name, command.model, {}).model))
     for finding in diagnosis.findings:
         print(f"{'ok  ' if finding.passed else 'FAIL'}  {finding.check:<16}  {finding.detail}")
     for source, hypothesis in diagnosis.translations:
@@ -249,20 +250,24 @@ def _translate(argv: Sequence[str], prog: str) -> int:
     command = parse_translate(argv, prog)
     check_translate(command)
     quiet_libraries()
+    from mt.system_settings import settle_one
     from mt.systems import translate_file
 
-    for line in translate_file(command.model, command.decoding, command.file):
+    settings = settle_one(command.name, command.model, command.decoding)
+    for line in translate_file(settings.model, settings.decoding, command.file):
         print(line)
     return 0
 
 
 def _export(argv: Sequence[str], prog: str) -> int:
     command = parse_export(argv, prog)
-    check_model_argument(command.model.name)
+    check_model_argument(command.name)
     quiet_libraries()
     from mt.export import export_model
+    from mt.system_settings import settle_one
 
-    export_model(command.model, Path(command.directory), command.precision, command.decoding, command.format)
+    settings = settle_one(command.name, command.model, command.decoding)
+    export_model(settings.model, Path(command.directory), command.precision, settings.decoding, command.format)
     print(f"model: {command.directory}")
     return 0
 

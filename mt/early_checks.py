@@ -145,10 +145,10 @@ def check_systems(arguments: Sequence[str]) -> None:
 
 def check_translate(command: TranslateCommand) -> None:
     """`mt translate`: the model, the text and the terms."""
-    check_model_argument(command.model.name)
+    check_model_argument(command.name)
     if command.file != "-" and not is_file(command.file):
         raise DataError(f"{shown(command.file)}: no such text file (seen from {Path.cwd()})")
-    check_tables([command.decoding.terminology])
+    check_tables([command.decoding.get("terminology")])
 
 
 def check_model_argument(name: str) -> None:

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from mt.errors import ModelError, Stopped
+from mt.missing_files import instead_of_model
 
+ADAPTER_CONFIG = "adapter_config.json"
+"""Makes a directory a LoRA adapter, which may stand alone: the rest is its base's."""
 EMBEDDED_MODELS = Path(__file__).parent / "assets"
 _MAX_PATH_BYTES, _MAX_PART_BYTES = 4096, 256
 # The largest that are known, NLLB's tokenizer.json and the index of a model in many shards, have 32 and 1 MB.
@@ -93,8 +96,11 @@ def check_model_name(name: str) -> str:
     if os.path.isfile(EMBEDDED_MODELS / name / "config.json"):  # noqa: PTH113
         return str(EMBEDDED_MODELS / name)
     if os.path.isdir(name):  # noqa: PTH112
-        if _regular_file(Path(name) / "config.json") is None:
-            raise ModelError(f"{name}: no config.json in the directory, so it holds no model")
+        if all(_regular_file(Path(name) / file) is None for file in ("config.json", ADAPTER_CONFIG)):
+            instead = instead_of_model(Path(name))
+            raise ModelError(
+                f"{name}: no config.json in the directory, so it holds no model{instead and f'; {instead}'}"
+            )
         return name
     # On the hub, every model of the supported kinds is owner/name.
     if name.startswith((".", "/", "~")) or name.count("/") != 1 or os.path.lexists(name):

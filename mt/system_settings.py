@@ -26,7 +26,7 @@ from mt.run_settings import (
     settings_of_run,
 )
 from mt.runs import RunDirectory
-from mt.systems import System
+from mt.systems import System, check_run
 from mt.terminology import check_terminology
 
 
@@ -40,7 +40,18 @@ def settle(
     runs = {run.root: read_run_settings(run.config) for system in systems if (run := system.run) is not None}
     settings = {s.label: _settings_of(s, runs, model, decoding) for s in systems if not s.is_text}
     for each in settings.values():
+        each.model.require_english_to_arabic()
         check_terminology(each.decoding)
+    return settings
+
+
+def settle_one(name: str, model: Mapping[str, Any], decoding: Mapping[str, Any]) -> TranslationSettings:
+    """The settings of one run or model for a command that compares nothing. Raises `UserError`s as `settle` does."""
+    system = System(name, name)
+    if system.run is not None:
+        check_run(system.path, system.run)
+    settings = _settings_of(system, {}, model, decoding)
+    check_terminology(settings.decoding)
     return settings
 
 

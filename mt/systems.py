@@ -13,6 +13,7 @@ import torch
 
 from mt.config import DecodingConfig, ModelConfig
 from mt.converted import check_converted, load_converted
+from mt.data.formats.columns import named_for
 from mt.data.formats.lines import read_lines, read_stdin, uncompressed_name
 from mt.data.formats.quoting import broken_quoting, unquoted_column
 from mt.decoding import translate
@@ -92,7 +93,7 @@ def _parse_system(argument: str) -> System:
     label, path = split_label(argument)
     system = System(label or default_label(path), path)
     if system.run:
-        _check_run(system, system.run)
+        check_run(system.path, system.run)
     if system.is_text:
         return system
     refuse_missing_file(path)
@@ -103,11 +104,11 @@ def _parse_system(argument: str) -> System:
     return system
 
 
-def _check_run(system: System, run: RunDirectory) -> None:
+def check_run(name: str, run: RunDirectory) -> None:
     """Raise `RunError` if a run's config is damaged, or if it has no model."""
     read_run_settings(run.config)
     if not os.path.lexists(run.model / "config.json"):
-        raise RunError(f"{system.path}: the run has no model yet; let it finish by train.py with --resume")
+        raise RunError(f"{name}: the run has no model yet; let it finish by train.py with --resume")
 
 
 def open_translator(model: ModelConfig, decoding: DecodingConfig) -> AnyTranslator:
@@ -199,6 +200,9 @@ def _translations_in(file: Path, count: int) -> list[str]:
     Raises `DataError` for one that is quoted in part.
     """
     lines = [line for _, line in read_lines(file)]
+    if len(lines) == count + 1 and named_for("target", [lines[0]]) is not None:
+        logger.info("%s: its first line, `%s`, is read as the name of a column", file, lines[0])
+        lines = lines[1:]
     is_csv = Path(uncompressed_name(file)).suffix.lower() in (".csv", ".tsv")
     cells = unquoted_column(lines, count, is_csv=is_csv)
     if cells is not None:
@@ -224,7 +228,8 @@ def translate_file(model: ModelConfig, decoding: DecodingConfig, file: str) -> l
         raise DataError(f"{shown(file)}: no such text file (seen from {Path.cwd()})")
     sources = [normalise(line) for line in lines]
     wanted = [index for index, source in enumerate(sources) if source]
-    hypotheses = translate(open_translator(model, decoding), [sources[i] for i in wanted], decoding, "translate")
+    translator, places = open_translator(model, decoding), [f"line {i + 1}" for i in wanted]
+    hypotheses = translate(translator, [sources[i] for i in wanted], decoding, "translate", places)
     translations = [""] * len(lines)
     for index, hypothesis in zip(wanted, hypotheses, strict=True):
         translations[index] = hypothesis

@@ -21,7 +21,7 @@ from mt.runs import cache_directory
 logger = logging.getLogger(__name__)
 
 # To be raised by whoever changes what a model's translations come out as: encoding, search, decoding.
-_FORMAT = 3
+_FORMAT = 4
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from mt.arguments import (
     UsageError,
     config_as_yaml,
     parse_comet_setup,
+    parse_data,
     parse_doctor,
     parse_evaluate,
     parse_export,
@@ -20,7 +21,7 @@ from mt.arguments import (
     parse_translate,
 )
 from mt.arguments.config_files import off_value
-from mt.config import CleaningConfig, Config
+from mt.config import CleaningConfig, Config, ModelConfig
 from mt.errors import ConfigError, RunError
 from tests.conftest import ROOT
 
@@ -278,8 +279,44 @@ def test_a_test_set_is_named_as_a_file_may_be(option: str, name: str):
 def test_doctor_and_translate_arguments():
     assert parse_doctor(["some/model", "--model.target_language", "apc_Arab"], "mt doctor").name == "some/model"
     command = parse_translate(["tiny-en-ar", "in.txt", "--decoding.num_beams", "2"], "mt translate")
-    assert (command.model.name, command.file, command.decoding.num_beams) == ("tiny-en-ar", "in.txt", 2)
+    assert (command.name, command.file, command.decoding) == ("tiny-en-ar", "in.txt", {"num_beams": 2})
     assert parse_translate(["tiny-en-ar"], "mt translate").file == "-"
+
+
+@pytest.mark.parametrize("language", ["fr", "fra_Latn", "arb_Latn", "ar_Latn", "en", "", "arabic", "he"])
+@pytest.mark.parametrize("parse_command", [parse_train, parse_data])
+def test_other_target_languages_are_refused(
+    parse_command: Callable[[list[str], str], object], language: str, tmp_path: Path
+):
+    config = tmp_path / "config.yaml"
+    config.write_text(f"model: {{target_language: '{language}'}}\n", encoding="utf-8")
+    message = (
+        "model.target_language must be Arabic, as `ar`, or one of its dialects, .*; other languages do not work yet"
+    )
+    for argv in ([], ["--model.target_language", language]):
+        with pytest.raises(ConfigError, match=message):
+            parse_command([str(config), *argv], "train.py")
+
+
+def test_other_languages_are_refused_where_references_are_arabic():
+    with pytest.raises(ConfigError, match=r"target_language must be Arabic, .*, got 'fr'"):
+        parse_evaluate(["a", "b", "--model.target_language", "fr"], "evaluate.py")
+    with pytest.raises(ConfigError, match=r"source_language must be English, .*, got 'deu_Latn'"):
+        parse_review(["a", "b", "--model.source_language", "deu_Latn"], "mt review")
+    # Nothing is scored.
+    assert parse_translate(["m", "--model.target_language", "fr"], "mt translate").model == {"target_language": "fr"}
+
+
+@pytest.mark.parametrize(
+    "language", ["ar", "ara", "arb", "arb_Arab", "apc_Arab", "apd_Arab", "ar_AR", "ar-SY", "AR", "arz"]
+)
+def test_arabic_has_many_codes(language: str):
+    ModelConfig(target_language=language).require_english_to_arabic()
+
+
+@pytest.mark.parametrize("language", ["en", "eng", "eng_Latn", "en_XX", "en-GB"])
+def test_english_has_a_few(language: str):
+    ModelConfig(source_language=language).require_english_to_arabic()
 
 
 def shipped_configs() -> list[Path]:

@@ -42,7 +42,9 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "amal.json").write_text(json.dumps(ratings), encoding="utf-8")
     pairs = list(zip(varied(SOURCES, 6, english=True), varied(REFERENCES, 6), strict=True))
     rows = [f"{source}\t{target}\n" for source, target in pairs]
-    (tmp_path / "english.tsv").write_text("".join(f"{source}\t{source}\n" for source, _ in pairs), encoding="utf-8")
+    (tmp_path / "swapped.tsv").write_text(
+        "english\tarabic\n" + "".join(f"{target}\t{source}\n" for source, target in pairs), encoding="utf-8"
+    )
     for name, content in (("table", rows), ("news", rows), ("flores", rows), ("few", rows[:6])):
         (tmp_path / f"{name}.tsv").write_text("".join(content), encoding="utf-8")
     return tmp_path
@@ -126,7 +128,7 @@ def test_gate(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         (["reference=tuned.txt", "--test_set", "news=news.tsv"], "the label `reference` is taken"),
         ([f"{'x' * 101}=tuned.txt", "--test_set", "news=news.tsv"], "the label 'xxxx"),
         (["a\nb=tuned.txt", "--test_set", "news=news.tsv"], "the label 'a\\nb' holds control"),
-        (["--test_set", "news=english.tsv"], "english.tsv: 36 of the 36 references of test set `news` are not Arabic"),
+        (["--test_set", "news=swapped.tsv"], "swapped.tsv: 36 of the 36 references of test set `news` are not Arabic"),
         (["--test_set", "desk=news.tsv", "--ratings", "amal.json"], "amal.json: ratings of test set `news`, but"),
         (["empty.txt", "--test_set", "news=news.tsv"], "empty: 0 translations for the 36 sentences"),
         (

@@ -136,3 +136,17 @@ def test_a_missing_counterpart_is_refused_before_reading(name: str, message: str
     write(tmp_path / "d" / name, "x\n")
     with pytest.raises(DataError, match=message):
         check_corpus("news", CorpusConfig(path=str(tmp_path / "d")))
+
+
+def test_two_directories_of_parallel_files(tmp_path: Path):
+    for name in ("1.txt", "b/2.txt"):
+        write(tmp_path / "en" / name, lines("{e}"))
+        write(tmp_path / "ar" / name, lines("{a}"))
+    corpus = CorpusConfig(path=str(tmp_path / "en"), target_path=str(tmp_path / "ar"))
+    pairs = list(read_corpus("news", corpus))
+    assert [pair[:2] for pair in pairs] == [*zip(ENGLISH, ARABIC, strict=True)] * 2
+    assert [pair.document for pair in pairs] == ["1.txt"] * 4 + ["b/2.txt"] * 4
+    assert len(input_files(corpus)) == 4
+    (tmp_path / "ar" / "b" / "2.txt").unlink()
+    with pytest.raises(DataError, match=r"2\.txt: its Arabic counterpart .*ar/b/2\.txt does not exist"):
+        check_corpus("news", corpus)

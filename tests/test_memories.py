@@ -301,3 +301,12 @@ def test_languages_of_variants(variants: str, tmp_path: Path):
 def test_a_confirmation_level_of_trados_in_tmx(tmp_path: Path):
     content = tmx(unit("A war.", inside='<prop type="x-ConfirmationLevel">Draft</prop>'))
     assert read(tmp_path / "m.tmx", content)[0].fault == ("not approved", "Draft")
+
+
+def test_a_forbidden_character_in_utf_16(tmp_path: Path):
+    content = tmx(unit("One."), unit("Two.&#x1F;"), unit("Three."))
+    path = tmp_path / "m.tmx"
+    path.write_bytes(content.replace('"1.0"', '"1.0" encoding="UTF-16"').encode("utf-16"))
+    pairs = list(read_corpus("news", CorpusConfig(path=str(path))))
+    assert [pair.fault is None for pair in pairs] == [True, False, True]
+    assert texts(pairs)[0] == ("One.", "حرب.")

@@ -92,7 +92,7 @@ def test_refused(name: str, content: str | bytes, message: str, tmp_path: Path):
 def test_missing_file_and_directory(tmp_path: Path):
     with pytest.raises(DataError, match="corpus `news` does not exist"):
         read(tmp_path / "none.tsv")
-    with pytest.raises(DataError, match=r"no file in this directory has the ending of a known format \(\.csv, \.en"):
+    with pytest.raises(DataError, match=r"no file in it has the ending of a known format \(\.csv, \.en"):
         read(tmp_path)
 
 

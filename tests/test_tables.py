@@ -110,6 +110,23 @@ def test_a_table_with_every_cell_quoted(tmp_path: Path):
     assert texts(read(tmp_path / "b.tsv", table("", '"{e}"\t"{a}"', PAIRS * 2))) == PAIRS * 2
 
 
+def test_numbers_are_not_quoted_by_writers_that_quote_all_text(tmp_path: Path):
+    content = table('"id"\t"text"\t"translation"', '{n}\t"{e}"\t"{a}"', PAIRS * 2)
+    assert texts(read(tmp_path / "a.tsv", content)) == PAIRS * 2
+
+
+def test_excel_quotes_what_holds_a_comma(tmp_path: Path):
+    pairs = [*PAIRS[:2], *((f"Number {number}, and more.", "كذا وكذا.") for number in range(3))]
+    content = "".join(f'"{e}"\t{a}\n' if "," in e else f"{e}\t{a}\n" for e, a in pairs)
+    assert texts(read(tmp_path / "a.tsv", content)) == pairs
+
+
+def test_a_table_with_the_ending_of_text(tmp_path: Path):
+    assert texts(read(tmp_path / "a.txt", table("English\tArabic").encode("utf-16"))) == PAIRS
+    content = table("") + '"He said ""no""."\t"قال ""لا""."\n'
+    assert texts(read(tmp_path / "b.txt", content)) == [*PAIRS, ('He said "no".', 'قال "لا".')]
+
+
 def test_quotation_marks_of_sentences_stay(tmp_path: Path):
     quotations = [('"We stay."', '"سنبقى."'), ('"No," he said.', '"لا"، قال.'), ('He said "no".', 'قال "لا".')]
     assert texts(read(tmp_path / "a.tsv", table("", pairs=quotations))) == quotations

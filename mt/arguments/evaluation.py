@@ -202,7 +202,8 @@ def parse_review(argv: Sequence[str], prog: str) -> ReviewCommand:
 def _typed(parser: QuietParser, argv: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The options of the sections `model` and `decoding` that were typed. Raises `ConfigError`."""
     model, decoding = (typed_options(parser, argv, section) for section in ("model", "decoding"))
-    ModelConfig(**model)
+    # References are Arabic.
+    ModelConfig(**model).require_english_to_arabic()
     DecodingConfig(**decoding)
     return model, decoding
 

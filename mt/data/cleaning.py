@@ -13,7 +13,7 @@ from mt.data.lost_text import lost_text_in
 from mt.data.markup import markup_in
 from mt.data.mojibake import is_mojibake
 from mt.data.visual_order import visual_order_in
-from mt.numbers import digit_numbers, digit_runs, word_numbers
+from mt.numbers import digit_runs, unmatched
 from mt.text import is_mostly, remove_diacritics, script_shares
 
 # Below so many letters, recognition of a language is a guess: Arabic names are taken for Persian ones.
@@ -142,9 +142,7 @@ def _numbers(source: str, target: str, options: CleaningConfig) -> str | None:
     # The same digits are no disagreement, also where old documents hold `2,300` as `300 2`, or `1.2` as `1-2`.
     if digit_runs(source) == digit_runs(target):
         return None
-    in_source, in_target = digit_numbers(source), digit_numbers(target)
-    only_source = in_source - in_target - word_numbers(target, ordinals=True)
-    only_target = in_target - in_source - word_numbers(source, ordinals=True)
+    only_source, only_target = unmatched(source, target)
     if not (only_source and only_target if options.numbers == "conflict" else only_source or only_target):
         return None
     shown = (", ".join(f"{value:f}" for value in sorted(values)) or "none" for values in (only_source, only_target))

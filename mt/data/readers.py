@@ -101,27 +101,28 @@ def is_folder(options: CorpusConfig) -> bool:
 
 
 def files_of(options: CorpusConfig) -> list[CorpusConfig]:
-    """A corpus for each file of a directory that holds one, sorted by path. Raises `DataError` if there is none.
+    """A corpus for each file of a directory that holds one, sorted by path.
 
     Those of the stated format, or, if no file's name ends like that, all in that format; without a stated format,
     those of any known one. An Arabic file of the format `moses` belongs to the English one of its name.
     """
     root = Path(options.path)
     files = [file for file in sorted(root.rglob("*")) if not is_directory(file) and _may_be_corpus(file, root)]
-    of_format = [file for file in files if options.format in ("auto", _format_of_name(file), "glossary")]
-    known = [file for file in of_format if _format_of_name(file) is not None]
-    if options.format != "auto" and not known:
-        known = files
-    if not known:
-        raise DataError(
-            f"{printable(root)}: no file in this directory has the ending of a known format "
-            f"({', '.join(sorted(_ENDINGS))}); set the corpus's `format`, to hf if it is a data set of that library"
-        )
-    return [replace(options, path=str(file), format=_stated_or_known(options, file)) for file in known]
+    if options.target_path is not None and is_directory(options.target_path):
+        return [_with_target(options, file, root) for file in files]
+    kinds = [_format_of_name(file) for file in files]
+    if options.format != "auto":
+        stated = [file for file, kind in zip(files, kinds, strict=True) if kind == options.format] or files
+        return [replace(options, path=str(file)) for file in stated]
+    return [replace(options, path=str(file), format=kind) for file, kind in zip(files, kinds, strict=True) if kind]
 
 
-def _stated_or_known(options: CorpusConfig, file: Path) -> Format:
-    return options.format if options.format != "auto" else _format_of_name(file) or "auto"
+def _with_target(options: CorpusConfig, file: Path, root: Path) -> CorpusConfig:
+    """The file, with the one at the same place in the directory of the Arabic files."""
+    place = Path(options.target_path or "", file.relative_to(root))
+    arabic = place.with_name(f"{file.name.removesuffix('.en')}.ar")
+    target = arabic if file.name.endswith(".en") and not is_file(place) else place
+    return replace(options, path=str(file), target_path=str(target), format="moses")
 
 
 def _may_be_corpus(file: Path, root: Path) -> bool:
@@ -165,6 +166,11 @@ def _check_data_set(name: str, path: Path) -> None:
 
 def _check_directory(name: str, options: CorpusConfig) -> None:
     files = files_of(options)
+    if not files:
+        raise DataError(
+            f"{printable(Path(options.path))}: is a directory, not a file, and no file in it has the ending of a known "
+            f"format ({', '.join(sorted(_ENDINGS))}); set the corpus's `format`, to hf for a data set of that library"
+        )
     for file in files:
         check_corpus(name, file)
     sources = {target_file(Path(file.path), file) for file in files if file.format == "moses"}

@@ -155,6 +155,12 @@ class _Recoded(io.RawIOBase):
         return len(part)
 
 
+def utf8_from_utf16(stream: BinaryIO) -> BinaryIO | None:
+    """The text of a UTF-16 file with a BOM as UTF-8; None for any other, of which nothing is read."""
+    is_utf16 = cast(io.BufferedReader, stream).peek(2).startswith(_UTF16)
+    return cast(BinaryIO, io.BufferedReader(_Recoded(stream, "utf-16", splits_at_cr=False))) if is_utf16 else None
+
+
 def read_lines(path: Path, *, is_csv: bool = False) -> Iterator[tuple[int, str]]:
     """(line number from 1, text without its line end) of a text file, UTF-8 or UTF-16 with a BOM, which is skipped.
 

@@ -9,14 +9,20 @@ from mt.config import CorpusConfig
 from mt.data.border import split_at_border
 from mt.data.formats.documents import Parts
 from mt.data.formats.lines import read_lines, shorten, uncompressed_name
+from mt.data.formats.tables import is_table, read_tsv
 from mt.data.pair import Pair
 from mt.errors import DataError
 
 _MAX_CHARACTERS = 1 << 18
 
 
-def read_pairs(path: Path, _: CorpusConfig) -> Iterator[Pair]:
-    """Blank lines stand between documents. Raises `DataError` for a line without a recognisable border."""
+def read_pairs(path: Path, options: CorpusConfig) -> Iterator[Pair]:
+    """Blank lines stand between documents. Raises `DataError` for a line without a recognisable border.
+
+    A table with tabs, which spreadsheets write with this ending as "Unicode text", is read as `tsv`.
+    """
+    if is_table(path):
+        return read_tsv(path, options)
     parts = Parts(uncompressed_name(path))
     return parts.named(_pairs(path, parts))
 

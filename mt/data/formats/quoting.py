@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
+import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
 # So many rows of nothing but quoted cells are no chance.
 _MIN_ROWS_ALL_QUOTED = 5
+_MIN_CELLS_BY_COMMA = 3
+_NUMBER = re.compile(r"\s*[-+\d.,:/%]*\s*")
 # Separates no cells.
 _NO_DELIMITER = "\x1f"
 
@@ -22,7 +26,11 @@ class _Evidence(NamedTuple):
     other: int
     """Within marks, with none inside: quoted, or a sentence that is a quotation."""
     bare: int
-    """Without marks, or empty."""
+    """Without marks, and no number."""
+    by_comma: int
+    """Quoted, and with a comma: Excel quotes these in a table with tabs, too."""
+    against_comma: int
+    """Quoted without a comma or mark inside, or a comma that is not quoted."""
 
 
 def is_quoted(cell: str) -> bool:
@@ -36,17 +44,19 @@ def unquoted(cell: str) -> str:
 
 
 def _evidence(cells: Sequence[str]) -> _Evidence:
-    quoted = plain = other = bare = 0
-    for cell in cells:
-        if '"' not in cell:
-            bare += 1
-        elif not is_quoted(cell):
-            plain += 1
-        elif '""' in cell[1:-1]:
-            quoted += 1
-        else:
-            other += 1
-    return _Evidence(quoted, plain, other, bare)
+    kinds = Counter(_kind(cell) for cell in cells)
+    quoted, plain, other = kinds["quoted"], kinds["plain"], kinds["other"]
+    commas = Counter(('"' in cell, "," in cell) for cell in cells)
+    against = commas[True, False] - quoted - plain + commas[False, True]
+    return _Evidence(quoted, plain, other, kinds["bare"], commas[True, True], max(against, 0))
+
+
+def _kind(cell: str) -> str:
+    if '"' not in cell:
+        return "number" if _NUMBER.fullmatch(cell) else "bare"
+    if not is_quoted(cell):
+        return "plain"
+    return "quoted" if '""' in cell[1:-1] else "other"
 
 
 def is_quoted_table(lines: Sequence[str], delimiter: str, *, is_whole: bool, has_names: bool) -> bool:
@@ -65,7 +75,8 @@ def is_quoted_table(lines: Sequence[str], delimiter: str, *, is_whole: bool, has
     evidence = _evidence([cell for cells in split for cell in cells])
     all_quoted = not evidence.plain and not evidence.bare
     is_enough = len(split) >= _MIN_ROWS_ALL_QUOTED or (has_names and len(split) > 1)
-    return evidence.quoted > evidence.plain or (all_quoted and is_enough)
+    by_comma = not evidence.plain and not evidence.against_comma and evidence.by_comma >= _MIN_CELLS_BY_COMMA
+    return evidence.quoted > evidence.plain or by_comma or (all_quoted and is_enough)
 
 
 def _parsed(lines: Sequence[str], delimiter: str, *, is_whole: bool) -> list[list[str]] | None:
@@ -98,9 +109,6 @@ def unquoted_column(lines: Sequence[str], count: int, *, is_csv: bool) -> list[s
 
     is_csv: the file's name says so.
     """
-    evidence = _evidence(lines)
-    if evidence.plain > evidence.quoted or not (evidence.quoted or evidence.other or evidence.plain):
-        return None
     rows = csv.reader((line + "\n" for line in lines), delimiter=_NO_DELIMITER, strict=True)
     try:
         cells = [" ".join(_NO_DELIMITER.join(row).split("\n")).strip() for row in rows]
@@ -108,7 +116,10 @@ def unquoted_column(lines: Sequence[str], count: int, *, is_csv: bool) -> list[s
         return None
     if len(cells) != len(lines):
         return cells if len(cells) == count else None
+    evidence = _evidence(lines)
+    if evidence.plain > evidence.quoted or not (evidence.quoted or evidence.other):
+        return None
     all_quoted = not evidence.bare and not evidence.plain and len(lines) >= _MIN_ROWS_ALL_QUOTED
     # A CSV file of that name quotes what holds a comma, and nothing else.
-    by_comma = is_csv and not evidence.plain and all(("," in line) == ('"' in line) for line in lines)
+    by_comma = is_csv and not evidence.plain and not evidence.against_comma
     return cells if evidence.quoted or all_quoted or by_comma else None

@@ -52,6 +52,15 @@ def read_tsv(path: Path, options: CorpusConfig) -> Iterator[Pair]:
     return parts.named(pairs_of_rows(rows, str(path), options, "tab-separated", parts))
 
 
+def is_table(path: Path) -> bool:
+    """Whether a text file is a table with tabs that has a known header, or cells in the quotes of a spreadsheet."""
+    head = [line for _, line in _head(read_lines(path)) if line.strip()]
+    if not head or "\t" not in head[0]:
+        return False
+    has_names = _is_header(head[0].replace('"', "").split("\t"))
+    return has_names or is_quoted_table(head, "\t", is_whole=len(head) < _HEAD_LINES, has_names=False)
+
+
 def read_csv(path: Path, options: CorpusConfig) -> Iterator[Pair]:
     """Separated by comma, semicolon, tab or bar, with quoted cells that may span lines. Raises `DataError` likewise."""
     lines = read_lines(path, is_csv=True)

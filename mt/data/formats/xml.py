@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from lxml import etree
 
-from mt.data.formats.lines import open_stream, shorten
+from mt.data.formats.lines import open_stream, shorten, utf8_from_utf16
 from mt.errors import DataError
 
 INVALID = "\ufdd0"
@@ -50,7 +50,7 @@ def without_marks(text: str) -> str:
 class _Mended:
     """Chunks of a file, with a mark for each character that XML forbids and that a parser would stop at.
 
-    Not in UTF-16 and its like.
+    Not in UTF-32 and UTF-16 without a BOM.
     """
 
     def __init__(self) -> None:
@@ -88,10 +88,12 @@ def _mended_reference(match: re.Match[bytes]) -> bytes:
 
 def elements(path: Path, *names: str) -> Iterator[Any]:
     """The elements of these names as they are completed; they, and all that lies around them, are freed meanwhile."""
-    with open_stream(path) as stream:
+    with open_stream(path) as given:
+        recoded = utf8_from_utf16(given)
+        stream, encoding = (given, None) if recoded is None else (recoded, "utf-8")
         try:
-            prologue, root_tag = _read_prologue(path, stream)
-            parser = _pull_parser(("start", "end"), [root_tag, *(f"{{*}}{name}" for name in names)])
+            prologue, root_tag = _read_prologue(path, stream, encoding)
+            parser = _pull_parser(("start", "end"), [root_tag, *(f"{{*}}{name}" for name in names)], encoding)
             mended = _Mended()
             parser.feed(mended(prologue))
             _, root = next(iter(parser.read_events()))
@@ -110,10 +112,14 @@ def elements(path: Path, *names: str) -> Iterator[Any]:
         except etree.XMLSyntaxError as error:
             line, problem = error.lineno or 1, " ".join((error.msg or "").split())
             raise DataError(f"{path}:{line}: not valid XML ({problem}); export or fetch it again") from error
+        except UnicodeError as error:
+            raise DataError(f"{path}: not valid UTF-16; export or fetch it again") from error
 
 
-def _pull_parser(events: tuple[str, ...], tags: list[str] | None) -> Any:
+def _pull_parser(events: tuple[str, ...], tags: list[str] | None, encoding: str | None) -> Any:
+    """encoding: what the bytes are in, whatever the file declares; None: what it declares."""
     return etree.XMLPullParser(
+        encoding=encoding,
         events=events,
         tag=tags,
         resolve_entities=False,
@@ -125,9 +131,9 @@ def _pull_parser(events: tuple[str, ...], tags: list[str] | None) -> Any:
     )
 
 
-def _read_prologue(path: Path, stream: BinaryIO) -> tuple[bytes, str]:
+def _read_prologue(path: Path, stream: BinaryIO, encoding: str | None) -> tuple[bytes, str]:
     """(bytes read, tag of the root) once the root has begun. Raises `DataError` for what may not precede it."""
-    parser, prologue, mended = _pull_parser(("start",), None), b"", _Mended()
+    parser, prologue, mended = _pull_parser(("start",), None, encoding), b"", _Mended()
     while len(prologue) < _MAX_PROLOGUE_BYTES:
         chunk = stream.read(_PROLOGUE_CHUNK_BYTES)
         prologue += chunk
