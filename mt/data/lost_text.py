@@ -73,7 +73,11 @@ def lost_text_in(source: str, target: str) -> str | None:
             and (found := _lost_letters(side, other)) is not None
         ):
             return found
-        if len(side) <= _LONGEST_PLACEHOLDER and _is_placeholder(side, other):
+        if (
+            len(side) <= _LONGEST_PLACEHOLDER
+            and side.count(" ") < _MIN_WORDS_OF_A_TEXT + 1
+            and _is_placeholder(side, other)
+        ):
             return side
     return None
 

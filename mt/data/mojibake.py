@@ -108,7 +108,8 @@ def _has_leads(text: str) -> bool:
 
 def _is_of_other_letters(text: str) -> bool:
     """Whether it is Windows-1256 read as ISO-8859-6: Arabic letters, but others, and some of them lost."""
-    if has_article(text) or not _ARABIC.search(text):
+    # What the article becomes, after "and" and "with" too.
+    if text.startswith("اف") + sum(map(text.count, (" اف", " ناف", " باف"))) < _FEWEST or has_article(text):
         return False
     articles, others = count_familiar(text.encode("iso8859_6", "replace").decode("cp1256"))
     return articles >= _FEWEST and articles + others > 2 * sum(count_familiar(text))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from mt.familiar import backwards, has_familiar_words, is_rather
+from mt.familiar import backwards, has_familiar_words, is_rather, may_be_backwards
 
 _ARABIC_LETTERS = "\u0621-\u063a\u0641-\u064a"
 # Arabic words never begin with these.
@@ -25,6 +25,10 @@ def visual_order_in(source: str, text: str) -> str | None:
         return " ".join(words)
     if text[:1] in _STOPS and _STOP_FIRST.match(text) and not _STOP_LAST.search(text) and source[:1] != text[:1]:
         return text[:20]
-    if not has_familiar_words(text) and any(is_rather(text, other) for other in backwards(text)):
+    if (
+        may_be_backwards(text)
+        and not has_familiar_words(text)
+        and any(is_rather(text, other) for other in backwards(text))
+    ):
         return text[:20]
     return None
