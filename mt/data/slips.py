@@ -19,6 +19,7 @@ from scipy.sparse import csr_array
 from mt.data.fingerprints import Fingerprints, Words
 from mt.data.store import Texts
 from mt.errors import DataError
+from mt.wording import counted
 
 OFFSETS = (1, -1, 2, -2, 3, -3)
 WINDOW = 512
@@ -209,7 +210,7 @@ def _stretch(gains: _Floats, offset: int) -> Slip | None:
 def _in_words(slip: Slip, places: Sequence[str]) -> str:
     is_open = slip.last >= len(places) - _OPEN_LINES
     until = "on" if is_open else f"to {places[slip.last]}"
-    by = "1 line" if abs(slip.offset) == 1 else f"{abs(slip.offset)} lines"
+    by = counted(abs(slip.offset), "line")
     where = "further down" if slip.offset > 0 else "further up"
     return (
         f"{places[slip.first]}: the two sides have slipped; from about here {until}, each sentence belongs to the "
