@@ -95,9 +95,7 @@ def test_a_damaged_config(run: RunDirectory, tmp_path: Path):
 
 def test_fewer_updates_than_are_done(run: RunDirectory, tmp_path: Path):
     refuse_fewer_updates(run, parsed(tmp_path), updates=6, done=6)
-    with pytest.raises(
-        RunError, match=r"6 updates done, and training\.epochs 2 and training\.max_updates 4 make 4"
-    ):
+    with pytest.raises(RunError, match=r"6 updates done, and training\.epochs 2 and training\.max_updates 4 make 4"):
         refuse_fewer_updates(run, parsed(tmp_path, "--training.max_updates", "4"), updates=4, done=6)
 
 

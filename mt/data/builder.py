@@ -29,6 +29,7 @@ from mt.data.readers import input_files, is_compressed, read_corpus
 from mt.data.rejects import REJECTED, RejectedFile
 from mt.data.report import LENGTH_STEP, CorpusReport, DataReport, Example
 from mt.data.selecting import DROPS, LEAKS, Selection, select_pairs
+from mt.data.slips import SlipWatches
 from mt.data.splitting import SPLITS
 from mt.data.store import PairStore
 from mt.data.yield_check import check_yield, left_out_of_test_set
@@ -72,14 +73,18 @@ def build_data(
     The splits `train`, `dev` and `test` have the string columns of `COLUMNS`; pairs of one `group`, which is a
     document, a block of lines or sentences that are alike, are in one split. A split whose share is 0 is there and
     empty. Training targets are normalised; dev and test targets are the references, so they stay as they were
-    written. Raises `DataError` where nothing is left to train on, or the disk is full.
+    written. Raises `DataError` where nothing is left to train on, the lines of a corpus have slipped, or the disk is
+    full.
     """
     build = _Build(config, test_sets or {})
+    watches = SlipWatches(build.watched())
     with _one_sentence(directory), _workspace(directory) as work, RejectedFile(directory / REJECTED) as rejected:
         with PairStore(work) as store:
             for chunk in build.prepared():
                 store.append(chunk.texts, chunk.fingerprints)
                 build.account(chunk, rejected)
+                watches.add(chunk.texts, chunk.fingerprints)
+            watches.finish()
             store.finish()
             logger.info("looking for pairs that are alike, and dividing them into splits")
             holding_out = hold_out(store, config, list(build.corpora.values()))
@@ -113,6 +118,11 @@ class _Build:
         }
         pairs = progress(self._read(), "reading and cleaning", "pairs")
         return prepare_all(pairs, _preparation(self.config, cleaning), self._workers())
+
+    def watched(self) -> list[int]:
+        """The corpora in which lines may have slipped: those that are cleaned, and are no glossaries."""
+        corpora = self.config.corpora.values() if self.config.cleaning.slipped_lines else []
+        return [index for index, corpus in enumerate(corpora) if corpus.clean and not corpus.is_glossary]
 
     def _read(self) -> Iterator[RawPair]:
         for index, ((name, _), corpus) in enumerate(self.corpora.items()):

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from sacrebleu.metrics import BLEU, CHRF, TER
 
-from mt.english import counted
 from mt.errors import DataError
 from mt.evaluation.workers import InThisProcess
 from mt.text import fold_spelling
+from mt.wording import counted
 
 METRICS = ("BLEU", "chrF", "chrF++", "TER")
 """The published scores: on the text as it was written."""

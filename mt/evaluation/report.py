@@ -9,7 +9,6 @@ from typing import Any
 from markupsafe import Markup
 
 from mt.charts import Point, intervals, lines, trade_off
-from mt.english import counted
 from mt.evaluation.browser_data import browser_data
 from mt.evaluation.fidelity import CHECKS, TERMS
 from mt.evaluation.glossary import Glossary
@@ -20,6 +19,7 @@ from mt.evaluation.templates import render_page
 from mt.evaluation.test_set import TestSet
 from mt.evaluation.verdicts import advice, preference_in_words, verdicts
 from mt.markdown import code, table, text_of
+from mt.wording import counted
 
 SHOWN_LOSSES = 3
 """Sentences in `report.md`; the page shows all."""

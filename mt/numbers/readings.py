@@ -38,7 +38,8 @@ _FRACTION = re.compile(r"(?<![\d/])(\d)/(\d)(?![\d/])|\b(one|two|three|1|2|3) (?
 _DATE = re.compile(r"(?<![\d/.-])(\d{1,4})([/.-])(\d{1,2})\2(\d{1,4})(?![\d/.-]\d|\d)")
 _SHORT_YEAR = re.compile(r"(?<!\d)((?:19|20)\d\d)[/–-](\d\d)(?!\d)")
 _DIGIT_WORDS = {
-    word: str(i) for i, word in enumerate(["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"], start=1)
+    word: str(i)
+    for i, word in enumerate(["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"], start=1)
 }
 _ROMAN = re.compile(r"\b(?=[IVX]{2,5}\b|[VX]\b)(X{0,3})(IX|IV|V?I{0,3})\b")
 _MIDDAYS = {12: r"\bnoon\b|\bmidday\b|(?<!\w)\w{0,3}ظهرا?(?!\w)|منتصف النهار", 0: r"\bmidnight\b|منتصف الليل"}
