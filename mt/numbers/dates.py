@@ -77,16 +77,16 @@ def _is_month(match: re.Match[str], text: str) -> bool:
 
 # The parts of the day that a word may mean; those of "a.m." reach into the night.
 _DAY_PARTS = tuple(
-    (re.compile(rf"(?<![a-z])(?:{english})(?![a-z])|(?<!\w)[وفبل]*(?:ال)?(?:{arabic})(?!\w)", re.IGNORECASE), frozenset(parts.split()))
+    (re.compile(rf"(?<![a-z])(?:{english})(?![a-z])|(?<!\w)[وفبل]*(?:ال)?(?:{arabic})(?!\w)"), frozenset(parts.split()))
     for english, arabic, parts in (
         (r"a\.?m", "(?!)", "night dawn morning"),
-        ("dawn|daybreak", "فجرا?", "night dawn morning"),
+        ("dawn|daybreak", "فجرا?", "dawn morning"),
         ("mornings?", "صباحا?|ضحى", "dawn morning"),
         ("noon|midday", "(?<!بعد )(?<!بعد ال)(?<!قبل )(?<!قبل ال)(?:ظهرا?|ظهيرة)|نهار", "noon"),
         (r"p\.?m", "(?!)", "noon afternoon evening night"),
         ("afternoons?", "عصرا?|بعد ال?ظهرا?", "afternoon noon evening"),
-        ("evenings?|dusk|sunset", "مساءا?|مسا|غروب", "afternoon evening night"),
-        ("nights?|overnight|midnight|tonight", "ليلا?|ليلة|ليالي?|لياليا", "evening night dawn"),
+        ("evenings?|dusk|sunset", "مساءا?|مسا|غروب", "afternoon evening"),
+        ("nights?|overnight|midnight|tonight", "ليلا?|ليلة|ليالي?|لياليا", "evening night"),
     )
 )  # fmt: skip
 
@@ -106,7 +106,8 @@ _TIME = re.compile(
     r"(?P<h3>[01]\d|2[0-4])(?P<m3>[0-5]\d)(?= ?(?:gmt|utc|hours|hrs|local time|z\b|بتوقيت|بالتوقيت))|"
     r"(?<=ساعة )(?P<h4>\d{1,2})(?:\.(?P<m4>\d\d))?(?![\d:])|"
     r"(?P<h5>\d{1,2})(?= (?:صباحا|مساء|فجرا|ظهرا|عصرا|ليلا|بعد الظهر)(?!\w)))|"
-    rf"ساعة ال(?P<word>{'|'.join(reversed(_HOUR_WORDS))})(?!\w)"
+    r"(?:ساعة ال|(?<!\w)[وبل]?ال(?=\w+ (?:عشرة )?(?:وال\w+ )?(?:صباحا|مساء|فجرا|ظهرا|عصرا|ليلا|بعد الظهر)(?!\w)))"
+    rf"(?P<word>{'|'.join(reversed(_HOUR_WORDS))})(?!\w)"
 )
 _MINUTES = ((" والنصف", 30), (" والربع", 15), (" والثلث", 20))
 _PERIOD = re.compile(

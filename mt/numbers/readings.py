@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from mt.numbers.dates import Span, decades, months, times_of_day
@@ -32,14 +33,13 @@ _HALF = re.compile(
     r"(?<!\w)[بل]?نصف (?:ال)?(?P<arabic>الف|مليون|مليار|بليون|تريليون)(?!\w)"
 )
 _PERCENT = re.compile(
-    r"(?<!\d)(\d{1,9}(?:[.,]\d{1,9})?) ?(?:%|٪|per ?cent|في ?ال(?:مئة|مائة|مية)|بال(?:مئة|مائة|مية))|[%٪] ?(\d{1,9}(?:[.,]\d{1,9})?)"
+    r"(?<!\d)(\d{1,9}(?:[.,]\d{1,9})?) ?(?:%|٪|per ?cent|(?:في ?|ب)ال(?:مئة|مائة|مية))|[%٪] ?(\d{1,9}(?:[.,]\d{1,9})?)"
 )
 _FRACTION = re.compile(r"(?<![\d/])(\d)/(\d)(?![\d/])|\b(one|two|three|1|2|3) (?:in|out of)(?: every)? (\w+)\b")
 _DATE = re.compile(r"(?<![\d/.-])(\d{1,4})([/.-])(\d{1,2})\2(\d{1,4})(?![\d/.-]\d|\d)")
 _SHORT_YEAR = re.compile(r"(?<!\d)((?:19|20)\d\d)[/–-](\d\d)(?!\d)")
-_DIGIT_WORDS = {
-    word: str(i) for i, word in enumerate("one two three four five six seven eight nine ten".split(), start=1)
-}
+_WORDS_TO_TEN = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_DIGIT_WORDS = {word: str(value) for value, word in enumerate(_WORDS_TO_TEN, start=1)}
 _ROMAN = re.compile(r"\b(?=[IVX]{2,5}\b|[VX]\b)(X{0,3})(IX|IV|V?I{0,3})\b")
 _MIDDAYS = {12: r"\bnoon\b|\bmidday\b|(?<!\w)\w{0,3}ظهرا?(?!\w)|منتصف النهار", 0: r"\bmidnight\b|منتصف الليل"}
 _COUNTED = re.compile(r"\b(?:Chapter|Part|Annex|Article|Title|Section|Phase|Volume|Appendix|War) $")
@@ -177,7 +177,7 @@ def _special(folded: str) -> dict[Span, set[Reading]]:
 
 def _neighbours(mentions: list[Mention], folded: str, gap: re.Pattern[str]) -> Iterator[tuple[Mention, Mention]]:
     ordered = sorted(mentions)[:_MAX_NUMBERS]
-    for first, second in zip(ordered, ordered[1:], strict=False):
+    for first, second in pairwise(ordered):
         if first.end <= second.start and gap.fullmatch(folded, first.end, second.start):
             yield first, second
 
@@ -237,7 +237,11 @@ def _named(text: str, folded: str) -> Iterator[Reading]:
 
 def roman_numbers(text: str) -> Iterator[Decimal]:
     """7 of `Chapter VII`: numerals behind a word that they count."""
-    return (_roman(match) for match in _ROMAN.finditer(text) if _COUNTED.search(text, 0, match.start()))
+    return (
+        _roman(match)
+        for match in _ROMAN.finditer(text)
+        if _COUNTED.search(text[max(match.start() - 12, 0) : match.start()])
+    )
 
 
 def _roman(match: re.Match[str]) -> Decimal:
