@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import gzip
+import io
 import json
 import os
 import random
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import time
 import traceback
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -160,6 +162,26 @@ def reader(name: str, content: str, directory: Path) -> Target:
     return Target([content.encode()], run)
 
 
+def workbook(rows: list[tuple[str, str]], directory: Path) -> Target:
+    """A workbook of one sheet, damaged as a file or in the XML of its sheet."""
+    path = directory / "news.xlsx"
+    cells = "".join(f"<row>{''.join(map(CELL.format, row))}</row>" for row in rows)
+
+    def run(mutated: bytes, rng: random.Random) -> None:
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
+            for name, part in WORKBOOK.items():
+                file.writestr(name, part)
+            file.writestr("xl/worksheets/s.xml", mutated)
+        content = packed.getvalue()
+        path.write_bytes(content if rng.random() < 0.8 else mutate(content, rng))
+        for pair in read_corpus("news", CorpusConfig(path=str(path))):
+            prepare_pair(pair.source, pair.target)
+            f"{pair.place}\n{quoted_cell(pair.source)}\n{quoted_cell(pair.target)}".encode()
+
+    return Target([SHEET.format(cells).encode()], run)
+
+
 _OFF = CleaningConfig(max_words=None, max_length_ratio=None, min_script_share=None, numbers="missing")
 
 
@@ -256,6 +278,26 @@ XLIFF = (
     "<body>{}</body></file></xliff>"
 )
 XLIFF_UNIT = '<trans-unit id="1"><source>{} <x id="2"/></source><target>{}</target></trans-unit>\n'
+SEGMENTS = (
+    '<trans-unit id="1"><source>One. Two.</source><seg-source><mrk mtype="seg" mid="1">One.</mrk> <mrk mtype="seg" '
+    'mid="2">Two<x id="1" ctype="lb"/>more.</mrk></seg-source><target state="final">'
+    '<mrk mtype="seg" mid="1">واحد.</mrk><mrk mtype="seg" mid="2">اثنان<g id="2">&#x31;</g>.</mrk>'
+    "</target></trans-unit>"
+)
+CELL = '<c t="inlineStr"><is><t>{}</t></is></c>'
+SHEET = (
+    '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{}</sheetData></worksheet>'
+)
+_PACKAGE = "http://schemas.openxmlformats.org/package/2006/relationships"
+_OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+WORKBOOK = {
+    "_rels/.rels": f'<Relationships xmlns="{_PACKAGE}"><Relationship Id="a" Type="{_OFFICE}/officeDocument" '
+    'Target="xl/workbook.xml"/></Relationships>',
+    "xl/workbook.xml": '<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" '
+    f'xmlns:r="{_OFFICE}"><sheets><sheet name="May" sheetId="1" r:id="s"/></sheets></workbook>',
+    "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{_PACKAGE}"><Relationship Id="s" Type="{_OFFICE}/worksheet" '
+    'Target="worksheets/s.xml"/></Relationships>',
+}
 TERMS = "english\tarabic\tkind\nAleppo\tحلب\tplace\nmine | mines\tلغم | ألغام\tweapon\n"
 RATINGS = {
     "format": "mt-ratings-1",
@@ -286,6 +328,9 @@ def targets(directory: Path) -> dict[str, Target]:
         "moses": reader("news.en", rows.replace("\t", " "), directory),
         "tmx": reader("news.tmx", TMX.format(units), directory),
         "xliff": reader("news.xlf", XLIFF.format("".join(XLIFF_UNIT.format(*pair) for pair in PAIRS)), directory),
+        "xlsx": workbook(PAIRS, directory),
+        "quoted tsv": reader("quoted.tsv", "english\tarabic\n" + quoted.replace(',"', '\t"'), directory),
+        "segments": reader("news.sdlxliff", XLIFF.format(SEGMENTS), directory),
         "glossary": small_file("terms.tsv", read_glossary, TERMS, directory),
         "ratings": small_file("noor.json", read_rated, json.dumps(RATINGS, ensure_ascii=False, indent=1), directory),
         "config": config_target(directory),

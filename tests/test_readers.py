@@ -75,7 +75,8 @@ REFUSED = [
     ("news.tsv", "A war.\tحرب.\nA city. مدينة.\n", "news.tsv:2: expected 2 .* found 1"),
     ("news.tsv", "A war. حرب.\n", "news.tsv:1: expected at least 2 tab-separated fields"),
     ("news.tsv", b"A war.\tx\nA city.\t\xff\xfe\n", "news.tsv:2: byte 0xff at position 9 is not UTF-8"),
-    ("news.tsv", "A war.\tحرب.\n".encode("utf-16"), "news.tsv:1: byte 0xff at position 1 is not UTF-8 but UTF-16"),
+    ("news.tsv", "A war.\tحرب.\n".encode("utf-16-le"), "news.tsv:1: NUL byte at position 2; .* save it as UTF-8 text"),
+    ("news.tsv", "A war.\tحرب.\n".encode("utf-16")[:-1], "news.tsv:1: not valid UTF-16 from here on; save the file as"),
     ("news.docx", "x", "no known format for the ending `.docx`"),
     ("news.tsv.gz", gzip.compress("A war.\tحرب.\n".encode() * 900)[:40], "damaged or incomplete gzip after line"),
     ("news.tsv.gz", b"A war.\tx\n", "damaged or incomplete gzip after line 0"),
@@ -91,7 +92,7 @@ def test_refused(name: str, content: str | bytes, message: str, tmp_path: Path):
 def test_missing_file_and_directory(tmp_path: Path):
     with pytest.raises(DataError, match="corpus `news` does not exist"):
         read(tmp_path / "none.tsv")
-    with pytest.raises(DataError, match="is a directory, not a file"):
+    with pytest.raises(DataError, match=r"no file in it has the ending of a known format \(\.csv, \.en"):
         read(tmp_path)
 
 
@@ -224,7 +225,8 @@ MALFORMED = [
     ("news.csv", 'English,Arabic\n"A war.,x\n', r"news\.csv:2: not valid CSV from here on \(unexpected end of data\)"),
     ("news.csv", "English,Arabic\na,b,c\n", r"news\.csv:2: expected 2 separated fields .* found 3"),
     ("news.tsv", b"A war.\tx\n\0\0\n", r"news\.tsv:2: NUL byte at position 1"),
-    ("news.tsv", "A war.\tحرب.\n".encode("utf-16"), r"news\.tsv:1: byte 0xff .* is not UTF-8 but UTF-16; save"),
+    ("news.tsv", "A war.\tحرب.\n".encode("cp1256"), r"news\.tsv:1: byte 0xcd .* save .* may be in Windows-1256"),
+    ("news.tsv", "A café.\tx\n".encode("cp1252"), r"news\.tsv:1: byte 0xe9 .* save .* may be in Windows-1252"),
     ("news.txt", b"x" * (1 << 20) + b"y", r"news\.txt:1: a line of more than 1048576 bytes"),
 ]
 
@@ -235,7 +237,21 @@ def test_malformed(name: str, content: str | bytes, message: str, tmp_path: Path
         read(write(tmp_path / name, content))
 
 
-ENDINGS = ["txt", "tsv", "csv", "jsonl", "tmx", "xlf", "en", "tsv.gz", "tmx.gz", "jsonl.zst", "csv.xz"]
+ENDINGS = [
+    "txt",
+    "tsv",
+    "csv",
+    "jsonl",
+    "tmx",
+    "xlf",
+    "en",
+    "tsv.gz",
+    "tmx.gz",
+    "jsonl.zst",
+    "csv.xz",
+    "xlsx",
+    "sdlxliff",
+]
 PIECES = [b"\n", b"\r", b"\t", b",", b'"', b"{", b"}", b"<tu>", b"</tu>", b"<seg>", b"&a;", b"\0", b"\xff", b"\xfe"]
 PIECES += [b'"en":', b'"ar":', b"<?xml", b"<tmx>", b"<!DOCTYPE", b"A war. ", "حرب".encode(), b"\xef\xbb\xbf"]
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mt.config.checks import require, require_at_most, require_names, require_positive, require_share
+from mt.text import Tatweel
 
-Format = Literal["auto", "pairs", "tsv", "csv", "jsonl", "moses", "tmx", "xliff", "hf", "glossary"]
+Format = Literal["auto", "pairs", "tsv", "csv", "jsonl", "moses", "tmx", "xliff", "xlsx", "hf", "glossary"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,27 +16,35 @@ class CorpusConfig:
     """One corpus of sentence pairs."""
 
     path: str
-    """The file; plain, .gz, .zst or .xz. `hf`: a name on the hub, or a directory."""
+    """The file; plain, .gz, .zst or .xz; or a directory, all files of which are read, each as a document. `hf`: a name
+    on the hub, or a directory."""
 
     format: Format = "auto"
     """`pairs`: both sentences on one line, no separator. `tsv`, `csv`: columns, with or without a header.
-    `jsonl`: a JSON object a line. `moses`: two parallel files. `tmx`, `xliff`: translation memories. `hf`: a
-    data set for the `datasets` library. `glossary`: a table of terms (as `evaluation.glossary`), each English form
-    with the preferred Arabic one; for training only. `auto`: by the file's name."""
+    `jsonl`: a JSON object per line. `moses`: two parallel files. `tmx`, `xliff`: translation memories. `xlsx`: a
+    workbook of a spreadsheet program, also .xls and .ods, with columns as in csv. `hf`: a data set for the `datasets`
+    library. `glossary`: a table of terms (as `evaluation.glossary`), each English form with the preferred Arabic one;
+    for training only. `auto`: by the file's name."""
 
     target_path: str | None = None
     """moses: the Arabic file. Default: `path` with its ending `.en` replaced by `.ar`."""
 
     source_column: str | None = None
-    """tsv, csv: the English column, by header name or by number from 1; jsonl, hf: the key. Default: a column
-    named english, en, source or src, else the first; in jsonl and hf also `en` inside `translation`."""
+    """tsv, csv, xlsx: the English column, by header name or by number from 1; jsonl, hf: the key. Default: a column
+    named english, en, source or the like, else the one with English sentences; in jsonl and hf also `en` inside
+    `translation`."""
 
     target_column: str | None = None
-    """The Arabic column, likewise. Default: arabic, ar, target or tgt, else the second."""
+    """The Arabic column, likewise. Default: one named arabic, ar, target or the like, else the one in Arabic."""
 
     document_column: str | None = None
-    """tsv, csv, jsonl, hf: the column or key that names the document which a pair is from, by header name or by number
-    from 1. Pairs of one document go to one split. Default: a column named document, doc_id, url or file."""
+    """tsv, csv, xlsx, jsonl, hf: the column or key that names the document which a pair is from, by header name or by
+    number from 1. Pairs of one document go to one split. Default: a column named document, doc_id, doc, url, file,
+    filename or article; without one, blank lines stand between documents."""
+
+    keep_unapproved: bool = False
+    """tmx, xliff: also read translations that are marked as unfinished, such as `approved="no"`, `needs-translation`,
+    fuzzy, draft or rejected. Otherwise they are counted under `not approved`."""
 
     hf_config: str | None = None
     """hf: which of the data set's configurations to read."""
@@ -105,10 +114,17 @@ class CleaningConfig:
     `missing` already where one side has."""
 
     mojibake: bool = True
-    """`mojibake`: text that was decoded with the wrong encoding."""
+    """`mojibake`: text that was decoded with the wrong encoding, and that `data.repair_mojibake` has not restored."""
+
+    lost_text: bool = True
+    """`lost text`: question marks, boxes, a dash, a bare number, an error of a spreadsheet or a remark that a
+    translation is missing, where the other side holds a text."""
+
+    visual_order: bool = True
+    """`visual order`: Arabic with its letters or words from left to right, as PDF files often give it."""
 
     markup: bool = True
-    """`markup`: tags, entities and placeholders of software."""
+    """`markup`: tags, entities and placeholders of software, those of translation tools among them."""
 
     links: bool = True
     """`only links`: nothing but addresses of web pages or mail on a side."""
@@ -158,6 +174,12 @@ class DataConfig:
     split_key: str = "conflict-news"
     """Keys the hash that assigns a sentence to a split. Another key gives another split."""
 
+    blocks: Literal["auto", "off"] | int = "auto"
+    """How a corpus is held out that does not name its documents. `auto`: where neighbouring lines are more alike than
+    distant ones, in blocks of consecutive lines, so that sentences of one article are not in two splits; the data
+    card says how many lines a block has. A number: in blocks of about so many lines; set the card's number to keep
+    the blocks as they are while a corpus grows. `off`: sentence by sentence."""
+
     similarity: float = 0.6
     """Two sentences are neighbours, and may not be in different splits, if they share this part of their words
     and word pairs (Jaccard similarity). Below three words, only equal ones are."""
@@ -181,6 +203,16 @@ class DataConfig:
     max_target_tokens: int = 256
     """Likewise for the target."""
 
+    repair_mojibake: bool = True
+    """Restore text that was decoded with the wrong encoding, where that is certain. Else it is rejected."""
+
+    fold_keyboard_letters: bool = True
+    """Write ی ک ە ۀ ھ and their like, from Persian and Urdu keyboards, as Arabic has them, in text that is Arabic."""
+
+    tatweel: Tatweel = "spelling"
+    """What becomes of tatweel. `spelling`: it stays where it ends a word, as in `1445 هـ`, `الـ15`, and goes where it
+    stretches one. `keep`: all stays. `remove`: all goes."""
+
     remove_diacritics: bool = False
     """Remove Arabic vowel signs (harakat) from both sides."""
 
@@ -202,6 +234,8 @@ class DataConfig:
         require(held_out < 1, "data.dev_share + data.test_share", "leave something to train on", held_out)
         counts = ["max_source_tokens", "max_target_tokens", "max_dev_pairs", "max_test_pairs", "workers"]
         require_positive("data", self, counts)
+        is_size = self.blocks in ("auto", "off") or 1 <= int(self.blocks) <= 1_000_000
+        require(is_size, "data.blocks", "be auto, off or a number of lines from 1 to 1000000", self.blocks)
         require(0 < self.similarity <= 1, "data.similarity", "be above 0 and at most 1", self.similarity)
         words = self.decontaminate_words
         require(words is None or words >= 4, "data.decontaminate_words", "be at least 4", words)

@@ -16,3 +16,5 @@ class Pair(NamedTuple):
     """File and line, unit or row, as `news.tsv:12`."""
     document: str = ""
     """The document that the pair belongs to, a name unique in its corpus; empty where the input does not say."""
+    fault: tuple[str, str] | None = None
+    """(rule, detail) where the file itself says that the pair is not to be used, as a translation not approved."""

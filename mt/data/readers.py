@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
 
 from mt.config import CorpusConfig
-from mt.data.formats.lines import COMPRESSED, uncompressed_name
+from mt.config.data import Format
+from mt.data.formats.documents import MAX_DOCUMENT_PAIRS
+from mt.data.formats.lines import compression, uncompressed_name
 from mt.data.formats.moses import read_moses, target_file
 from mt.data.formats.pairs import read_pairs
 from mt.data.formats.records import read_hf, read_jsonl
+from mt.data.formats.sheets import read_workbook
 from mt.data.formats.tables import read_csv, read_tsv
 from mt.data.formats.terms import read_terms
-from mt.data.formats.xml import read_tmx, read_xliff
+from mt.data.formats.tmx import read_tmx
+from mt.data.formats.xliff import read_xliff
 from mt.data.pair import Pair
 from mt.errors import DataError
 from mt.files import printable
@@ -27,10 +33,11 @@ _READERS: dict[str, Callable[[Path, CorpusConfig], Iterator[Pair]]] = {
     "moses": read_moses,
     "tmx": read_tmx,
     "xliff": read_xliff,
+    "xlsx": read_workbook,
     "hf": read_hf,
     "glossary": read_terms,
 }
-_ENDINGS = {
+_ENDINGS: dict[str, Format] = {
     ".txt": "pairs",
     ".pairs": "pairs",
     ".tsv": "tsv",
@@ -41,22 +48,90 @@ _ENDINGS = {
     ".tmx": "tmx",
     ".xlf": "xliff",
     ".xliff": "xliff",
+    ".sdlxliff": "xliff",
+    ".mqxliff": "xliff",
+    ".mxliff": "xliff",
+    **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"), "xlsx"),
 }
+# What lies beside the files of a corpus in a directory and is none of them.
+_NO_CORPUS = ("readme", "license", "licence", "copying", "changelog")
 
 
 def read_corpus(name: str, options: CorpusConfig) -> Iterator[Pair]:
-    """Stream the pairs of a corpus, raw, in file order.
+    """Stream the pairs of a corpus, raw, in file order; of a directory, those of its files, sorted by name.
 
     Raises `DataError` for a file that is missing, is not what its format says, or holds no pair at all.
     """
     check_corpus(name, options)
-    path = Path(options.path)
     is_empty = True
-    for pair in _READERS[format_of(options)](path, options):
+    for pair in _read_directory(options) if is_folder(options) else _read_file(options):
         is_empty = False
-        yield pair._replace(corpus=name)
+        yield Pair(pair.source, pair.target, name, pair.place, pair.document, pair.fault)
     if is_empty:
-        raise DataError(f"{path}: no sentence pairs in the file; expected one pair a line")
+        raise DataError(f"{options.path}: no sentence pairs in the file; expected one pair a line")
+
+
+def _read_file(options: CorpusConfig) -> Iterator[Pair]:
+    return _READERS[format_of(options)](Path(options.path), options)
+
+
+def _read_directory(options: CorpusConfig) -> Iterator[Pair]:
+    root = Path(options.path)
+    files = files_of(options)
+    for file in files:
+        name = file.path.removeprefix(f"{root}/")
+        pairs = _read_file(file)
+        head = list(islice(pairs, MAX_DOCUMENT_PAIRS + 1))
+        # A file of so many pairs is a corpus, not a document, and so is the only one.
+        default = name if len(head) <= MAX_DOCUMENT_PAIRS and len(files) > 1 else ""
+        for pair in chain(head, pairs):
+            yield pair._replace(document=_document(name, pair.document) if pair.document else default)
+
+
+def _document(file: str, document: str) -> str:
+    """The name of a document that is unique among those of several files."""
+    parent, _, plain = file.rpartition("/")
+    own = uncompressed_name(Path(plain))
+    return f"{parent}/{document}".lstrip("/") if document.startswith(f"{own}:part ") else f"{file}:{document}"
+
+
+def is_folder(options: CorpusConfig) -> bool:
+    """Whether the corpus is a directory of files, and not one of the library `datasets`."""
+    return is_directory(options.path) and format_of(options) != "hf"
+
+
+def files_of(options: CorpusConfig) -> list[CorpusConfig]:
+    """A corpus for each file of a directory that holds one, sorted by path.
+
+    Those of the stated format, or, if no file's name ends like that, all in that format; without a stated format,
+    those of any known one. An Arabic file of the format `moses` belongs to the English one of its name.
+    """
+    root = Path(options.path)
+    files = [file for file in sorted(root.rglob("*")) if not is_directory(file) and _may_be_corpus(file, root)]
+    if options.target_path is not None and is_directory(options.target_path):
+        return [_with_target(options, file, root) for file in files]
+    kinds = [_format_of_name(file) for file in files]
+    if options.format != "auto":
+        stated = [file for file, kind in zip(files, kinds, strict=True) if kind == options.format] or files
+        return [replace(options, path=str(file)) for file in stated]
+    return [replace(options, path=str(file), format=kind) for file, kind in zip(files, kinds, strict=True) if kind]
+
+
+def _with_target(options: CorpusConfig, file: Path, root: Path) -> CorpusConfig:
+    """The file, with the one at the same place in the directory of the Arabic files."""
+    place = Path(options.target_path or "", file.relative_to(root))
+    arabic = place.with_name(f"{file.name.removesuffix('.en')}.ar")
+    target = arabic if file.name.endswith(".en") and not is_file(place) else place
+    return replace(options, path=str(file), target_path=str(target), format="moses")
+
+
+def _may_be_corpus(file: Path, root: Path) -> bool:
+    is_hidden = any(part.startswith((".", "~$", "__")) for part in file.relative_to(root).parts)
+    return not is_hidden and not file.name.lower().startswith(_NO_CORPUS)
+
+
+def _format_of_name(path: Path) -> Format | None:
+    return _ENDINGS.get(Path(uncompressed_name(path)).suffix.lower())
 
 
 def check_corpus(name: str, options: CorpusConfig) -> None:
@@ -65,6 +140,9 @@ def check_corpus(name: str, options: CorpusConfig) -> None:
     kind = format_of(options)
     if kind == "hf":
         _check_data_set(name, path)
+        return
+    if is_directory(path):
+        _check_directory(name, options)
         return
     fault = fault_of_file(path)
     if fault is not None:
@@ -86,9 +164,29 @@ def _check_data_set(name: str, path: Path) -> None:
         )
 
 
+def _check_directory(name: str, options: CorpusConfig) -> None:
+    files = files_of(options)
+    if not files:
+        raise DataError(
+            f"{printable(Path(options.path))}: is a directory, not a file, and no file in it has the ending of a known "
+            f"format ({', '.join(sorted(_ENDINGS))}); set the corpus's `format`, to hf for a data set of that library"
+        )
+    for file in files:
+        check_corpus(name, file)
+    sources = {target_file(Path(file.path), file) for file in files if file.format == "moses"}
+    for path in sorted(Path(options.path).rglob("*")):
+        plain = uncompressed_name(path).lower()
+        if options.format in ("auto", "moses") and plain.endswith(".ar") and path not in sources and is_file(path):
+            raise DataError(
+                f"{printable(path)}: corpus `{name}`: its English counterpart, of the same name with .en, is not there"
+            )
+
+
 def input_files(options: CorpusConfig) -> list[Path]:
     """The files that a corpus is read from; none for a data set on the hub."""
     path = Path(options.path)
+    if is_folder(options):
+        return [file for one in files_of(options) for file in input_files(one)]
     if is_directory(path):
         return sorted(file for file in path.rglob("*") if is_file(file))
     return [file for file in (path, Path(options.target_path or _target_of(options))) if is_file(file)]
@@ -99,22 +197,26 @@ def _target_of(options: CorpusConfig) -> str:
 
 
 def format_of(options: CorpusConfig) -> str:
-    """The stated format, or that of the file's name. Raises `DataError` for a name that says nothing."""
+    """The stated format, or that of the file's name; `auto` for a directory of files.
+
+    Raises `DataError` for a name that says nothing.
+    """
     if options.format != "auto":
         return options.format
     path = Path(options.path)
-    if is_directory(path) and any(is_file(path / name) for name in ("dataset_dict.json", "state.json")):
-        return "hf"
-    ending = Path(uncompressed_name(path)).suffix
-    if ending.lower() not in _ENDINGS and not is_directory(path):
-        known = ", ".join(_READERS)
+    if is_directory(path):
+        is_saved = any(is_file(path / name) for name in ("dataset_dict.json", "state.json"))
+        return "hf" if is_saved else "auto"
+    kind = _format_of_name(path)
+    if kind is None:
+        ending = Path(uncompressed_name(path)).suffix
         raise DataError(
-            f"{printable(path)}: no known format for the ending `{ending[:20]}`; "
-            f"set the corpus's `format` to one of {known}"
+            f"{printable(path)}: no known format for the ending `{ending[:20]}`; set the corpus's `format` to one of "
+            f"{', '.join(_READERS)}, or save it as one of them, as CSV UTF-8"
         )
-    return _ENDINGS.get(ending.lower(), "pairs")
+    return kind
 
 
 def is_compressed(path: Path) -> bool:
     """Whether the file's size says little about the size of its text."""
-    return path.suffix in COMPRESSED
+    return bool(compression(path))

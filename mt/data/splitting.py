@@ -72,6 +72,29 @@ def group_pairs(sides: Sequence[Clusters], kept: Mask) -> Indices:
     return np.where(kept, groups, -1)
 
 
+def whole_units(groups: Indices, units: Hashes) -> Indices:
+    """int (pairs,): `groups`, but equal numbers for pairs of one document or block; -1 stays.
+
+    units: uint64 (pairs,), its name, 0 for pairs of none. Documents are not joined by sentences that are alike: the
+    line that every article ends with would make one of all.
+    """
+    is_of_one = (groups >= 0) & (units > 0)
+    numbers = np.unique(units[is_of_one], return_inverse=True)[1]
+    whole = groups.copy()
+    whole[is_of_one] = groups.max(initial=-1) + 1 + numbers
+    return whole
+
+
+def held_out_few(groups: Indices, members: Mask, levels: Levels, fewest: int) -> Mask:
+    """The dev and test pairs among `members` whose group has at least `fewest` of them, half or more in training."""
+    sizes = np.bincount(groups[members], minlength=groups.max(initial=-1) + 1)
+    training = np.bincount(groups[members & (levels == TRAIN)], minlength=len(sizes))
+    is_large = (sizes >= fewest) & (2 * training >= sizes)
+    found: Mask = members & (levels > TRAIN)
+    found[found] = is_large[groups[found]]
+    return found
+
+
 def group_names(groups: Indices, keys: Hashes) -> Hashes:
     """uint64 (pairs,): the smallest key of each pair's group, so that a name tells of content, not of order."""
     names = np.full(groups.max(initial=-1) + 1, np.iinfo(np.uint64).max, np.uint64)

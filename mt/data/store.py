@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mt.data.fingerprints import Fingerprints, Hashes, Words
+from mt.data.fingerprints import Fingerprints, Hashes, Words, hash_of
 
 _TEXTS = pa.schema(
     {
@@ -34,6 +34,10 @@ class Texts(NamedTuple):
     """The target as it was written, where that differs."""
     corpora: list[int]
     places: list[str]
+    documents: list[str]
+    """Empty where unknown."""
+    ordinals: list[int]
+    """Number of the pair in its corpus, in file order from 0, the rejected ones counted."""
 
 
 class SideColumns(NamedTuple):
@@ -86,10 +90,13 @@ class PairStore:
 
     def append(self, texts: Texts, prints: Fingerprints) -> None:
         """Add a chunk."""
-        self._writer.write_batch(pa.record_batch([pa.array(column) for column in texts], schema=_TEXTS))
+        texts_only = [pa.array(column) for column in tuple(texts)[: len(_TEXTS.names)]]
+        self._writer.write_batch(pa.record_batch(texts_only, schema=_TEXTS))
         self._write("pairs", prints.pairs)
         self._write("positions", prints.positions)
         self._write("corpora", np.array(texts.corpora, np.int32))
+        self._write("documents", np.array([hash_of(name) if name else 0 for name in texts.documents], np.uint64))
+        self._write("ordinals", np.array(texts.ordinals, np.int64))
         for name in _SIDES:
             side = getattr(prints, name)
             columns = {"keys": side.keys, "letters": side.letters}
@@ -99,7 +106,7 @@ class PairStore:
         self.size += len(texts.sources)
 
     def column(self, name: str, dtype: type[np.generic]) -> NDArray[Any]:
-        """`pairs`, `positions` or `corpora` of all pairs."""
+        """`pairs`, `positions`, `corpora`, `documents` (hashes, 0 if unknown) or `ordinals` of all pairs."""
         return np.fromfile(self._path(name), dtype) if self.size else np.empty(0, dtype)
 
     def side(self, name: str) -> SideColumns:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import lzma
+import re
 import sys
 import zlib
 from collections.abc import Iterator
@@ -34,12 +36,20 @@ _FREE_BYTES = 32 << 20
 _MAX_XZ_MEMORY = 128 << 20
 _CHUNK = 1 << 16
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_QUOTED = re.compile(rb'"[^"]*"')
+_ARABIC_LETTER = re.compile("[\u0620-\u064a]")
 _DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zstd.ZstdError)
 
 
 def uncompressed_name(path: Path) -> str:
     """The file's name without the ending of its compression."""
-    return path.stem if path.suffix in COMPRESSED else path.name
+    return path.stem if compression(path) else path.name
+
+
+def compression(path: Path) -> str:
+    """The ending of a compressed file's name in lower case; empty for any other file."""
+    ending = path.suffix.lower()
+    return ending if ending in COMPRESSED else ""
 
 
 @contextmanager
@@ -51,16 +61,16 @@ def open_stream(path: Path) -> Iterator[BinaryIO]:
     fault = fault_of_file(path)
     if fault is not None:
         raise DataError(f"{printable(path)}: {fault} (seen from {printable(Path.cwd())})")
-    opener = {".gz": gzip.open, ".xz": _XzFile, ".zst": zstd.open}.get(path.suffix)
+    opener = {".gz": gzip.open, ".xz": _XzFile, ".zst": zstd.open}.get(compression(path))
     try:
-        with path.open("rb") as packed:
+        with path.open("rb", buffering=_CHUNK) as packed:
             if opener is None:
                 yield packed
             else:
                 with opener(packed) as unpacked:  # type: ignore[operator]
                     yield cast(BinaryIO, io.BufferedReader(_Unpacked(path, packed, unpacked), 1 << 20))
     except _DAMAGED as error:
-        kind = COMPRESSED.get(path.suffix, "compressed file")
+        kind = COMPRESSED.get(compression(path), "compressed file")
         raise DataError(f"{path}: damaged or incomplete {kind} ({error}); fetch it again") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
@@ -71,7 +81,7 @@ class _Unpacked(io.RawIOBase):
 
     def __init__(self, path: Path, packed: BinaryIO, unpacked: BinaryIO) -> None:
         self._path, self._packed, self._unpacked = path, packed, unpacked
-        self._max_ratio = _MAX_RATIOS[path.suffix]
+        self._max_ratio = _MAX_RATIOS[compression(path)]
         self._size = 0
 
     def readable(self) -> bool:
@@ -121,15 +131,49 @@ class _XzFile(io.RawIOBase):
                 return content
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """(line number from 1, text without its line end) of a UTF-8 file; a leading BOM is skipped."""
+class _Recoded(io.RawIOBase):
+    """UTF-16 as UTF-8, and every line end as a newline where carriage returns end the lines."""
+
+    def __init__(self, stream: BinaryIO, encoding: str, *, splits_at_cr: bool) -> None:
+        self._stream = stream
+        self._output = "utf-8" if encoding == "utf-16" else encoding
+        decoder = codecs.getincrementaldecoder(encoding)()
+        self._decoder: Any = io.IncrementalNewlineDecoder(decoder, translate=True) if splits_at_cr else decoder
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            chunk = self._stream.read(_CHUNK)
+            self._rest = self._decoder.decode(chunk, not chunk).encode(self._output)
+            if not chunk:
+                break
+        part, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
+        buffer[: len(part)] = part
+        return len(part)
+
+
+def utf8_from_utf16(stream: BinaryIO) -> BinaryIO | None:
+    """The text of a UTF-16 file with a BOM as UTF-8; None for any other, of which nothing is read."""
+    is_utf16 = cast(io.BufferedReader, stream).peek(2).startswith(_UTF16)
+    return cast(BinaryIO, io.BufferedReader(_Recoded(stream, "utf-16", splits_at_cr=False))) if is_utf16 else None
+
+
+def read_lines(path: Path, *, is_csv: bool = False) -> Iterator[tuple[int, str]]:
+    """(line number from 1, text without its line end) of a text file, UTF-8 or UTF-16 with a BOM, which is skipped.
+
+    Lines end as on Unix, Windows or, if no newline is in the file's first 64 KiB, the Mac of old. is_csv: newlines
+    between quotation marks do not count for that.
+    """
     number = 0
     with open_stream(path) as stream:
         try:
-            for number, line in _decoded(stream, str(path)):
+            for number, line in _decoded(stream, str(path), is_csv=is_csv):
                 yield number, line
         except _DAMAGED as error:
-            kind = COMPRESSED.get(path.suffix, "compressed file")
+            kind = COMPRESSED.get(compression(path), "compressed file")
             raise DataError(
                 f"{path}: damaged or incomplete {kind} after line {number} ({error}); fetch it again"
             ) from error
@@ -140,16 +184,34 @@ def read_stdin() -> Iterator[tuple[int, str]]:
     return _decoded(sys.stdin.buffer, "standard input")
 
 
-def _decoded(stream: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
+def _decoded(stream: BinaryIO, name: str, *, is_csv: bool = False) -> Iterator[tuple[int, str]]:
     number = 0
-    while raw := stream.readline(MAX_LINE_BYTES):
-        number += 1
-        yield number, _decode(raw, name, number)
+    stream = _with_newlines(stream, is_csv=is_csv)
+    try:
+        while raw := stream.readline(MAX_LINE_BYTES):
+            number += 1
+            yield number, _decode(raw, name, number)
+    except UnicodeError as error:
+        raise DataError(f"{name}:{number + 1}: not valid UTF-16 from here on; save the file as UTF-8") from error
+
+
+def _with_newlines(stream: BinaryIO, *, is_csv: bool) -> BinaryIO:
+    """`stream`, recoded if it is UTF-16, or if its lines end in a carriage return alone."""
+    # Standard input may have been replaced by a stream without `peek`.
+    head = getattr(stream, "peek", lambda _: b"")(_CHUNK)
+    is_utf16 = head.startswith(_UTF16)
+    if is_utf16:
+        head = head.replace(b"\0", b"")
+    visible = _QUOTED.sub(b"", head) if is_csv else head
+    splits_at_cr = b"\r" in visible and b"\n" not in visible
+    if not is_utf16 and not splits_at_cr:
+        return stream
+    # Latin-1 stands for any bytes.
+    recoded = _Recoded(stream, "utf-16" if is_utf16 else "latin-1", splits_at_cr=splits_at_cr)
+    return cast(BinaryIO, io.BufferedReader(recoded, _CHUNK))
 
 
 def _decode(raw: bytes, name: str, number: int) -> str:
-    if number == 1 and raw.startswith(_UTF16):
-        raise DataError(f"{name}:1: byte 0x{raw[0]:02x} at position 1 is not UTF-8 but UTF-16; save the file as UTF-8")
     if b"\0" in raw:
         position = raw.index(b"\0") + 1
         raise DataError(
@@ -167,7 +229,16 @@ def _decode(raw: bytes, name: str, number: int) -> str:
         byte = error.object[error.start]
         raise DataError(
             f"{name}:{number}: byte 0x{byte:02x} at position {error.start + 1} is not UTF-8; save the file as UTF-8"
+            f" ({_likely_encoding(raw)})"
         ) from error
+
+
+def _likely_encoding(raw: bytes) -> str:
+    """What a line that is not UTF-8 may be, for a message."""
+    foreign = sum(byte > 0x7F for byte in raw)
+    arabic = len(_ARABIC_LETTER.findall(raw.decode("cp1256", "replace")))
+    likely = "Windows-1256, as older Arabic files are" if arabic * 2 > foreign else "Windows-1252"
+    return f"it may be in {likely}"
 
 
 def shorten(text: str, length: int = 80) -> str:

@@ -7,7 +7,8 @@ from itertools import zip_longest
 from pathlib import Path
 
 from mt.config import CorpusConfig
-from mt.data.formats.lines import read_lines, uncompressed_name
+from mt.data.formats.documents import Parts
+from mt.data.formats.lines import compression, read_lines, uncompressed_name
 from mt.data.pair import Pair
 from mt.errors import DataError
 from mt.reading import fault_of_file
@@ -15,13 +16,9 @@ from mt.reading import fault_of_file
 
 def target_file(path: Path, options: CorpusConfig) -> Path:
     """The Arabic file: `target_path`, or the English one's name with `.ar`. Raises `DataError` if it is not there."""
-    if options.target_path is None and not uncompressed_name(path).endswith(".en"):
+    if options.target_path is None and not uncompressed_name(path).lower().endswith(".en"):
         raise DataError(f"{path}: its Arabic counterpart cannot be guessed; set the corpus's target_path")
-    name = uncompressed_name(path).removesuffix(".en") + ".ar"
-    if options.target_path is not None:
-        candidates = [Path(options.target_path)]
-    else:
-        candidates = [path.with_name(name + ending) for ending in (path.suffix, "", ".gz", ".zst", ".xz")]
+    candidates = _candidates(path) if options.target_path is None else [Path(options.target_path)]
     found = next((candidate for candidate in candidates if fault_of_file(candidate) is None), None)
     if found is None:
         wanted = candidates[-1 if len(candidates) == 1 else 1]
@@ -29,17 +26,54 @@ def target_file(path: Path, options: CorpusConfig) -> Path:
     return found
 
 
+def _candidates(path: Path) -> list[Path]:
+    plain = uncompressed_name(path)
+    name = plain[:-3] + (".AR" if plain.endswith(".EN") else ".ar")
+    return [path.with_name(name + ending) for ending in (path.suffix if compression(path) else "", *_PACKED)]
+
+
+_PACKED = ("", ".gz", ".zst", ".xz")
+
+
 def read_moses(path: Path, options: CorpusConfig) -> Iterator[Pair]:
-    """Raises `DataError` for files of unequal length."""
-    other = target_file(path, options)
+    """Two blank lines, one in each file, end a document. Raises `DataError` for files of unequal length."""
+    parts = Parts(uncompressed_name(path))
+    return parts.named(_pairs(path, target_file(path, options), parts))
+
+
+def _pairs(path: Path, other: Path, parts: Parts) -> Iterator[Pair]:
     number = 0
+    has_pairs = False
+    # Lines that are blank on both sides, as long as nothing comes behind them.
+    blank: list[int] = []
     for source, target in zip_longest(read_lines(path), read_lines(other)):
         if source is None or target is None:
-            shorter, longer = (path, other) if source is None else (other, path)
-            rest = 1 + sum(1 for _ in read_lines(longer)) - (number + 1)
-            raise DataError(
-                f"{shorter}:{number + 1}: ends after {number} lines, {longer} has {number + rest}; "
-                "from some line on the two do not belong together: fetch both again"
-            )
+            if (source or target or (0, ""))[1].strip():
+                raise DataError(_unequal(path, other, number, is_source_shorter=source is None))
+            # A blank line more at the end of one file is none of a pair.
+            continue
         number = source[0]
-        yield Pair(source[1], target[1], place=f"{path}:{number}")
+        if not source[1].strip() and not target[1].strip():
+            blank.append(number)
+            continue
+        if blank:
+            yield from _blank_pairs(path, [] if parts.is_on and has_pairs else blank)
+            parts.end()
+            blank.clear()
+        has_pairs = True
+        yield Pair(source[1], target[1], "", f"{path}:{number}", parts.document)
+    yield from _blank_pairs(path, blank)
+
+
+def _blank_pairs(path: Path, numbers: list[int]) -> Iterator[Pair]:
+    """Blank lines that are no border between documents are pairs with two empty sides."""
+    return (Pair("", "", "", f"{path}:{number}") for number in numbers)
+
+
+def _unequal(path: Path, other: Path, number: int, *, is_source_shorter: bool) -> str:
+    shorter, longer = (path, other) if is_source_shorter else (other, path)
+    total = sum(1 for _ in read_lines(longer))
+    return (
+        f"{shorter}:{number + 1}: ends after {number} lines, {longer} has {total}; "
+        "from some line on the two do not belong together: fetch both again"
+    )

@@ -7,17 +7,30 @@ from pathlib import Path
 
 from mt.config import CorpusConfig
 from mt.data.border import split_at_border
-from mt.data.formats.lines import read_lines, shorten
+from mt.data.formats.documents import Parts
+from mt.data.formats.lines import read_lines, shorten, uncompressed_name
+from mt.data.formats.tables import is_table, read_tsv
 from mt.data.pair import Pair
 from mt.errors import DataError
 
 _MAX_CHARACTERS = 1 << 18
 
 
-def read_pairs(path: Path, _: CorpusConfig) -> Iterator[Pair]:
-    """Raises `DataError` for a line without a recognisable border."""
+def read_pairs(path: Path, options: CorpusConfig) -> Iterator[Pair]:
+    """Blank lines stand between documents. Raises `DataError` for a line without a recognisable border.
+
+    A table with tabs, which spreadsheets write with this ending as "Unicode text", is read as `tsv`.
+    """
+    if is_table(path):
+        return read_tsv(path, options)
+    parts = Parts(uncompressed_name(path))
+    return parts.named(_pairs(path, parts))
+
+
+def _pairs(path: Path, parts: Parts) -> Iterator[Pair]:
     for number, line in read_lines(path):
         if not line.strip():
+            parts.end()
             continue
         if len(line) > _MAX_CHARACTERS:
             raise DataError(
@@ -30,4 +43,4 @@ def read_pairs(path: Path, _: CorpusConfig) -> Iterator[Pair]:
                 f"{path}:{number}: no border between English and Arabic in `{shorten(line)}`; "
                 "a line of this format holds a sentence and its translation, one after the other"
             )
-        yield Pair(*border, place=f"{path}:{number}")
+        yield Pair(*border, "", f"{path}:{number}", parts.document)

@@ -5,26 +5,47 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mt.config import CorpusConfig
-from mt.data.formats.lines import MAX_LINE_BYTES, read_lines, shorten
-from mt.data.formats.tables import SOURCE_NAMES, TARGET_NAMES
+from mt.data.formats.columns import SAMPLE_ROWS, Side, document_name, key_of, listed, named_for, sides_by_content
+from mt.data.formats.documents import Parts
+from mt.data.formats.lines import MAX_LINE_BYTES, read_lines, shorten, uncompressed_name
 from mt.data.pair import Pair
 from mt.errors import DataError
 from mt.reading import is_file
 
+# No name of a column has so many words; a sentence has.
+_MAX_WORDS_OF_KEY = 8
+
+_Record = tuple[str, object, str]
+"""Its place, what it holds, and its document by the blank lines before it."""
+
+
+class _Keys(NamedTuple):
+    """The keys of a record that are read."""
+
+    source: str
+    target: str
+    document: str | None
+
 
 def read_jsonl(path: Path, options: CorpusConfig) -> Iterator[Pair]:
-    """A JSON object a line. Raises `DataError` for a line that is none, or lacks a side."""
+    """A JSON object per line. Raises `DataError` for a line that is none, or lacks a side."""
+    parts = Parts(uncompressed_name(path), is_on=options.document_column is None)
+    return parts.named(_pairs(_objects(path, parts), options, parts))
+
+
+def _objects(path: Path, parts: Parts) -> Iterator[_Record]:
     for number, line in read_lines(path):
         if not line.strip():
+            parts.end()
             continue
         place = f"{path}:{number}"
         try:
-            record = json.loads(line, object_pairs_hook=_without_duplicates)
+            yield place, json.loads(line, object_pairs_hook=_without_duplicates), parts.document
         except (ValueError, RecursionError) as error:
             reason = (
                 "nested too deep" if isinstance(error, RecursionError) else getattr(error, "msg", "a number too long")
@@ -32,7 +53,6 @@ def read_jsonl(path: Path, options: CorpusConfig) -> Iterator[Pair]:
             raise DataError(
                 f"{place}: not valid JSON ({reason}) in `{shorten(line)}`; write one object a line"
             ) from error
-        yield Pair(*pair_of(record, place, options), place=place)
 
 
 def _without_duplicates(fields: list[tuple[str, object]]) -> dict[str, object]:
@@ -45,14 +65,18 @@ def _without_duplicates(fields: list[tuple[str, object]]) -> dict[str, object]:
 
 def read_hf(path: Path, options: CorpusConfig) -> Iterator[Pair]:
     """A data set on the hub or in a directory, streamed. Raises `DataError` if it cannot be had."""
+    parts = Parts("", is_on=False)
+    for pair in _pairs(_rows(options), options, parts):
+        _check_length(pair.place, pair.source, pair.target)
+        yield pair
+
+
+def _rows(options: CorpusConfig) -> Iterator[_Record]:
     rows = open_hf(options)
     number = 0
     try:
         for number, record in enumerate(rows, start=1):
-            place = f"{options.path}:row {number}"
-            source, target = pair_of(record, place, options)
-            _check_length(place, source, target)
-            yield Pair(source, target, place=place)
+            yield f"{options.path}:row {number}", record, ""
     except DataError:
         raise
     except Exception as error:  # the library raises whatever the file format's reader does
@@ -91,31 +115,118 @@ def open_hf(options: CorpusConfig) -> Any:
         ) from error
 
 
-def pair_of(record: object, place: str, options: CorpusConfig) -> tuple[str, str]:
-    """(source, target) of a record: flat keys, or `en` and `ar` inside `translation`. Raises `DataError`."""
+def _pairs(records: Iterator[_Record], options: CorpusConfig, parts: Parts) -> Iterator[Pair]:
+    """A pair per record: flat keys, or `en` and `ar` inside `translation`. Raises `DataError`."""
+    sample = list(islice(records, SAMPLE_ROWS))
+    shown = [_fields(record, place) for place, record, _ in sample if isinstance(record, Mapping)]
+    keys: _Keys | None = None
+    for place, record, part in chain(sample, records):
+        fields = _fields(record, place)
+        if keys is None or not {keys.source, keys.target} <= fields.keys():
+            keys = _find_keys(fields, shown, options, place)
+            parts.is_on &= keys.document is None
+        document = part if keys.document is None else _document(fields.get(keys.document))
+        source, target = _text(fields, keys.source, place), _text(fields, keys.target, place)
+        yield Pair(source, target, "", place, document)
+
+
+def _fields(record: object, place: str) -> Mapping[str, object]:
     if not isinstance(record, Mapping):
         raise DataError(f"{place}: expected an object with a source and a target, found {type(record).__name__}")
     nested = record.get("translation")
-    fields = {**record, **nested} if isinstance(nested, Mapping) else record
-    source = _text(fields, options.source_column, SOURCE_NAMES, "source_column", place)
-    target = _text(fields, options.target_column, TARGET_NAMES, "target_column", place)
-    return source, target
+    return {**record, **nested} if isinstance(nested, Mapping) else record
 
 
-def _text(fields: Mapping[str, object], wanted: str | None, usual: tuple[str, ...], option: str, place: str) -> str:
-    names = {str(name).casefold(): name for name in fields}
-    name = next((names[key] for key in ([wanted.casefold()] if wanted else usual) if key in names), None)
+def _document(value: object) -> str:
+    """The name of a document, which may be a number."""
+    return "" if value is None else str(value).strip()[:1000]
+
+
+def _find_keys(
+    fields: Mapping[str, object], sample: list[Mapping[str, object]], options: CorpusConfig, place: str
+) -> _Keys:
+    """The keys that are asked for, else those whose names tell what they hold, else by the letters in the sample."""
+    if options.source_column is None or options.target_column is None:
+        _refuse_sentences(fields, options, place)
+    source, target, document = (
+        _asked_for(fields, wanted, option, place)
+        for option, wanted in (
+            ("source_column", options.source_column),
+            ("target_column", options.target_column),
+            ("document_column", options.document_column),
+        )
+    )
+    texts = [str(name) for name in fields if all(_is_text(record.get(name)) for record in sample)] or list(fields)
+    source, target = source or _named("source", texts, fields), target or _named("target", texts, fields)
+    if source is None or target is None:
+        source, target = _by_content(source, target, texts, sample)
+    for name, usual, option in (
+        (source, "en` or `source", "source_column"),
+        (target, "ar` or `target", "target_column"),
+    ):
+        if name is None:
+            keys = listed(list(map(str, islice(fields, 20)))) or "none"
+            raise DataError(
+                f"{place}: no key such as `{usual}`; the record's keys are: {keys}. Set the corpus's {option}"
+            )
+    usual_document = document_name([key_of(str(name)) for name in fields]) if document is None else None
+    document = document if usual_document is None else list(fields)[usual_document]
+    return _Keys(str(source), str(target), document)
+
+
+def _refuse_sentences(fields: Mapping[str, object], options: CorpusConfig, place: str) -> None:
+    """A table without a header, read by a library that takes the first row for one, has sentences for keys."""
+    sentence = next((str(name) for name in fields if len(str(name).split()) > _MAX_WORDS_OF_KEY), None)
+    if sentence is not None:
+        raise DataError(
+            f"{place}: `{shorten(sentence)}` is no name of a column but a sentence: {options.path} holds tables "
+            "without a header. Set the corpus's `format` to tsv or csv, which finds the columns, or takes them by "
+            "number: source_column 1 and target_column 2"
+        )
+
+
+def _asked_for(fields: Mapping[str, object], wanted: str | None, option: str, place: str) -> str | None:
+    if wanted is None:
+        return None
+    name = next((str(name) for name in fields if key_of(str(name)) == key_of(wanted)), None)
     if name is None:
-        missing = f"key `{wanted}`" if wanted else f"key such as `{usual[1]}` or `{usual[3]}`"
-        keys = shorten(", ".join(map(shorten, map(str, islice(fields, 20)))), 200) or "none"
-        raise DataError(f"{place}: no {missing}; the record's keys are: {keys}. Set the corpus's {option}")
+        keys = listed(list(map(str, islice(fields, 20)))) or "none"
+        raise DataError(f"{place}: no key `{wanted}`; the record's keys are: {keys}. Set the corpus's {option}")
+    return name
+
+
+def _named(side: Side, texts: list[str], fields: Mapping[str, object]) -> str | None:
+    """The key whose name says that it holds this side; one that holds text, if there is one."""
+    for names in (texts, list(map(str, fields))):
+        position = named_for(side, names)
+        if position is not None:
+            return names[position]
+    return None
+
+
+def _by_content(
+    source: str | None, target: str | None, texts: list[str], sample: list[Mapping[str, object]]
+) -> tuple[str | None, str | None]:
+    # The first row counts as a header.
+    rows = [texts, *([str(record.get(name) or "") for name in texts] for record in sample)]
+    found = sides_by_content(rows) if len(texts) > 1 else None
+    return (source, target) if found is None else (source or texts[found[0]], target or texts[found[1]])
+
+
+def _is_text(value: object) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _text(fields: Mapping[str, object], name: str, place: str) -> str:
     value = fields[name]
-    if value is not None and not isinstance(value, str):
+    if value is None:
+        return ""
+    if not isinstance(value, str):
         raise DataError(f"{place}: `{name}` is {type(value).__name__}, expected text")
     try:
-        (value or "").encode()
+        value.encode()
     except UnicodeEncodeError as error:
         raise DataError(f"{place}: `{name}` holds half a character (a lone surrogate); write it anew") from error
-    if value and "\0" in value:
+    if "\0" in value:
         raise DataError(f"{place}: `{name}` holds a NUL character; the text is damaged: write it anew")
-    return value or ""
+    return value

@@ -4,128 +4,240 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
-from itertools import chain
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 
 from mt.config import CorpusConfig
-from mt.data.formats.lines import MAX_LINE_BYTES, read_lines, shorten
+from mt.data.formats.columns import SAMPLE_ROWS, Columns, find_columns, key_of, named_for, sides_by_content
+from mt.data.formats.documents import Parts
+from mt.data.formats.lines import MAX_LINE_BYTES, read_lines, uncompressed_name
+from mt.data.formats.quoting import broken_quoting, is_quoted, is_quoted_table, unquoted
 from mt.data.pair import Pair
 from mt.errors import DataError
 
-SOURCE_NAMES = ("english", "en", "eng", "source", "src")
-"""What a column or key of English text is usually called."""
+_DELIMITERS = ",;\t|"
+# Spreadsheets write and read such a first line, sometimes with empty cells behind it.
+_SEPARATOR_LINE = re.compile(r'\ufeff?"?sep=([,;|\t])"?[,;|\t]*\s*', re.IGNORECASE)
+_HEAD_LINES = 1000
+_HEAD_CHARACTERS = 1 << 20
 
-TARGET_NAMES = ("arabic", "ar", "ara", "target", "tgt")
-"""Likewise for Arabic."""
+Row = tuple[int, list[str], str]
+"""The number of its first line, from 1, its cells, and its document by the blank lines before it."""
 
-_Row = tuple[int, list[str]]
+_Line = tuple[int, str]
 
 
 def read_tsv(path: Path, options: CorpusConfig) -> Iterator[Pair]:
-    """Tab-separated, no quoting. Raises `DataError` for a row of another width than the first."""
-    rows = ((number, line.split("\t")) for number, line in read_lines(path) if line.strip())
-    yield from _read_rows(rows, path, options, "tab-separated")
+    """Tab-separated, with the quotes of a spreadsheet or without.
+
+    Raises `DataError` for a row of another width than the first.
+    """
+    lines = read_lines(path)
+    head, delimiter = _separator_line(_head(lines))
+    if not head:
+        return iter(())
+    delimiter = delimiter or "\t"
+    parts = Parts(uncompressed_name(path))
+    texts = [line for _, line in head]
+    has_names = _is_header(texts[0].replace('"', "").split(delimiter))
+    if is_quoted_table(texts, delimiter, is_whole=len(head) < _HEAD_LINES, has_names=has_names):
+        rows = _csv_rows(path, chain(head, lines), delimiter, parts)
+    else:
+        _refuse_broken_quoting(path, head, delimiter)
+        has_quotes = any('"' in line for line in texts)
+        split = _split_rows if has_quotes else _split_rows_unquoting
+        rows = split(chain(head, lines), delimiter, parts)
+    return parts.named(pairs_of_rows(rows, str(path), options, "tab-separated", parts))
+
+
+def is_table(path: Path) -> bool:
+    """Whether a text file is a table with tabs that has a known header, or cells in the quotes of a spreadsheet."""
+    head = [line for _, line in _head(read_lines(path)) if line.strip()]
+    if not head or "\t" not in head[0]:
+        return False
+    has_names = _is_header(head[0].replace('"', "").split("\t"))
+    return has_names or is_quoted_table(head, "\t", is_whole=len(head) < _HEAD_LINES, has_names=False)
 
 
 def read_csv(path: Path, options: CorpusConfig) -> Iterator[Pair]:
-    """Comma- or semicolon-separated, with quoted fields that may span lines. Raises `DataError` likewise."""
-    yield from _read_rows(_csv_rows(path), path, options, "separated")
+    """Separated by comma, semicolon, tab or bar, with quoted cells that may span lines. Raises `DataError` likewise."""
+    lines = read_lines(path, is_csv=True)
+    head, delimiter = _separator_line(_head(lines))
+    if not head:
+        return iter(())
+    parts = Parts(uncompressed_name(path))
+    rows = _csv_rows(path, chain(head, lines), delimiter or _delimiter([line for _, line in head], options), parts)
+    return parts.named(pairs_of_rows(rows, str(path), options, "separated", parts))
 
 
-def _csv_rows(path: Path) -> Iterator[_Row]:
-    lines = _Lines(path)
-    first = next(lines, "")
-    if not first:
-        return
-    delimiter = max(",;\t", key=first.count)
-    # The reader's own line count is that of the last line of a row, and starts behind `first`.
-    rows = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
-    last = 0
+def _head(lines: Iterator[_Line]) -> list[_Line]:
+    """The first lines of a file, as many as tell what it is like."""
+    head: list[_Line] = []
+    characters = 0
+    for line in lines:
+        head.append(line)
+        characters += len(line[1])
+        if len(head) == _HEAD_LINES or characters > _HEAD_CHARACTERS:
+            break
+    return head
+
+
+def _separator_line(head: list[_Line]) -> tuple[list[_Line], str | None]:
+    """(the lines without one that only names the delimiter, that delimiter)."""
+    match = _SEPARATOR_LINE.fullmatch(head[0][1]) if head else None
+    return (head[1:], match.group(1)) if match else (head, None)
+
+
+def _is_header(names: list[str]) -> bool:
+    return named_for("source", names) is not None and named_for("target", names) is not None
+
+
+def _refuse_broken_quoting(path: Path, head: list[_Line], delimiter: str) -> None:
+    broken = broken_quoting([line for _, line in head], delimiter)
+    if broken is not None:
+        raise DataError(
+            f"{path}:{head[broken][0]}: most quotation marks in this file are doubled inside quoted cells, as "
+            "spreadsheets write them, but not here; write the whole file in one way, or set the corpus's `format` to "
+            "csv and mend this line"
+        )
+
+
+def _split_rows(lines: Iterable[_Line], delimiter: str, parts: Parts) -> Iterator[Row]:
+    for number, line in lines:
+        if line and not line.isspace():
+            yield number, line.split(delimiter), parts.document
+        else:
+            parts.end()
+
+
+def _split_rows_unquoting(lines: Iterable[_Line], delimiter: str, parts: Parts) -> Iterator[Row]:
+    """As `_split_rows`, for a file without a quotation mark in its head: the first ones tell whose they are."""
+    is_plain = False
+    for number, row, document in _split_rows(lines, delimiter, parts):
+        if not is_plain and any('"' in cell for cell in row):
+            is_plain = any('"' in cell and not is_quoted(cell) for cell in row)
+            if not is_plain:
+                row = [unquoted(cell) if is_quoted(cell) and '""' in cell[1:-1] else cell for cell in row]
+        yield number, row, document
+
+
+def _delimiter(lines: list[str], options: CorpusConfig) -> str:
+    """The character that cuts the first lines into rows of one width; of several, the one that gives known columns."""
+    return max(_DELIMITERS, key=lambda delimiter: (*_fit(lines, delimiter, options), lines[0].count(delimiter)))
+
+
+def _fit(lines: list[str], delimiter: str, options: CorpusConfig) -> tuple[float, bool]:
+    """(the share of the rows that have the usual width of two or more, whether their columns can be told)."""
+    rows: list[list[str]] = []
+    reader = csv.reader((line.replace("\r", " ") + "\n" for line in lines), delimiter=delimiter, strict=True)
+    try:
+        rows.extend(row for row in reader if any(cell.strip() for cell in row))
+    except csv.Error as error:
+        if "unexpected end of data" not in str(error):
+            # What was read up to here still tells something, if all else fails.
+            return _usual_share(rows) / 2, False
+    return _usual_share(rows), bool(rows) and _has_sides(rows, options)
+
+
+def _usual_share(rows: list[list[str]]) -> float:
+    widths = Counter(len(row) for row in rows)
+    width, count = max(widths.items(), key=lambda item: item[1], default=(0, 0))
+    return round(count / len(rows), 2) if width > 1 else 0.0
+
+
+def _has_sides(rows: list[list[str]], options: CorpusConfig) -> bool:
+    if _is_header(rows[0]):
+        return True
+    wanted = [name for name in (options.source_column, options.target_column) if name]
+    if wanted and {key_of(name) for name in wanted} <= {key_of(name) for name in rows[0]}:
+        return True
+    return sides_by_content(rows[:SAMPLE_ROWS]) is not None
+
+
+def _csv_rows(path: Path, lines: Iterator[_Line], delimiter: str, parts: Parts) -> Iterator[Row]:
+    watched = _Lines(path, lines)
+    rows = csv.reader(watched, delimiter=delimiter, strict=True)
     try:
         for row in rows:
-            number, last = last + 1, rows.line_num
-            lines.start_row(last + 1)
-            if any(field.strip() for field in row):
-                yield number, row
+            number = watched.row
+            watched.start_row()
+            if any(cell and not cell.isspace() for cell in row):
+                yield number, row, parts.document
+            else:
+                parts.end()
     except csv.Error as error:
         raise DataError(
-            f"{path}:{last + 1}: not valid CSV from here on ({error}); an unclosed or unescaped quotation mark?"
+            f"{path}:{watched.row}: not valid CSV from here on ({error}); an unclosed or unescaped quotation mark?"
         ) from error
 
 
 class _Lines:
     """The lines of a CSV file for as long as a row does not go on and on, as one does whose quote is never closed."""
 
-    def __init__(self, path: Path) -> None:
-        self._path, self._lines = path, read_lines(path)
-        self.start_row(1)
+    def __init__(self, path: Path, lines: Iterator[_Line]) -> None:
+        self._path, self._lines = path, lines
+        self.row = 1
+        """The line that the row begins in."""
+        self.start_row()
 
-    def start_row(self, number: int) -> None:
-        """The next row begins in this line."""
-        self._row, self._size = number, 0
+    def start_row(self) -> None:
+        """The next row begins in the next line."""
+        self._is_new, self._size = True, 0
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        line = next(self._lines)[1]
+        number, line = next(self._lines)
+        self.row = number if self._is_new else self.row
+        self._is_new = False
         self._size += len(line)
         if self._size > MAX_LINE_BYTES:
             raise DataError(
-                f"{self._path}:{self._row}: a row of more than {MAX_LINE_BYTES} characters, which is no sentence pair; "
+                f"{self._path}:{self.row}: a row of more than {MAX_LINE_BYTES} characters, which is no sentence pair; "
                 "an unclosed quotation mark?"
             )
-        return line + "\n"
+        # A carriage return on its own is no line end here, and Python's reader would refuse it.
+        return line.replace("\r", " ") + "\n" if "\r" in line else line + "\n"
 
 
-def _read_rows(rows: Iterator[_Row], path: Path, options: CorpusConfig, separated: str) -> Iterator[Pair]:
-    first_number, header = next(rows, (0, []))
-    if not first_number:
+def pairs_of_rows(
+    rows: Iterator[Row], name: str, options: CorpusConfig, separated: str, parts: Parts
+) -> Iterator[Pair]:
+    """Pairs of a table whose rows are all as wide as the first. name: that of the table, for places."""
+    sample = list(islice(rows, SAMPLE_ROWS))
+    if not sample:
         return
-    source, target, has_header = _columns(f"{path}:{first_number}", header, options, separated)
-    if not has_header:
-        yield Pair(header[source], header[target], place=f"{path}:{first_number}")
-    for number, fields in rows:
-        if len(fields) != len(header):
-            stray = "a stray separator?" if separated == "separated" else "a stray tab?"
-            hint = stray if len(fields) > len(header) else "a missing translation, or spaces for a tab?"
-            raise DataError(
-                f"{path}:{number}: expected {len(header)} {separated} fields as in line {first_number}, "
-                f"found {len(fields)} ({hint})"
-            )
-        yield Pair(fields[source], fields[target], place=f"{path}:{number}")
+    first_number, first, _ = sample[0]
+    columns = _columns(f"{name}:{first_number}", [cells for _, cells, _ in sample], options, separated)
+    source, target, document, has_header = columns
+    parts.is_on &= document is None
+    width = len(first)
+    for number, cells, part in chain(sample[has_header:], rows):
+        if len(cells) != width:
+            raise DataError(f"{name}:{number}: " + _wrong_width(cells, width, first_number, separated))
+        if document is not None:
+            part = cells[document].strip()
+        yield Pair(cells[source], cells[target], "", f"{name}:{number}", part)
 
 
-def _columns(place: str, first: list[str], options: CorpusConfig, separated: str) -> tuple[int, int, bool]:
-    """(source column, target column, whether `first` is a header), columns from 0."""
+def _columns(place: str, sample: list[list[str]], options: CorpusConfig, separated: str) -> Columns:
+    first = sample[0]
     if len(first) < 2:
         kind = "tsv" if separated == "tab-separated" else "csv"
         raise DataError(f"{place}: expected at least 2 {separated} fields, found 1 (is it a {kind} file?)")
-    names = [field.strip().casefold() for field in first]
-    if names == ["english", "arabic", "kind"]:
+    if [key_of(name) for name in first] == ["english", "arabic", "kind"]:
         raise DataError(f"{place}: a table of terms, not of sentences; set the corpus's `format` to glossary")
-    source = _find(names, options.source_column, SOURCE_NAMES, place)
-    target = _find(names, options.target_column, TARGET_NAMES, place)
-    has_header = any(name in names for name in SOURCE_NAMES) and any(name in names for name in TARGET_NAMES)
-    has_header |= any(not _is_number(column) for column in (options.source_column, options.target_column) if column)
-    source, target = 0 if source is None else source, 1 if target is None else target
-    if source == target:
-        raise DataError(f"{place}: source and target are both column {source + 1}; set source_column, target_column")
-    return source, target, has_header
+    return find_columns(sample, options, place)
 
 
-def _find(names: list[str], wanted: str | None, usual: tuple[str, ...], place: str) -> int | None:
-    if wanted is None:
-        return next((names.index(name) for name in usual if name in names), None)
-    if _is_number(wanted) and 1 <= int(wanted) <= len(names):
-        return int(wanted) - 1
-    if wanted.casefold() in names:
-        return names.index(wanted.casefold())
-    shown = shorten(", ".join(map(shorten, names[:20])), 200)
-    raise DataError(f"{place}: no column `{shorten(wanted)}`; the first line has {len(names)}: {shown}")
-
-
-def _is_number(column: str) -> bool:
-    """Whether a column is said by number: ² is a digit to Python, and no number."""
-    return re.fullmatch("[0-9]{1,9}", column) is not None
+def _wrong_width(cells: list[str], width: int, first: int, separated: str) -> str:
+    stray = "a stray separator?" if separated == "separated" else "a stray tab?"
+    hint = stray if len(cells) > width else "a missing translation, or spaces for a tab?"
+    if any("\r" in cell for cell in cells):
+        hint = "line ends of two kinds?"
+    elif separated != "separated" and any(cell.count('"') % 2 for cell in cells):
+        hint += "; if cells are quoted, set the corpus's `format` to csv"
+    return f"expected {width} {separated} fields as in line {first}, found {len(cells)} ({hint})"

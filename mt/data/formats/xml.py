@@ -1,7 +1,8 @@
-"""`tmx` and `xliff`: translation memories in XML. No entity is resolved, no DTD loaded, nothing fetched."""
+"""The elements of XML files as they go by. No entity is resolved, no DTD loaded, nothing fetched."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -9,82 +10,96 @@ from typing import Any, BinaryIO
 
 from lxml import etree
 
-from mt.config import CorpusConfig
-from mt.data.formats.lines import open_stream, shorten
-from mt.data.pair import Pair
+from mt.data.formats.lines import open_stream, shorten, utf8_from_utf16
 from mt.errors import DataError
 
-_ENGLISH, _ARABIC = ("en", "eng"), ("ar", "ara", "arb")
-_LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
-# Elements whose content is code of the original document, not text.
-_CODES = {"bpt", "ept", "ph", "it", "ut", "x", "bx", "ex", "sc", "ec", "cp"}
+INVALID = "\ufdd0"
+"""A noncharacter, put where a file has a character that XML forbids."""
+
+_ENGLISH, _ARABIC = ("en", "eng", "english"), ("ar", "ara", "arb", "arabic")
 
 _CHUNK_BYTES = 1 << 15
 _PROLOGUE_CHUNK_BYTES = 256
 _MAX_PROLOGUE_BYTES = 1 << 16
 _MAX_UNIT_BYTES = 1 << 20
-_MAX_LANGUAGES = 100
+
+# In any encoding that begins with ASCII.
+_MARKER = f"&#x{ord(INVALID):X};".encode()
+_CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\n\r")
+_CONTROL = re.compile(b"[%s]" % re.escape(_CONTROLS))
+_REFERENCE = re.compile(rb"&#(?:x([0-9a-fA-F]+)|([0-9]+)|[a-zA-Z]?[0-9a-fA-F]*);?")
+_OPEN_REFERENCE = re.compile(rb"&(?:#[0-9a-zA-Z]{0,20})?$")
 
 
-def read_tmx(path: Path, _: CorpusConfig) -> Iterator[Pair]:
-    """TMX 1.4; a unit that lacks a side has it empty. Raises `DataError`, also if no unit has both languages."""
-    languages: set[str] = set()
-    is_usable = False
-    for number, unit in enumerate(_elements(path, "tu"), start=1):
-        sides: dict[str, str] = {}
-        for variant in unit.iterchildren("{*}tuv"):
-            language = _language(variant.get(_LANGUAGE) or variant.get("lang") or "")
-            segment = variant.find("{*}seg")
-            sides.setdefault(language, "" if segment is None else _text(segment))
-        languages |= set(sides) if len(languages) < _MAX_LANGUAGES else set()
-        is_usable |= {"en", "ar"} <= set(sides)
-        yield Pair(sides.get("en", ""), sides.get("ar", ""), place=f"{path}:unit {number}")
-    if languages and not is_usable:
-        found = shorten(", ".join(sorted(languages)))
-        raise DataError(f"{path}: no unit holds both English and Arabic; its languages are {found}")
-
-
-def read_xliff(path: Path, _: CorpusConfig) -> Iterator[Pair]:
-    """XLIFF 1.2 and 2.0, in either direction; a segment without a target has it empty. Raises `DataError`."""
-    number = 0
-    for element in _elements(path, "trans-unit", "segment"):
-        source, target = element.find("{*}source"), element.find("{*}target")
-        if source is None:
-            continue
-        number += 1
-        english, arabic = _text(source), "" if target is None else _text(target)
-        if not _is_from_english(element, path):
-            english, arabic = arabic, english
-        yield Pair(english, arabic, place=f"{path}:unit {number}")
-
-
-def _is_from_english(element: Any, path: Path) -> bool:
-    for ancestor in element.iterancestors():
-        codes = [ancestor.get(name) for name in ("source-language", "srcLang", "target-language", "trgLang")]
-        if any(codes):
-            source, target = (_language(codes[i] or codes[i + 1] or "") for i in (0, 2))
-            if {source, target} <= {"en", "ar", ""} and source != target:
-                return source == "en" or target == "ar"
-            raise DataError(f"{path}: is {source or '?'} to {target or '?'}; expected English and Arabic")
-    raise DataError(f"{path}: its languages are not declared; write them into source-language and target-language")
-
-
-def _language(code: str) -> str:
-    primary = code[:20].replace("_", "-").partition("-")[0].casefold()
+def language_of(code: str) -> str:
+    """`en`, `ar` or another language, of a code such as `en-GB` or a name."""
+    primary = re.split("[-_ (]", code.strip()[:20], maxsplit=1)[0].casefold()
     return "en" if primary in _ENGLISH else "ar" if primary in _ARABIC else primary
 
 
-def _elements(path: Path, *names: str) -> Iterator[Any]:
+def has_invalid_character(text: str) -> bool:
+    """Whether the file has a character here that XML forbids; in CDATA, its mark is not resolved."""
+    return INVALID in text or _MARKER.decode() in text
+
+
+def without_marks(text: str) -> str:
+    """The text, with a replacement character where an invalid one was."""
+    return text.replace(INVALID, "\ufffd").replace(_MARKER.decode(), "\ufffd")
+
+
+class _Mended:
+    """Chunks of a file, with a mark for each character that XML forbids and that a parser would stop at.
+
+    Not in UTF-32 and UTF-16 without a BOM.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._is_on: bool | None = None
+
+    def __call__(self, chunk: bytes) -> bytes:
+        if self._is_on is None:
+            self._is_on = b"\0" not in chunk
+        if not self._is_on:
+            return chunk
+        content = self._rest + chunk
+        # A reference may go on in the next chunk.
+        cut = _OPEN_REFERENCE.search(content)
+        end = cut.start() if cut else len(content)
+        content, self._rest = content[:end], content[end:]
+        if len(content.translate(None, _CONTROLS)) != len(content):
+            content = _CONTROL.sub(_MARKER, content)
+        return _REFERENCE.sub(_mended_reference, content) if b"&#" in content else content
+
+    def rest(self) -> bytes:
+        """What was held back."""
+        return self._rest
+
+
+def _mended_reference(match: re.Match[bytes]) -> bytes:
+    hexadecimal, decimal = match.groups()
+    digits = hexadecimal or decimal
+    if not digits or not match.group().endswith(b";") or len(digits) > 20:
+        return _MARKER
+    code = int(digits, 16 if hexadecimal else 10)
+    is_valid = code in (9, 10, 13) or 32 <= code < 0xD800 or 0xE000 <= code < 0xFFFE or 0x10000 <= code < 0x110000
+    return match.group() if is_valid else _MARKER
+
+
+def elements(path: Path, *names: str) -> Iterator[Any]:
     """The elements of these names as they are completed; they, and all that lies around them, are freed meanwhile."""
-    with open_stream(path) as stream:
+    with open_stream(path) as given:
+        recoded = utf8_from_utf16(given)
+        stream, encoding = (given, None) if recoded is None else (recoded, "utf-8")
         try:
-            prologue, root_tag = _read_prologue(path, stream)
-            parser = _pull_parser(("start", "end"), [root_tag, *(f"{{*}}{name}" for name in names)])
-            parser.feed(prologue)
+            prologue, root_tag = _read_prologue(path, stream, encoding)
+            parser = _pull_parser(("start", "end"), [root_tag, *(f"{{*}}{name}" for name in names)], encoding)
+            mended = _Mended()
+            parser.feed(mended(prologue))
             _, root = next(iter(parser.read_events()))
             watch = _Watch(path, root, names)
             for chunk in chain([b""], iter(lambda: stream.read(_CHUNK_BYTES), b"")):
-                parser.feed(chunk)
+                parser.feed(mended(chunk))
                 for event, element in parser.read_events():
                     if event == "end" and element is not root:
                         _refuse_entities(element, path)
@@ -92,14 +107,19 @@ def _elements(path: Path, *names: str) -> Iterator[Any]:
                         _free(element)
                         watch.unit_bytes = 0
                 watch.look(chunk)
+            parser.feed(mended.rest())
             parser.close()
         except etree.XMLSyntaxError as error:
             line, problem = error.lineno or 1, " ".join((error.msg or "").split())
             raise DataError(f"{path}:{line}: not valid XML ({problem}); export or fetch it again") from error
+        except UnicodeError as error:
+            raise DataError(f"{path}: not valid UTF-16; export or fetch it again") from error
 
 
-def _pull_parser(events: tuple[str, ...], tags: list[str] | None) -> Any:
+def _pull_parser(events: tuple[str, ...], tags: list[str] | None, encoding: str | None) -> Any:
+    """encoding: what the bytes are in, whatever the file declares; None: what it declares."""
     return etree.XMLPullParser(
+        encoding=encoding,
         events=events,
         tag=tags,
         resolve_entities=False,
@@ -111,18 +131,18 @@ def _pull_parser(events: tuple[str, ...], tags: list[str] | None) -> Any:
     )
 
 
-def _read_prologue(path: Path, stream: BinaryIO) -> tuple[bytes, str]:
+def _read_prologue(path: Path, stream: BinaryIO, encoding: str | None) -> tuple[bytes, str]:
     """(bytes read, tag of the root) once the root has begun. Raises `DataError` for what may not precede it."""
-    parser, prologue = _pull_parser(("start",), None), b""
+    parser, prologue, mended = _pull_parser(("start",), None, encoding), b"", _Mended()
     while len(prologue) < _MAX_PROLOGUE_BYTES:
         chunk = stream.read(_PROLOGUE_CHUNK_BYTES)
         prologue += chunk
-        parser.feed(chunk) if chunk else parser.close()
+        parser.feed(mended(chunk)) if chunk else parser.close()
         for _, root in parser.read_events():
             if b"<!ATTLIST" in prologue.replace(b"\0", b""):
                 # A default would be written into every element: a small file that fills the memory.
                 raise DataError(f"{path}: declares attributes of its own (ATTLIST), which is refused, for safety")
-            if ":" in _local_name(root):
+            if ":" in local_name(root):
                 raise DataError(
                     f"{path}: the prefix of its root `{shorten(root.tag)}` is not declared; export it again"
                 )
@@ -177,21 +197,12 @@ def _prune(root: Any, names: tuple[str, ...]) -> bool:
         element = element[-1]
         if not isinstance(element.tag, str):
             return False
-        if _local_name(element) in names:
+        if local_name(element) in names:
             # A unit that was read is empty now.
             return len(element) > 0 or element.text is not None
     return False
 
 
-def _local_name(element: Any) -> str:
+def local_name(element: Any) -> str:
     """Its tag without the namespace; with a prefix that is not declared, which lxml's QName refuses."""
     return str(element.tag).rpartition("}")[2]
-
-
-def _text(element: Any) -> str:
-    """The text of a segment without the codes inside it."""
-    parts = [element.text or ""]
-    for child in element:
-        is_code = _local_name(child) in _CODES
-        parts += ["" if is_code else _text(child), child.tail or ""]
-    return "".join(parts)

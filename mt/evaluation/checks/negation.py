@@ -51,8 +51,9 @@ _THAT_NOT = re.compile(r"(?<!\w)[وفب]?ألا(?!\w)|لئلا|كيلا")
 # English adjectives with a prefix that Arabic says with غير, عدم or a noun.
 _PREFIXED = (
     "un(?!i|til|der|ab) il(?:legal|licit|legit) irregular irres irrel impossib impun improp immoral imprec impart "
-    "indirect inadequ insuffic insecur instab informal inhum indiscrim ineffect inab incapab invis inexpl inaccu incorr "
-    "incompl inaccess intoler injust involunt incompat inelig invalid inval non \\w+less\\b disproport dissatisf distrust disab"
+    "indirect inadequ insuffic insecur instab informal inhum indiscrim ineffect inab incapab invis inexpl inaccu "
+    "incorr incompl inaccess intoler injust involunt incompat inelig invalid inval non \\w+less\\b disproport dissatisf "
+    "distrust disab"
 )
 _NOUNS = read_cues(f"""
 رفض* يرفض* ترفض* رافض*: reject declin oppos turned_down rebuff dismiss

@@ -1,0 +1,242 @@
+"""Which column holds English and which Arabic: by the names that people give them, or by what is in them."""
+
+from __future__ import annotations
+
+import logging
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from mt.config import CorpusConfig
+from mt.data.formats.lines import shorten
+from mt.errors import DataError
+from mt.text import script_shares
+
+logger = logging.getLogger(__name__)
+
+Side = Literal["source", "target"]
+
+SAMPLE_ROWS = 100
+"""Rows that are looked at to tell the columns."""
+
+_ENGLISH = {"english", "en", "eng", "الإنجليزية", "الانجليزية", "إنجليزي", "انجليزي", "الإنكليزية", "الانكليزية"}
+_ARABIC = {"arabic", "ar", "ara", "arb", "العربية", "عربي", "عربية", "بالعربية", "العربي"}
+_ENGLISH |= {"إنجليزية", "انجليزية", "الإنجليزي", "بالإنجليزية", "إنكليزي", "إنكليزية"}
+_SOURCE = {"source", "src", "original", "msgid", "المصدر", "الأصل", "الأصلي"}
+_TARGET = {"target", "tgt", "trg", "translation", "translated", "msgstr", "الهدف", "الترجمة", "ترجمة", "المترجم"}
+# Words that say no more than that a column holds text, or which English or Arabic.
+_NEUTRAL = {"text", "txt", "sentence", "sentences", "segment", "string", "content", "line", "column", "side", "msg"}
+_NEUTRAL |= {"us", "gb", "uk", "au", "ca", "sa", "sy", "eg", "ae", "iq", "jo", "lb", "ma", "qa", "ye", "kw", "001"}
+_NEUTRAL |= {"latn", "arab", "modern", "standard", "msa", "the", "in", "of", "reference", "ref", "to", "النص", "نص"}
+_NEUTRAL |= {"الجملة", "جملة", "اللغة", "باللغة", "united", "states", "kingdom", "syria", "saudi", "arabia"}
+_DOCUMENTS = ("document", "doc_id", "docid", "doc", "url", "file", "filename", "article")
+
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])")
+_MAX_WORDS_OF_HEADER = 6
+_MIN_SHARE_OF_ROWS = 0.7
+_MIN_LETTERS_OF_SENTENCE = 15
+_SHOWN = 60
+
+
+class Columns(NamedTuple):
+    """Which columns of a table are read, counted from 0."""
+
+    source: int
+    target: int
+    document: int | None
+    has_header: bool
+
+
+class _Content(NamedTuple):
+    """What the first rows hold in one column."""
+
+    latin: float
+    """The share of its cells that are mostly in Latin letters."""
+    arabic: float
+    letters: float
+    """Letters in a cell, on average."""
+
+
+def find_columns(rows: Sequence[Sequence[str]], options: CorpusConfig, place: str) -> Columns:
+    """The columns of a table.
+
+    rows: the first of the table, a header among them or not. place: where the table begins, for messages. Raises
+    `DataError` for a column that was asked for and is not there, and for columns that cannot be told.
+    """
+    first = _names(rows)
+    source = None if options.source_column is None else _index(rows[0], options.source_column, place)
+    target = None if options.target_column is None else _index(rows[0], options.target_column, place)
+    is_told = source is not None and target is not None
+    contents = _contents(rows)
+    source = _named("source", first, contents) if source is None else source
+    target = _named("target", first, contents) if target is None else target
+    is_named = source is not None and target is not None
+    if source is None or target is None:
+        by_content = _by_content(contents, source, target)
+        source, target = by_content or _usual(rows[0], source, target, place)
+        is_told = is_told or by_content is None
+    if source == target:
+        raise DataError(f"{place}: source and target are both column {source + 1}; set source_column, target_column")
+    has_header = _has_header([first, *rows[1:]], options, source, target, is_certain=not is_told and not is_named)
+    document = _document_column(rows[0], options.document_column, has_header=has_header, place=place)
+    if (source, target) != (0, 1) and not is_told and not is_named:
+        _say_what_was_seen(source, target, place)
+    return Columns(source, target, document, has_header)
+
+
+def _names(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The first row, without what the second one has in the same column: `eng` in every row is no name of a column."""
+    second = rows[1] if len(rows) > 1 else ()
+    return ["" if cell in second[index : index + 1] else cell for index, cell in enumerate(rows[0])]
+
+
+def _say_what_was_seen(source: int, target: int, place: str) -> None:
+    logger.info(
+        "%s: column %d holds English and column %d Arabic, so it is read with source_column %d and target_column %d; "
+        "set these two if that is wrong",
+        *(place, source + 1, target + 1, source + 1, target + 1),
+    )
+
+
+def _named(side: Side, first: Sequence[str], contents: Sequence[_Content]) -> int | None:
+    """The column whose name says that it holds this side, unless the name is that of a role and its letters deny it."""
+    found = named_for(side, first)
+    if found is None or _kind(first[found]) in (("english", True), ("english", False), ("arabic", True)):
+        return found
+    script = "latin" if side == "source" else "arabic"
+    other = "arabic" if side == "source" else "latin"
+    return None if getattr(contents[found], other) >= _MIN_SHARE_OF_ROWS > getattr(contents[found], script) else found
+
+
+def named_for(side: Side, names: Sequence[str]) -> int | None:
+    """Which of `names` says, by a language or else by a role, that a column holds this side; None if none does."""
+    kinds = [_kind(name) for name in names]
+    for kind in ("english", "source") if side == "source" else ("arabic", "target"):
+        plain = [index for index, found in enumerate(kinds) if found == (kind, True)]
+        longer = [index for index, found in enumerate(kinds) if found == (kind, False)]
+        if plain or longer:
+            return (plain or longer)[0]
+    return None
+
+
+def _kind(name: str) -> tuple[str, bool] | None:
+    """(what a name says of its column, whether it says nothing else); None if it says more than that, or nothing."""
+    if len(name) > _SHOWN:
+        return None
+    words = re.findall(r"[^\W_]+", key_of(_CAMEL.sub(" ", name)))
+    for kind, known in (("english", _ENGLISH), ("arabic", _ARABIC), ("source", _SOURCE), ("target", _TARGET)):
+        if not known.isdisjoint(words) and all(word in known | _NEUTRAL | _SOURCE | _TARGET for word in words):
+            return kind, len(words) == 1
+    return None
+
+
+def key_of(name: str) -> str:
+    """A name as it is compared: without case, BOM and the space around it."""
+    return unicodedata.normalize("NFKC", name).replace("\ufeff", "").strip(" \t\"'").casefold()
+
+
+def _index(first: Sequence[str], wanted: str, place: str) -> int:
+    keys = [key_of(name) for name in first]
+    if _is_number(wanted) and 1 <= int(wanted) <= len(first):
+        return int(wanted) - 1
+    if key_of(wanted) in keys:
+        return keys.index(key_of(wanted))
+    raise DataError(f"{place}: no column `{shorten(wanted)}`; the first line has {len(first)}: {listed(first)}")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names for a message, as many as fit."""
+    return shorten(", ".join(shorten(name.strip(), _SHOWN) for name in names[:20]), 200)
+
+
+def _is_number(column: str) -> bool:
+    """Whether a column is said by number: ² is a digit to Python, and no number."""
+    return re.fullmatch("[0-9]{1,9}", column) is not None
+
+
+def _contents(rows: Sequence[Sequence[str]]) -> list[_Content]:
+    """What is in each column; without the first row, which may be a header, if there are more."""
+    width = len(rows[0])
+    return [_content([row[index] for row in rows[len(rows) > 1 :] if len(row) == width]) for index in range(width)]
+
+
+def _by_content(contents: list[_Content], source: int | None, target: int | None) -> tuple[int, int] | None:
+    """(source, target) by the letters in the columns that no name settles; None if they do not tell.
+
+    The first two if they fit, for more columns of either language are usually additions: other translations.
+    """
+    if source is None and target is None and _are_sentences(contents):
+        return 0, 1
+    if source is None:
+        source = _best([0 if i == target else c.latin * c.letters for i, c in enumerate(contents)], contents, "latin")
+    if target is None:
+        target = _best([0 if i == source else c.arabic * c.letters for i, c in enumerate(contents)], contents, "arabic")
+    return None if source is None or target is None else (source, target)
+
+
+def _are_sentences(contents: list[_Content]) -> bool:
+    fits = len(contents) > 1 and min(contents[0].latin, contents[1].arabic) >= _MIN_SHARE_OF_ROWS
+    return fits and min(content.letters for content in contents[:2]) >= _MIN_LETTERS_OF_SENTENCE
+
+
+def sides_by_content(rows: Sequence[Sequence[str]]) -> tuple[int, int] | None:
+    """(English column, Arabic column) of a table by its letters alone; None if they do not tell."""
+    return _by_content(_contents(rows), None, None)
+
+
+def _content(cells: Sequence[str]) -> _Content:
+    shares = [script_shares(cell) for cell in cells if cell.strip()]
+    letters = sum(sum(map(str.isalpha, cell)) for cell in cells)
+    if not shares:
+        return _Content(0, 0, 0)
+    latin, arabic = (sum(share[which] >= 0.5 for share in shares) / len(shares) for which in (0, 1))
+    return _Content(latin, arabic, letters / len(cells))
+
+
+def _best(weights: list[float], contents: list[_Content], script: str) -> int | None:
+    """The column of a script with by far the most letters."""
+    best = max(range(len(weights)), key=weights.__getitem__)
+    rivals = [weight for index, weight in enumerate(weights) if index != best]
+    is_clear = weights[best] > 2 * max(rivals, default=0)
+    return best if is_clear and getattr(contents[best], script) >= _MIN_SHARE_OF_ROWS else None
+
+
+def _usual(first: Sequence[str], source: int | None, target: int | None, place: str) -> tuple[int, int]:
+    """The first two columns, if there are no more. Raises `DataError`."""
+    if len(first) == 2:
+        source = source if source is not None else 0 if target is None else 1 - target
+        return source, target if target is not None else 1 - source
+    raise DataError(
+        f"{place}: which of its {len(first)} columns holds English and which Arabic shows neither in their names nor "
+        f"in their letters: {listed(first)}; set source_column and target_column, by name or by number"
+    )
+
+
+def _has_header(
+    rows: Sequence[Sequence[str]], options: CorpusConfig, source: int, target: int, *, is_certain: bool
+) -> bool:
+    """Whether the first row names the columns. is_certain: their letters have told which columns they are."""
+    first, wanted = rows[0], (options.source_column, options.target_column, options.document_column)
+    if any(name and not _is_number(name) for name in wanted):
+        return True
+    if named_for("source", first) is not None and named_for("target", first) is not None:
+        return True
+    if not is_certain or len(rows) == 1:
+        return False
+    cells = [cell.strip() for cell in first]
+    is_short = all(len(cell.split()) <= _MAX_WORDS_OF_HEADER for cell in cells) and len(set(cells)) == len(cells)
+    latin, arabic = script_shares(cells[source])[0], script_shares(cells[target])[1]
+    return is_short and all(cells) and (latin < 0.5 or arabic < 0.5)
+
+
+def _document_column(first: Sequence[str], wanted: str | None, *, has_header: bool, place: str) -> int | None:
+    if wanted is not None:
+        return _index(first, wanted, place)
+    return document_name([key_of(name) for name in first]) if has_header else None
+
+
+def document_name(keys: Sequence[str]) -> int | None:
+    """Which of the keys (see `key_of`) names a document by its usual name; None if none does."""
+    plain = [key.replace(" ", "_").replace("-", "_") for key in keys]
+    return next((plain.index(name) for name in _DOCUMENTS if name in plain), None)

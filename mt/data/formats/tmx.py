@@ -1,0 +1,85 @@
+"""`tmx`: translation memories in the format of LISA."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mt.config import CorpusConfig
+from mt.data.formats.inline import text_of
+from mt.data.formats.lines import shorten
+from mt.data.formats.xliff import INVALID_CHARACTER, NOT_APPROVED
+from mt.data.formats.xml import elements, has_invalid_character, language_of, without_marks
+from mt.data.pair import Pair
+from mt.errors import DataError
+
+_LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
+_MAX_LANGUAGES = 100
+# As OmegaT, memoQ, Trados, Bitextor and the DGT's memory name the document of a unit, without x-, case and marks.
+_DOCUMENT_PROPS = {"file", "filename", "sourcefile", "document", "documentname", "documentid", "docid", "docname"}
+_DOCUMENT_PROPS |= {"doc", "docno", "docnumber", "sourcedocument", "sourceurl", "url", "article", "txtdocno"}
+_UNFINISHED = {"draft", "unspecified", "rejectedtranslation", "rejectedsignoff"}
+
+
+def read_tmx(path: Path, options: CorpusConfig) -> Iterator[Pair]:
+    """TMX 1.4; a unit that lacks a side has it empty. Raises `DataError`, also if no unit has both languages."""
+    languages: set[str] = set()
+    is_usable = has_segments = False
+    number, default = 0, ""
+    for unit in elements(path, "tu", "header"):
+        if unit.tag.rpartition("}")[2] == "header":
+            default = language_of(unit.get("srclang") or "")
+            continue
+        number += 1
+        sides = _sides(unit, language_of(unit.get("srclang") or "") or default)
+        languages |= set(sides) if len(languages) < _MAX_LANGUAGES else set()
+        is_usable |= {"en", "ar"} <= set(sides)
+        has_segments |= any(text is not None for text in sides.values())
+        fault = _fault(unit, sides, options)
+        source, target = (without_marks(sides.get(language) or "") for language in ("en", "ar"))
+        yield Pair(source, target, "", f"{path}:unit {number}", _document(unit), fault)
+    if languages and not is_usable:
+        found = shorten(", ".join(sorted(languages)))
+        raise DataError(f"{path}: no unit holds both English and Arabic; its languages are {found}")
+    if number and not has_segments:
+        raise DataError(
+            f"{path}: no `<tuv>` holds a `<seg>`, where TMX has the text of a segment; export the memory again as TMX "
+            "1.4, or put the text of each `<tuv>` into a `<seg>`"
+        )
+
+
+def _sides(unit: Any, default: str) -> dict[str, str | None]:
+    """By language: the first text that is not empty; None if there is no segment."""
+    sides: dict[str, str | None] = {}
+    for variant in unit.iterchildren("{*}tuv"):
+        code = variant.get(_LANGUAGE) or variant.get("lang") or ""
+        segment = variant.find("{*}seg")
+        language = language_of(code) or (default if default not in sides else "")
+        if not sides.get(language):
+            sides[language] = None if segment is None else text_of(segment)
+    return sides
+
+
+def _fault(unit: Any, sides: dict[str, str | None], options: CorpusConfig) -> tuple[str, str] | None:
+    both = [sides[language] for language in ("en", "ar") if language in sides]
+    if None in both:
+        return "empty side", "no <seg> in the <tuv>"
+    if any(has_invalid_character(text or "") for text in both):
+        return INVALID_CHARACTER
+    level = next((value for kind, value in _props(unit) if kind == "confirmationlevel"), "")
+    if level.casefold() in _UNFINISHED and not options.keep_unapproved:
+        return NOT_APPROVED, level
+    return None
+
+
+def _document(unit: Any) -> str:
+    return next((value for kind, value in _props(unit) if kind in _DOCUMENT_PROPS and value), "")
+
+
+def _props(unit: Any) -> Iterator[tuple[str, str]]:
+    """(type, value) of the properties of a unit and its variants; types without `x-`, case and marks."""
+    for prop in unit.iterfind(".//{*}prop"):
+        kind = re.sub(r"[\W_]", "", (prop.get("type") or "").casefold().removeprefix("x-"))
+        yield kind, (prop.text or "").strip()

@@ -1,0 +1,144 @@
+"""`xliff`: XLIFF 1.2, as Trados, memoQ and Weblate write it too, and XLIFF 2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mt.config import CorpusConfig
+from mt.data.formats.inline import text_of
+from mt.data.formats.xml import elements, has_invalid_character, language_of, local_name, without_marks
+from mt.data.pair import Pair
+from mt.errors import DataError
+
+NOT_APPROVED = "not approved"
+"""The rule for translations that the file itself calls unfinished."""
+
+INVALID_CHARACTER = ("invalid character", "a character or reference that XML forbids")
+"""(rule, detail) for units that no XML parser reads as they are."""
+
+READER_RULES = (NOT_APPROVED, INVALID_CHARACTER[0])
+"""Rules by which readers leave pairs out."""
+
+_FINAL_STATES = {"translated", "signed-off", "final", "reviewed"}
+_STATES_LEFT_OUT = ("needs-", "new", "initial", "rejected", "x-needs", "x-fuzzy", "fuzzy")
+_QUALIFIERS_LEFT_OUT = ("fuzzy", "mt-", "leveraged-mt", "tm-suggestion", "rejected")
+_WORDS_LEFT_OUT = ("fuzzy", "needs", "draft", "reject", "unapproved", "untranslated", "unfinished")
+# Of Trados, memoQ and Memsource.
+_CONFIRMATIONS_LEFT_OUT = {"", "unspecified", "draft", "rejectedtranslation", "rejectedsignoff"}
+_STATUSES_LEFT_OUT = {"notstarted", "rejected", "pretranslated", "partiallyedited", "assembledfromfragments"}
+_STATUSES_LEFT_OUT |= {"machinetranslated"}
+
+
+def read_xliff(path: Path, options: CorpusConfig) -> Iterator[Pair]:
+    """Segments in either direction; one without a target has it empty. Raises `DataError`."""
+    number = 0
+    for unit in elements(path, "trans-unit", "unit"):
+        is_old = local_name(unit) == "trans-unit"
+        if not is_old and unit.find("{*}segment") is None:
+            continue
+        is_from_english = None
+        document = _document(unit)
+        codes = _codes(unit)
+        for element in [unit] if is_old else unit.iterchildren("{*}segment"):
+            if element.find("{*}source") is None:
+                continue
+            number += 1
+            is_from_english = _is_from_english(element, path) if is_from_english is None else is_from_english
+            for source, target, segment in _segments(element, codes):
+                fault = _fault(element, source, target, segment, options)
+                source, target = without_marks(source), without_marks(target)
+                sides = (source, target) if is_from_english else (target, source)
+                place = f"{path}:unit {number}" + (f", segment {segment}" if segment else "")
+                yield Pair(*sides, "", place, document, fault)
+
+
+def _is_from_english(element: Any, path: Path) -> bool:
+    for ancestor in element.iterancestors():
+        codes = [ancestor.get(name) for name in ("source-language", "srcLang", "target-language", "trgLang")]
+        if any(codes):
+            source, target = (language_of(codes[i] or codes[i + 1] or "") for i in (0, 2))
+            if {source, target} <= {"en", "ar", ""} and source != target:
+                return source == "en" or target == "ar"
+            raise DataError(f"{path}: is {source or '?'} to {target or '?'}; expected English and Arabic")
+    raise DataError(f"{path}: its languages are not declared; write them into source-language and target-language")
+
+
+def _segments(unit: Any, codes: dict[str, str]) -> Iterator[tuple[str, str, str]]:
+    """(source, target, id) of each marked segment of a unit; of a unit without them, all of it, and no id."""
+    source, target = unit.find("{*}source"), unit.find("{*}target")
+    segmented = unit.find("{*}seg-source")
+    sources = _marked(source if segmented is None else segmented, codes)
+    targets = {} if target is None else _marked(target, codes)
+    has_text = target is not None and bool(text_of(target, codes).strip())
+    if not sources or (not targets and has_text):
+        yield text_of(source, codes), "" if target is None else text_of(target, codes), ""
+        return
+    for segment in dict.fromkeys([*sources, *targets]):
+        yield sources.get(segment, ""), targets.get(segment, ""), segment
+
+
+def _marked(element: Any, codes: dict[str, str]) -> dict[str, str]:
+    """The text of the segments that are marked in an element, by id; of two with one id, both."""
+    marked: dict[str, str] = {}
+    for mark in element.iter("{*}mrk"):
+        if mark.get("mtype") == "seg":
+            name = mark.get("mid") or str(len(marked) + 1)
+            marked[name] = f"{marked.get(name, '')} {text_of(mark, codes)}".strip()
+    return marked
+
+
+def _codes(unit: Any) -> dict[str, str]:
+    """What the codes of an XLIFF 2 unit were in the original, by id."""
+    return {data.get("id") or "": data.text or "" for data in unit.iterfind("{*}originalData/{*}data")}
+
+
+def _document(unit: Any) -> str:
+    """The file that the unit was in, by its path or else its id."""
+    file = next(unit.iterancestors("{*}file"), None)
+    return "" if file is None else (file.get("original") or file.get("id") or "").strip()
+
+
+def _fault(element: Any, source: str, target: str, segment: str, options: CorpusConfig) -> tuple[str, str] | None:
+    if has_invalid_character(source) or has_invalid_character(target):
+        return INVALID_CHARACTER
+    if options.keep_unapproved or not target.strip():
+        return None
+    reason = _unfinished(element) or _unconfirmed(element, segment)
+    return None if reason is None else (NOT_APPROVED, reason)
+
+
+def _unfinished(element: Any) -> str | None:
+    """What in the attributes of XLIFF 1.2 and 2 says that a translation is not done, as it stands there."""
+    target = element.find("{*}target")
+    approved = (element.get("approved") or "").casefold()
+    state = (element.get("state") or target.get("state") or "").casefold()
+    qualifier = (target.get("state-qualifier") or "").casefold()
+    detail = (element.get("subState") or "").casefold()
+    if approved == "no":
+        return 'approved="no"'
+    if (element.get("translate") or "").casefold() == "no":
+        return 'translate="no"'
+    if state.startswith(_STATES_LEFT_OUT):
+        return f'state="{state[:40]}"'
+    if any(word in detail for word in _WORDS_LEFT_OUT):
+        return f'subState="{detail[:40]}"'
+    is_done = approved == "yes" or state in _FINAL_STATES
+    return f'state-qualifier="{qualifier[:40]}"' if qualifier.startswith(_QUALIFIERS_LEFT_OUT) and not is_done else None
+
+
+def _unconfirmed(element: Any, segment: str) -> str | None:
+    """The same as Trados (`conf`), memoQ (`status`) and Memsource (`confirmed`) say it in attributes of their own."""
+    for name, value in element.attrib.items():
+        kind = name.rpartition("}")[2]
+        if "}" in name and kind == "status" and value.casefold() in _STATUSES_LEFT_OUT:
+            return f'status="{value}"'
+        if "}" in name and kind == "confirmed" and value == "0":
+            return 'confirmed="0"'
+    definitions = element.find("{*}seg-defs")
+    for definition in () if definitions is None else definitions.iterchildren("{*}seg"):
+        confirmation = definition.get("conf") or ""
+        if segment in ("", definition.get("id")) and confirmation.casefold() in _CONFIRMATIONS_LEFT_OUT:
+            return f'conf="{confirmation}"'
+    return None

@@ -1,0 +1,163 @@
+"""What is held out as a whole: documents where a corpus names them, blocks of lines where they stand in order.
+
+Held out must mean another document. Sentences of an article that training has seen are easier than those of a new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mt.config import CorpusConfig, DataConfig
+from mt.data.blocks import Borders, Likeness, block_size, measure_likeness
+from mt.data.fingerprints import Hashes, hash_of
+from mt.data.selection import Indices
+from mt.data.store import PairStore
+
+_FEWEST_DOCUMENTS = 5
+_FEWEST_PAIRS_PER_DOCUMENT = 1.5
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """How dev and test pairs of a corpus were chosen."""
+
+    by: Literal["document", "block", "sentence", "pinned"]
+    """`pinned`: all of it is in one split."""
+    documents: int = 0
+    """How many it names; fewer than five cannot be divided."""
+    block_lines: int = 0
+    """Lines of a block in the mean; 0 if it was not cut."""
+    near: float = 0.0
+    """Share of neighbouring lines that have a rarer word in common (`mt.data.blocks.Likeness`)."""
+    far: float = 0.0
+    """Share of distant lines."""
+    reach: int = 0
+    """Lines after which neighbours are as unlike as any; 0 if the lines stand in no order."""
+
+    @property
+    def is_too_easy(self) -> bool:
+        """Whether sentences of one document are in several splits."""
+        return self.by == "sentence" and self.reach > 0
+
+    def in_words(self) -> str:
+        """How it was held out, and why so, as a sentence without its subject and full stop."""
+        alike = f"{self.near:.0%} of neighbouring lines share a rarer word, of distant ones {self.far:.0%}"
+        if self.by == "pinned":
+            return "not divided: all of it is in one split"
+        if self.by == "document":
+            return f"by document: each of its {self.documents} documents is in one split"
+        named = "1 document" if self.documents == 1 else f"{self.documents} documents"
+        few = f" (it names {named}, too few to divide)" if self.documents else ""
+        if self.by == "block":
+            order = f"; {alike}, as far as {self.reach} lines" if self.reach else ""
+            return f"by block: about {self.block_lines} consecutive lines at a time{order}{few}"
+        if self.is_too_easy:
+            return (
+                f"sentence by sentence, though the lines stand in document order: {alike}. Scores on its held-out "
+                "pairs are better than a new document would get; set data.blocks to auto"
+            )
+        return f"sentence by sentence; the lines show no document order ({alike}){few}"
+
+
+def how_held_out(accounts: Mapping[str, HeldOut]) -> str:
+    """How a test split was held out, by corpus, as a sentence; empty if that is not known."""
+    said = [f"{name} {account.in_words()}" for name, account in accounts.items() if not account.is_too_easy]
+    return f"Held out: {'; '.join(said)}." if said else ""
+
+
+def too_easy(accounts: Mapping[str, HeldOut]) -> str:
+    """What is said beside the score of a test split with sentences of documents that were trained on; may be empty."""
+    names = [name for name, account in accounts.items() if account.is_too_easy]
+    if not names:
+        return ""
+    return (
+        f"its sentences from {', '.join(names)} were held out one by one, and others of the same documents were "
+        "trained on: a new document will score lower (data.blocks: auto holds out whole stretches)"
+    )
+
+
+@dataclass(frozen=True)
+class HoldingOut:
+    """What decides the split of every pair, by its number in the store, and how each corpus was held out."""
+
+    positions: NDArray[np.float64]
+    """0 to 1; equal for pairs of one unit."""
+    units: Hashes
+    """Name of the document or block, 0 for a pair that is divided by its own words."""
+    accounts: list[HeldOut]
+
+
+def hold_out(
+    store: PairStore, config: DataConfig, corpora: Sequence[CorpusConfig], borders: Sequence[Borders]
+) -> HoldingOut:
+    """Choose for each corpus of `config`, the first of `corpora`, what is held out as a whole.
+
+    corpora, borders: those of the store, in order.
+    """
+    positions, units = store.column("positions", np.float64), np.zeros(store.size, np.uint64)
+    corpus_of, accounts = store.column("corpora", np.int32), []
+    for index, corpus in enumerate(corpora[: len(config.corpora)]):
+        if corpus.own_split is not None:
+            accounts.append(HeldOut("pinned"))
+            continue
+        chooser = _Chooser(store, config, np.flatnonzero(corpus_of == index), borders[index])
+        accounts.append(chooser.choose(positions, units))
+    return HoldingOut(positions, units, accounts)
+
+
+class _Chooser:
+    """The lines of one corpus."""
+
+    def __init__(self, store: PairStore, config: DataConfig, lines: Indices, borders: Borders) -> None:
+        self._store, self._config, self._lines, self._borders = store, config, lines, borders
+
+    def choose(self, positions: NDArray[np.float64], units: Hashes) -> HeldOut:
+        """Overwrite the positions of pairs that belong to a document or block, and name it in `units`."""
+        documents = self._store.column("documents", np.uint64)[self._lines]
+        has_one = documents > 0
+        names = np.unique(documents[has_one])
+        if len(names) < _FEWEST_DOCUMENTS or has_one.sum() < _FEWEST_PAIRS_PER_DOCUMENT * len(names):
+            has_one[:] = False
+        if has_one.any():
+            self._by_document(documents, names, has_one, positions, units)
+        rest = self._lines[~has_one]
+        if has_one.sum() > len(rest):
+            self._by_block(rest, positions, units)
+            return HeldOut("document", len(names))
+        return self._by_block(rest, positions, units, len(names))
+
+    def _by_document(
+        self,
+        documents: Hashes,
+        names: Hashes,
+        has_one: NDArray[np.bool_],
+        positions: NDArray[np.float64],
+        units: Hashes,
+    ) -> None:
+        by_name = np.array([hash_of(f"{self._config.split_key}\0{name}") / 2**64 for name in names.tolist()])
+        here = self._lines[has_one]
+        positions[here] = by_name[np.searchsorted(names, documents[has_one])]
+        units[here] = documents[has_one]
+
+    def _by_block(self, lines: Indices, positions: NDArray[np.float64], units: Hashes, documents: int = 0) -> HeldOut:
+        likeness = measure_likeness(self._store.side("source"), lines)
+        size = self._size(likeness, len(lines))
+        if size:
+            ordinals = self._store.column("ordinals", np.int64)[lines]
+            blocks = self._borders.cut(size, int(ordinals.max(initial=-1)) + 1, self._config.split_key)
+            numbers = blocks.of_lines(ordinals)
+            positions[lines], units[lines] = blocks.positions[numbers], blocks.names()[numbers]
+        by: Literal["block", "sentence"] = "block" if size else "sentence"
+        return HeldOut(by, documents, size, round(likeness.near, 4), round(likeness.far, 4), likeness.reach)
+
+    def _size(self, likeness: Likeness, lines: int) -> int:
+        """Lines of a block, 0 for none."""
+        wanted = self._config.blocks
+        if not isinstance(wanted, str):
+            return wanted
+        return block_size(likeness, lines) if wanted == "auto" and likeness.is_ordered else 0

@@ -1,0 +1,106 @@
+"""The check that a corpus yields pairs: one of which the rules leave next to nothing was read wrongly, or is no corpus.
+
+Its thresholds are far from what dirty corpora lose: web crawls, the worst of them, lose about half to the rules for
+single pairs, and this asks for more than nineteen in twenty.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from mt.config import CorpusConfig, DataConfig
+from mt.data.cleaning import PAIR_RULES
+from mt.data.formats.lines import shorten
+from mt.data.formats.xliff import READER_RULES
+from mt.data.pair import Pair
+from mt.data.report import CorpusReport, DataReport, Example
+from mt.errors import DataError
+from mt.text import script_shares
+
+MIN_KEPT_SHARE = 0.05
+"""Of a corpus of `MIN_READ` pairs, at least this part must pass the rules that look at one pair alone."""
+
+MIN_READ = 20
+_MIN_READ_FOR_NONE = 5  # the smallest corpus that must not be lost as a whole
+_RULES = frozenset((*PAIR_RULES, *READER_RULES))
+_SHOWN_CHARACTERS = 60
+
+_REMEDIES = {
+    "empty side": "complete the side that is missing, or name the columns that hold both by source_column and "
+    "target_column",
+    "wrong script": "set source_column to the English and target_column to the Arabic column or key, or exchange the "
+    "two files",
+    "wrong language": "check which languages the corpus is in, or set data.cleaning.language to false",
+    "length ratio": "check that the lines of both sides belong together, and source_column and target_column",
+    "numbers": "check that the lines of both sides belong together, or set data.cleaning.numbers to none",
+    "untranslated": "check that target_column holds the translation",
+    "mojibake": "save the file as UTF-8 from the program that wrote it: its text was decoded with the wrong encoding",
+    "markup": "export the text without tags, or set data.cleaning.markup to false",
+    "only links": "check that source_column and target_column hold sentences",
+    "too long": "split the texts into sentences, or raise data.cleaning.max_words",
+    "not approved": "set the corpus's keep_unapproved to true if its translations are good",
+}
+
+
+def check_yield(config: DataConfig, report: DataReport) -> None:
+    """Raise `DataError` for the first corpus of which almost no pair passes, with three pairs, the rule and a remedy.
+
+    Corpora pinned to dev or test are not looked at; nor are rules on duplicates and leaks.
+    """
+    nothing_else = all(_passed(corpus) == 0 for corpus in report.corpora.values())
+    for name, corpus in config.corpora.items():
+        found = report.corpora[name]
+        if corpus.own_split in ("dev", "test") or not found.read or not _is_lost(found, nothing_else=nothing_else):
+            continue
+        raise DataError(_message(name, corpus, found))
+
+
+def _passed(corpus: CorpusReport) -> int:
+    """Pairs that no rule for single pairs rejected."""
+    return corpus.read - sum(count for rule, count in corpus.dropped.items() if rule in _RULES)
+
+
+def _is_lost(corpus: CorpusReport, *, nothing_else: bool) -> bool:
+    passed = _passed(corpus)
+    if passed == 0:
+        return nothing_else or corpus.read >= _MIN_READ_FOR_NONE
+    return corpus.read >= MIN_READ and passed < MIN_KEPT_SHARE * corpus.read
+
+
+def _message(name: str, options: CorpusConfig, corpus: CorpusReport) -> str:
+    rules = Counter({rule: count for rule, count in corpus.dropped.items() if rule in _RULES})
+    rule = rules.most_common(1)[0][0]
+    counts = ", ".join(f"{count} {name}" for name, count in rules.most_common(4))
+    examples = corpus.examples[rule]
+    shown = "; ".join(f"{example.place}: {_short(example.source)} / {_short(example.target)}" for example in examples)
+    return (
+        f"{options.path}: of the {corpus.read} pairs of corpus `{name}`, {_passed(corpus) or 'none'} can be used "
+        f"({counts}), as in {shown}. {_remedy(rule, examples)}; if the corpus is right as it is, set its clean to "
+        "false, and otherwise leave it out"
+    )
+
+
+def _remedy(rule: str, examples: Sequence[Example]) -> str:
+    remedy = _REMEDIES.get(rule, f"mend what the rule `{rule}` found")
+    if rule == "wrong script" and _are_exchanged(examples):
+        remedy = f"the sides are exchanged: {remedy}"
+    if rule == "empty side":
+        remedy = f"{examples[0].detail}: {remedy}"
+    return remedy[0].upper() + remedy[1:]
+
+
+def _are_exchanged(examples: Sequence[Example]) -> bool:
+    return all(script_shares(pair.source)[1] > 0.5 and script_shares(pair.target)[0] > 0.5 for pair in examples)
+
+
+def _short(text: str) -> str:
+    return shorten(text, _SHOWN_CHARACTERS) or "(empty)"
+
+
+def left_out_of_test_set(name: str, left_out: Sequence[Pair], total: int) -> str:
+    """What to say of pairs of a test set that its file does not offer for use."""
+    counts = Counter(pair.fault[0] for pair in left_out if pair.fault)
+    reasons = ", ".join(f"{count} {rule}" for rule, count in counts.most_common())
+    first = left_out[0].place
+    return f"test set `{name}`: {len(left_out)} of {total} pairs are left out ({reasons}); the first is {first}"
