@@ -27,7 +27,15 @@ _ARABIC_MONTHS = (
 _ENGLISH_DAYS = tuple(f"{day}s?" for day in (
     "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"
 ))  # fmt: skip
-_ARABIC_DAYS = ("ال[اإ]ثنين", "الثلاثاء?", "ال[أا]ربعاء?", "الخميس", "(?:ال)?جمعة", "(?:ال)?سبت", "(?:ال)?[أا]حد")
+_ARABIC_DAYS = (
+    "ال[اإ]ثنين",
+    "(?:ال)?ثلاثاء",
+    "(?:ال)?[أا]ربعاء",
+    "(?:ال)?خميس",
+    "(?:ال)?جمعة",
+    "(?:ال)?سبت",
+    "(?:ال)?[أا]حد",
+)
 # Verbs and names, too: months only beside a number or behind a word that a date follows.
 _AMBIGUOUS = re.compile("(?:May|March|Mar|Jan|Jun)$")
 _BEFORE_DATE = re.compile(

@@ -18,6 +18,7 @@ _ATTRIBUTED = re.compile(
 )
 _NOT_ATTRIBUTED = re.compile(
     r"\b(?:the|of|at|in) said \w+|\ball told\b|\bafore-?said\b|\bthat said\b|\bclaimed (?:the lives?|\d|\w+ lives)|"
+    r"\b(?:the|these|those|such|of|their|his|her|its|all|any|both|false|other|mentioned) claims\b|(?-i:\bSaid\b)|"
     r"\bclaims? (?:of|for|to the)\b|\bclaim(?:ed|s|ing)? (?:more than |at least |about )?[\w,]+ (?:civilian )?lives\b|"
     r"\bneedless to say\b|\bestimated (?:at|time)\b|\bstated (?:aims?|goals?|policy|objectives?)\b|"
     r"\bconfirmed (?:dead|cases?|deaths?)\b|\bquoted? (?:price|on|in dollars)\w*|\bbeing told\b|\btold apart\b|"
@@ -28,13 +29,16 @@ _NOT_ATTRIBUTED = re.compile(
     re.IGNORECASE,
 )
 # Of two in a row, such as "was quoted as saying", "denied, saying that", Arabic often has one.
-_ATTRIBUTED_TWICE = re.compile(r",? (?:as )?(?:saying|claiming|alleging|adding) (?:that )?", re.IGNORECASE)
+_ATTRIBUTED_TWICE = re.compile(
+    r",? (?:as )?(?:saying|claiming|alleging|adding) (?:that )?|[,.]?[\"”],? (?:he|she|they) (?:said|says|added)",
+    re.IGNORECASE,
+)
 # Verbs that other English words ask for too come with these; words that stand for claims alone with none.
 _CUES = read_cues("""
 قال قالت قالوا قالا قالته قاله يقول* تقول* نقول قول قوله* قولها قولهم اقوال* قايل* قيل يقال مقول*
 نقل_عن نقلت_عن نقلوا_عن ينقل_عن تنقل_عن نقلا_عن منقول_عن
-نقل(?:ت|وا)?_[^.،]{1,60}_عن: transfer transport moved carr evacuat taken
-علي_حد
+نقل(?:ت|وا)?_[^.،]{1,60}_(?:عن|ان): transfer transport moved carr evacuat taken
+علي_حد تداول(?:ت)?
 (?<!ف)حسب حسبما بحسب
 وفق وفقا: accordance in_line consistent pursuant
 جاء(?:ت)?_في* ورد(?:ت)?_في* وردت?_(?:انباء|تقارير|ان) مفاد*
@@ -52,7 +56,7 @@ _CUES = read_cues("""
 بيان بيانا بيانه* بيانها: statements?\\b data\\b declaration
 اشار* يشير* تشير* اشاره* مشيرا* مشيره: indicat refer point sign
 حذر حذرت حذروا يحذر* تحذر* تحذير* محذر*: caution alert warnings?\\b
-نفي نفت(?!\\s+من) نفته نفوا نفاه نفاها ينفي* تنفي* نافيا* نافيه: refut exile denial
+نفي نفت نفته نفوا نفاه نفاها ينفي* تنفي* نافيا* نافيه: refut exile denial
 اعتبر* يعتبر* تعتبر*: consider deem regard treat
 اعرب* يعرب* تعرب* معربا* معربه: express voic
 شدد شددت شددوا يشدد* مشددا*: stress tighten strict emphasi underscor underlin
@@ -90,7 +94,7 @@ _CUES = read_cues("""
 يسمي تسمي مسمي تسميه سمي سمت سمته سماه يسميه* تسميه*: so-called call nam dubbed
 استنكر* يستنكر* احتج احتجت احتجوا: protest condemn
 ذريعه حجه دعوي: pretext excuse
-نشر(?:ت|وا)?_(?:\\w+_){0,3}(?:تقريرا|بيانا|ان)
+نشر(?:ت|وا)?_(?:\\w+_){0,3}(?:تقريرا|بيانا|خبرا|ان)
 نبه نبهت نبهوا ينبه*: alert
 جزم يجزم* ادلي ادلت ادلوا: \\bgave
 """)

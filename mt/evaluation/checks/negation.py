@@ -14,7 +14,8 @@ _NEGATED = re.compile(
 )
 # Words of negation that deny nothing, or that Arabic says otherwise; two negations are one affirmation.
 _NOT_NEGATED = re.compile(
-    r"\bnot (?:only|just|merely|least)\b|\bno (?:fewer|less|more|later|sooner|doubt|one but|matter|-?fly|other)\b|"
+    r"\bnot (?:only|just|merely|least|long (?:after|before|ago))\b|"
+    r"\bno (?:fewer|less|more|later|sooner|doubt|one but|matter|-?fly|other)\b|"
     r"\bno[- ]man['’]s[- ]land\b|\bnothing (?:but|less)\b|\b(?:if|whether or|or) not\b|\bnone other\b|\bno-\w+|"
     r"\bno \d+\b|\bNo\. ?\d+|\bnot un\w+|\bleft nothing\b|\bnon-\w+|\bWithout Borders\b|\bWithout Frontiers\b|"
     r"(?:\bnot|n['’]t|\bnever|\bno|\bnobody|\bno one\b[^,;]{0,80}?) (?:\w+ )?(?:until|stop\w*|rule\w* out|ceas\w*|"
@@ -34,7 +35,7 @@ _NEGATIVE_SENSE = re.compile(
 # "Still", "especially", "unless", "as long as", "until", "that is", and "no" behind another negation: neither, nor.
 _IDIOM_ARABIC = re.compile(
     r"(?<!\w)[وف]?(?:(?:لا|ما|لم) [يتن]?زا?ل\w*|لا (?:سيما|بد|شك|محاله|حصر|حقا|بل|غير|مثيل|يستهان)|"
-    r"لم يسبق|لا [يت](?:قل|تجاوز|زيد|ستهان|فتا|نفك)\w*|لم [يت](?:لبث|عد(?= ان))\w*|ما لم|غير ان|دون سن|"
+    r"لا [يت](?:قل|تجاوز|زيد|ستهان|فتا|نفك)\w*|لم [يت](?:لبث|عد(?= ان))\w*|ما لم|غير ان|دون سن|"
     r"(?:اطباء|مراسلون|صحفيون|محامون|مهندسون) بلا حدود|(?:من دون|بدون|دون|بلا) طيار\w*|لا مركزي\w*|الا ان)(?!\w)"
 )
 # At the head of a sentence it denies, behind a comma it takes up what was said: "which led to".
@@ -45,15 +46,15 @@ _MA = re.compile(
 )
 _STRONG_ARABIC = re.compile(r"(?<!\w)[وف]?(?:لم|لن|ليس|ليست|ليسوا|لسنا|لست|ليسا|لا)(?= \w)")
 # "Neither the one nor the other": a particle that goes on with the one before. As many count as the English has.
-_NOR_ARABIC = re.compile(r"(?<=\w )(?:ولا|او لا)(?= \w)")
+_NOR_ARABIC = re.compile(r"(?<=\w )(?:ولا|او لا)(?= (?![يتن]\w\w)\w)")
 _NOR = re.compile(r"(?:,|\band|\bor|\bbut) (?:no|not|never)\b", re.IGNORECASE)
 _THAT_NOT = re.compile(r"(?<!\w)[وفب]?ألا(?!\w)|لئلا|كيلا")
 # English adjectives with a prefix that Arabic says with غير, عدم or a noun.
 _PREFIXED = (
     "un(?!i|til|der|ab) il(?:legal|licit|legit) irregular irres irrel impossib impun improp immoral imprec impart "
     "indirect inadequ insuffic insecur instab informal inhum indiscrim ineffect inab incapab invis inexpl inaccu "
-    "incorr incompl inaccess intoler injust involunt incompat inelig invalid inval non \\w+less\\b disproport dissatisf "
-    "distrust disab"
+    "incorr incompl inaccess intoler injust involunt incompat inelig invalid inval disproport dissatisf distrust "
+    "disab non (?!neverthe|nonethe|regard|un)\\w+less\\b"
 )
 _NOUNS = read_cues(f"""
 رفض* يرفض* ترفض* رافض*: reject declin oppos turned_down rebuff dismiss
@@ -117,7 +118,7 @@ _ONLY_ARABIC = re.compile(r"(?<!\w)(?:سوي|الا)(?!\w)")
 # Two negations are one affirmation: has never stopped, is not excluded.
 _AFFIRMED_ARABIC = re.compile(
     r"(?:لم|لن|لا|ليس|ليست) (?:\w+ )?\w{0,3}(?:كف|توقف|ستبعد|يمنع|تمنع|منع|نقطع|تردد|خف|خلو|ينكر|تنكر)\w*|"
-    r"لا \w*تثن\w*|لم [يت]عد\w*"
+    r"لم يسبق|لا \w*تثن\w*|لم [يت]عد\w*"
 )
 
 

@@ -110,6 +110,7 @@ def _groups_in_order(source: str, hypothesis: str) -> str:
 
 
 _YEARS = range(1900, 2101)
+_DAYS_OF_MONTH = 31
 _OUT_OF = re.compile("من أصل|من بين|من مجموع|من اصل")
 
 
@@ -127,13 +128,11 @@ def _exchanged(source: str, hypothesis: str) -> Iterator[str]:
 
 
 def _in_order(text: str) -> list[Decimal]:
+    """Numbers in digits that occur once, without years, days of a month and those that may mean something else."""
     readings = numbers_of(text)
+    first = _DAYS_OF_MONTH if months(text) else 0
     values = [mention.value for mention in numbers_in_digits(fold(text))]
-    return [
-        value
-        for value in values
-        if readings.digits[value] == 1 and value not in _YEARS and not readings.also.get(value)
-    ]
+    return [v for v in values if readings.digits[v] == 1 and v > first and v not in _YEARS and v not in readings.also]
 
 
 def _lost_fractions(source: str, hypothesis: str) -> Iterator[str]:
