@@ -25,6 +25,7 @@ Reading = Decimal | tuple[str, int] | tuple[str, int, int]
 _MAX_NUMBERS = 200  # in a list longer than that, anything would be the sum of something
 _MIN_DIGITS_OF_PHONE = 7
 _END = 2**62
+_LARGEST = 10**18  # beyond it nothing is counted in millions, and a Decimal has no remainder
 _AND = re.compile(r"[ ]*(?:and|و)?[ ]*")
 _RANGE = re.compile(r"[ ]*(?:and|or|to|و|او|الى|حتى|[-–—])?[ ]*(?:نحو |about )?")
 _PERCENT_WORD = re.compile(r"(?:في ?ال|بال)(?:مئة|مائة|مية)")
@@ -197,7 +198,7 @@ def _scale(value: Decimal) -> Decimal:
 
 def _is_round(value: Decimal) -> bool:
     """Whether a number ends in a scale, as 3 million and 400 thousand do and the year 2014 does not."""
-    return value % 1000 == 0
+    return value < _LARGEST and value % 1000 == 0
 
 
 def _sums(mentions: list[Mention], folded: str) -> Iterator[tuple[Decimal, Reading]]:

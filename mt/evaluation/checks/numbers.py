@@ -71,6 +71,8 @@ def _other_values(plain: str, source: str, hypothesis: str) -> Iterator[str]:
     lost = [value for value in sorted(wanted) if not _is_said(value, ours, theirs)]
     # A number word that nothing in the source stands for may be an idiom; in digits it is a number.
     new = [value for value in sorted(theirs.digits) if value >= _SMALLEST and not _is_said(value, theirs, ours)]
+    if times_of_day(fold(source)):
+        new = [value for value in new if not _is_time(value, theirs)]  # times are compared as such
     if not (ours.digits or ours.words or _SPELT_OUT.search(source)):
         new += [value for value in sorted(theirs_spelt) if value >= _SMALLEST and not _is_said(value, theirs, ours)]
     if is_phone(source, hypothesis, lost, new):
@@ -92,6 +94,10 @@ def _counts(value: Decimal, ours: Numbers) -> bool:
     """Whether a number is looked for: the 1.5 of `1.5m` may be more than two."""
     readings = (reading for reading in ours.also.get(value, ()) if isinstance(reading, Decimal))
     return max(value, *readings, Decimal(0)) >= _SMALLEST
+
+
+def _is_time(value: Decimal, ours: Numbers) -> bool:
+    return any(isinstance(reading, tuple) and reading[0] == "time" for reading in ours.also.get(value, ()))
 
 
 def _is_said(value: Decimal, ours: Numbers, theirs: Numbers) -> bool:
