@@ -147,4 +147,7 @@ def test_days_and_times():
 
 
 def test_more_digits_than_a_decimal_divides():
-    assert unmatched("9" * 300 + " and half a million", "نصف مليون") == (Counter({Decimal("9" * 60).scaleb(60): 1}), Counter())
+    assert unmatched("9" * 300 + " and half a million", "نصف مليون") == (
+        Counter({Decimal("9" * 60).scaleb(60): 1}),
+        Counter(),
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from mt.text import remove_diacritics
 
@@ -56,6 +57,7 @@ _MONTHS = _names(_ENGLISH_MONTHS, _ARABIC_MONTHS)
 _DAYS = _names(_ENGLISH_DAYS, _ARABIC_DAYS)
 
 
+@lru_cache(maxsize=50_000)
 def months(text: str) -> dict[int, str]:
     """The months that a text names, as they are written there, by number: 1 to 12, Muharram to Dhu al-Hijjah 13 to 24.
 
@@ -64,6 +66,7 @@ def months(text: str) -> dict[int, str]:
     return {number: name for match, number, name in _found(_MONTHS, text) if _is_month(match, text)}
 
 
+@lru_cache(maxsize=50_000)
 def weekdays(text: str) -> dict[int, str]:
     """The days of the week that a text names, Monday 1 to Sunday 7."""
     return {number: name for _, number, name in _found(_DAYS, text)}
