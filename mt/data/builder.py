@@ -20,7 +20,6 @@ from datasets.table import MemoryMappedTable
 from tqdm import tqdm
 
 from mt.config import CorpusConfig, DataConfig
-from mt.data.blocks import Borders
 from mt.data.cleaning import Rejection
 from mt.data.formats.documents import lasting_name
 from mt.data.holding_out import HoldingOut, hold_out
@@ -85,7 +84,7 @@ def build_data(
                 store.append(chunk.texts, chunk.fingerprints)
                 build.account(chunk, rejected)
             store.finish()
-            holding_out = hold_out(store, config, list(build.corpora.values()), build.borders)
+            holding_out = hold_out(store, config, list(build.corpora.values()))
             selection = select_pairs(store, config, list(build.corpora.values()), holding_out)
             build.write(store, selection, rejected, work)
             build.describe(store, selection)
@@ -104,7 +103,6 @@ class _Build:
         self.corpora = {**{(name, ""): corpus for name, corpus in config.corpora.items()}}
         self.corpora |= {(name, "test set"): corpus for name, corpus in test_sets.items()}
         self.names = [name for name, _ in self.corpora]
-        self.borders = [Borders() for _ in self.names]
         self.alike: dict[str, float] = {}
         """By corpus that is divided: the share of its pairs that are in one group."""
         self.report = DataReport({name: CorpusReport() for name in config.corpora})
@@ -121,11 +119,10 @@ class _Build:
     def _read(self) -> Iterator[RawPair]:
         for index, ((name, _), corpus) in enumerate(self.corpora.items()):
             document, lasting = "", ""
-            for ordinal, pair in enumerate(read_corpus(name, corpus)):
-                self.borders[index].see(ordinal, pair.source)
+            for pair in read_corpus(name, corpus):
                 if pair.document != document:
                     document, lasting = pair.document, lasting_name(pair)
-                yield RawPair(pair.source, pair.target, index, pair.place, lasting, ordinal, pair.fault)
+                yield RawPair(pair.source, pair.target, index, pair.place, lasting, pair.fault)
 
     def _workers(self) -> int:
         if self.config.workers is not None:
