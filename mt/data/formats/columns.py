@@ -104,9 +104,11 @@ def _named(side: Side, first: Sequence[str], contents: Sequence[_Content]) -> in
     found = named_for(side, first)
     if found is None or _kind(first[found]) in (("english", True), ("english", False), ("arabic", True)):
         return found
-    script = "latin" if side == "source" else "arabic"
-    other = "arabic" if side == "source" else "latin"
-    return None if getattr(contents[found], other) >= _MIN_SHARE_OF_ROWS > getattr(contents[found], script) else found
+    script, other = ("latin", "arabic") if side == "source" else ("arabic", "latin")
+    is_denied = getattr(contents[found], other) >= _MIN_SHARE_OF_ROWS > getattr(contents[found], script)
+    # `source` is also what a column of news agencies is called.
+    is_label = contents[found].letters * 4 < max(getattr(content, script) * content.letters for content in contents)
+    return None if is_denied or is_label else found
 
 
 def named_for(side: Side, names: Sequence[str]) -> int | None:

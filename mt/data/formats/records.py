@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from mt.config import CorpusConfig
 from mt.data.formats.columns import SAMPLE_ROWS, Side, document_name, key_of, listed, named_for, sides_by_content
 from mt.data.formats.documents import Parts
-from mt.data.formats.lines import MAX_LINE_BYTES, read_lines, shorten, uncompressed_name
+from mt.data.formats.lines import MAX_LINE_BYTES, head_of, read_lines, shorten, uncompressed_name
 from mt.data.pair import Pair
 from mt.errors import DataError
 from mt.reading import is_file
@@ -117,7 +117,7 @@ def open_hf(options: CorpusConfig) -> Any:
 
 def _pairs(records: Iterator[_Record], options: CorpusConfig, parts: Parts) -> Iterator[Pair]:
     """A pair per record: flat keys, or `en` and `ar` inside `translation`. Raises `DataError`."""
-    sample = list(islice(records, SAMPLE_ROWS))
+    sample = head_of(records, SAMPLE_ROWS, lambda record: len(str(record[1])))
     shown = [_fields(record, place) for place, record, _ in sample if isinstance(record, Mapping)]
     keys: _Keys | None = None
     for place, record, part in chain(sample, records):
