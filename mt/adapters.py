@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from mt.errors import ModelError
-from mt.model_files import ModelFiles, files_of, library_errors
+from mt.model_files import ADAPTER_CONFIG, ModelFiles, files_of, library_errors
 from mt.weights import read_tensors, refuse_not_finite
 
-CONFIG = "adapter_config.json"
+CONFIG = ADAPTER_CONFIG
 _WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 # What of an adapter's config is used; other keys lead to other modules (`megatron_core`, `auto_mapping`).
 _SETTINGS = (
@@ -31,6 +31,10 @@ class Adapter:
     files: ModelFiles
     settings: Mapping[str, Any]
     base: ModelFiles
+
+    def home_of(self, *names: str) -> ModelFiles:
+        """Where a model's files of these names are: beside the adapter if one of them is there, else with its base."""
+        return self.files if any(self.files.find(name) is not None for name in names) else self.base
 
 
 def find_adapter(files: ModelFiles) -> Adapter | None:

@@ -44,7 +44,7 @@ def _suggestion(message: str, options: Sequence[str]) -> str:
 
 def _option_names() -> list[str]:
     """Every option as `section.key`, and every section."""
-    names = [*CorpusConfig.__dataclass_fields__]
+    names = ["extends", *CorpusConfig.__dataclass_fields__]
     for name, option in Config.__dataclass_fields__.items():
         section = option.default_factory() if callable(option.default_factory) else None
         names += [name, *(f"{name}.{key}" for key in getattr(section, "__dataclass_fields__", ()))]

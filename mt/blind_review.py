@@ -7,11 +7,12 @@ from pathlib import Path
 from mt.arguments import ReviewCommand
 from mt.comparison import read_test_sets
 from mt.data.readers import check_corpus
+from mt.early_checks import check_page
 from mt.errors import RunError
 from mt.evaluation.review import STORAGE_KEY, Draw, draw_items, render_review
 from mt.files import write_text, writing
+from mt.system_settings import settle
 from mt.systems import hypotheses_of, parse_systems
-from mt.terminology import check_terminology
 
 
 def write_review(command: ReviewCommand) -> Draw:
@@ -19,14 +20,11 @@ def write_review(command: ReviewCommand) -> Draw:
     for name, corpus in command.test_sets.items():
         check_corpus(name, corpus)
     systems = parse_systems(command.systems)
-    for system in systems:
-        check_terminology(system.decoding(command.decoding))
+    settings = settle(systems, command.model, command.decoding)
     output = Path(command.output)
     _check_output(output, command.overwrite)
     (test_set,) = read_test_sets(command.test_sets, systems)
-    first, second = (
-        hypotheses_of(system, [test_set], command.model, command.decoding)[test_set.name] for system in systems
-    )
+    first, second = (hypotheses_of(system, [test_set], settings.get(system.label))[test_set.name] for system in systems)
     draw = draw_items(test_set, first, second, command.sentences, command.seed)
     write_text(output, render_review(test_set.name, draw.items))
     return draw
@@ -43,13 +41,7 @@ def summary(draw: Draw, output: str) -> str:
 
 
 def _check_output(output: Path, overwrite: bool) -> None:
-    if output.is_dir():
-        raise RunError(f"{output}: is a directory; say --output FILE")
-    # A browser keeps the ratings, but only the page they were given on can export them.
-    if output.exists() and not overwrite:
-        raise RunError(
-            f"{output}: exists, and may be under review; replace it by --overwrite or choose another --output"
-        )
+    check_page(output, overwrite)
     if output.exists() and STORAGE_KEY not in output.read_bytes():
         raise RunError(f"{output}: is no page of ours, so it is not replaced; choose another --output")
     with writing(output):

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
+import mt
 from mt.arguments import (
     UsageError,
     parse_comet_setup,
@@ -27,6 +28,15 @@ from mt.arguments import (
     parse_sweep,
     parse_train,
     parse_translate,
+)
+from mt.early_checks import (
+    check_evaluate,
+    check_inspection,
+    check_model_argument,
+    check_review,
+    check_sweep,
+    check_train,
+    check_translate,
 )
 from mt.errors import Stopped, UserError
 from mt.files import cannot_write
@@ -49,6 +59,8 @@ _COMMANDS = {
 def main() -> int:
     """The console script `mt`."""
     argv = sys.argv[1:]
+    if argv == ["--version"]:
+        return _print_version()
     if argv and argv[0] in _COMMANDS:
         run = _RUNNERS[argv[0]]
         return _guarded(run, argv[1:], f"mt {argv[0]}")
@@ -71,6 +83,8 @@ def evaluate_main() -> int:
 
 
 def _guarded(run: Callable[[Sequence[str], str], int], argv: Sequence[str], prog: str) -> int:
+    if list(argv) == ["--version"]:
+        return _print_version()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     outcome = partial(_outcome, run, argv, prog)
     if run in (_train, _sweep) and "WORLD_SIZE" in os.environ:
@@ -82,6 +96,11 @@ def _guarded(run: Callable[[Sequence[str], str], int], argv: Sequence[str], prog
     if message:
         print(message, file=sys.stderr)
     return status
+
+
+def _print_version() -> int:
+    print(f"mt {mt.__version__}")
+    return 0
 
 
 def _outcome(run: Callable[[Sequence[str], str], int], argv: Sequence[str], prog: str) -> tuple[int, str]:
@@ -105,7 +124,7 @@ def _outcome(run: Callable[[Sequence[str], str], int], argv: Sequence[str], prog
             raise
         return 1, f"{prog}: {cannot_write(Path(error.filename or '.'), error)}"
     except KeyboardInterrupt:
-        kept = "; what was done is kept, go on with --resume" if run is _train else ""
+        kept = "; what was done is kept, go on with --resume" if can_resume else ""
         return 130, f"{prog}: interrupted{kept}"
     finally:
         if can_resume:
@@ -114,10 +133,13 @@ def _outcome(run: Callable[[Sequence[str], str], int], argv: Sequence[str], prog
 
 def _train(argv: Sequence[str], prog: str) -> int:
     command = parse_train(argv, prog)
+    # torch and transformers take seconds to import, so whatever can be refused without them is refused first.
+    if _is_main_process():
+        check_train(command)
     quiet_libraries()
-    # torch and transformers take seconds to import, so a mistake in the arguments is told first.
     from mt.evaluation.verdicts import advice, as_table, verdicts
-    from mt.experiment import FINETUNED, run_experiment
+    from mt.experiment import run_experiment
+    from mt.run_translations import FINETUNED
 
     signal.signal(signal.SIGTERM, _stop)
     run, evaluation = run_experiment(command)
@@ -144,6 +166,7 @@ def _stop(_signal: int, _frame: FrameType | None) -> None:
 
 def _data(argv: Sequence[str], prog: str) -> int:
     config = parse_data(argv, prog)
+    check_inspection(config)
     quiet_libraries()
     from mt.inspection import inspect_data
 
@@ -154,26 +177,34 @@ def _data(argv: Sequence[str], prog: str) -> int:
 
 def _sweep(argv: Sequence[str], prog: str) -> int:
     command = parse_sweep(argv, prog)
+    if _is_main_process():
+        check_sweep(command)
     quiet_libraries()
-    from mt.sweep import as_table, run_sweep
+    from mt.sweep import as_table, group_table, groups_of, run_sweep
 
     signal.signal(signal.SIGTERM, _stop)
     trials = run_sweep(command)
-    if os.environ.get("RANK", "0") == "0":
-        print(as_table(trials, command), end="\n\n")
+    if _is_main_process():
+        for text in filter(None, (group_table(trials, command), as_table(trials, command))):
+            print(text, end="\n\n")
+        for group in groups_of(trials, command)[:1]:
+            values = ", ".join(f"{key} {value}" for key, value in group.values.items())
+            print(f"best by the mean over seeds: {values}" if values else f"{group.count} seeds")
         print(f"best:  {trials[0].directory}\ntable: {command.output_dir}/sweep.md")
     return 0 if trials[0].metrics else 1
 
 
 def _evaluate(argv: Sequence[str], prog: str) -> int:
     command = parse_evaluate(argv, prog)
+    check_evaluate(command)
     quiet_libraries()
     from mt.comparison import run_comparison
-    from mt.evaluation.verdicts import advice, as_table, verdict, verdicts
+    from mt.evaluation.verdicts import advice, as_table, preference_in_words, verdict, verdicts
 
     evaluation = run_comparison(command)
     print(as_table(evaluation), end="\n\n")
-    for line in filter(None, (*(entry["text"] for entry in verdicts(evaluation)), advice(evaluation))):
+    said = [*(entry["text"] for entry in verdicts(evaluation)), advice(evaluation)]
+    for line in filter(None, [*said, *map(preference_in_words, evaluation.preferences)]):
         print(line)
     print(f"report: {command.output_dir}/report.html")
     worse = [c for metric in command.fail_if_worse for c in evaluation.significantly_worse(metric)]
@@ -191,6 +222,7 @@ def _evaluate(argv: Sequence[str], prog: str) -> int:
 
 def _review(argv: Sequence[str], prog: str) -> int:
     command = parse_review(argv, prog)
+    check_review(command)
     quiet_libraries()
     from mt.blind_review import summary, write_review
 
@@ -199,12 +231,14 @@ def _review(argv: Sequence[str], prog: str) -> int:
 
 
 def _doctor(argv: Sequence[str], prog: str) -> int:
-    model = parse_doctor(argv, prog)
+    command = parse_doctor(argv, prog)
+    check_model_argument(command.name)
     quiet_libraries()
     from mt.doctor import examine
     from mt.model import load_translator
+    from mt.system_settings import settle_one
 
-    diagnosis = examine(load_translator(model))
+    diagnosis = examine(load_translator(settle_one(command.name, command.model, {}).model))
     for finding in diagnosis.findings:
         print(f"{'ok  ' if finding.passed else 'FAIL'}  {finding.check:<16}  {finding.detail}")
     for source, hypothesis in diagnosis.translations:
@@ -214,20 +248,26 @@ def _doctor(argv: Sequence[str], prog: str) -> int:
 
 def _translate(argv: Sequence[str], prog: str) -> int:
     command = parse_translate(argv, prog)
+    check_translate(command)
     quiet_libraries()
+    from mt.system_settings import settle_one
     from mt.systems import translate_file
 
-    for line in translate_file(command.model, command.decoding, command.file):
+    settings = settle_one(command.name, command.model, command.decoding)
+    for line in translate_file(settings.model, settings.decoding, command.file):
         print(line)
     return 0
 
 
 def _export(argv: Sequence[str], prog: str) -> int:
     command = parse_export(argv, prog)
+    check_model_argument(command.name)
     quiet_libraries()
     from mt.export import export_model
+    from mt.system_settings import settle_one
 
-    export_model(command.model, Path(command.directory), command.precision, command.decoding, command.format)
+    settings = settle_one(command.name, command.model, command.decoding)
+    export_model(settings.model, Path(command.directory), command.precision, settings.decoding, command.format)
     print(f"model: {command.directory}")
     return 0
 
@@ -256,13 +296,16 @@ _RUNNERS = {
 }
 
 
+def _is_main_process() -> bool:
+    return os.environ.get("RANK", "0") == "0"
+
+
 def quiet_libraries() -> None:
     """Our log lines on stderr, from the main process; of the libraries only errors, and no bars but ours."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    is_main = os.environ.get("RANK", "0") == "0"
-    level = logging.INFO if is_main else logging.ERROR
+    level = logging.INFO if _is_main_process() else logging.ERROR
     logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     for library in (
         "datasets",

@@ -16,7 +16,9 @@ from mt.arguments import EvaluateCommand
 from mt.config import CorpusConfig, DataConfig, DecodingConfig, ModelConfig
 from mt.data.builder import read_test_set
 from mt.data.cache import input_hashes
+from mt.data.holding_out import how_held_out, too_easy
 from mt.data.readers import check_corpus
+from mt.data.report import DataReport
 from mt.data.saved import load_splits
 from mt.errors import DataError
 from mt.evaluation.comet import comet_scores
@@ -26,15 +28,18 @@ from mt.evaluation.overlap import Overlap, find_overlaps, overlap_caution
 from mt.evaluation.rating_files import check_reviewers, check_test_set, read_ratings_file
 from mt.evaluation.ratings import read_ratings
 from mt.evaluation.report import render_markdown, render_report
-from mt.evaluation.scoring import MIN_SENTENCES, Evaluation, as_json, evaluate_hypotheses
+from mt.evaluation.results import MIN_SENTENCES, Evaluation, as_json
+from mt.evaluation.scoring import evaluate_hypotheses
+from mt.evaluation.searches import describe_searches, unlike_searches
 from mt.evaluation.slices import count_words
-from mt.evaluation.test_set import TestSet
+from mt.evaluation.test_set import Resampling, TestSet
 from mt.evaluation.verdicts import advice, verdicts
 from mt.files import write_json, write_text
 from mt.outputs import claim, refuse_inputs_inside
+from mt.run_settings import TranslationSettings
 from mt.runs import EVALUATION, RunDirectory, read_metrics, sha256_of_rows
+from mt.system_settings import settle
 from mt.systems import System, hypotheses_of, hypotheses_of_text, parse_systems
-from mt.terminology import check_terminology
 from mt.text import arabic_share
 
 logger = logging.getLogger(__name__)
@@ -49,20 +54,21 @@ def run_comparison(command: EvaluateCommand) -> Evaluation:
         check_corpus(name, corpus)
     glossary = read_glossary(command.glossary)
     systems = parse_systems(command.systems)
-    for system in systems:
-        check_terminology(system.decoding(command.decoding))
+    settings = settle(systems, command.model, command.decoding)
     with claim_output(command, systems) as output:
-        return compare(command, systems, glossary, output)
+        return compare(command, systems, settings, glossary, output)
 
 
 def compare(
-    command: EvaluateCommand, systems: Sequence[System], glossary: Glossary, output: RunDirectory
+    command: EvaluateCommand,
+    systems: Sequence[System],
+    settings: Mapping[str, TranslationSettings],
+    glossary: Glossary,
+    output: RunDirectory,
 ) -> Evaluation:
     """The comparison itself, into a directory that is ours."""
     ratings = [Path(file) for file in command.ratings]
-    general = command.general.items()
-    test_sets = read_test_sets(command.test_sets, systems)
-    test_sets += [read_named_test_set(name, corpus, DataConfig(), is_general=True) for name, corpus in general]
+    test_sets = read_test_sets(command.test_sets, systems, command.general, command.resampling)
     refuse_small_gate(command, test_sets)
     overlaps, cautions = find_overlaps({s.label: s.path for s in systems if not s.is_text}, test_sets)
     refuse_seen_gate(command, test_sets, overlaps)
@@ -71,7 +77,7 @@ def compare(
     hypotheses: dict[str, dict[str, list[str]]] = {test_set.name: {} for test_set in test_sets}
     output.clear()
     for system in systems:
-        translations = hypotheses_of(system, test_sets, command.model, command.decoding, use_cache=not command.no_cache)
+        translations = hypotheses_of(system, test_sets, settings.get(system.label), use_cache=not command.no_cache)
         for name, lines in translations.items():
             hypotheses[name][system.label] = lines
             # At once, so that a later failure loses nothing that took time.
@@ -82,15 +88,24 @@ def compare(
     evaluation.cautions += cautions
     evaluation.preferences = read_ratings(ratings, hypotheses) if ratings else []
     evaluation.curves = {label: read_curve(run) for label, run in runs.items()}
-    facts = describe_comparison(command, systems)
+    describe_search(evaluation, {label: each.decoding for label, each in settings.items()})
+    facts = describe_comparison(command, systems, settings)
     title = "Comparison of " + ", ".join(s.label for s in systems)
     write_evaluation(output, evaluation, title, facts, glossary=glossary)
     return evaluation
 
 
-def describe_comparison(command: EvaluateCommand, systems: Sequence[System]) -> dict[str, str]:
+def describe_search(evaluation: Evaluation, searches: Mapping[str, DecodingConfig]) -> None:
+    """Note how each system was decoded, and a remark if not all were by the same search."""
+    evaluation.decoding = dict(searches)
+    evaluation.remarks += filter(None, [unlike_searches(searches)])
+
+
+def describe_comparison(
+    command: EvaluateCommand, systems: Sequence[System], settings: Mapping[str, TranslationSettings]
+) -> dict[str, str]:
     """What the comparison is of, by name: systems, test sets with their SHA-256, glossary, ratings, version, date."""
-    facts = {f"system {system.label}": _described(system, command.model) for system in systems}
+    facts = {f"system {system.label}": _described(system, settings.get(system.label)) for system in systems}
     for name, corpus in (command.test_sets | command.general).items():
         hashes = ", ".join(f"{path}, SHA-256 {digest}" for path, digest in input_hashes(corpus).items())
         facts[f"test set {name}"] = hashes
@@ -98,26 +113,14 @@ def describe_comparison(command: EvaluateCommand, systems: Sequence[System]) -> 
         facts["glossary"] = command.glossary
     if command.ratings:
         facts["ratings"] = ", ".join(command.ratings)
-    facts |= describe_decoding(systems, command.decoding)
+    facts |= describe_searches({label: each.decoding for label, each in settings.items()})
     made = datetime.now(UTC).isoformat(timespec="seconds")
     return facts | {"made": f"{made} by mt {mt.__version__}, sacreBLEU {version('sacrebleu')}"}
 
 
-def _described(system: System, given: ModelConfig) -> str:
-    target = system.model_options(given).target_language
-    is_usual = system.is_text or target == ModelConfig().target_language
-    return system.path if is_usual else f"{system.path}, into {target}"
-
-
-def describe_decoding(systems: Sequence[System], given: DecodingConfig) -> dict[str, str]:
-    """How the systems' hypotheses were made; a run brings its own tag and terms, a text was not made here."""
-    return describe_searches({s.label: s.decoding(given) for s in systems if not s.is_text})
-
-
-def describe_searches(searches: Mapping[str, DecodingConfig]) -> dict[str, str]:
-    """How hypotheses were made, `searches` by system, in one line if all were made alike."""
-    made = {f"decoding of {label}": in_words(search) for label, search in searches.items()}
-    return {"decoding": next(iter(made.values()))} if len(set(made.values())) == 1 else made
+def _described(system: System, settings: TranslationSettings | None) -> str:
+    usual, target = ModelConfig().target_language, "" if settings is None else settings.model.target_language
+    return system.path if target in ("", usual) else f"{system.path}, into {target}"
 
 
 def refuse_small_gate(command: EvaluateCommand, test_sets: Sequence[TestSet]) -> None:
@@ -220,13 +223,37 @@ def claim_output(command: EvaluateCommand, systems: Sequence[System]) -> RunDire
     return RunDirectory(root, claim(root, EVALUATION, overwrite=command.overwrite))
 
 
-def read_test_sets(test_sets: Mapping[str, CorpusConfig], systems: Sequence[System]) -> list[TestSet]:
-    """The test sets that are named, or the one that the runs among `systems` share."""
-    named = [read_named_test_set(name, corpus, DataConfig()) for name, corpus in test_sets.items()]
-    return named or [shared_test_set(systems)]
+def read_test_sets(
+    test_sets: Mapping[str, CorpusConfig],
+    systems: Sequence[System],
+    general: Mapping[str, CorpusConfig] | None = None,
+    resampling: Resampling = "auto",
+) -> list[TestSet]:
+    """The test sets that are named, or the one that the runs among `systems` share; then those of general text.
+
+    Raises `DataError` where resamples of documents are asked for and a test set names too few.
+    """
+    options = DataConfig()
+    found = [read_named_test_set(*each, options, resampling=resampling) for each in test_sets.items()]
+    found = found or [shared_test_set(systems, resampling)]
+    found += [
+        read_named_test_set(*each, options, is_general=True, resampling=resampling) for each in (general or {}).items()
+    ]
+    for test_set in found:
+        check_resampling(test_set)
+    return found
 
 
-def shared_test_set(systems: Sequence[System]) -> TestSet:
+def check_resampling(test_set: TestSet) -> None:
+    """Raise `DataError` where resamples of documents are asked for and too few are known."""
+    if test_set.resampling == "document" and test_set.known_documents < 2:
+        raise DataError(
+            f"resampling by document needs to know the documents of test set `{test_set.name}`: give it a column "
+            "`document` or an empty line between documents, or resample by sentence"
+        )
+
+
+def shared_test_set(systems: Sequence[System], resampling: Resampling = "auto") -> TestSet:
     """The test split that the runs among `systems` bring."""
     runs = [system.run for system in systems if system.run]
     splits = [load_splits(run)["test"] for run in runs]
@@ -237,10 +264,17 @@ def shared_test_set(systems: Sequence[System]) -> TestSet:
             "the runs hold different test splits, and one may have trained on another's test sentences; "
             "say --test_set NAME=FILE"
         )
-    return own_test_set(splits[0])
+    return own_test_set(splits[0], runs[0], resampling)
 
 
-def read_named_test_set(name: str, corpus: CorpusConfig, options: DataConfig, *, is_general: bool = False) -> TestSet:
+def read_named_test_set(
+    name: str,
+    corpus: CorpusConfig,
+    options: DataConfig,
+    *,
+    is_general: bool = False,
+    resampling: Resampling = "auto",
+) -> TestSet:
     """A test set from a file; sources are normalised as training data are, references stay as they are."""
     pairs = read_test_set(name, corpus, options)
     arabic = sum(arabic_share(pair.target) > 0.5 for pair in pairs)
@@ -249,13 +283,30 @@ def read_named_test_set(name: str, corpus: CorpusConfig, options: DataConfig, *,
             f"{corpus.path}: {len(pairs) - arabic} of the {len(pairs)} references of test set `{name}` are not Arabic; "
             "put English first, or name the columns in a header: english, arabic"
         )
-    sources, references, corpora = zip(*((pair.source, pair.target, pair.corpus) for pair in pairs), strict=True)
-    return TestSet(name, list(sources), list(references), list(corpora), is_general)
+    columns = zip(*((pair.source, pair.target, pair.corpus, pair.document) for pair in pairs), strict=True)
+    sources, references, corpora, documents = map(list, columns)
+    return TestSet(name, sources, references, corpora, is_general, documents, resampling=resampling)
 
 
-def own_test_set(split: Dataset) -> TestSet:
-    """The test split of a run."""
-    return TestSet(OWN_TEST_SET, list(split["source"]), list(split["target"]), list(split["corpus"]))
+def own_test_set(split: Dataset, run: RunDirectory, resampling: Resampling = "auto") -> TestSet:
+    """The test split of a run, with what the run's data card knows of how it was held out."""
+    accounts = {}
+    if run.data_report.is_file():
+        report = DataReport.read(run.data_report)
+        accounts = {name: each.held_out for name, each in report.corpora.items() if each.held_out is not None}
+    corpora = list(split["corpus"])
+    accounts = {name: account for name, account in accounts.items() if name in corpora}
+    by_document = {name for name, account in accounts.items() if account.by == "document"}
+    return TestSet(
+        OWN_TEST_SET,
+        list(split["source"]),
+        list(split["target"]),
+        corpora,
+        documents=[g if c in by_document else "" for g, c in zip(split["group"], corpora, strict=True)],
+        held_out=how_held_out(accounts),
+        too_easy=too_easy(accounts),
+        resampling=resampling,
+    )
 
 
 def write_evaluation(
@@ -271,17 +322,3 @@ def write_evaluation(
     write_json(output.scores, as_json(evaluation, verdicts(evaluation), advice(evaluation)))
     write_text(output.report, render_report(title, evaluation, facts, data, glossary))
     write_text(output.summary, render_markdown(title, evaluation, facts))
-
-
-def in_words(decoding: DecodingConfig) -> str:
-    """The settings that change hypotheses."""
-    search = "greedy" if decoding.num_beams == 1 else f"beam {decoding.num_beams}"
-    if decoding.length_penalty != 1 and decoding.num_beams > 1:
-        search += f", length penalty {decoding.length_penalty:g}"
-    if decoding.no_repeat_ngram_size:
-        search += f", no {decoding.no_repeat_ngram_size} tokens in a row twice"
-    if decoding.tag:
-        search += f", sources tagged {decoding.tag}"
-    if decoding.terminology is not None:
-        search += f", the terms of {decoding.terminology} given inline"
-    return f"{search}, at most {decoding.max_length_ratio:g} target tokens a source token plus 10"

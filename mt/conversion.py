@@ -17,7 +17,7 @@ from mt.decoding import encode_within_limits
 from mt.doctor import SENTENCES
 from mt.errors import ModelError
 from mt.evaluation.metrics import chrf
-from mt.files import remove, sync, sync_tree, unfinished_name
+from mt.files import new_directory
 from mt.model import Translator
 
 logger = logging.getLogger(__name__)
@@ -39,26 +39,18 @@ def convert(translator: Translator, directory: Path, precision: Literal["int8", 
     take the model, or translates otherwise than it.
     """
     trial = translate_trial(translator)
-    directory = directory.resolve()
-    work = unfinished_name(directory)
-    work.mkdir(parents=True)
-    try:
-        _convert(translator, work / "model", precision)
+    with new_directory(directory) as work:
+        _convert(translator, work, precision)
         tokenizer, languages = translator.tokenizer, translator.languages
         # CTranslate2's config does not say how many positions there are.
         tokenizer.model_max_length = translator.max_tokens
-        tokenizer.save_pretrained(work / "model")
+        tokenizer.save_pretrained(work)
         options = ModelConfig(
-            name=str(work / "model"),
+            name=str(work),
             source_language=languages.source_code,
             target_language=languages.target_code,
         )
         check_parity(translator, load_converted(options), trial, precision)
-        sync_tree(work / "model")
-        (work / "model").rename(directory)
-        sync(directory.parent)
-    finally:
-        remove(work)
 
 
 @dataclass(frozen=True)
@@ -201,6 +193,6 @@ def _convert(translator: Translator, directory: Path, precision: str) -> None:
         config.tokenizer_class = type(translator.tokenizer).__name__
         config.normalize_before = config.normalize_embedding = True
     try:
-        _LoadedConverter(translator).convert(str(directory), quantization=precision)
+        _LoadedConverter(translator).convert(str(directory), quantization=precision, force=True)
     except (ValueError, KeyError, NotImplementedError) as error:
         raise ModelError(f"{translator.name}: CTranslate2 cannot take this model ({error})") from error

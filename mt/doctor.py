@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from torch import Tensor
-from transformers.utils import cached_file
 
+from mt.adapters import CONFIG as ADAPTER
 from mt.config import DecodingConfig
 from mt.decoding import translate
 from mt.errors import ModelError
 from mt.model import Translator
+from mt.model_files import ModelFiles
 from mt.text import arabic_share
+from mt.weights import find_weights, read_tensors
 
 SENTENCES = (
     "The city is in the north of the country.",
@@ -113,28 +114,19 @@ def _changed_embeddings(translator: Translator, loaded: dict[str, Tensor]) -> st
         "model.decoder.embed_tokens.weight": "decoder",
         "lm_head.weight": "output",
     }
-    file = _checkpoint_file(translator)
-    if file is None:
-        return None
-    with safe_open(file, framework="pt") as checkpoint:
-        for name in homes.keys() & set(checkpoint.keys()):
-            stored = checkpoint.get_tensor(name).to(torch.float32)
-            here = loaded[homes[name]].detach().cpu()
-            if stored.shape != here.shape or not torch.equal(stored, here):
+    for file in _checkpoint_files(translator):
+        stored = read_tensors(file)
+        for name in homes.keys() & stored.keys():
+            there, here = stored[name].to(torch.float32), loaded[homes[name]].detach().cpu()
+            if there.shape != here.shape or not torch.equal(there, here):
                 return name
     return None
 
 
-def _checkpoint_file(translator: Translator) -> Path | None:
-    """The checkpoint's weights if they are one safetensors file."""
-    location = translator.location
-    if Path(location).is_dir():
-        file = Path(location) / "model.safetensors"
-        return file if file.is_file() else None
-    found = cached_file(
-        location, "model.safetensors", revision=translator.revision, _raise_exceptions_for_missing_entries=False
-    )
-    return None if found is None else Path(found)
+def _checkpoint_files(translator: Translator) -> list[Path]:
+    """The files with the weights that were loaded; none of an adapter, which changes them."""
+    files = ModelFiles(translator.name, translator.location, translator.revision)
+    return find_weights(files) if files.find(ADAPTER) is None else []
 
 
 def _part(model: Any, name: str) -> Any:
@@ -164,6 +156,10 @@ def check_language_tokens(translator: Translator) -> Finding:
         expected = tokenizer.convert_tokens_to_ids(token)
         if found != expected or found == tokenizer.unk_token_id:
             detail = f"the {side} is marked by id {found}, not by {expected} of {token}"
+            return Finding("language tokens", False, detail)
+        shared = [word for word, index in tokenizer.get_added_vocab().items() if index == found and word != token]
+        if shared:
+            detail = f"{token} and {shared[0]}, which was added to the tokenizer, have one id, {found}"
             return Finding("language tokens", False, detail)
     return Finding("language tokens", True, ", ".join(token for token, _, _ in wanted) or "none needed")
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,60 +15,48 @@ from transformers import PrinterCallback, set_seed
 
 from mt.arguments import TrainCommand
 from mt.comparison import (
-    describe_searches,
-    evaluate_all,
+    check_resampling,
     own_test_set,
-    read_curve,
-    read_glossary,
     read_named_test_set,
-    write_evaluation,
 )
-from mt.config import Config, DecodingConfig
-from mt.data.builder import check_data
-from mt.data.card import card_view, write_report
-from mt.data.formats.lines import read_lines
-from mt.data.readers import check_corpus
+from mt.config import Config
+from mt.data.card import write_report
 from mt.data.rejects import quoted_cell
 from mt.data.report import DataReport
-from mt.data.splitting import SPLITS
 from mt.data.vocabulary import measure_vocabulary
-from mt.decoding import translate
-from mt.errors import ConfigError, DataError, ModelError, Stopped
-from mt.evaluation.model_card import render_model_card
-from mt.evaluation.overlap import find_overlaps
-from mt.evaluation.scoring import Evaluation
+from mt.early_checks import check_config
+from mt.errors import DataError, ModelError, Stopped
+from mt.evaluation.results import Evaluation
 from mt.evaluation.test_set import TestSet
 from mt.files import (
-    sha256_of,
-    sha256_of_json,
     write_lines,
-    write_text,
     writing,
 )
 from mt.manifest import Manifest, read_manifest
-from mt.model import Translator, check_model_name
+from mt.model import Translator
 from mt.processes import one_run, process_state, wait_for_everyone
+from mt.run_report import score_run
 from mt.run_start import (
     claim_directory,
     load_base,
     open_base,
     prepare_data,
+    record_extension,
     refuse_other_base,
     start_manifest,
 )
-from mt.runs import RunDirectory
-from mt.terminology import check_terminology
+from mt.run_translations import FINETUNED, translate_base, translate_tuned
+from mt.runs import RunDirectory, read_metrics
 from mt.training.adaptation import Choice, choose_weights
 from mt.training.checkpoints import latest_intact, update_of
 from mt.training.encoding import encode_dev, encode_general, encode_training
 from mt.training.progress import Progress, forget_after
+from mt.training.schedule import FollowSchedule
 from mt.training.setup import build_trainer, check_training
-from mt.training.stopping import StopOnSignal
+from mt.training.stopping import StopOnSignal, best_update, looks_since_best, state_of_end
 from mt.training.trainer import MAX_NAMED, TranslationTrainer, uniform_loss, warmup
 
 logger = logging.getLogger(__name__)
-
-BASE, FINETUNED = "base", "finetuned"
 
 
 @one_run()
@@ -84,47 +71,49 @@ def run_experiment(command: TrainCommand) -> tuple[RunDirectory, Evaluation | No
     with claim_directory(command) as run:
         manifest = start_manifest(command, run)
         data = prepare_data(config, run, manifest)
-        test_sets = prepare_test_sets(config, data)
+        test_sets = prepare_test_sets(config, run, data)
         base = load_base(config, run, data)
         describe_vocabulary(run, base, data)
         trainer = prepare_training(config, run, base, data, manifest)
         record_start(manifest, base, trainer)
-        hypotheses = translate_base(config, run, base, test_sets, manifest)
+        record_extension(config, run, trainer.sampler.plan.updates, manifest)
+        use_cache = not command.no_cache
+        hypotheses = translate_base(config, run, base, test_sets, manifest, use_cache=use_cache)
         fine_tune(run, trainer, command.resume)
         if manifest is None:
             return run, None
-        manifest.update(**training_facts(trainer))
+        stopped = early_stop(trainer)
+        manifest.update(**training_facts(trainer), stopped_early=stopped or None)
         refuse_other_base(config, run, manifest)
-        tuned, choice = take_model(config, run, trainer)
-        hypotheses[FINETUNED] = translate_all(config.decoding, tuned, test_sets, FINETUNED, run)
-        evaluation = score_run(config, run, data, manifest.facts, test_sets, hypotheses)
+        choice = take_model(config, run, trainer)
         manifest.update(**choice.as_json())
-        return run, evaluation
+        hypotheses[FINETUNED] = translate_tuned(config, run, test_sets, use_cache=use_cache)
+        remarks = list(filter(None, [choice.why_base, stopped]))
+        return run, score_run(config, run, data, manifest.facts, test_sets, hypotheses, remarks)
 
 
 def check_inputs(config: Config) -> None:
     """Everything about the input that can be refused without reading it."""
-    check_data(config.data)
+    check_config(config)
     check_training(config)
-    read_glossary(config.evaluation.glossary)
-    check_terminology(config.decoding)
-    for name, corpus in config.held_out_sets.items():
-        check_corpus(name, corpus)
-    if config.data.test_share == 0 and not config.evaluation.named_sets:
-        raise ConfigError("nothing to test on: raise data.test_share above 0 or name a file in evaluation.test_sets")
-    if config.data.dev_share == 0:
-        raise ConfigError("data.dev_share is 0, so no checkpoint could be chosen; raise it")
-    if config.model.scratch is None:
-        check_model_name(config.model.name)
 
 
-def prepare_test_sets(config: Config, data: DatasetDict) -> list[TestSet]:
+def prepare_test_sets(config: Config, run: RunDirectory, data: DatasetDict) -> list[TestSet]:
     """The run's own test split, unless it is empty, then the named test sets."""
     named = [
-        read_named_test_set(name, corpus, config.data, is_general=name in config.evaluation.general)
+        read_named_test_set(
+            name,
+            corpus,
+            config.data,
+            is_general=name in config.evaluation.general,
+            resampling=config.evaluation.resampling,
+        )
         for name, corpus in config.evaluation.named_sets.items()
     ]
-    return [own_test_set(data["test"]), *named] if len(data["test"]) else named
+    own = [own_test_set(data["test"], run, config.evaluation.resampling)] if len(data["test"]) else []
+    for test_set in (*own, *named):
+        check_resampling(test_set)
+    return [*own, *named]
 
 
 def describe_vocabulary(run: RunDirectory, base: Translator, data: DatasetDict) -> None:
@@ -160,6 +149,7 @@ def prepare_training(
     )
     trainer.pop_callback(PrinterCallback)
     trainer.add_callback(Progress(run, manifest))
+    trainer.add_callback(FollowSchedule())
     plan = trainer.sampler.plan
     logger.info("training pairs: %d, and %d left out because a side is too long", len(train), left_out)
     logger.info(
@@ -207,56 +197,6 @@ def record_start(manifest: Manifest | None, base: Translator, trainer: Translati
         )
 
 
-def translate_base(
-    config: Config, run: RunDirectory, base: Translator, test_sets: Sequence[TestSet], manifest: Manifest | None
-) -> dict[str, dict[str, list[str]]]:
-    """The base's translations by test set, as its entry in a dict by system; empty for a model from scratch.
-
-    Those that a resumed run finds are taken if they were made by this model, of these sources, in this way, and are
-    as they were written.
-    """
-    if config.model.scratch is not None or manifest is None:
-        return {}
-    plain, known = config.decoding.without_domain(), dict(manifest.facts.get("translations") or {})
-    translations = {}
-    for test_set in test_sets:
-        name, file = f"{test_set.name}/{BASE}", run.translations(test_set.name, BASE)
-        made_from = {
-            "model": manifest.facts["base_model"]["identity"],
-            "decoding": asdict(plain),
-            "sources": sha256_of_json(list(test_set.sources)),
-        }
-        lines = _read_if_intact(file, known.get(name), made_from)
-        if lines is None:
-            lines = translate_all(plain, base, [test_set], BASE, run)[test_set.name]
-            known[name] = {"made_from": made_from, "sha256": sha256_of(file)}
-            manifest.update(translations=known)
-        translations[test_set.name] = lines
-    return {BASE: translations}
-
-
-def _read_if_intact(file: Path, known: Mapping[str, Any] | None, made_from: Mapping[str, Any]) -> list[str] | None:
-    """The translations in a file, if the manifest knows them as made from the same and as they are."""
-    if known is None or known.get("made_from") != made_from or not file.is_file():
-        return None
-    if known.get("sha256") != sha256_of(file):
-        logger.warning("%s: is not as it was written; translating anew", file)
-        return None
-    return [line for _, line in read_lines(file)]
-
-
-def translate_all(
-    decoding: DecodingConfig, translator: Translator, test_sets: Sequence[TestSet], system: str, run: RunDirectory
-) -> dict[str, list[str]]:
-    """Translations by test set, each written as soon as it is there."""
-    translations = {}
-    for test_set in test_sets:
-        lines = translate(translator, test_set.sources, test_set.search(decoding), f"{system} on {test_set.name}")
-        run.write_translations(test_set.name, system, lines)
-        translations[test_set.name] = lines
-    return translations
-
-
 def fine_tune(run: RunDirectory, trainer: TranslationTrainer, resume: bool) -> None:
     """Train from the newest whole checkpoint if resuming, else from the start. Raises `Stopped` on SIGTERM."""
     # For the main process, which has translated with the base.
@@ -267,6 +207,11 @@ def fine_tune(run: RunDirectory, trainer: TranslationTrainer, resume: bool) -> N
         forget_after(run, -1 if checkpoint is None else update_of(checkpoint))
     stop = StopOnSignal()
     trainer.add_callback(stop)
+    ended = None if checkpoint is None else state_of_end(checkpoint, trainer.config.training)
+    if ended is not None:
+        logger.info("training was over at %s", checkpoint)
+        trainer.state = ended
+        return
     if checkpoint:
         logger.info("going on from %s", checkpoint)
     elif trainer.config.model.scratch is None:
@@ -286,64 +231,50 @@ def fine_tune(run: RunDirectory, trainer: TranslationTrainer, resume: bool) -> N
         )
 
 
-def take_model(config: Config, run: RunDirectory, trainer: TranslationTrainer) -> tuple[Translator, Choice]:
-    """Make the model of the checkpoints, as the config has it, and save it; main process only."""
-    looks = trainer.looks()
+def take_model(config: Config, run: RunDirectory, trainer: TranslationTrainer) -> Choice:
+    """Make the model of the checkpoints, as the config has it, or of the base, and save it; main process only."""
     # Loaded anew: the trainer's own may be wrapped, compiled or spread over devices.
-    tuned = open_base(config, run)
-    tuned.model.to(trainer.args.device)
-    choice = choose_weights(tuned, run.checkpoints, looks, config, trainer.dev, trainer.general)
+    translator = open_base(config, run)
+    translator.model.to(trainer.args.device)
+    before = metrics_before_training(run)
+    if before is None and config.model.scratch is None:
+        logger.warning("%s: does not say how good the base was, so no checkpoint is compared with it", run.metrics)
+    choice = choose_weights(translator, run.checkpoints, trainer.looks(), config, trainer.dev, trainer.general, before)
     unfinished = run.unfinished(run.model)
     with writing(run.model):
-        tuned.save(unfinished)
+        translator.save(unfinished)
     run.put(unfinished, run.model)
-    return tuned, choice
+    return choice
 
 
-def score_run(
-    config: Config,
-    run: RunDirectory,
-    data: DatasetDict,
-    facts: dict[str, Any],
-    test_sets: Sequence[TestSet],
-    hypotheses: dict[str, dict[str, list[str]]],
-) -> Evaluation:
-    """Score the systems of `hypotheses` (by system, then by test set); write scores, report and model card."""
-    by_set = {t.name: {system: lines[t.name] for system, lines in hypotheses.items()} for t in test_sets}
-    glossary = read_glossary(config.evaluation.glossary)
-    overlaps, cautions = find_overlaps({FINETUNED: str(run.root), BASE: config.model.name}, test_sets)
-    known = [overlap for overlap in overlaps if overlap.system in hypotheses]
-    evaluation = evaluate_all(test_sets, by_set, config.evaluation.resamples, glossary, data["train"], known)
-    evaluation.cautions += [caution for caution in cautions if caution.system in hypotheses]
-    evaluation.curves = {FINETUNED: read_curve(run)}
-    shown = {
-        "base model": config.model.name if config.model.scratch is None else "none, trained from scratch",
-        "pairs": ", ".join(f"{facts['splits'][split]['pairs']} {split}" for split in SPLITS),
-        "corpora": ", ".join(f"{name} ({corpus.path})" for name, corpus in config.data.corpora.items()),
-        "versions": ", ".join(f"{package} {version}" for package, version in facts["versions"].items()),
-        "seed": str(config.seed),
-    } | describe_search(config)
-    card = card_view(DataReport.read(run.data_report))
-    write_evaluation(run, evaluation, f"Run {config.name}", shown, card, glossary)
-    run.check_there(run.model / "README.md")
-    write_text(run.model / "README.md", render_model_card(config.name, evaluation, FINETUNED, shown))
-    return evaluation
+def metrics_before_training(run: RunDirectory) -> dict[str, float] | None:
+    """How good the base was on the dev split, from `metrics.jsonl`; None of a model from scratch, and if it is gone."""
+    return next((entry for entry in read_metrics(run) if entry["update"] == 0 and "eval_loss" in entry), None)
 
 
-def describe_search(config: Config) -> dict[str, str]:
-    """How the hypotheses of a run were made; a model from scratch has no base."""
-    base = {} if config.model.scratch else {BASE: config.decoding.without_domain()}
-    return describe_searches(base | {FINETUNED: config.decoding})
+def early_stop(trainer: TranslationTrainer) -> str:
+    """A sentence on why training ended before its last update; empty if it did not."""
+    state, training, looks = trainer.state, trainer.config.training, trainer.looks()
+    if state.global_step >= state.max_steps or training.patience is None:
+        return ""
+    sentence = (
+        f"Training stopped early, after update {state.global_step} of {state.max_steps}: the last "
+        f"{looks_since_best(looks)} evaluations were no better than that of update {best_update(looks)}, by "
+        f"{training.best_metric} on the dev split (training.patience {training.patience})."
+    )
+    logger.info(sentence)
+    return sentence
 
 
 def training_facts(trainer: TranslationTrainer) -> dict[str, Any]:
     """How the training went."""
     state, looks = trainer.state, trainer.looks()
-    best = max(looks, key=lambda update: (looks[update], -update))
+    best = best_update(looks)
     log = {entry["step"]: entry for entry in state.log_history if "eval_chrF" in entry}
     return {
         "processes": trainer.args.world_size,
         "updates": state.global_step,
+        "updates_planned": state.max_steps,
         "tokens_seen": trainer.sampler.tokens_seen(state.global_step),
         "best_update": best,
         "dev_metrics": {name: value for name, value in log[best].items() if name.startswith("eval_")},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Literal
@@ -12,9 +13,11 @@ from safetensors import SafetensorError
 from mt.config import DecodingConfig, ModelConfig
 from mt.converted import require_ctranslate2
 from mt.errors import RunError
-from mt.files import cannot_write, remove, sync, sync_tree, unfinished_name, writing
+from mt.files import cannot_write, new_directory, writing
 from mt.model import Translator, load_translator
 from mt.model_files import is_path_name, shown
+
+logger = logging.getLogger(__name__)
 
 Precision = Literal["float16", "bfloat16", "float32", "int8"]
 Format = Literal["transformers", "ctranslate2"]
@@ -43,6 +46,14 @@ def export_model(
             convert(translator, directory, precision)
     except (OSError, SafetensorError) as error:
         raise cannot_write(directory, error) from error
+    if decoding.tag or decoding.terminology:
+        # A run's: away from the run, nothing says so.
+        logger.warning(
+            "%s: the model was trained to be given%s%s, which mt translate gives it by the same option",
+            directory,
+            f" --decoding.tag {decoding.tag!r}" if decoding.tag else "",
+            f" --decoding.terminology {decoding.terminology}" if decoding.terminology else "",
+        )
 
 
 def _check_is_free(directory: Path) -> None:
@@ -57,14 +68,5 @@ def _check_is_free(directory: Path) -> None:
 def _save(translator: Translator, directory: Path, precision: Precision) -> None:
     """Write the whole model beside `directory`, then rename: half a model would load as one."""
     translator.model.to(getattr(torch, precision))
-    directory = directory.resolve()
-    work = unfinished_name(directory)
-    work.mkdir(parents=True)
-    try:
+    with new_directory(directory) as work:
         translator.save(work)
-        sync_tree(work)
-        # Fails if somebody has written there meanwhile.
-        work.rename(directory)
-        sync(directory.parent)
-    finally:
-        remove(work)

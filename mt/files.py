@@ -13,10 +13,12 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatch
+from glob import escape
 from pathlib import Path
 from typing import Any
 
 import xxhash
+from filelock import FileLock, Timeout
 
 from mt.errors import RunError
 
@@ -107,11 +109,49 @@ def unfinished_name(path: Path) -> Path:
 
 
 def put_directory(finished: Path, place: Path) -> None:
-    """Sync the files of `finished` and rename it to `place`, whatever is there. Raises `OSError`."""
+    """Sync the files of `finished` and rename it to `place`, whatever is there. Raises `OSError`.
+
+    What was there is moved aside first and removed last, so that nothing slow lies between the old and the new.
+    """
     sync_tree(finished)
-    remove(place)
+    aside = unfinished_name(place)
+    if os.path.lexists(place):
+        place.rename(aside)
     finished.rename(place)
     sync(place.parent)
+    remove(aside)
+
+
+@contextmanager
+def new_directory(place: Path) -> Iterator[Path]:
+    """An empty directory to fill, which becomes `place`, new or empty, when the context ends without an error.
+
+    What killed processes have left beside `place` on their way to it is removed, and nothing of running ones. Raises
+    `OSError`, also if somebody has written to `place` meanwhile.
+    """
+    place = place.resolve()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    _sweep_beside(place)
+    work = unfinished_name(place)
+    (work / "content").mkdir(parents=True)
+    lock = FileLock(work / "lock", timeout=0)
+    try:
+        with lock:
+            yield work / "content"
+            sync_tree(work / "content")
+            (work / "content").rename(place)
+            sync(place.parent)
+    finally:
+        remove(work)
+
+
+def _sweep_beside(place: Path) -> None:
+    for leftover in place.parent.glob(f"{UNFINISHED}*-{escape(place.name[:100])}"):
+        try:
+            with FileLock(leftover / "lock", timeout=0):
+                remove(leftover)
+        except (Timeout, OSError):
+            continue  # somebody is writing there, or has just removed it
 
 
 def sweep_unfinished(directory: Path) -> None:

@@ -6,19 +6,18 @@ import logging
 from pathlib import Path
 
 from mt.config import Config
-from mt.data.builder import check_data
 from mt.data.cache import cached_build
 from mt.data.card import card_view, summary, write_report
-from mt.data.readers import check_corpus
 from mt.data.report import DataReport
 from mt.data.saved import load_splits, take_build
 from mt.data.vocabulary import measure_vocabulary
+from mt.early_checks import check_data_files, data_directory
 from mt.errors import ModelError
 from mt.evaluation.report import render_data_card
 from mt.files import write_text
+from mt.input_paths import paths_of
 from mt.model import load_tokenizer
 from mt.outputs import claim, refuse_inputs_inside
-from mt.run_inputs import paths_of
 from mt.runs import DATA_BUILD, RunDirectory
 
 logger = logging.getLogger(__name__)
@@ -29,11 +28,9 @@ def inspect_data(config: Config) -> tuple[Path, str]:
 
     Returns the directory, `runs/<name>-data` unless the config says otherwise, and one line of numbers.
     """
-    check_data(config.data)
+    check_data_files(config)
     held_out = config.evaluation.named_sets
-    for name, corpus in held_out.items():
-        check_corpus(name, corpus)
-    root = Path(config.output_dir or f"runs/{config.name}-data")
+    root = data_directory(config)
     refuse_inputs_inside(root, paths_of(config))
     with RunDirectory(root, claim(root, DATA_BUILD)) as run:
         build = cached_build(config.data, held_out)

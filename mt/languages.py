@@ -21,7 +21,10 @@ _ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
     "mbart50": {"ar": ("ar_AR",), "en": ("en_XX",)},
 }
 
-_NLLB_CODE = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
+_CODE = re.compile(r"[a-z]{2,3}_[A-Z][A-Za-z]{1,3}")
+"""As NLLB (`arb_Arab`) and mBART (`ar_AR`) write languages."""
+_M2M_CODE = re.compile(r"__([a-z_]+)__")
+_MARKS = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 
 
 @dataclass(frozen=True)
@@ -107,20 +110,50 @@ def _marian_contract(tokenizer: Any, source: str, target: str) -> LanguageContra
 
 
 def _token_codes(tokenizer: Any, family: str) -> dict[str, int]:
-    """Ids of the language tokens by code.
+    """Ids of the language tokens by code, those that were added to the vocabulary among them.
 
-    NLLB's are added tokens that look like its codes. Not its extra special tokens: a language that is added to them
-    takes the place of all others there.
+    NLLB's are all added tokens that look like its codes. Not its extra special tokens: a language that is added to
+    them takes the place of all others there.
     """
-    if family != "nllb":
-        return {code: int(index) for code, index in tokenizer.lang_code_to_id.items()}
-    return {token: index for token, index in tokenizer.get_added_vocab().items() if _NLLB_CODE.fullmatch(token)}
+    added = {token: int(index) for token, index in tokenizer.get_added_vocab().items()}
+    if family == "m2m_100":
+        _tell_m2m(tokenizer, added)
+    known = {} if family == "nllb" else {code: int(index) for code, index in tokenizer.lang_code_to_id.items()}
+    return {token: index for token, index in added.items() if _CODE.fullmatch(token)} | known
+
+
+def _tell_m2m(tokenizer: Any, added: dict[str, int]) -> None:
+    """Have M2M-100's tokenizer, which has a list of its own, know languages that were added to its vocabulary.
+
+    Some versions of it give what is added an id that one of its languages has already.
+    """
+    for token, index in added.items():
+        code = _M2M_CODE.fullmatch(token)
+        if code and code[1] not in tokenizer.lang_code_to_id and index not in tokenizer.id_to_lang_token:
+            tokenizer.lang_code_to_id[code[1]] = tokenizer.lang_token_to_id[token] = index
+            tokenizer.lang_code_to_token[code[1]] = tokenizer.id_to_lang_token[index] = token
+
+
+def added_words(tokenizer: Any) -> list[str]:
+    """What was added to a tokenizer's vocabulary to be found in text: no language, no mark such as `</s>`."""
+    marks = {str(getattr(tokenizer, mark, None)) for mark in _MARKS} | {"<s>", "</s>", "<pad>", "<unk>", "<mask>"}
+    added = (str(token) for token in tokenizer.added_tokens_decoder.values())
+    return [word for word in added if word not in marks and not _is_language(word)]
+
+
+def _is_language(token: str) -> bool:
+    return bool(_CODE.fullmatch(token) or _M2M_CODE.fullmatch(token) or (token[:2], token[-2:]) == (">>", "<<"))
 
 
 def _resolve(language: str, known: dict[str, int], family: str) -> str:
     for code in (language, *_ALIASES[family].get(language, ())):
         if code in known:
             return code
+    if not known:
+        raise ModelError(
+            f"the model has no token for language `{language}`, for its tokenizer's files name no languages; copy "
+            "tokenizer.json and tokenizer_config.json there from the model that this one was made from"
+        )
     near = sorted(code for code in known if code[:2] == language[:2])
     shown = ", ".join(near or sorted(known))[:200]
-    raise ModelError(f"the model has no token for language `{language}`; it knows {shown or 'none'}")
+    raise ModelError(f"the model has no token for language `{language}`; it knows {shown}")

@@ -8,13 +8,11 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
-
-import torch
 
 import mt
 from mt.errors import RunError
@@ -41,8 +39,10 @@ class Manifest:
         return manifest
 
     @classmethod
-    def go_on(cls, file: Path, made_from: Mapping[str, Any]) -> Manifest:
+    def go_on(cls, file: Path, made_from: Mapping[str, Any], dropped: Collection[str] = ()) -> Manifest:
         """Of a run that is resumed; when it was begun, by what and how long it has taken stay.
+
+        dropped: inputs that the run is to do without from now on.
 
         Raises `RunError` if it was made from anything else than `made_from`, naming what has changed, and if the
         file is gone or damaged.
@@ -53,7 +53,7 @@ class Manifest:
                 f"{file}: is missing, so nobody can tell whether the inputs are those the run began with; "
                 "start anew by --overwrite"
             )
-        _refuse_changes(facts, made_from)
+        _refuse_changes(facts, made_from, dropped)
         # A manifest of an earlier version knows one.
         past = facts.get("starts") or [{key: facts.get(key) for key in _start()}]
         past[-1].setdefault("seconds", facts.get("wall_seconds", 0.0))
@@ -83,9 +83,10 @@ def read_manifest(file: Path) -> dict[str, Any]:
     return facts
 
 
-def _refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+def _refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any], dropped: Collection[str]) -> None:
     """Raise `RunError` if an input has changed since the run began; what an old manifest does not say is believed."""
-    changes = _changed_files(before.get("inputs") or {}, now["inputs"])
+    inputs = {path: digest for path, digest in (before.get("inputs") or {}).items() if path not in dropped}
+    changes = _changed_files(inputs, now["inputs"])
     known = (before.get("base_model") or {}).get("identity")
     if known is not None and known != now["base_model"]["identity"]:
         changes.append(f"the base model {now['base_model']['name']} has changed")
@@ -136,6 +137,9 @@ def _git_commit() -> str | None:
 
 
 def _hardware() -> dict[str, Any]:
+    # Here, so that a manifest can be read without the second that this takes.
+    import torch
+
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return {
         "machine": platform.machine(),

@@ -12,14 +12,14 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from mt.adapters import find_adapter, merge_adapter
+from mt.adapters import Adapter, find_adapter, merge_adapter
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import ModelError
 from mt.identity import check_base
 from mt.languages import LanguageContract, family_of
 from mt.model_config import generation_config, read_model_config, read_token_ids, vocabulary_size
 from mt.model_files import ModelFiles, check_model_name, files_of, is_converted
-from mt.model_tokenizer import load_tokenizer_files, set_languages
+from mt.model_tokenizer import TOKENIZER_FILES, load_tokenizer_files, set_languages
 from mt.translator import AnyTranslator
 from mt.weights import find_weights, load_model
 
@@ -86,13 +86,12 @@ def load_translator(config: ModelConfig, decoding: DecodingConfig | None = None)
             "use; name the model that it was made from"
         )
     files = files_of(config.name, config.revision)
-    model_config = read_model_config(files)
-    tokenizer, languages = _load_tokenizer(files, model_config, config)
+    adapter = find_adapter(files)
+    model_config, tokenizer, languages = _load_tokenizer(files, adapter, config)
     if config.dropout is not None:
         model_config.dropout = config.dropout
-    ids = read_token_ids(files, model_config)
+    ids = read_token_ids(_settings_files(files, adapter), model_config)
     settings = generation_config(model_config, ids, languages, decoding or DecodingConfig())
-    adapter = find_adapter(files)
     if adapter is not None:
         check_base(adapter)
     model = load_model(files if adapter is None else adapter.base, model_config, settings)
@@ -113,8 +112,8 @@ def check_model(name: str) -> None:
     """What can be refused of a model without loading it; a hub name is believed. Raises `ModelError`."""
     files = files_of(name, "main")
     if files.revision is None:
-        read_model_config(files)
         adapter = find_adapter(files)
+        read_model_config(_settings_files(files, adapter))
         base = files if adapter is None else adapter.base
         if base.revision is None:
             find_weights(base)
@@ -123,14 +122,23 @@ def check_model(name: str) -> None:
 def load_tokenizer(config: ModelConfig) -> PreTrainedTokenizerBase:
     """The tokenizer alone, set to the config's languages. Raises `ModelError` likewise."""
     files = files_of(config.name, config.revision)
-    tokenizer: PreTrainedTokenizerBase = _load_tokenizer(files, read_model_config(files), config)[0]
+    tokenizer: PreTrainedTokenizerBase = _load_tokenizer(files, find_adapter(files), config)[1]
     return tokenizer
 
 
-def _load_tokenizer(files: ModelFiles, settings: PreTrainedConfig, config: ModelConfig) -> tuple[Any, LanguageContract]:
+def _settings_files(files: ModelFiles, adapter: Adapter | None) -> ModelFiles:
+    """Where config.json and generation_config.json are; those of an adapter that stands alone are its base's."""
+    return files if adapter is None else adapter.home_of("config.json")
+
+
+def _load_tokenizer(
+    files: ModelFiles, adapter: Adapter | None, config: ModelConfig
+) -> tuple[PreTrainedConfig, Any, LanguageContract]:
+    settings = read_model_config(_settings_files(files, adapter))
+    home = files if adapter is None else adapter.home_of(*TOKENIZER_FILES)
     size = vocabulary_size(settings)
-    tokenizer = load_tokenizer_files(files, settings.model_type, size)
-    return tokenizer, set_languages(files, tokenizer, family_of(settings, tokenizer), config, size)
+    tokenizer = load_tokenizer_files(home, settings.model_type, size)
+    return settings, tokenizer, set_languages(home, tokenizer, family_of(settings, tokenizer), config, size)
 
 
 def _freeze_fixed_positions(model: PreTrainedModel) -> None:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers.utils import cached_file
-
 from mt.errors import ModelError, Stopped
+from mt.missing_files import instead_of_model
 
+ADAPTER_CONFIG = "adapter_config.json"
+"""Makes a directory a LoRA adapter, which may stand alone: the rest is its base's."""
 EMBEDDED_MODELS = Path(__file__).parent / "assets"
 _MAX_PATH_BYTES, _MAX_PART_BYTES = 4096, 256
 # The largest that are known, NLLB's tokenizer.json and the index of a model in many shards, have 32 and 1 MB.
@@ -36,6 +37,9 @@ class ModelFiles:
         """Where `file` is; None if the model has none. Raises `ModelError` if it is no regular file, or no network."""
         if self.revision is None:
             return _regular_file(Path(self.path) / file)
+        # Here, so that names and directories can be looked at before seconds of imports.
+        from transformers.utils import cached_file
+
         try:
             found = cached_file(
                 self.path, file, revision=self.revision, _raise_exceptions_for_missing_entries=file == "config.json"
@@ -92,8 +96,11 @@ def check_model_name(name: str) -> str:
     if os.path.isfile(EMBEDDED_MODELS / name / "config.json"):  # noqa: PTH113
         return str(EMBEDDED_MODELS / name)
     if os.path.isdir(name):  # noqa: PTH112
-        if _regular_file(Path(name) / "config.json") is None:
-            raise ModelError(f"{name}: no config.json in the directory, so it holds no model")
+        if all(_regular_file(Path(name) / file) is None for file in ("config.json", ADAPTER_CONFIG)):
+            instead = instead_of_model(Path(name))
+            raise ModelError(
+                f"{name}: no config.json in the directory, so it holds no model{instead and f'; {instead}'}"
+            )
         return name
     # On the hub, every model of the supported kinds is owner/name.
     if name.startswith((".", "/", "~")) or name.count("/") != 1 or os.path.lexists(name):

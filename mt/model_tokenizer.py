@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 from transformers import (
@@ -17,6 +18,7 @@ from transformers import (
 from mt.config import ModelConfig
 from mt.errors import ModelError
 from mt.languages import LanguageContract, agree_on_languages
+from mt.missing_files import origin_of
 from mt.model_config import refuse_own_code
 from mt.model_files import ModelFiles, is_index, library_errors
 
@@ -27,8 +29,11 @@ _CLASSES: dict[str, type[PreTrainedTokenizerBase]] = {
     "MBartTokenizer": MBartTokenizer,
     "MBart50Tokenizer": MBart50Tokenizer,
 }
+_CLASS_KEY = "tokenizer_class"
 # Of models that do not say.
 _USUAL = {"marian": "MarianTokenizer", "m2m_100": "M2M100Tokenizer", "mbart": "MBartTokenizer"}
+TOKENIZER_FILES = ("source.spm", "sentencepiece.bpe.model", "tokenizer.json")
+"""One of them at least is in every tokenizer's directory."""
 # At least one of each group.
 _NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
     "MarianTokenizer": (("source.spm",), ("target.spm",), ("vocab.json",)),
@@ -89,7 +94,9 @@ def _refuse_beyond(files: ModelFiles, largest: int, size: int) -> None:
 def _class_name(files: ModelFiles, kind: str) -> str:
     settings = files.read_json("tokenizer_config.json") or {}
     place = f"{files.path}/tokenizer_config.json"
-    said = settings.get("tokenizer_class") or _USUAL.get(kind) or _guessed(files)
+    # mBART-50's says it in the model's own settings.
+    in_model = (files.read_json("config.json") or {}).get(_CLASS_KEY)
+    said = settings.get(_CLASS_KEY) or in_model or _guessed(files, kind)
     name = said.removesuffix("Fast") if isinstance(said, str) else ""
     refuse_own_code(place, settings, is_needed=name not in _CLASSES)
     if name not in _CLASSES:
@@ -97,18 +104,24 @@ def _class_name(files: ModelFiles, kind: str) -> str:
     return name
 
 
-def _guessed(files: ModelFiles) -> str | None:
-    """Old Marian models do not say their tokenizer's class, nor does a CTranslate2 directory their kind."""
-    return "MarianTokenizer" if files.find("source.spm") is not None else None
+def _guessed(files: ModelFiles, kind: str) -> str | None:
+    """Old models do not say their tokenizer's class, nor does a CTranslate2 directory their kind."""
+    if kind == "m2m_100" and files.find("vocab.json") is None and files.find("tokenizer.json") is not None:
+        return "NllbTokenizer"  # which, unlike M2M-100's, is one file
+    return _USUAL.get(kind) or ("MarianTokenizer" if files.find("source.spm") is not None else None)
 
 
 def _check_files(files: ModelFiles, name: str, size: int) -> None:
-    for choice in _NEEDED.get(name, _NEEDED_ELSEWHERE):
-        if all(files.find(file) is None for file in choice):
-            raise ModelError(
-                f"{files.name}: the tokenizer's {' or '.join(choice)} is missing; copy the tokenizer's files there "
-                "from the model that this one was made from"
-            )
+    needed = _NEEDED.get(name, _NEEDED_ELSEWHERE)
+    if (files.read_json("tokenizer_config.json") or {}).get("separate_vocabs") is True:
+        needed = (*needed, ("target_vocab.json",))
+    missing = [" or ".join(choice) for choice in needed if all(files.find(file) is None for file in choice)]
+    if missing:
+        listed = " and ".join(filter(None, [", ".join(missing[:-1]), missing[-1]]))
+        raise ModelError(
+            f"{files.name}: the tokenizer's {listed} {'is' if len(missing) == 1 else 'are'} missing; copy the "
+            f"tokenizer's files there, tokenizer_config.json too, from {origin_of(Path(files.path))}"
+        )
     for vocabulary in _VOCABULARIES:
         _refuse_beyond(files, max((files.read_vocabulary(vocabulary) or {"": 0}).values(), default=0), size)
     files.read_json("special_tokens_map.json")

@@ -159,6 +159,17 @@ def claim(root: Path, kind: Kind, *, overwrite: bool = False, keep: bool = False
     return output
 
 
+def refuse_taken(root: Path, kind: Kind, inputs: Mapping[str, str], *, overwrite: bool = False) -> None:
+    """Raise the `RunError` that `claim` would raise for what lies in `root`, if it can be told at once; writes nothing.
+
+    inputs: see `refuse_inputs_inside`.
+    """
+    refuse_inputs_inside(root, inputs)
+    mark = refuse_others(root, kind)
+    if mark and not overwrite and Output(root, kind).has_precious():
+        raise RunError(taken(root, kind))
+
+
 def taken(root: Path, kind: Kind) -> str:
     """That a directory holds what an earlier command has made, and what to do."""
     resume = "go on with it by --resume, " if kind.name == "training run" else ""

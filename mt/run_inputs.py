@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mt.config import Config, CorpusConfig, ModelConfig
+from mt.config import Config, ModelConfig
 from mt.data.cache import input_hashes
 from mt.errors import DataError, ModelError
 from mt.files import printable, sha256_of
 from mt.identity import model_identity
+from mt.input_paths import corpora_of, tables_of
 
 
 def identify(config: Config) -> dict[str, Any]:
@@ -26,28 +27,6 @@ def identify(config: Config) -> dict[str, Any]:
         "inputs": {printable(path): digest for path, digest in files.items()},
         "base_model": {"name": name, "identity": identity},
     }
-
-
-def corpora_of(config: Config) -> dict[str, CorpusConfig]:
-    """Every corpus and held-out set of a config, by what it is, for messages."""
-    corpora = {f"the corpus `{name}`": corpus for name, corpus in config.data.corpora.items()}
-    return corpora | {f"the test set `{name}`": corpus for name, corpus in config.held_out_sets.items()}
-
-
-def tables_of(config: Config) -> dict[str, str]:
-    """Tables of terms that a config names, by what they are, for messages."""
-    tables = {"the terminology": config.decoding.terminology, "the glossary": config.evaluation.glossary}
-    return {what: path for what, path in tables.items() if path is not None}
-
-
-def paths_of(config: Config) -> dict[str, str]:
-    """Every path that a config reads from, by what it is, for messages."""
-    paths = {what: corpus.path for what, corpus in corpora_of(config).items()}
-    paths |= {what: corpus.target_path for what, corpus in corpora_of(config).items() if corpus.target_path}
-    paths |= tables_of(config)
-    if config.model.scratch is None and Path(config.model.name).exists():
-        paths["the base model"] = config.model.name
-    return paths
 
 
 def _identity_of_base(model: ModelConfig) -> dict[str, Any]:

@@ -16,14 +16,17 @@ from mt.data.report import DataReport
 from mt.data.saved import damage_of_splits, describe_splits, load_splits, refuse_other_splits, take_build
 from mt.doctor import refuse_unhealthy
 from mt.errors import RunError
+from mt.extension import announce, as_json, dropped_inputs, find_changes, refuse_fewer_updates
 from mt.files import CHECKSUMS, find_damage, write_checksums
 from mt.identity import model_identity
-from mt.manifest import Manifest
+from mt.input_paths import paths_of
+from mt.manifest import Manifest, read_manifest
 from mt.model import Translator, load_translator
 from mt.processes import process_state, wait_for_everyone
-from mt.run_inputs import identify, paths_of
+from mt.run_inputs import identify
 from mt.runs import RunDirectory, claim_run
 from mt.scratch import create_marian
+from mt.training.checkpoints import all_of, update_of
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +40,7 @@ def claim_directory(command: TrainCommand) -> RunDirectory:
     root = Path(config.output_dir or f"runs/{config.name}")
     run = RunDirectory(root)
     if process_state().is_main_process:
-        yaml = config_as_yaml(config)
-        run = claim_run(root, yaml, paths_of(config), resume=command.resume, overwrite=command.overwrite)
+        run = claim_run(root, paths_of(config), resume=command.resume, overwrite=command.overwrite)
     wait_for_everyone()
     return run
 
@@ -53,7 +55,9 @@ def start_manifest(command: TrainCommand, run: RunDirectory) -> Manifest | None:
     if process_state().is_main_process:
         made_from = identify(config)
         if command.resume and (run.has_work() or run.manifest.is_file()):
-            manifest = Manifest.go_on(run.manifest, made_from)
+            changes = find_changes(run, config)
+            before = read_manifest(run.manifest).get("inputs") or {}
+            manifest = Manifest.go_on(run.manifest, made_from, dropped_inputs(before, changes))
         else:
             if run.has_work():
                 cached_build(config.data, config.held_out_sets)
@@ -61,6 +65,23 @@ def start_manifest(command: TrainCommand, run: RunDirectory) -> Manifest | None:
             manifest = Manifest.begin(run.manifest, config.name, config.seed, made_from)
     wait_for_everyone()
     return manifest
+
+
+def record_extension(config: Config, run: RunDirectory, updates: int, manifest: Manifest | None) -> None:
+    """From now on a run that is resumed has the options of `config`; `updates` is how many they make.
+
+    Raises `RunError`, before anything is changed, if the run has done more.
+    """
+    done = max(map(update_of, all_of(run.checkpoints)), default=0)
+    refuse_fewer_updates(run, config, updates, done)
+    if manifest is None or not run.config.is_file():
+        return
+    changes = find_changes(run, config)
+    if changes:
+        announce(run, changes)
+        run.go_on(config_as_yaml(config))
+        manifest.facts["starts"][-1]["extended"] = as_json(changes)
+        manifest.update()
 
 
 def prepare_data(config: Config, run: RunDirectory, manifest: Manifest | None = None) -> DatasetDict:

@@ -13,7 +13,7 @@ from typing import Any
 from mt.errors import RunError
 from mt.files import unfinished_name, write_json, write_lines, write_text, writing
 from mt.manifest import read_manifest
-from mt.outputs import MARK, Kind, Output, claim, is_marked, refuse_inputs_inside
+from mt.outputs import MARK, Kind, Output, claim, is_marked, refuse_inputs_inside, refuse_taken
 
 TRAINING_RUN = Kind(
     "training run",
@@ -109,6 +109,11 @@ class RunDirectory:
         self.clear()
         write_text(self.config, config_yaml)
 
+    def go_on(self, config_yaml: str) -> None:
+        """From now on, the run has this config. Raises `RunError`."""
+        self.check_there()
+        write_text(self.config, config_yaml)
+
     def is_run(self) -> bool:
         """Whether a run was started here."""
         return is_marked(self.root, TRAINING_RUN.name) or _is_of_earlier_version(self)
@@ -118,25 +123,42 @@ class RunDirectory:
         return Output(self.root, TRAINING_RUN).has_precious()
 
 
-def claim_run(
-    root: Path, config_yaml: str, inputs: Mapping[str, str], *, resume: bool = False, overwrite: bool = False
-) -> RunDirectory:
-    """Claim `root` for the run that `config_yaml` describes, until the end of the context that is returned.
+def claim_run(root: Path, inputs: Mapping[str, str], *, resume: bool = False, overwrite: bool = False) -> RunDirectory:
+    """Claim `root` for a run, until the end of the context that is returned.
 
     A new run begins with `begin`; until then, what an earlier one has left there stays. inputs: paths that must not
     lie in it, by what they are. Raises `RunError`, before a byte is written, if the directory is not ours to take, if
-    it holds another run and neither `resume` nor `overwrite` is given, and if there is nothing to resume or the run
-    there had another config.
+    it holds another run and neither `resume` nor `overwrite` is given, and if there is nothing to resume.
     """
     refuse_inputs_inside(root, inputs)
     run = RunDirectory(root)
     if resume:
-        _check_resumable(run, config_yaml)
-    elif _is_of_earlier_version(run):
-        remedy = "remove it yourself" if overwrite else "go on with it by --resume"
-        raise RunError(f"{root}: holds a run of an earlier version; {remedy}, or choose another --output_dir")
+        _check_resumable(run)
+        if _is_of_earlier_version(run):
+            _mark_earlier_version(run)
+    else:
+        _refuse_earlier_version(run, overwrite)
     run.output = claim(root, TRAINING_RUN, overwrite=overwrite, keep=resume)
     return run
+
+
+def check_run_directory(
+    root: Path, inputs: Mapping[str, str], *, resume: bool = False, overwrite: bool = False
+) -> None:
+    """Raise what `claim_run` would raise, as far as it can be told at once; nothing is written or locked."""
+    run = RunDirectory(root)
+    if resume:
+        refuse_inputs_inside(root, inputs)
+        _check_resumable(run)
+    else:
+        _refuse_earlier_version(run, overwrite)
+        refuse_taken(root, TRAINING_RUN, inputs, overwrite=overwrite)
+
+
+def _refuse_earlier_version(run: RunDirectory, overwrite: bool) -> None:
+    if _is_of_earlier_version(run):
+        remedy = "remove it yourself" if overwrite else "go on with it by --resume"
+        raise RunError(f"{run.root}: holds a run of an earlier version; {remedy}, or choose another --output_dir")
 
 
 def same_run(config_yaml: str, other_yaml: str) -> bool:
@@ -148,23 +170,9 @@ def _without_place(config_yaml: str) -> list[str]:
     return [line for line in config_yaml.splitlines() if not line.startswith("output_dir:")]
 
 
-def _check_resumable(run: RunDirectory, config_yaml: str) -> None:
+def _check_resumable(run: RunDirectory) -> None:
     if not run.is_run() or not run.config.exists():
         raise RunError(f"{run.root}: no run to resume here; leave out --resume to start one")
-    try:
-        before, now = _without_place(run.config.read_text(encoding="utf-8")), _without_place(config_yaml)
-    except (OSError, UnicodeDecodeError) as error:
-        raise RunError(f"{run.config}: cannot be read ({error}); start anew by --overwrite") from error
-    changed = [line.strip() for line in now if line not in before] or [
-        line.strip() for line in before if line not in now
-    ]
-    if before != now:
-        raise RunError(
-            f"{run.root}: the run there had another config (now `{changed[0] if changed else '?'}`); "
-            "resume with the same options, or start anew by --overwrite or another --output_dir"
-        )
-    if _is_of_earlier_version(run):
-        _mark_earlier_version(run)
 
 
 def _is_of_earlier_version(run: RunDirectory) -> bool:

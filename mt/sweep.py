@@ -9,20 +9,26 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
 from mt.arguments import SearchRange, SweepCommand, TrainCommand, config_as_yaml
-from mt.errors import ConfigError, RunError, UserError
+from mt.errors import ConfigError, RunError, Stopped, UserError
 from mt.experiment import run_experiment
 from mt.files import write_json, write_text
+from mt.input_paths import paths_of
 from mt.manifest import read_manifest
 from mt.markdown import table, text_of
 from mt.outputs import claim, refuse_inputs_inside
 from mt.processes import process_state
-from mt.run_inputs import paths_of
 from mt.runs import SWEEP, RunDirectory, same_run
 
 logger = logging.getLogger(__name__)
+
+SEED = "seed"
+"""The option over whose values a table of means is made."""
+
+_METRICS = ("eval_chrF", "eval_BLEU", "eval_loss", "eval_general_chrF")
 
 
 @dataclass(frozen=True)
@@ -42,19 +48,31 @@ def run_sweep(command: SweepCommand) -> list[Trial]:
 
     A trial that is done already is read, one that was stopped goes on, and one that fails on its values (a learning
     rate that diverges) is noted and passed over. Writes `sweep.json` and `sweep.md` after every trial. Raises
-    `ConfigError` if Optuna is needed and missing.
+    `ConfigError` if Optuna is needed and missing, and `Stopped`, which says how many trials are done, on SIGTERM.
     """
     trials: list[Trial] = []
     propose = _grid(command) if command.grid else _optuna(command)
     with _claim(command):
-        for number, (values, tell) in enumerate(propose):
-            directory = Path(command.output_dir) / f"trial-{number:03d}"
-            trial = _run(command, directory, values)
-            tell(trial)
-            trials.append(trial)
-            if process_state().is_main_process:
-                _write(command, trials)
+        try:
+            for number, (values, tell) in enumerate(propose):
+                directory = Path(command.output_dir) / f"trial-{number:03d}"
+                trial = _run(command, directory, values)
+                tell(trial)
+                trials.append(trial)
+                if process_state().is_main_process:
+                    _write(command, trials)
+        except Stopped as stop:
+            raise _stopped(command, trials) from stop
     return sorted(trials, key=lambda trial: -value_of(trial, command))
+
+
+def _stopped(command: SweepCommand, trials: Sequence[Trial]) -> Stopped:
+    total = math.prod(map(len, command.grid.values())) if command.grid else command.trials
+    table = f", their table is {command.output_dir}/sweep.md" if trials else ""
+    return Stopped(
+        f"stopped by SIGTERM; {len(trials)} of {total} trials are done{table}; what the next one has done is kept: "
+        "go on with --resume"
+    )
 
 
 def _claim(command: SweepCommand) -> AbstractContextManager[object]:
@@ -77,19 +95,85 @@ def value_of(trial: Trial, command: SweepCommand) -> float:
 def as_table(trials: Sequence[Trial], command: SweepCommand) -> str:
     """The trials as a Markdown table, the best first."""
     names = list(trials[0].values)
-    metrics = ["eval_chrF", "eval_BLEU", "eval_loss"]
-    metrics += ["eval_general_chrF"] if any("eval_general_chrF" in trial.metrics for trial in trials) else []
+    has_general = any(_METRICS[-1] in trial.metrics for trial in trials)
+    metrics = _METRICS if has_general else _METRICS[:-1]
     header = ["trial", *names, *(name.removeprefix("eval_").replace("_", " ") for name in metrics)]
     rows = []
     for trial in sorted(trials, key=lambda trial: -value_of(trial, command)):
         values = [text_of(trial.values[name]) for name in names]
         rows.append([trial.directory.name, *values, *(_figure(trial, name) for name in metrics)])
-    # Read in a terminal, too; inside a word an underscore is no markup.
-    return "\n".join(table([text_of(name).replace("\\_", "_") for name in header], rows))
+    return "\n".join(table([_shown(name) for name in header], rows))
 
 
 def _figure(trial: Trial, metric: str) -> str:
     return f"{trial.metrics[metric]:.2f}" if metric in trial.metrics else "failed"
+
+
+def group_table(trials: Sequence[Trial], command: SweepCommand) -> str:
+    """Mean and standard deviation over seeds as a Markdown table, the best first; empty if no seeds were swept."""
+    groups = groups_of(trials, command)
+    if not groups:
+        return ""
+    metrics = sorted({name for group in groups for name in group.metrics}, key=_METRICS.index)
+    names = list(groups[0].values)
+    header = [*map(_shown, names), "seeds", *(_shown(name.removeprefix("eval_").replace("_", " ")) for name in metrics)]
+    rows = [[*map(text_of, group.values.values()), group.count, *map(group.shown, metrics)] for group in groups]
+    return "\n".join(table(header, rows))
+
+
+def _shown(name: str) -> str:
+    # Read in a terminal, too; inside a word an underscore is no markup.
+    return text_of(name).replace("\\_", "_")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Trials that differ in their seed alone."""
+
+    values: Mapping[str, str]
+    """The other options, as they would be typed."""
+    trials: Sequence[Trial]
+
+    @property
+    def done(self) -> list[Trial]:
+        """Those that did not fail."""
+        return [trial for trial in self.trials if trial.metrics]
+
+    @property
+    def count(self) -> str:
+        """How many seeds there are, and how many of them failed."""
+        failed = len(self.trials) - len(self.done)
+        return f"{len(self.done)} ({failed} failed)" if failed else str(len(self.done))
+
+    @property
+    def metrics(self) -> dict[str, tuple[float, float | None]]:
+        """(mean, standard deviation of the sample) by dev metric; no deviation of a single seed."""
+        names = [name for name in _METRICS if self.done and all(name in trial.metrics for trial in self.done)]
+        columns = {name: [trial.metrics[name] for trial in self.done] for name in names}
+        return {name: (mean(xs), stdev(xs) if len(xs) > 1 else None) for name, xs in columns.items()}
+
+    def shown(self, metric: str) -> str:
+        """`mean ± deviation` of a metric."""
+        if metric not in self.metrics:
+            return "failed"
+        middle, spread = self.metrics[metric]
+        return f"{middle:.2f}" if spread is None else f"{middle:.2f} ± {spread:.2f}"
+
+
+def groups_of(trials: Sequence[Trial], command: SweepCommand) -> list[Group]:
+    """The trials by all their values but the seed, the best mean first; none if no seeds were swept."""
+    if SEED not in command.grid:
+        return []
+    by_values: dict[tuple[str, ...], list[Trial]] = {}
+    for trial in sorted(trials, key=lambda trial: trial.directory):
+        by_values.setdefault(tuple(v for k, v in trial.values.items() if k != SEED), []).append(trial)
+    names = [name for name in command.grid if name != SEED]
+    groups = [Group(dict(zip(names, values, strict=True)), together) for values, together in by_values.items()]
+    return sorted(groups, key=lambda group: -_mean_value(group, command))
+
+
+def _mean_value(group: Group, command: SweepCommand) -> float:
+    return mean(value_of(trial, command) for trial in group.done) if group.done else -math.inf
 
 
 Proposal = tuple[dict[str, str], Callable[[Trial], None]]
@@ -148,5 +232,14 @@ def _write(command: SweepCommand, trials: Sequence[Trial]) -> None:
         {"directory": t.directory.name, "values": dict(t.values), "metrics": dict(t.metrics), "failure": t.failure}
         for t in trials
     ]
-    write_json(root / "sweep.json", {"trials": facts})
-    write_text(root / "sweep.md", as_table(trials, command) + "\n")
+    groups = [
+        {"values": dict(g.values), "seeds": len(g.done), "failed": len(g.trials) - len(g.done), "metrics": _spread(g)}
+        for g in groups_of(trials, command)
+    ]
+    write_json(root / "sweep.json", {"trials": facts} | ({"groups": groups} if groups else {}))
+    tables = [group_table(trials, command), as_table(trials, command)]
+    write_text(root / "sweep.md", "\n\n".join(filter(None, tables)) + "\n")
+
+
+def _spread(group: Group) -> dict[str, dict[str, float | None]]:
+    return {name: {"mean": middle, "deviation": spread} for name, (middle, spread) in group.metrics.items()}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -14,7 +14,7 @@ import torch
 from mt.config import DecodingConfig, ModelConfig
 from mt.converted import check_converted, load_converted
 from mt.data.formats.columns import named_for
-from mt.data.formats.lines import COMPRESSED, read_lines, read_stdin, uncompressed_name
+from mt.data.formats.lines import read_lines, read_stdin, uncompressed_name
 from mt.data.formats.quoting import broken_quoting, unquoted_column
 from mt.decoding import translate
 from mt.errors import DataError, RunError
@@ -24,17 +24,15 @@ from mt.evaluation.test_set import TestSet
 from mt.files import check_distinct, check_name
 from mt.model import check_model, is_converted, load_translator
 from mt.model_files import shown
-from mt.outputs import is_marked
-from mt.run_settings import RunSettings, read_run_settings
-from mt.runs import TRAINING_RUN, RunDirectory
+from mt.run_settings import TranslationSettings, read_run_settings, run_that_is
+from mt.runs import RunDirectory
+from mt.system_names import default_label, is_directory, refuse_missing_file, split_label
 from mt.terminology import check_terminology
 from mt.text import normalise
 from mt.translation_cache import CacheKey, cache_key, keep_translations, read_translations
 from mt.translator import AnyTranslator
 
 logger = logging.getLogger(__name__)
-
-_TEXT_SUFFIXES = frozenset({".txt", ".tsv", ".csv", ".ar", ".hyp", ".out", *COMPRESSED})
 
 
 @dataclass(frozen=True)
@@ -49,15 +47,14 @@ class System:
     @property
     def run(self) -> RunDirectory | None:
         """The run directory that `path` is, if it is one."""
-        run = RunDirectory(Path(self.path))
-        # `os.path`, here and below: what is too long or may not be looked at is nothing, and no error.
-        return run if os.path.isfile(run.config) or is_marked(run.root, TRAINING_RUN.name) else None  # noqa: PTH113
+        return run_that_is(self.path)
 
     @property
     def is_text(self) -> bool:
         """Whether `path` is a file of translations, or a directory with one for each test set."""
         path = Path(self.path)
-        if not _is_directory(self.path):
+        if not is_directory(self.path):
+            # `os.path`, here and below: what is too long or may not be looked at is nothing, and no error.
             return os.path.isfile(path)  # noqa: PTH113
         holds_model = self.run is not None or (path / "config.json").is_file() or is_converted(path)
         return not holds_model and any(path.glob("*.txt"))
@@ -71,29 +68,6 @@ class System:
     def model(self) -> str:
         """The model to load: a run's chosen one, else `path` itself."""
         return str(self.run.model) if self.run else self.path
-
-    def model_options(self, given: ModelConfig) -> ModelConfig:
-        """`given` for `model`, with the languages that a run was trained for, unless `given` has its own."""
-        usual = ModelConfig()
-        languages = {
-            key: getattr(self.trained, key) or getattr(usual, key)
-            for key in ("source_language", "target_language")
-            if getattr(given, key) == getattr(usual, key)
-        }
-        return replace(given.with_name(self.model), **languages)
-
-    def decoding(self, given: DecodingConfig) -> DecodingConfig:
-        """`given`, with the tag and the terms that a run was trained to be given, unless `given` has its own."""
-        return replace(
-            given,
-            tag=given.tag or self.trained.tag or "",
-            terminology=given.terminology or self.trained.terminology,
-        )
-
-    @cached_property
-    def trained(self) -> RunSettings:
-        """What a run's model expects, read once; nothing for what is no run. Raises `RunError` for a damaged config."""
-        return read_run_settings(self.run.config) if self.run else RunSettings()
 
 
 def parse_systems(arguments: Sequence[str]) -> list[System]:
@@ -116,16 +90,13 @@ def parse_systems(arguments: Sequence[str]) -> list[System]:
 
 
 def _parse_system(argument: str) -> System:
-    label, path = _split_label(argument)
-    system = System(label or _default_label(path), path)
+    label, path = split_label(argument)
+    system = System(label or default_label(path), path)
     if system.run:
-        _check_run(system, system.run)
+        check_run(system.path, system.run)
     if system.is_text:
         return system
-    # Nothing of the kind is on the hub, and whoever is asked for it would learn the name.
-    looks_local = Path(path).suffix in _TEXT_SUFFIXES or (path.count("/") == 1 and _is_directory(Path(path).parent))
-    if looks_local and not _is_directory(path):
-        raise DataError(f"{shown(path)}: no such file or directory (seen from {Path.cwd()})")
+    refuse_missing_file(path)
     if is_converted(system.model):
         check_converted(system.model)
     else:
@@ -133,31 +104,11 @@ def _parse_system(argument: str) -> System:
     return system
 
 
-def _check_run(system: System, run: RunDirectory) -> None:
+def check_run(name: str, run: RunDirectory) -> None:
     """Raise `RunError` if a run's config is damaged, or if it has no model."""
-    _ = system.trained
+    read_run_settings(run.config)
     if not os.path.lexists(run.model / "config.json"):
-        raise RunError(f"{system.path}: the run has no model yet; let it finish by train.py with --resume")
-
-
-def _is_directory(path: str | Path) -> bool:
-    """Whether there is one; what is too long or may not be looked at is none."""
-    return os.path.isdir(path)  # noqa: PTH112
-
-
-def _split_label(argument: str) -> tuple[str, str]:
-    """(label, path), the label empty if there is none; either may hold equals signs of its own."""
-    places = [-1, *(place for place, character in enumerate(argument) if character == "=")]
-    splits = [(argument[: max(0, place)], argument[place + 1 :]) for place in places]
-    # Not `Path.exists`, which raises for a label as long as a sentence.
-    there = [split for split in splits if os.path.exists(split[1])]  # noqa: PTH110
-    return there[0] if there else splits[min(1, len(splits) - 1)]
-
-
-def _default_label(path: str) -> str:
-    if not os.path.isfile(path):  # noqa: PTH113
-        return Path(path).name or path
-    return Path(uncompressed_name(Path(path))).stem
+        raise RunError(f"{name}: the run has no model yet; let it finish by train.py with --resume")
 
 
 def open_translator(model: ModelConfig, decoding: DecodingConfig) -> AnyTranslator:
@@ -170,41 +121,51 @@ def open_translator(model: ModelConfig, decoding: DecodingConfig) -> AnyTranslat
 
 
 def hypotheses_of(
-    system: System,
-    test_sets: Sequence[TestSet],
-    model: ModelConfig,
-    decoding: DecodingConfig,
-    *,
-    use_cache: bool = True,
+    system: System, test_sets: Sequence[TestSet], settings: TranslationSettings | None, *, use_cache: bool = True
 ) -> dict[str, list[str]]:
     """The system's translations by test set: read if it is a text file, else decoded, unless they were before.
 
-    `model` gives languages and revision. A text file must have one line a sentence of every test set. Translations
-    are taken from the cache, and kept there, with `use_cache`; the model is loaded only if some are not there.
+    `settings` are None for a text file, which must have one line a sentence of every test set. Translations are taken
+    from the cache, and kept there, with `use_cache`; the model is loaded only if some are not there.
     """
-    if system.is_text:
+    if settings is None:
         return hypotheses_of_text(system, test_sets)
-    options, translator = system.model_options(model), None
-    given = system.decoding(decoding)
-    translations = {}
-    for test_set in test_sets:
-        own = test_set.search(given)
-        key = cache_key(options, own, test_set.sources) if use_cache else None
-        kept = _kept(system, test_set, key)
-        if kept is None:
-            translator = translator or open_translator(options, own)
-            kept = translate(translator, test_set.sources, own, f"{system.label} on {test_set.name}")
-            # Not if the model's files were changed while it was loaded.
-            if key is not None and key == cache_key(options, own, test_set.sources):
-                keep_translations(key, kept)
-        translations[test_set.name] = kept
-    return translations
+    options = settings.model
+    opened = cache(partial(open_translator, options, settings.decoding))
+    return {
+        test_set.name: translate_once(options, test_set, settings.decoding, opened, system.label, use_cache=use_cache)
+        for test_set in test_sets
+    }
 
 
-def _kept(system: System, test_set: TestSet, key: CacheKey | None) -> list[str] | None:
+def translate_once(
+    model: ModelConfig,
+    test_set: TestSet,
+    decoding: DecodingConfig,
+    open_model: Callable[[], AnyTranslator],
+    label: str,
+    *,
+    use_cache: bool = True,
+) -> list[str]:
+    """A model's translations of a test set: from the cache if it has them, else decoded and kept there.
+
+    open_model: loads `model`, and is called only if it must translate. label: names the system in log and progress.
+    """
+    own = test_set.search(decoding)
+    key = cache_key(model, own, test_set.sources) if use_cache else None
+    kept = _kept(label, test_set, key)
+    if kept is None:
+        kept = translate(open_model(), test_set.sources, own, f"{label} on {test_set.name}")
+        # Not if the model's files were changed while it was loaded.
+        if key is not None and key == cache_key(model, own, test_set.sources):
+            keep_translations(key, kept)
+    return kept
+
+
+def _kept(label: str, test_set: TestSet, key: CacheKey | None) -> list[str] | None:
     lines = None if key is None else read_translations(key, len(test_set.sources))
     if lines is not None:
-        logger.info("%s on %s: translated before, taken from the cache", system.label, test_set.name)
+        logger.info("%s on %s: translated before, taken from the cache", label, test_set.name)
     return lines
 
 
@@ -267,7 +228,8 @@ def translate_file(model: ModelConfig, decoding: DecodingConfig, file: str) -> l
         raise DataError(f"{shown(file)}: no such text file (seen from {Path.cwd()})")
     sources = [normalise(line) for line in lines]
     wanted = [index for index, source in enumerate(sources) if source]
-    hypotheses = translate(open_translator(model, decoding), [sources[i] for i in wanted], decoding, "translate")
+    translator, places = open_translator(model, decoding), [f"line {i + 1}" for i in wanted]
+    hypotheses = translate(translator, [sources[i] for i in wanted], decoding, "translate", places)
     translations = [""] * len(lines)
     for index, hypothesis in zip(wanted, hypotheses, strict=True):
         translations[index] = hypothesis

@@ -7,11 +7,22 @@ import unicodedata
 from functools import lru_cache
 from typing import Literal
 
+from mt.keyboards import fold_keyboard_letters
+
 Script = Literal["arabic", "latin", "other"]
+Tatweel = Literal["spelling", "keep", "remove"]
 
 # Zero-width characters, then the bidirectional controls: invisible, and different in every newsroom's CMS.
 _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad" + "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
-_DROPPED = re.compile(f"[{_INVISIBLE}\u0640\x00-\x08\x0e-\x1b\x7f]")  # with tatweel and control characters
+_INVISIBLE_CODES = [code for code in range(0x10000) if re.match(f"[{_INVISIBLE}]", chr(code))]
+_DROPPED = re.compile(f"[{_INVISIBLE}\x00-\x08\x0e-\x1b\x7f]")  # with control characters
+_TATWEEL = re.compile("\u0640+")
+# Letters that join the next one: a tatweel that ends a word behind one of them is spelling, as in the era, the
+# article before digits, or a preposition before a quotation.
+_SPELT_TATWEEL = re.compile(
+    "(?<=[\u0626\u0628\u062a-\u062e\u0633-\u063a\u0641-\u0647\u064a\u06a9\u06cc\u06be])(?P<spelt>\u0640)\u0640*"
+    "(?![\u0620-\u065f\u066e-\u06d3])|\u0640+"
+)
 # U+FDFC, the rial sign, stays: its decomposition is a Persian word.
 _PRESENTATION_FORMS = re.compile("[\ufb50-\ufdfb\ufe70-\ufefc]")
 # More marks than these on one letter are no writing, and to compose them takes time by the square of their number
@@ -24,10 +35,14 @@ _LATIN = re.compile(
     "[A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02af\u1e00-\u1eff\uff21-\uff3a\uff41-\uff5a]+"
 )
 _ARABIC = re.compile(
-    "[\u0620-\u063f\u0641-\u064a\u066e\u066f\u0671-\u06d3\u06d5\u06ee\u06ef\u06fa-\u06fc\u06ff\u0750-\u077f\u08a0-\u08b4]+"
+    "[\u0620-\u064a\u066e\u066f\u0671-\u06d3\u06d5\u06ee\u06ef\u06fa-\u06fc\u06ff\u0750-\u077f\u08a0-\u08b4]+"
 )
 _WORDS = re.compile(r"[^\W\d_]+|\d+")
-_FOLDED_SPELLINGS = str.maketrans(dict.fromkeys("أإآٱ", "ا") | {"\u0640": ""})
+_FOLDED_SPELLINGS = str.maketrans(
+    dict.fromkeys("أإآٱ", "ا")
+    | dict.fromkeys((chr(c) for c in (*_INVISIBLE_CODES, 0x0640)), "")
+    | dict.fromkeys("\u00a0\u202f\u2007", " ")
+)
 _WESTERN_DIGITS = {0x0660 + i: str(i) for i in range(10)} | {0x06F0 + i: str(i) for i in range(10)}
 
 
@@ -59,15 +74,19 @@ def arabic_share(text: str) -> float:
     return script_shares(text)[1]
 
 
-def normalise(text: str) -> str:
+def normalise(text: str, tatweel: Tatweel = "spelling") -> str:
     """The form in which every sentence is stored, compared and translated.
 
     Canonical composition (NFC); Arabic presentation forms become ordinary letters; zero-width, bidirectional
-    and control characters, tatweel and marks beyond thirty on a letter go; any white space becomes one space, none
-    at the ends. Diacritics and digits stay as they are.
+    and control characters and marks beyond thirty on a letter go; any white space becomes one space, none at the
+    ends. Diacritics and digits stay as they are. `tatweel`: what becomes of it; "spelling" keeps one where it ends a
+    word (`1445 هـ`, `الـ15`).
     """
     text = _PRESENTATION_FORMS.sub(lambda match: _ordinary_letters(match.group()), text)
     text, dropped = _DROPPED.subn("", _composed(text))
+    if tatweel != "keep" and "\u0640" in text:
+        text = _SPELT_TATWEEL.sub(r"\g<spelt>", text) if tatweel == "spelling" else _TATWEEL.sub("", text)
+        dropped = 1
     text = " ".join(text.split())
     # Dropping a character can bring a letter and its mark together: compose once more.
     return _composed(text) if dropped else text
@@ -94,8 +113,12 @@ def western_digits(text: str) -> str:
 
 
 def fold_spelling(text: str) -> str:
-    """`text` with spellings folded that differ between newsrooms: diacritics, alef forms (أإآٱ), digits, tatweel."""
-    return western_digits(remove_diacritics(text)).translate(_FOLDED_SPELLINGS)
+    """`text` with spellings folded that differ between newsrooms and keyboards.
+
+    Diacritics, alef forms (أإآٱ), digits, tatweel, invisible characters, no-break spaces, and the letters that
+    Persian and Urdu keyboards write for Arabic ones.
+    """
+    return fold_keyboard_letters(western_digits(remove_diacritics(text)).translate(_FOLDED_SPELLINGS))
 
 
 def comparison_key(text: str) -> str:
@@ -108,5 +131,5 @@ def comparison_key(text: str) -> str:
 
 def comparison_words(normalised: str, *, fold_digits: bool = True) -> list[str]:
     """The words of `comparison_key` for a text that is normalised already; `fold_digits` off: numbers stay."""
-    words = _WORDS.findall(remove_diacritics(normalised).casefold())
+    words = _WORDS.findall(remove_diacritics(normalised).casefold().replace("\u0640", ""))
     return ["0" if word.isdigit() else word for word in words] if fold_digits else [*map(western_digits, words)]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import ModelError, RunError
+from mt.evaluation.searches import search_as_json
 from mt.files import sha256_of, sha256_of_json, write_text
 from mt.identity import model_identity
 from mt.model_files import is_converted
@@ -20,7 +21,7 @@ from mt.runs import cache_directory
 logger = logging.getLogger(__name__)
 
 # To be raised by whoever changes what a model's translations come out as: encoding, search, decoding.
-_FORMAT = 3
+_FORMAT = 4
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ def cache_key(model: ModelConfig, decoding: DecodingConfig, sources: Sequence[st
             "format": _FORMAT,
             "model": identity,
             "languages": [model.source_language, model.target_language],
-            "decoding": asdict(decoding),
+            # Terms count by what they are, not by where they lie.
+            "decoding": search_as_json(replace(decoding, terminology=None)),
             "terms": terms,
             "libraries": {name: ".".join(version(name).split(".")[:2]) for name in (backend, "transformers")},
             "sources": sha256_of_json(list(sources)),
@@ -77,6 +79,8 @@ def read_translations(key: CacheKey, expected: int) -> list[str] | None:
             and len(translations) == expected
             and all(isinstance(line, str) for line in translations)
             and kept["sha256"] == sha256_of_json(translations)
+            # Somebody may have renamed the file.
+            and kept["facts"] == key.facts
         )
     except (FileNotFoundError, NotADirectoryError):
         return None

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 
+from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase
 from transformers.tokenization_python import Trie
 
 from mt.config import DecodingConfig
 from mt.errors import ModelError
-from mt.languages import LanguageContract
+from mt.languages import LanguageContract, added_words
 
 # Around an inline term while it is text; no tokenizer sees them.
 _OPENING, _CLOSING = "\ue000", "\ue001"
@@ -65,7 +68,7 @@ class AnyTranslator(ABC):
         texts = [self.languages.source_prefix + self._defused(source) for source in sources]
         has_terms = [_INLINE.search(text) is not None for text in texts]
         plain = [text for text, has in zip(texts, has_terms, strict=True) if not has]
-        encoded = iter(self.tokenizer(plain, **self._as_text)["input_ids"] if plain else [])
+        encoded = iter(self._encoder(plain, **self._as_text)["input_ids"] if plain else [])
         before, after = self._frame() if any(has_terms) else ([], [])
         return [
             [*before, *self._encode_with_terms(text), *after] if has else next(encoded)
@@ -73,16 +76,33 @@ class AnyTranslator(ABC):
         ]
 
     @cached_property
-    def _as_text(self) -> dict[str, bool]:
-        """The option by which special tokens that a text happens to hold stay text, and added words are found.
+    def _words(self) -> list[str]:
+        return added_words(self.tokenizer)
 
-        Tokenizers in Python (Marian, M2M-100) look for both kinds or for neither.
+    @cached_property
+    def _encoder(self) -> PreTrainedTokenizerBase:
+        """The tokenizer, which finds added words in a text and takes special tokens that it happens to hold for text.
+
+        Tokenizers in Python (Marian, M2M-100) look for both kinds or for neither; those in Rust never look for added
+        words that are special, of which a copy is told that they are not.
         """
-        words = [str(token) for token in self.tokenizer.added_tokens_decoder.values() if not token.special]
-        if not words or not hasattr(self.tokenizer, "tokens_trie"):
-            return {"split_special_tokens": True}
-        self.tokenizer.tokens_trie = Trie(words)
-        return {"split_special_tokens": False}
+        if hasattr(self.tokenizer, "tokens_trie"):
+            self.tokenizer.tokens_trie = Trie(self._words)
+            return self.tokenizer
+        special = {str(token) for token in self.tokenizer.added_tokens_decoder.values() if token.special}
+        if special.isdisjoint(self._words):
+            return self.tokenizer
+        encoder = deepcopy(self.tokenizer)
+        content = json.loads(encoder.backend_tokenizer.to_str())
+        for token in content["added_tokens"]:
+            token["special"] = token["special"] and token["content"] not in self._words
+        encoder._tokenizer = Tokenizer.from_str(json.dumps(content))
+        return encoder
+
+    @cached_property
+    def _as_text(self) -> dict[str, bool]:
+        """The option to call `_encoder` with."""
+        return {"split_special_tokens": not (self._words and hasattr(self._encoder, "tokens_trie"))}
 
     def _frame(self) -> tuple[list[int], list[int]]:
         """(the special tokens before a source, those behind it). Raises `ModelError` if no term can stand inside."""
@@ -91,7 +111,7 @@ class AnyTranslator(ABC):
                 f"{self.name}: embeds source and target apart, so a term of the target means nothing to it inside a "
                 "source; leave decoding.terminology out"
             )
-        whole, bare = self.tokenizer("a", **self._as_text)["input_ids"], self._source_ids("a")
+        whole, bare = self._encoder("a", **self._as_text)["input_ids"], self._source_ids("a")
         start = next(i for i in range(len(whole)) if whole[i : i + len(bare)] == bare)
         return whole[:start], whole[start + len(bare) :]
 
@@ -111,21 +131,21 @@ class AnyTranslator(ABC):
         return ids
 
     def _source_ids(self, text: str) -> list[int]:
-        ids: list[int] = self.tokenizer(text, **self._as_text, add_special_tokens=False)["input_ids"]
+        ids: list[int] = self._encoder(text, **self._as_text, add_special_tokens=False)["input_ids"]
         return ids
 
     def encode_targets(self, targets: list[str]) -> list[list[int]]:
         """Label ids with language and end tokens, one list a sentence."""
         # The space: see `mt.languages` on Marian sentences that begin with `>>`.
         texts = [" " + target if target.startswith(">>") else self._defused(target) for target in targets]
-        return list(self.tokenizer(text_target=texts, **self._as_text)["input_ids"]) if texts else []
+        return list(self._encoder(text_target=texts, **self._as_text)["input_ids"]) if texts else []
 
     def _defused(self, text: str) -> str:
         """`text` with a space inside each literal special token, for mBART, whose vocabulary would match it."""
         if not self.languages.family.startswith("mbart"):
             return text
         for token in self.tokenizer.all_special_tokens:
-            if token in text:
+            if token in text and token not in self._words:
                 text = text.replace(token, f"{token[0]} {token[1:]}")
         return text
 

@@ -6,7 +6,9 @@ nothing else, costs none; it has its own memory, signals, exit status and output
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from contextlib import chdir
 from multiprocessing import forkserver, get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from mt import cli
 from tests.conftest import ROOT
@@ -72,3 +75,42 @@ def _train(
     if prepare is not None:
         prepare()
     sys.exit(cli.train_main())
+
+
+def write_small_config(directory: Path, model: Path, news: Path) -> Path:
+    """A config of six updates. Little is decoded and scored, for what its tests compare are weights."""
+    options = {
+        "name": "small",
+        "data": {"corpora": {"news": {"path": str(news)}}, "max_test_pairs": 10},
+        "model": {"name": str(model), "skip_doctor": True},
+        "training": {
+            "max_updates": 6,
+            "eval_every_updates": 2,
+            "tokens_per_update": 600,
+            "dev_sentences": 5,
+            "report_to": [],
+        },
+        "decoding": {"num_beams": 1, "max_length_ratio": 0.1},
+        "evaluation": {"resamples": 100},
+    }
+    path = directory / "small.yaml"
+    path.write_text(json.dumps(options), encoding="utf-8")
+    return path
+
+
+def die(*_: object, **__: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def at_call(number: int, function: Callable[..., Any], act: Callable[[], None]) -> Callable[..., Any]:
+    """`function`, with `act` before its call of this number, counted from 1."""
+    calls = 0
+
+    def counted(*arguments: object, **options: object) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == number:
+            act()
+        return function(*arguments, **options)
+
+    return counted

@@ -66,7 +66,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def run_with(directory: Path, config_yaml: str) -> Path:
     """A run directory in which nothing has happened yet but that its config was written."""
-    with claim_run(directory, config_yaml, {}) as run:
+    with claim_run(directory, {}) as run:
         run.begin(config_yaml)
     return directory
 

@@ -165,13 +165,17 @@ def test_which_checkpoints_are_taken(tmp_path: Path, marian: Translator, caplog:
 
 
 def choose(
-    translator: Translator, directory: Path, options: AdaptationConfig, has_general: bool = False
+    translator: Translator,
+    directory: Path,
+    options: AdaptationConfig,
+    has_general: bool = False,
+    before: dict[str, float] | None = None,
 ) -> adaptation.Choice:
     dev = DevSet(eight_pairs(), ["dev"], ["x"])
     general = DevSet(eight_pairs(), ["general"], ["x"]) if has_general else None
     config = Config()
     object.__setattr__(config, "adaptation", options)
-    return choose_weights(translator, directory, {2: 10.0, 4: 30.0, 6: 20.0}, config, dev, general)
+    return choose_weights(translator, directory, {2: 10.0, 4: 30.0, 6: 20.0}, config, dev, general, before)
 
 
 def test_averaged_weights_become_the_model(tmp_path: Path, marian: Translator):
@@ -208,3 +212,67 @@ def test_the_share_of_tuned_weights_weighs_gain_against_loss(
     assert choice.tried[0] == {"share": 0.25, "dev": 28.0, "general": 49.5, "value": 26.5}
     marian.model.load_state_dict(base)
     assert choose(marian, there, shares).share == 1.0  # nothing to forget is known of
+
+
+def test_a_base_that_is_better_than_every_checkpoint_stays(tmp_path: Path, marian: Translator):
+    there = checkpoints(tmp_path, marian, [2, 4, 6])
+    untrained = norm(marian)
+    choice = choose(marian, there, AdaptationConfig(), before={"eval_chrF": 30.5})
+    assert norm(marian) == untrained
+    assert choice.as_json() == {
+        "averaged_updates": [], "tuned_share": 0.0, "tried_shares": [], "model_is_base": True,
+    }  # fmt: skip
+    assert choice.why_base.startswith(
+        "No checkpoint was as good as the base on the dev split (chrF 30.00, the base 30.50), so the model is the base"
+    )
+    # Of equals the tuned one.
+    equal = choose(marian, there, AdaptationConfig(), before={"eval_chrF": 30.0})
+    assert (equal.share, equal.why_base, norm(marian)) == (1.0, "", 4.0)
+
+
+def test_the_base_is_compared_by_loss_where_the_best_is_the_lowest(tmp_path: Path, marian: Translator):
+    there = checkpoints(tmp_path, marian, [2, 4])
+    config, dev = Config(training=TrainingConfig(best_metric="loss")), DevSet(eight_pairs(), ["dev"], ["x"])
+    for loss, share in ((3.1, 0.0), (3.2, 1.0), (3.3, 1.0)):
+        choice = choose_weights(marian, there, {2: -3.5, 4: -3.2}, config, dev, None, {"eval_loss": loss})
+        assert choice.share == share
+        assert ("(loss 3.20, the base 3.10)" in choice.why_base) == (share == 0)
+
+
+def test_the_base_is_compared_with_the_average_itself(
+    tmp_path: Path, marian: Translator, monkeypatch: pytest.MonkeyPatch
+):
+    """The mean of several checkpoints may be better or worse than each of them."""
+    there = checkpoints(tmp_path, marian, [2, 4, 6])
+    untrained = norm(marian)
+    averaged = AdaptationConfig(average=2)
+    monkeypatch.setattr(adaptation, "decoded_scores", lambda *_, **__: {"chrF": 31.0, "BLEU": 0.0})
+    assert choose(marian, there, averaged, before={"eval_chrF": 30.5}).share == 1.0
+    assert norm(marian) == 5.0
+    marian.model.model.encoder.layers[0].final_layer_norm.weight.data.fill_(untrained)
+    monkeypatch.setattr(adaptation, "decoded_scores", lambda *_, **__: {"chrF": 12.0, "BLEU": 0.0})
+    choice = choose(marian, there, averaged, before={"eval_chrF": 13.0})
+    assert (choice.share, norm(marian)) == (0.0, untrained)
+    assert (
+        "The average of the checkpoints was not as good as the base on the dev split (chrF 12.00, the base 13.00)"
+        in (choice.why_base)
+    )
+
+
+def test_the_base_is_one_of_the_shares(tmp_path: Path, marian: Translator, monkeypatch: pytest.MonkeyPatch):
+    there = checkpoints(tmp_path, marian, [4])
+    marian.model.model.encoder.layers[0].final_layer_norm.weight.data.fill_(0.0)
+    known = {0.0: (29.0, 50.0), 2.0: (30.0, 48.0), 4.0: (31.0, 42.0)}
+
+    def scores(translator: Translator, dev: DevSet, *, is_alone: bool) -> dict[str, float]:
+        return {"chrF": known[norm(translator)][dev.sources == ["general"]], "BLEU": 0.0}
+
+    monkeypatch.setattr(adaptation, "decoded_scores", scores)
+    half = AdaptationConfig(interpolate=[0.5])
+    choice = choose(marian, there, half, has_general=True, before={"eval_chrF": 29.0})  # 29 against 28 and 23
+    assert ([tried["share"] for tried in choice.tried], choice.share, norm(marian)) == ([0.0, 0.5, 1.0], 0.0, 0.0)
+    assert choice.why_base.startswith(
+        "No share of the tuned weights was, less the price of what is forgotten, as good as the base on the dev split "
+        "(chrF 28.00, the base 29.00)"
+    )
+    assert choose(marian, there, half, before={"eval_chrF": 29.0}).share == 1.0

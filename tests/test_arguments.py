@@ -11,6 +11,7 @@ from mt.arguments import (
     UsageError,
     config_as_yaml,
     parse_comet_setup,
+    parse_data,
     parse_doctor,
     parse_evaluate,
     parse_export,
@@ -20,7 +21,7 @@ from mt.arguments import (
     parse_translate,
 )
 from mt.arguments.config_files import off_value
-from mt.config import CleaningConfig, Config
+from mt.config import CleaningConfig, Config, ModelConfig
 from mt.errors import ConfigError, RunError
 from tests.conftest import ROOT
 
@@ -146,13 +147,13 @@ def test_what_switches_a_rule_off_does_so_for_every_rule(off: str, tmp_path: Pat
     [
         "data: {corpora: {a: {class_path: spy.Spy}}}",
         "model: {scratch: {class_path: spy.Spy, init_args: {}}}",
-        "name: a",
+        "name: typed",
     ],
 )
 def test_a_class_is_never_imported(content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "spy.py").write_text("raise SystemExit('imported')")
     monkeypatch.syspath_prepend(tmp_path)
-    options = ["--data.corpora", "{a: spy.tsv}"] if content == "name: a" else []
+    options = ["--data.corpora", "{a: {class_path: spy.Spy}}"] if content == "name: typed" else []
     with pytest.raises(ConfigError, match="expected `key: value` options, got 'spy"):
         parse(tmp_path, content, *options)
 
@@ -163,6 +164,7 @@ def test_a_path_is_never_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
     assert parse(tmp_path, "data: {corpora: {a: spy.tsv}}").data.corpora["a"].path == "spy.tsv"
+    assert parse(tmp_path, "name: a", "--data.corpora", "{a: spy.tsv}").data.corpora["a"].path == "spy.tsv"
 
 
 @pytest.mark.parametrize(
@@ -177,7 +179,6 @@ def test_a_path_is_never_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         (["--over"], r"unrecognized .*did you mean --overwrite\?"),
         (["--model.scratch.d_mod", "64"], r"unrecognized .*did you mean --model\.scratch\.d_model\?"),
         (["--data.corpora.news.form=tsv"], r"unrecognized .*did you mean --data\.corpora\.news\.format\?"),
-        (["--config", "other.yaml"], "the config is the first argument"),
     ],
 )
 def test_usage(options: list[str], message: str, tmp_path: Path):
@@ -248,7 +249,7 @@ def test_evaluate_arguments():
     command = parse_evaluate(argv, "evaluate.py")
     assert command.systems == ["base=a", "b"]
     assert {name: corpus.path for name, corpus in command.test_sets.items()} == {"news": "x=y.tsv", "un": "un.tsv"}
-    assert command.decoding.num_beams == 1
+    assert command.decoding == {"num_beams": 1}
     assert (command.output_dir, command.fail_if_worse, command.overwrite) == ("runs/evaluation", [], False)
 
 
@@ -278,8 +279,44 @@ def test_a_test_set_is_named_as_a_file_may_be(option: str, name: str):
 def test_doctor_and_translate_arguments():
     assert parse_doctor(["some/model", "--model.target_language", "apc_Arab"], "mt doctor").name == "some/model"
     command = parse_translate(["tiny-en-ar", "in.txt", "--decoding.num_beams", "2"], "mt translate")
-    assert (command.model.name, command.file, command.decoding.num_beams) == ("tiny-en-ar", "in.txt", 2)
+    assert (command.name, command.file, command.decoding) == ("tiny-en-ar", "in.txt", {"num_beams": 2})
     assert parse_translate(["tiny-en-ar"], "mt translate").file == "-"
+
+
+@pytest.mark.parametrize("language", ["fr", "fra_Latn", "arb_Latn", "ar_Latn", "en", "", "arabic", "he"])
+@pytest.mark.parametrize("parse_command", [parse_train, parse_data])
+def test_other_target_languages_are_refused(
+    parse_command: Callable[[list[str], str], object], language: str, tmp_path: Path
+):
+    config = tmp_path / "config.yaml"
+    config.write_text(f"model: {{target_language: '{language}'}}\n", encoding="utf-8")
+    message = (
+        "model.target_language must be Arabic, as `ar`, or one of its dialects, .*; other languages do not work yet"
+    )
+    for argv in ([], ["--model.target_language", language]):
+        with pytest.raises(ConfigError, match=message):
+            parse_command([str(config), *argv], "train.py")
+
+
+def test_other_languages_are_refused_where_references_are_arabic():
+    with pytest.raises(ConfigError, match=r"target_language must be Arabic, .*, got 'fr'"):
+        parse_evaluate(["a", "b", "--model.target_language", "fr"], "evaluate.py")
+    with pytest.raises(ConfigError, match=r"source_language must be English, .*, got 'deu_Latn'"):
+        parse_review(["a", "b", "--model.source_language", "deu_Latn"], "mt review")
+    # Nothing is scored.
+    assert parse_translate(["m", "--model.target_language", "fr"], "mt translate").model == {"target_language": "fr"}
+
+
+@pytest.mark.parametrize(
+    "language", ["ar", "ara", "arb", "arb_Arab", "apc_Arab", "apd_Arab", "ar_AR", "ar-SY", "AR", "arz"]
+)
+def test_arabic_has_many_codes(language: str):
+    ModelConfig(target_language=language).require_english_to_arabic()
+
+
+@pytest.mark.parametrize("language", ["en", "eng", "eng_Latn", "en_XX", "en-GB"])
+def test_english_has_a_few(language: str):
+    ModelConfig(source_language=language).require_english_to_arabic()
 
 
 def shipped_configs() -> list[Path]:

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from mt.config import CleaningConfig, Config, CorpusConfig, DataConfig, EvaluationConfig
-from mt.data.builder import build_data, check_data, read_test_set
+from mt.data.builder import build_data, read_test_set
 from mt.data.cache import cached_build, code_files
 from mt.data.card import as_markdown
 from mt.data.report import DataReport
+from mt.early_checks import check_data
 from mt.errors import ConfigError, DataError
 from tests.conftest import ROOT, SEED, STARTER
 

@@ -227,6 +227,7 @@ def test_no_verdict_on_a_run_that_was_trained_on_the_test_set(
     assert f"No advice: on news, {sentence}." in printed
     assert "Take" not in printed
     assert "*" not in printed
+    assert all(score["p_value"] is None for score in scores()["slices"])
     for name in ("report.md", "report.html"):
         text = Path("out", name).read_text(encoding="utf-8")
         assert sentence in text.replace("\\", "")
@@ -270,7 +271,7 @@ def test_comet_where_it_is_set_up(files: Path, monkeypatch: pytest.MonkeyPatch):
     }
 
 
-def test_ratings_in_the_report(files: Path, monkeypatch: pytest.MonkeyPatch):
+def test_ratings_in_the_report(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     items = [
         {"sentence": i, "left": hypothesis_hash(f"{TUNED[i]} اليوم"), "right": hypothesis_hash(f"{BASE[i]} اليوم"),
          "choice": choice, "comment": "", "saw_reference": False}
@@ -283,4 +284,61 @@ def test_ratings_in_the_report(files: Path, monkeypatch: pytest.MonkeyPatch):
     (preference,) = scores()["preferences"]
     assert (preference["system_wins"], preference["baseline_wins"], preference["both_bad"]) == (2, 1, 1)
     assert preference["rate"] == pytest.approx(2 / 3)
+    # Wilson's interval of 2 in 3; 2 of 3 is as even as three decisions can be, so any outcome is as extreme.
+    sentence = (
+        "Reviewers on news, tuned against base: 2 of 3 decided sentences for tuned, a share of 0.67 (95 % interval "
+        "0.21 to 0.94, sign test p = 1.000, 1 reviewer)."
+    )
+    assert sentence in capsys.readouterr().out
+    assert sentence in Path("out/report.md").read_text(encoding="utf-8")
     assert "Blind ratings of pairs of translations" in Path("out/report.html").read_text(encoding="utf-8")
+
+
+def test_documents_are_what_intervals_are_drawn_from(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    rows = (files / "news.tsv").read_text(encoding="utf-8").splitlines()
+    named = ["english\tarabic\turl", *(f"{row}\tpage {number % 24}" for number, row in enumerate(rows))]
+    (files / "pages.tsv").write_text("\n".join(named) + "\n", encoding="utf-8")
+    sets = ("--test_set", "pages=pages.tsv", "--test_set", "news=news.tsv")
+    assert evaluate(monkeypatch, "base.txt", "tuned.txt", *sets) == 1
+    for name in ("base", "tuned"):
+        (files / name).mkdir()
+        for test_set in ("pages", "news"):
+            (files / name / f"{test_set}.txt").write_bytes((files / f"{name}.txt").read_bytes())
+    assert evaluate(monkeypatch, "base", "tuned", *sets) == 0
+    assert scores()["drawn_by"] == {"pages": "document", "news": "sentence"}
+    signatures = {row["test_set"]: row["signature"] for row in scores()["scores"] if row["metric"] == "chrF"}
+    assert signatures["pages"].endswith("|bs:200|drawn:24 documents")
+    assert signatures["news"].endswith("|bs:200")
+    assert "resamples of its 24 documents" in Path("out/report.md").read_text(encoding="utf-8")
+    capsys.readouterr()
+    assert evaluate(monkeypatch, "base", "tuned", *sets, "--resampling", "document", "--overwrite") == 1
+    assert "needs to know the documents of test set `news`" in capsys.readouterr().err
+
+
+def test_how_a_run_held_out_its_test_split(files: Path, monkeypatch: pytest.MonkeyPatch):
+    from datasets import Dataset
+
+    from mt.comparison import own_test_set
+    from mt.data.holding_out import HeldOut
+    from mt.data.report import CorpusReport, DataReport
+    from mt.evaluation.faults import find_cautions
+    from mt.evaluation.glossary import Glossary
+    from mt.files import write_json
+    from mt.runs import RunDirectory
+
+    run = RunDirectory(files / "run")
+    run.root.mkdir()
+    accounts = {"news": HeldOut("document", 2), "web": HeldOut("sentence", 0, 0, 0.2, 0.01, 40)}
+    report = DataReport({name: CorpusReport(held_out=account) for name, account in accounts.items()})
+    write_json(run.data_report, report.as_json())
+    columns = {"source": ["A.", "B.", "C."], "target": ["ا", "ب", "ج"], "corpus": ["news", "news", "web"]}
+    found = own_test_set(Dataset.from_dict({**columns, "group": ["0a", "0b", "0c"]}), run)
+    assert found.documents == ["0a", "0b", ""]
+    assert found.held_out == "Held out: news by document: each of its 2 documents is in one split."
+    cautions = find_cautions(found, {}, [], Glossary.read())
+    assert [(each.kind, each.forbids) for each in cautions if each.kind == "held out by sentence"] == [
+        ("held out by sentence", False)
+    ]
+    assert "a new document will score lower" in found.too_easy

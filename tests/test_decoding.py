@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mt.config import DecodingConfig, ModelConfig
-from mt.decoding import translate
+from mt.decoding import encode_within_limits, translate
 from mt.model import Translator, load_translator
 from tests.helpers import sources
 
@@ -48,9 +48,20 @@ def test_mode_is_left_as_it_was(marian: Translator):
 
 def test_sources_beyond_the_positions_are_cut_with_a_word(marian: Translator, caplog: pytest.LogCaptureFixture):
     text = "war " * 900
-    assert len(marian.encode_sources([text])[0]) > 512
-    translate(marian, [text, "war"], DecodingConfig(num_beams=1, max_length_ratio=0.01))
-    assert "1 sources are longer than the model's 512 tokens and are cut" in caplog.text
+    length = len(marian.encode_sources([text])[0])
+    assert length > 512
+    search = DecodingConfig(num_beams=1, max_length_ratio=0.01)
+    translate(marian, [text, "war"], search)
+    assert caplog.messages == ["1 sources are longer than the model's 512 tokens and are cut: split them"]
+    caplog.clear()
+    translate(marian, ["war", *[text] * 7], search, "base on test")
+    cut = f"has {length} tokens and is cut to the 512 that the model can read; split it into sentences"
+    assert caplog.messages == [
+        *(f"base on test: sentence {number} {cut}" for number in range(2, 7)),
+        "base on test: 2 more are cut likewise",
+    ]
+    ids, _ = encode_within_limits(marian, [text], search)
+    assert (len(ids[0]), ids[0][-1]) == (512, marian.tokenizer.eos_token_id)
 
 
 def test_hypotheses_stop_at_the_ratio(marian: Translator):

@@ -1,6 +1,7 @@
 """The real commands, on the CPU, as a person types them."""
 
 import json
+import logging
 import shutil
 import sys
 from pathlib import Path
@@ -32,7 +33,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("runs") / "demo"
     options = ["--output_dir", str(directory), "--training.max_updates", "6", "--training.eval_every_updates", "3"]
     options += ["--adaptation.average", "1", "--data.max_dev_pairs", "20", "--training.dev_sentences", "8"]
-    options += ["--data.max_test_pairs", "10"]
+    # At the demo's own rate so few updates spoil the model, and the base would be taken.
+    options += ["--data.max_test_pairs", "10", "--training.learning_rate", "1e-4"]
     result = command("train.py", "configs/demo.yaml", *options, "--evaluation.resamples", "200")
     assert result.returncode == 0, result.stderr
     assert f"report: {directory / 'report.html'}" in result.stdout
@@ -102,10 +104,14 @@ def test_evaluate_finds_the_same_scores(demo: Path, tmp_path: Path):
     texts = demo / "translations" / "test" / "finetuned.txt"
     checkpoint = next((demo / "checkpoints").iterdir())
     systems = ["base=tiny-en-ar", f"run={demo}", f"text={texts}", f"checkpoint={checkpoint}"]
-    # As the demo decodes.
-    options = ["--decoding.no_repeat_ngram_size", "3", "--resamples", "200"]
-    result = command("evaluate.py", *systems, "--output_dir", str(output), *options)
+    result = command("evaluate.py", *systems, "--output_dir", str(output), "--resamples", "200")
     assert result.returncode == 0, result.stderr
+    # What training has translated is not translated again.
+    assert [line.split(" ", 1)[1] for line in result.stderr.splitlines() if "taken from the cache" in line] == [
+        "base on test: translated before, taken from the cache",
+        "run on test: translated before, taken from the cache",
+    ]
+    assert "decoding of base: beam 4, no 3 tokens in a row twice, at most 2 target tokens per source" in result.stdout
     ours = json.loads((output / "scores.json").read_text(encoding="utf-8"))["scores"]
     trained = json.loads((demo / "scores.json").read_text(encoding="utf-8"))["scores"]
     names = {"base": "base", "finetuned": "run"}
@@ -214,7 +220,7 @@ def test_what_is_forgotten_is_seen(small_config: Path, tmp_path: Path, monkeypat
     assert all({"eval_general_chrF", "eval_general_BLEU", "eval_general_loss"} <= set(look) for look in looks)
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert manifest["averaged_updates"] == [2, 4]
-    assert [tried["share"] for tried in manifest["tried_shares"]] == [0.5, 1.0]
+    assert [tried["share"] for tried in manifest["tried_shares"]] == [0.0, 0.5, 1.0]
     assert str(SEED) in manifest["inputs"]
     # Nothing like the general set is trained on.
     data = load_from_disk(str(tmp_path / "run" / "data"))
@@ -243,12 +249,67 @@ def test_lora_from_the_command_line(small_config: Path, tmp_path: Path, monkeypa
     assert not torch.equal(chosen["model.encoder.layers.0.fc1.weight"], weights_before(small_config))
 
 
-def test_patience_ends_a_run_that_gets_no_better(small_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_patience_ends_a_run_that_gets_no_better(
+    small_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
     # At this rate no weight changes enough for another hypothesis.
     options = ["--training.max_updates", "40", "--training.patience", "2", "--training.learning_rate", "1e-12"]
     assert train_here(monkeypatch, small_config, *options) == 0
     assert [look["update"] for look in looks_of(tmp_path / "run")] == [0, 2, 4, 6]
-    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["best_update"] == 2
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert (manifest["best_update"], manifest["updates"], manifest["updates_planned"]) == (2, 6, 40)
+    sentence = (
+        "Training stopped early, after update 6 of 40: the last 2 evaluations were no better than that of update 2, by "
+        "chrF on the dev split (training.patience 2)."
+    )
+    assert manifest["stopped_early"] == sentence
+    # Of a base and a checkpoint that are equally good, the checkpoint is taken.
+    assert manifest["model_is_base"] is False
+    for name in ("scores.json", "report.html", "report.md", "model/README.md"):
+        assert sentence in (tmp_path / "run" / name).read_text(encoding="utf-8").replace("\\", ""), name
+    assert f"note: {sentence}" in capfd.readouterr().out
+    # Where it was killed after that, it does not go on training.
+    shutil.rmtree(tmp_path / "run" / "model")
+    whole = (tmp_path / "run" / "metrics.jsonl").read_text()
+    assert train_here(monkeypatch, small_config, *options, "--resume") == 0
+    assert (tmp_path / "run" / "metrics.jsonl").read_text() == whole
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["stopped_early"] == sentence
+
+
+def test_a_base_that_training_spoils_stays_the_model(
+    small_config: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+):
+    options = ["--model.name", "tiny-en-ar", "--training.learning_rate", "1", "--adaptation.lora.rank", "2"]
+    assert train_here(monkeypatch, small_config, *options) == 0
+    run = tmp_path / "run"
+    assert json.loads((run / "manifest.json").read_text())["model_is_base"] is True
+    base = load_translator(ModelConfig(name="tiny-en-ar")).model.state_dict()
+    chosen = load_translator(ModelConfig(name=str(run / "model"))).model.state_dict()
+    assert all(torch.equal(weight, chosen[name]) for name, weight in base.items())
+    texts = [(run / "translations" / "test" / f"{name}.txt").read_text() for name in ("base", "finetuned")]
+    assert texts[0] == texts[1]
+    printed = capfd.readouterr().out
+    files = [run / name for name in ("scores.json", "report.html", "report.md", "model/README.md")]
+    for text in (printed, *(file.read_text(encoding="utf-8") for file in files)):
+        assert "as good as the base on the dev split (chrF " in text.replace("\\", "")
+        assert "the model is the base as it was: try a lower training.learning" in text.replace("\\", "")
+
+
+def test_runs_of_one_base_translate_with_it_once(
+    small_run: Path, small_config: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO)
+    assert train_here(monkeypatch, small_config, "--training.learning_rate", "1e-4") == 0
+    assert "base on test: translated before, taken from the cache" in caplog.messages
+    base = "translations/test/base.txt"
+    assert (small_config.parent / "run" / base).read_bytes() == (small_run / base).read_bytes()
+    caplog.clear()
+    assert train_here(monkeypatch, small_config, "--training.learning_rate", "1e-4", "--overwrite", "--no_cache") == 0
+    assert "taken from the cache" not in caplog.text
+    assert "no_cache" not in (small_config.parent / "run" / "config.yaml").read_text()
 
 
 def test_saved_config_repeats_the_run(small_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -11,6 +11,7 @@ import pytest
 
 from mt import files
 from mt.errors import RunError
+from mt.files import UNFINISHED, new_directory
 
 
 @pytest.mark.parametrize("name", ["news", "flores-200", "تجربة", "a.b", "opus mt", "x" * 100])
@@ -148,3 +149,37 @@ def test_a_list_that_is_torn_or_gone(sealed: Path):
     assert "cannot be read" in (files.find_damage(sealed) or "")
     (sealed / "checksums.json").unlink()
     assert files.find_damage(sealed) == "checksums.json is missing"
+
+
+def test_new_directory_appears_whole_and_sweeps_what_killed_processes_left(tmp_path: Path):
+    dead = tmp_path / f"{UNFINISHED}0123456789ab-export"
+    (dead / "content").mkdir(parents=True)
+    (dead / "content" / "half").write_text("x")
+    other = tmp_path / f"{UNFINISHED}0123456789ab-other"
+    other.mkdir()
+    with new_directory(tmp_path / "export") as work:
+        (work / "whole").write_text("x")
+        assert not (tmp_path / "export").exists()
+        with new_directory(tmp_path / "export") as second:  # of another process, which leaves ours alone
+            (second / "whole").write_text("second")
+            assert (work / "whole").exists()
+        (tmp_path / "export" / "whole").unlink()
+    assert {path.name for path in tmp_path.iterdir()} == {"export", other.name}
+    assert (tmp_path / "export" / "whole").read_text() == "x"
+
+
+def test_new_directory_is_nothing_after_an_error_and_never_replaces_what_came_meanwhile(tmp_path: Path):
+    def fill(place: Path, error: Exception | None) -> None:
+        with new_directory(place) as work:
+            (work / "file").write_text("ours")
+            if error is not None:
+                raise error
+            place.mkdir()
+            (place / "mine").write_text("mine")
+
+    with pytest.raises(ValueError, match="no"):
+        fill(tmp_path / "export", ValueError("no"))
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(OSError, match="not empty"):
+        fill(tmp_path / "export", None)
+    assert [path.name for path in tmp_path.rglob("*")] == ["export", "mine"]

@@ -64,6 +64,19 @@ CASES: dict[str, tuple[Spoil, str]] = {
     "language list": (config("model: {source_language: [en]}\n"), "model.source_language must be text"),
     "language no": (config("model: {source_language: no}\n"), "model.source_language must be text, not False"),
     "tag number": (config("decoding: {tag: 1.5}\n"), "decoding.tag must be text, not 1.5"),
+    "beams list": (config("decoding: {num_beams: [4]}\n"), r"decoding.num_beams must be a whole number, not \[4\]"),
+    "beams yes": (config("decoding: {num_beams: yes}\n"), "decoding.num_beams must be a whole number, not True"),
+    "beams none": (config("decoding: {num_beams: 0}\n"), "decoding.num_beams must be greater than 0, got 0"),
+    "phrases of one": (config("decoding: {no_repeat_ngram_size: 1}\n"), "must be 0 or at least 2, got 1"),
+    "penalty text": (
+        config("decoding: {length_penalty: high}\n"),
+        "decoding.length_penalty must be a number, not 'high'",
+    ),
+    "ratio without end": (config("decoding: {max_length_ratio: .inf}\n"), "decoding.max_length_ratio must be a number"),
+    "ratio is no number": (
+        config("decoding: {max_length_ratio: .nan}\n"),
+        "decoding.max_length_ratio must be a number",
+    ),
     "terms list": (config("decoding: {terminology: [a]}\n"), "decoding.terminology must be text"),
     "terms no path": (config('decoding: {terminology: "a\\0b"}\n'), "decoding.terminology is no path"),
     "terms long": (config(f"decoding: {{terminology: {'x' * 5000}}}\n"), "decoding.terminology is no path"),
@@ -102,20 +115,12 @@ def test_damaged_run_is_one_sentence(case: str, run: Path):
         ("decoding: {tag: ''}\n", None),
         ("decoding: {tag: <a>}\nother: {x: [1, 2, {y: 3}]}\nname: 2026-99-99\n", "<a>"),
         ("\ufeffdecoding: {tag: <a>}\n", "<a>"),
-        ("decoding: {tag: <a>, num_beams: [x]}\nmodel: {name: 7}\n", "<a>"),
+        ("decoding: {tag: <a>, of_a_later_version: [x]}\nmodel: {dropout: high}\n", "<a>"),
     ],
 )
 def test_what_translating_does_not_need_is_not_looked_at(text: str, tag: str | None, run: Path):
     config(text)(run)
-    assert read_run_settings(run / "config.yaml").tag == tag
-
-
-def test_config_is_read_once(run: Path, monkeypatch: pytest.MonkeyPatch):
-    [system] = parse_systems([str(run)])
-    (run / "config.yaml").write_text("damaged meanwhile", encoding="utf-8")
-    assert system.decoding(DecodingConfig()).tag == "<news>"
-    assert system.model_options(ModelConfig()).target_language == "ara"
-    assert system.decoding(DecodingConfig(tag="<mine>")).tag == "<mine>"
+    assert read_run_settings(run / "config.yaml").decoding.tag == (tag or "")
 
 
 def test_missing_terms_are_told_before_anything_is_loaded(

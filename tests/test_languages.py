@@ -1,11 +1,13 @@
 """The language-token contract of each family, against ids read off the tokenizers themselves."""
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from transformers import AutoTokenizer, M2M100ForConditionalGeneration
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from mt.config import ModelConfig
 from mt.doctor import check_language_tokens
@@ -88,23 +90,51 @@ def test_every_hypothesis_of_nllb_begins_with_arabic(nllb_directory: Path):
     assert output[:2] == [2, arabic]
 
 
+@pytest.mark.parametrize("fixture", ["nllb_directory", "mbart50_directory"])
 @pytest.mark.parametrize(
     "add",
     [
+        lambda tokenizer: tokenizer.add_tokens(["apd_Arab"]),
         lambda tokenizer: tokenizer.add_tokens(["apd_Arab"], special_tokens=True),
         lambda tokenizer: tokenizer.add_special_tokens({"additional_special_tokens": ["apd_Arab"]}),
     ],
 )
-def test_nllb_with_a_language_added_knows_all(add: Callable[[Any], object], nllb_directory: Path, tmp_path: Path):
-    """As the library's API adds one; the second way leaves the others out of the extra special tokens."""
-    tokenizer = AutoTokenizer.from_pretrained(nllb_directory)
+def test_model_with_a_language_added_knows_all(
+    add: Callable[[Any], object], fixture: str, tmp_path: Path, request: pytest.FixtureRequest
+):
+    """As the library's API adds one; the last way leaves the others out of the extra special tokens."""
+    directory = request.getfixturevalue(fixture)
+    english, arabic = {"nllb_directory": ("eng_Latn", "arb_Arab")}.get(fixture, ("en_XX", "ar_AR"))
+    tokenizer = AutoTokenizer.from_pretrained(directory)
     add(tokenizer)
-    model = M2M100ForConditionalGeneration.from_pretrained(nllb_directory)
+    model = AutoModelForSeq2SeqLM.from_pretrained(directory)
     model.resize_token_embeddings(len(tokenizer))
     model.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     for code in ("ar", "apd_Arab"):
         translator = load_translator(ModelConfig(name=str(tmp_path), target_language=code))
-        expected = tokenizer.convert_tokens_to_ids({"ar": "arb_Arab"}.get(code, code))
+        expected = tokenizer.convert_tokens_to_ids({"ar": arabic}.get(code, code))
         assert translator.model.generation_config.forced_bos_token_id == expected
-        assert translator.encode_sources(["war"])[0][0] == tokenizer.convert_tokens_to_ids("eng_Latn")
+        assert translator.encode_sources(["war"])[0][0] == tokenizer.convert_tokens_to_ids(english)
+        assert translator.encode_targets(["حرب"])[0][0] == expected
+
+
+def test_tokenizer_without_languages_is_told_so(nllb_directory: Path, tmp_path: Path):
+    """As the library makes one of a SentencePiece model alone."""
+    directory = shutil.copytree(nllb_directory, tmp_path / "model")
+    content = json.loads((directory / "tokenizer.json").read_text(encoding="utf-8"))
+    content["added_tokens"] = [token for token in content["added_tokens"] if "_" not in token["content"]]
+    (directory / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
+    (directory / "tokenizer_config.json").write_text('{"tokenizer_class": "NllbTokenizer", "extra_special_tokens": []}')
+    with pytest.raises(ModelError, match=r"files name no languages; copy tokenizer\.json"):
+        load_translator(ModelConfig(name=str(directory)))
+
+
+def test_m2m_word_with_the_id_of_a_language_is_found(m2m_directory: Path, tmp_path: Path):
+    """Some versions of its tokenizer count no languages, and give a new word the id of one of them."""
+    translator = load_translator(ModelConfig(name=str(m2m_directory)))
+    arabic = translator.languages.forced_bos_token_id
+    translator.tokenizer._added_tokens_encoder["Qamishli"] = arabic
+    finding = check_language_tokens(translator)
+    assert not finding.passed
+    assert finding.detail == f"__ar__ and Qamishli, which was added to the tokenizer, have one id, {arabic}"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mt.errors import DataError
-from mt.evaluation.metrics import METRICS, SPBLEU, Measured, measure, segment_metric
+from mt.evaluation.metrics import METRICS, NORMALISED, SPBLEU, Measured, measure, segment_metric
 from mt.evaluation.scoring import evaluate_hypotheses
 from mt.evaluation.significance import interval
 from mt.evaluation.test_set import TestSet
@@ -43,6 +43,21 @@ def test_scores_and_intervals_are_sacrebleus(metric: str, tmp_path: Path):
             assert str(printed[names[key]]) == value
 
 
+@pytest.mark.parametrize("metric", NORMALISED)
+@pytest.mark.parametrize(
+    "written",
+    [
+        "\u202bقال أحمد إن الجيش دخل المدينة.\u202c",
+        "قال\u00a0أحمد إن \u200fالجيش\u200f دخل المد\u00adينة.\ufeff",
+        "قال أحمد \u200f إن الجيش دخل المدينة.",
+        "قال أحمد إن الجیش دخل المدینة.",
+    ],
+)
+def test_what_is_not_seen_costs_nothing_in_normalised_scores(metric: str, written: str):
+    score = measured(metric, {"s": ["قال أحمد إن الجيش دخل المدينة."]}, [written]).score("s")
+    assert score == pytest.approx(0 if metric == "TER-norm" else 100)
+
+
 @pytest.mark.parametrize("metric", METRICS)
 def test_normalised_scores_are_sacrebleus_of_text_folded_by_hand(metric: str, tmp_path: Path):
     references = ["أعلن الجيش ٢٠ قتيلا.", "عادَ إلى آمنة."]
@@ -54,7 +69,7 @@ def test_normalised_scores_are_sacrebleus_of_text_folded_by_hand(metric: str, tm
     assert ours.score("good") != pytest.approx(measured(metric, {"good": hypotheses}, references).score("good"))
     # The second reference says إلى, folded الى: alef maqsura is a letter of its own and stays.
     assert ours.score("good") == pytest.approx(printed["score"], abs=1e-6)
-    assert ours.metric.signature.endswith("|arabic:diacritics,alef,digits")
+    assert ours.metric.signature.endswith("|arabic:diacritics,alef,digits,keyboard,invisible")
 
 
 def test_edits_after_folding_where_two_words_become_one():

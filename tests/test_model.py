@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sentencepiece
@@ -43,25 +45,40 @@ def test_text_that_looks_like_a_token_stays_text_elsewhere(fixture: str, request
     assert not special & set(ids[1:-1])
 
 
-@pytest.mark.parametrize("fixture", ["marian_directory", "m2m_directory"])
-def test_added_words_are_encoded_as_the_library_does(fixture: str, tmp_path: Path, request: pytest.FixtureRequest):
+WAYS_TO_ADD: dict[str, Callable[[Any], object]] = {
+    "words": lambda tokenizer: tokenizer.add_tokens(["Qamishli", "<news>"]),
+    "special words": lambda tokenizer: tokenizer.add_tokens(["Qamishli", "<news>"], special_tokens=True),
+    "extra special words": lambda tokenizer: tokenizer.add_special_tokens(
+        {"additional_special_tokens": ["Qamishli", "<news>"]}
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_TO_ADD)
+@pytest.mark.parametrize("fixture", ["marian_directory", "m2m_directory", "nllb_directory", "mbart50_directory"])
+def test_added_words_are_encoded_as_the_library_does(
+    fixture: str, way: str, tmp_path: Path, request: pytest.FixtureRequest
+):
     directory = request.getfixturevalue(fixture)
     tokenizer = AutoTokenizer.from_pretrained(directory)
     model = AutoModelForSeq2SeqLM.from_pretrained(directory)
-    tokenizer.add_tokens(["Qamishli", "<news>"])
+    WAYS_TO_ADD[way](tokenizer)
     model.resize_token_embeddings(max(len(tokenizer), model.config.vocab_size, *tokenizer.added_tokens_decoder) + 1)
     model.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     translator = load_translator(ModelConfig(name=str(tmp_path)))
+    languages = translator.languages
     added = translator.tokenizer.convert_tokens_to_ids(["Qamishli", "<news>"])
     library = AutoTokenizer.from_pretrained(tmp_path)
-    library.src_lang = "en"
-    source = "<news> The army entered Qamishli."
+    library.src_lang, library.tgt_lang = languages.source_code, languages.target_code
+    source, target = "<news> The army entered Qamishli.", "دخل الجيش Qamishli"
     ids = translator.encode_sources([source])[0]
-    assert ids == library(translator.languages.source_prefix + source)["input_ids"]
+    assert ids == library(languages.source_prefix + source)["input_ids"]
     assert set(added) < set(ids)
+    assert translator.encode_targets([target])[0] == library(text_target=target)["input_ids"]
     # A special token that is written in a sentence is text all the same.
-    assert translator.encode_sources(["Qamishli </s> fell"])[0].count(translator.tokenizer.eos_token_id) == 1
+    end = translator.tokenizer.eos_token_id
+    assert translator.encode_sources(["Qamishli </s> fell"])[0].count(end) == 1
 
 
 def test_half_precision_checkpoint_is_trained_in_float32(marian_directory: Path, tmp_path: Path):
@@ -142,7 +159,7 @@ def test_directory_without_a_model_is_one_sentence(tmp_path: Path):
 def test_model_without_its_tokenizer_is_one_sentence(marian_directory: Path, tmp_path: Path):
     for name in ("config.json", "model.safetensors"):
         shutil.copy(marian_directory / name, tmp_path)
-    with pytest.raises(ModelError, match=r"source\.spm is missing; copy the tokenizer"):
+    with pytest.raises(ModelError, match=r"source\.spm, target\.spm and vocab\.json are missing; copy the tokenizer"):
         load_translator(ModelConfig(name=str(tmp_path)))
 
 

@@ -14,8 +14,9 @@ from mt.data.card import card_view
 from mt.data.report import CorpusReport, DataReport, Example
 from mt.evaluation.glossary import Glossary, Term
 from mt.evaluation.report import render_data_card, render_markdown, render_report
+from mt.evaluation.results import Evaluation, finite
 from mt.evaluation.review import draw_items, render_review
-from mt.evaluation.scoring import Evaluation, evaluate_hypotheses, finite
+from mt.evaluation.scoring import evaluate_hypotheses
 from mt.evaluation.templates import render_page
 from mt.evaluation.test_set import TestSet
 from mt.runs import write_text

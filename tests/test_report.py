@@ -15,7 +15,8 @@ from mt.charts import is_on_frontier, trade_off
 from mt.evaluation.glossary import Glossary, Term
 from mt.evaluation.model_card import render_model_card
 from mt.evaluation.report import render_markdown, render_report
-from mt.evaluation.scoring import Evaluation, as_json, evaluate_hypotheses
+from mt.evaluation.results import Evaluation, as_json
+from mt.evaluation.scoring import evaluate_hypotheses
 from mt.evaluation.test_set import TestSet
 from mt.evaluation.verdicts import advice, verdicts
 from mt.files import write_text

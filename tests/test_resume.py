@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from transformers import Seq2SeqTrainer
 
 from mt.training import trainer
 from mt.training.trainer import TranslationTrainer
-from tests.commands import forked_train
+from tests.commands import at_call, die, forked_train, write_small_config
 
 pytestmark = pytest.mark.slow
-
-
-def die(*_: object, **__: object) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def at_call(number: int, function: Callable[..., Any], act: Callable[[], None]) -> Callable[..., Any]:
-    """`function`, with `act` before its call of this number, counted from 1."""
-    calls = 0
-
-    def counted(*arguments: object, **options: object) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == number:
-            act()
-        return function(*arguments, **options)
-
-    return counted
 
 
 # What these do is done in a process of its own, before it trains.
@@ -62,25 +42,7 @@ def terminate_in_an_update() -> None:
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory, marian_directory: Path, few_news: Path) -> Path:
-    directory = tmp_path_factory.mktemp("resume")
-    # Little is decoded and scored, for what these tests compare are weights.
-    options = {
-        "name": "small",
-        "data": {"corpora": {"news": {"path": str(few_news)}}, "max_test_pairs": 10},
-        "model": {"name": str(marian_directory), "skip_doctor": True},
-        "training": {
-            "max_updates": 6,
-            "eval_every_updates": 2,
-            "tokens_per_update": 600,
-            "dev_sentences": 5,
-            "report_to": [],
-        },
-        "decoding": {"num_beams": 1, "max_length_ratio": 0.1},
-        "evaluation": {"resamples": 100},
-    }
-    path = directory / "small.yaml"
-    path.write_text(json.dumps(options), encoding="utf-8")
-    return path
+    return write_small_config(tmp_path_factory.mktemp("resume"), marian_directory, few_news)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,9 @@
 
 import random
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from sacrebleu.significance import PairedTest
 
 from mt.evaluation.metrics import measure
 from mt.evaluation.significance import detectable_difference, holm, interval, paired_test
+from mt.evaluation.test_set import TestSet
 from tests.helpers import BAD, GOOD, REFERENCES, sacrebleu_cli
 
 
@@ -114,3 +117,44 @@ def test_holm_by_hand():
     assert adjusted == pytest.approx({"a": 0.06, "b": 0.04, "c": 0.06, "d": 0.06})
     assert holm({"a": 0.7, "b": 0.6}) == {"a": 1.0, "b": 1.0}
     assert holm({}) == {}
+
+
+def documents_of(count: int, **options: Any) -> TestSet:
+    """Two sentences of each document, all of them different."""
+    sources = [
+        f"Sentence {'abcdefghijklmnopqrstuvwxyz'[n % 26] * (1 + n // 26)} was written." for n in range(2 * count)
+    ]
+    names = [f"document {number // 2}" for number in range(2 * count)]
+    return TestSet("news", sources, sources, documents=names, **options)
+
+
+def test_what_is_drawn_together():
+    assert documents_of(20).drawn_together.tolist()[:4] == [0, 0, 1, 1]
+    assert documents_of(20).is_drawn_by_document
+    assert documents_of(19).drawn_together.tolist() == list(range(38))
+    assert documents_of(19, resampling="document").drawn_together[:4].tolist() == [0, 0, 1, 1]
+    assert documents_of(20, resampling="sentence").drawn_together.tolist() == list(range(40))
+    assert TestSet("news", ["a b", "c d"], ["x", "y"]).drawn_together.tolist() == [0, 1]
+
+
+def test_documents_are_known_only_if_nearly_all_sentences_name_theirs():
+    whole = documents_of(40)
+    assert whole.known_documents == 40
+    one = replace(whole, documents=["", *whole.documents[1:]])
+    # A sentence of no document is drawn by itself.
+    assert one.known_documents == 40
+    assert len(set(one.drawn_together.tolist())) == 41
+    assert replace(whole, documents=["", "", "", "", "", *whole.documents[5:]]).known_documents == 0
+
+
+def test_sentences_of_a_document_that_fare_alike_widen_the_interval():
+    # Both sentences of a document are right, or both wrong: 100 sentences say as much as 50, so the interval is wider
+    # by the square root of two.
+    test_set = documents_of(50)
+    hypotheses = [line if number // 2 % 2 else "x" for number, line in enumerate(test_set.references)]
+    (measured,) = measure("news", {"system": hypotheses}, test_set.references, ["chrF"])
+    widths = []
+    for each in (test_set, replace(test_set, resampling="sentence")):
+        low, high = interval(measured.clustered(each.drawn_together), "system", 2000)
+        widths.append(high - low)
+    assert widths[0] / widths[1] == pytest.approx(2**0.5, rel=0.06)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,8 +14,9 @@ from mt import sweep
 from mt.arguments import SearchRange, SweepCommand, TrainCommand, UsageError, config_as_yaml, parse_sweep
 from mt.errors import ConfigError, ModelError, RunError
 from mt.runs import claim_run
-from mt.sweep import as_table, run_sweep
+from mt.sweep import as_table, group_table, run_sweep
 from tests.conftest import ROOT
+from tests.helpers import run as run_command
 
 DEMO = str(ROOT / "configs" / "demo.yaml")
 
@@ -54,7 +57,7 @@ def fake_runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float]]:
         if training.epochs > 3:
             raise ModelError("the loss became nan")
         metrics = {"eval_chrF": 10 * training.epochs - training.label_smoothing, "eval_BLEU": 1.0, "eval_loss": 2.0}
-        with claim_run(Path(str(command.config.output_dir)), config_as_yaml(command.config), {}) as run:
+        with claim_run(Path(str(command.config.output_dir)), {}) as run:
             run.begin(config_as_yaml(command.config))
             run.manifest.write_text(json.dumps({"dev_metrics": metrics}), encoding="utf-8")
 
@@ -89,6 +92,74 @@ def test_another_sweep_in_the_same_place_is_refused(tmp_path: Path, monkeypatch:
     run_sweep(command(tmp_path, "--grid", "training.epochs=2,3"))
     with pytest.raises(RunError, match="trial-000: holds the trial of another sweep; choose another --output_dir"):
         run_sweep(command(tmp_path, "--grid", "training.epochs=1"))
+
+
+def test_seeds_are_summed_up_by_mean_and_deviation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    scores = {("2", "1"): 20.0, ("2", "2"): 22.0, ("2", "3"): 27.0, ("3", "1"): 21.0, ("3", "2"): 25.0, ("3", "3"): 0.0}
+
+    def run(command: TrainCommand) -> None:
+        key = f"{command.config.training.epochs:g}", str(command.config.seed)
+        if not scores[key]:
+            raise ModelError("the loss became nan")
+        metrics = {"eval_chrF": scores[key], "eval_BLEU": 1.0, "eval_loss": 2.0}
+        with claim_run(Path(str(command.config.output_dir)), {}) as run:
+            run.begin(config_as_yaml(command.config))
+            run.manifest.write_text(json.dumps({"dev_metrics": metrics}), encoding="utf-8")
+
+    monkeypatch.setattr(sweep, "run_experiment", run)
+    asked = command(tmp_path, "--grid", "seed=1,2,3", "--grid", "training.epochs=2,3")
+    trials = run_sweep(asked)
+    # Of 20, 22 and 27 the mean is 23 and the deviations -3, -1 and 4: sqrt(26 / 2) = 3.61. Of 21 and 25: sqrt(8).
+    expected = [
+        "| training.epochs | seeds | chrF | BLEU | loss |",
+        "| --- | --: | --: | --: | --: |",
+        "| 2 | 3 | 23.00 ± 3.61 | 1.00 ± 0.00 | 2.00 ± 0.00 |",
+        "| 3 | 2 (1 failed) | 23.00 ± 2.83 | 1.00 ± 0.00 | 2.00 ± 0.00 |",
+    ]
+    assert group_table(trials, asked).splitlines() == expected
+    lines = (tmp_path / "sweep" / "sweep.md").read_text(encoding="utf-8").splitlines()
+    assert lines[:4] == expected
+    assert lines[5] == "| trial | seed | training.epochs | chrF | BLEU | loss |"
+    groups = json.loads((tmp_path / "sweep" / "sweep.json").read_text())["groups"]
+    assert groups[0]["values"] == {"training.epochs": "2"}
+    assert groups[0]["metrics"]["eval_chrF"] == {"mean": 23.0, "deviation": pytest.approx(3.6056, abs=1e-4)}
+    assert (groups[1]["seeds"], groups[1]["failed"]) == (2, 1)
+
+
+def test_no_means_without_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    fake_runs(monkeypatch)
+    asked = command(tmp_path, "--grid", "training.epochs=2,3")
+    assert group_table(run_sweep(asked), asked) == ""
+    assert "groups" not in json.loads((tmp_path / "sweep" / "sweep.json").read_text())
+
+
+def test_a_sweep_that_is_stopped_says_what_is_done_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    ran, fake = fake_runs(monkeypatch), sweep.run_experiment
+
+    def run_until_told(command: TrainCommand) -> None:
+        if len(ran) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        fake(command)
+
+    monkeypatch.setattr(sweep, "run_experiment", run_until_told)
+    argv = ["sweep", DEMO, "--grid", "training.epochs=1,2,3", "--output_dir", str(tmp_path / "sweep")]
+    assert run_command(monkeypatch, "mt", *argv) == 0
+    captured = capsys.readouterr()
+    assert captured.err.splitlines()[-1] == (
+        f"mt sweep: stopped by SIGTERM; 2 of 3 trials are done, their table is {tmp_path}/sweep/sweep.md; "
+        "what the next one has done is kept: go on with --resume"
+    )
+    lines = (tmp_path / "sweep" / "sweep.md").read_text(encoding="utf-8").splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| trial-001", "| trial-000"]
+    assert len(json.loads((tmp_path / "sweep" / "sweep.json").read_text())["trials"]) == 2
+    monkeypatch.setattr(sweep, "run_experiment", fake)
+    assert run_command(monkeypatch, "mt", *argv, "--resume") == 0
+    assert ran == [(1, 0.1), (2, 0.1), (3, 0.1)]
+    captured = capsys.readouterr()
+    assert "| trial-002 | 3 | 29.90 | 1.00 | 2.00 |" in captured.out
+    assert f"best:  {tmp_path}/sweep/trial-002\ntable: {tmp_path}/sweep/sweep.md\n" in captured.out
 
 
 def test_a_search_is_repeatable_and_finds_its_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

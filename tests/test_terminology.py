@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from mt.comparison import describe_decoding
 from mt.config import Config, DecodingConfig, ModelConfig, TrainingConfig
 from mt.errors import ConfigError, DataError, ModelError
 from mt.evaluation.glossary import Glossary
+from mt.evaluation.searches import describe_searches
 from mt.evaluation.test_set import TestSet
-from mt.experiment import describe_search
 from mt.model import Translator, load_translator
+from mt.run_report import run_searches
+from mt.run_settings import TranslationSettings
 from mt.systems import System, hypotheses_of
 from mt.terminology import with_terms, with_translated_terms
 from mt.translation_cache import cache_key
 from mt.translator import inline_term
-from tests.conftest import run_with
 
 TABLE = """english\tarabic\tkind
 Deir ez-Zor | Deir al-Zor\tدير الزور\tplace
@@ -132,24 +132,6 @@ def test_the_form_in_a_text(glossary: str):
     assert term.form_in("قالت المدينه") is None
 
 
-def test_a_run_is_decoded_with_the_terms_and_the_tag_that_it_was_trained_with(tmp_path: Path):
-    there = run_with(tmp_path / "run", "decoding: {terminology: terms.tsv, tag: <news>, num_beams: 2}\n")
-    run, model = System("run", str(there)), System("model", str(there / "model"))
-    given = DecodingConfig(num_beams=4)
-    assert run.decoding(given) == DecodingConfig(num_beams=4, terminology="terms.tsv", tag="<news>")
-    assert run.decoding(DecodingConfig(terminology="mine.tsv")).terminology == "mine.tsv"
-    assert model.decoding(given) == given
-
-
-def test_a_run_is_decoded_into_the_language_that_it_was_trained_for(tmp_path: Path):
-    there = run_with(tmp_path / "run", "model: {name: facebook/nllb, target_language: apc_Arab, scratch: null}\n")
-    run, model = System("run", str(there)), System("model", str(there / "model"))
-    own = run.model_options(ModelConfig())
-    assert (own.name, own.source_language, own.target_language) == (str(there / "model"), "en", "apc_Arab")
-    assert run.model_options(ModelConfig(target_language="arb_Arab")).target_language == "arb_Arab"
-    assert model.model_options(ModelConfig()).target_language == "ar"
-
-
 def test_general_text_is_given_no_tag_and_no_terms(monkeypatch: pytest.MonkeyPatch):
     given: dict[str, DecodingConfig] = {}
 
@@ -161,7 +143,8 @@ def test_general_text_is_given_no_tag_and_no_terms(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("mt.systems.open_translator", lambda model, decoding: object())
     sets = [TestSet("news", ["a"], ["b"]), TestSet("flores", ["a"], ["b"], is_general=True)]
     decoding = DecodingConfig(tag="<news>", terminology="terms.tsv", num_beams=2)
-    hypotheses_of(System("m", "none"), sets, ModelConfig(), decoding, use_cache=False)
+    settings = TranslationSettings(model=ModelConfig(name="none"), decoding=decoding)
+    hypotheses_of(System("m", "none"), sets, settings, use_cache=False)
     assert given == {"m on news": decoding, "m on flores": DecodingConfig(num_beams=2)}
 
 
@@ -174,25 +157,9 @@ def test_translations_are_kept_by_what_the_terms_are(glossary: str):
     assert before != cache_key(model, with_table, ["Raqqa"])
 
 
-def test_the_report_says_what_each_system_was_given(tmp_path: Path):
-    run_with(tmp_path / "run", "decoding: {terminology: terms.tsv, tag: <news>}\n")
-    (tmp_path / "deepl.txt").write_text("سقطت\n", encoding="utf-8")
-    run, model = System("tuned", str(tmp_path / "run")), System("base", str(tmp_path / "model"))
-    text = System("deepl", str(tmp_path / "deepl.txt"))
-    given = DecodingConfig(num_beams=4, max_length_ratio=3)
-    plain = "beam 4, at most 3 target tokens a source token plus 10"
-    own = (
-        "beam 4, sources tagged <news>, the terms of terms.tsv given inline, at most 3 target tokens a source token "
-        "plus 10"
-    )
-    assert describe_decoding([model, run, text], given) == {"decoding of base": plain, "decoding of tuned": own}
-    assert describe_decoding([model, text], given) == {"decoding": plain}
-    assert describe_decoding([text], given) == {}
-
-
 def test_the_report_of_a_run_says_that_the_base_was_given_no_terms():
-    plain = "beam 4, at most 2 target tokens a source token plus 10"
-    assert describe_search(Config()) == {"decoding": plain}
-    terms = "beam 4, the terms of terms.tsv given inline, at most 2 target tokens a source token plus 10"
+    plain = "beam 4, at most 2 target tokens per source token plus 10"
+    assert describe_searches(run_searches(Config())) == {"decoding": plain}
+    terms = "beam 4, the terms of terms.tsv given inline, at most 2 target tokens per source token plus 10"
     config = Config(decoding=DecodingConfig(terminology="terms.tsv"))
-    assert describe_search(config) == {"decoding of base": plain, "decoding of finetuned": terms}
+    assert describe_searches(run_searches(config)) == {"decoding of base": plain, "decoding of finetuned": terms}

@@ -2,7 +2,8 @@
 
 import pytest
 
-from mt.text import arabic_share, comparison_key, normalise, remove_diacritics, script_of, western_digits
+from mt.keyboards import fold_keyboard_letters, is_arabic_from_other_keyboard
+from mt.text import arabic_share, comparison_key, fold_spelling, normalise, remove_diacritics, script_of, western_digits
 
 
 @pytest.mark.parametrize(
@@ -13,7 +14,12 @@ from mt.text import arabic_share, comparison_key, normalise, remove_diacritics, 
         ("\ufefb", "لا"),  # the lam-alef ligature is two letters
         ("\ufe8dل\ufe72\ufe8e", "ال\u064cا"),  # an isolated vowel sign brings no space
         ("\ufdfc 50", "\ufdfc 50"),  # the rial sign is no Arabic word
-        ("محـــمد", "محمد"),  # tatweel
+        ("محـــمد", "محمد"),  # tatweel that stretches a word
+        ("عام 1445 هـ.", "عام 1445 هـ."),  # tatweel that is spelling
+        ('الـ15 والـF-16 لـ"رويترز" بـ BBC', 'الـ15 والـF-16 لـ"رويترز" بـ BBC'),
+        ("الـ\u200f(15)", "الـ(15)"),
+        ("سلامــــ عبد الـله 2019 ـ 2020", "سلامـ عبد الله 2019 2020"),
+        ("ضعيفةـ وهـً", "ضعيفة وهً"),  # behind a letter that does not join; under a sign
         ("\u200fدير\u200c ا\u200dل\u2067زور\u2069\ufeff", "دير الزور"),  # zero-width and bidi controls
         ("  two\u00a0 words\t\u2003here \r\n", "two words here"),  # any white space
         ("مُحَمَّد ١٢٣ 45", "مُحَمَّد ١٢٣ 45"),  # diacritics and digits stay
@@ -25,6 +31,56 @@ from mt.text import arabic_share, comparison_key, normalise, remove_diacritics, 
 def test_normalise(raw: str, expected: str):
     assert normalise(raw) == expected
     assert normalise(expected) == expected
+
+
+def test_tatweel_stays_or_goes_on_request():
+    assert normalise("محـــمد الـ15", "keep") == "محـــمد الـ15"
+    assert normalise("محـــمد الـ15", "remove") == "محمد ال15"
+    assert comparison_key("الـ15 هـ") == comparison_key("ال15 ه")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("\u202bقال\u202c إنه \u200fهنا", "قال إنه هنا"),
+        ("قا\u00adل\u00a0إنه\ufeff", "قال إنه"),
+        ("\u061cقا\u200cل\u2067", "قال"),
+        ("الجیش التركی", "الجيش التركي"),
+        ("علی الحدود", "على الحدود"),
+        ("کان ھناک مدرسۀ", "كان هناك مدرسة"),
+        ("۱۲ قَالَ أن", "12 قال ان"),
+    ],
+)
+def test_spellings_that_are_folded(one: str, other: str):
+    assert fold_spelling(one) == fold_spelling(other)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("ذهب إلی المکتب لیلا", "ذهب إلى المكتب ليلا"),
+        ("لن أبقی هنا في البيت", "لن أبقى هنا في البيت"),  # the writer has a ي, but no ى
+        ("هذا بیتی", "هذا بيتي"),
+        ("رأی المعلم فی الصف", "رأى المعلم في الصف"),
+        ("قرب مستشفی المدینە", "قرب مستشفى المدينه"),
+    ],
+)
+def test_letters_of_other_keyboards(typed: str, meant: str):
+    assert is_arabic_from_other_keyboard(typed)
+    assert fold_keyboard_letters(typed) == meant
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "این کتاب را به من بده",  # Persian
+        "یہ کتاب میری ہے اور وہ آپ کی",  # Urdu
+        "هذا كتاب باللغة العربية",
+        "the book",
+    ],
+)
+def test_what_is_no_arabic_from_another_keyboard(text: str):
+    assert not is_arabic_from_other_keyboard(text)
 
 
 def test_diacritics_and_digits_go_only_when_asked():

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from mt import identity, model_files, systems, translation_cache
+from mt import identity, systems, translation_cache
 from mt.arguments import parse_evaluate
 from mt.config import DecodingConfig, ModelConfig
 from mt.evaluation.test_set import TestSet
 from mt.identity import model_identity, remembered_sha256
+from mt.run_settings import TranslationSettings
 from mt.systems import System, hypotheses_of
 from mt.translation_cache import cache_key, cache_root, keep_translations, read_translations
 
@@ -56,8 +57,8 @@ def translations(
     use_cache: bool = True,
 ) -> list[str]:
     test_set = TestSet("news", sources, sources)
-    system = System("mine", str(model))
-    return hypotheses_of(system, [test_set], options or ModelConfig(), decoding, use_cache=use_cache)["news"]
+    settings = TranslationSettings(model=(options or ModelConfig()).with_name(str(model)), decoding=decoding)
+    return hypotheses_of(System("mine", str(model)), [test_set], settings, use_cache=use_cache)["news"]
 
 
 def test_second_time_the_model_is_not_even_loaded(
@@ -79,7 +80,8 @@ def test_second_time_the_model_is_not_even_loaded(
 def test_only_the_new_test_set_is_translated(model: Path, decoded: list[list[str]]):
     translations(model)
     old, new = TestSet("old", SOURCES, SOURCES), TestSet("new", ["Peace."], ["Peace."])
-    found = hypotheses_of(System("mine", str(model)), [old, new], ModelConfig(), GREEDY)
+    settings = TranslationSettings(model=ModelConfig(name=str(model)), decoding=GREEDY)
+    found = hypotheses_of(System("mine", str(model)), [old, new], settings)
     assert found == {"old": [source[::-1] for source in SOURCES], "new": [".ecaeP"]}
     assert decoded == [SOURCES, ["Peace."]]
 
@@ -360,7 +362,7 @@ def test_hub_model_counts_by_its_commit(tmp_path: Path, monkeypatch: pytest.Monk
             return None
         return f"/hub/models--{name.replace('/', '--')}/snapshots/{'a' if revision == 'main' else 'b'}1c0/{file}"
 
-    monkeypatch.setattr(model_files, "cached_file", cached_file)
+    monkeypatch.setattr("transformers.utils.cached_file", cached_file)
     assert model_identity("owner/name", "main") == {"hub": "owner/name", "commit": "a1c0"}
     assert model_identity("owner/name", "v2") == {"hub": "owner/name", "commit": "b1c0"}
 

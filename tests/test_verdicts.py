@@ -5,7 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from mt.evaluation.scoring import Comparison, Evaluation, Score, as_json, evaluate_hypotheses
+from mt.evaluation.report import render_markdown, render_report
+from mt.evaluation.results import Comparison, Evaluation, Score, as_json
+from mt.evaluation.scoring import evaluate_hypotheses
 from mt.evaluation.test_set import TestSet
 from mt.evaluation.verdicts import advice, as_table, other_metrics, verdict, verdicts
 from tests.helpers import BAD, GOOD, REFERENCES, varied
@@ -196,3 +198,43 @@ def test_table_for_the_terminal():
     assert len(lines) == 5
     # No mark where there is no verdict.
     assert "*" not in as_table(evaluated(times=1))
+
+
+def mixed(times: int) -> Evaluation:
+    """Twice as many sentences of the desk as of the seed, in one test set."""
+    sources, corpora = varied(["The city fell."] * 6, times, english=True), ["desk", "desk", "seed"] * 2 * times
+    test_set = TestSet("test", sources, varied(REFERENCES, times), corpora)
+    return evaluate_hypotheses([test_set], {"test": {"bad": varied(BAD, times), "good": varied(GOOD, times)}}, 200)
+
+
+def test_corpora_that_are_mixed_are_scored_first_and_each_by_itself():
+    evaluation = mixed(6)
+    desk, seed = evaluation.by_corpus("test").values()
+    rows = [row for row in range(36) if row % 3 != 2]
+    alone = {name: [varied(lines, 6)[row] for row in rows] for name, lines in (("bad", BAD), ("good", GOOD))}
+    references = [varied(REFERENCES, 6)[row] for row in rows]
+    expected = evaluate_hypotheses([TestSet("desk", references, references)], {"desk": alone}, 200)
+    for system in ("bad", "good"):
+        assert desk[system].score == pytest.approx(expected.score(system, "desk", "chrF").score)
+    lines = as_table(evaluation).splitlines()
+    assert lines[0].split() == ["chrF", "on", "test,", "by", "corpus", "sentences", "bad", "good"]
+    assert [line.split()[:3] for line in lines[2:4]] == [
+        ["desk", "24", f"{desk['bad'].score:.2f}"],
+        ["seed", "12", f"{seed['bad'].score:.2f}"],
+    ]
+    assert lines[5].startswith("test set  system")
+    markdown = render_markdown("Run", evaluation, {})
+    assert markdown.index("| chrF by corpus | sentences | bad | good |") < markdown.index("| system | BLEU |")
+    html = render_report("Run", evaluation, {})
+    assert html.index("This test set mixes corpora") < html.index("Scores on test")
+    assert "by corpus" not in as_table(evaluated())
+
+
+@pytest.mark.parametrize(("times", "has_p"), [(6, True), (4, False)])
+def test_no_part_of_a_test_set_that_is_too_small_has_a_p_value(times: int, has_p: bool):
+    evaluation = mixed(times)
+    good = [score for score in evaluation.slices if score.system == "good"]
+    assert good
+    assert all((score.p_value is not None) == has_p for score in good)
+    html = render_report("Run", evaluation, {})
+    assert ("p = " in html[html.index("This test set mixes corpora") : html.index("Scores on test")]) == has_p

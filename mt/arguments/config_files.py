@@ -22,14 +22,18 @@ OFF = (None, False, "none")
 """What switches a rule of `data.cleaning` off, whatever its type."""
 
 
-def read_config_file(path: Path) -> dict[str, Any]:
+CORPUS_MAPS = ("data.corpora", "evaluation.test_sets", "evaluation.general")
+"""Options that hold corpora by name."""
+
+
+def read_config_file(path: Path, named_by: Path | None = None) -> dict[str, Any]:
     """A config as `--config` takes it: a bare path for a corpus written out, rules that are off by their own value.
 
-    Raises `ConfigError` with file and line or key.
+    named_by: the config that extends it, for the message. Raises `ConfigError` with file and line or key.
     """
     if fault_of_file(path) == "does not exist":
-        here = printable(Path.cwd())
-        raise ConfigError(f"{path}: no such config file (seen from {here}); see configs/ for examples")
+        seen = f"named by `extends` in {named_by}" if named_by else f"seen from {printable(Path.cwd())}"
+        raise ConfigError(f"{path}: no such config file ({seen}); see configs/ for examples")
     text = read_small(path, "config", MAX_BYTES, ConfigError)
     try:
         content = parse_yaml(text)
@@ -56,7 +60,7 @@ def written_out(kind: Any, value: Any, key: str) -> Any:
     if value is False and any("off" in typing.get_args(kind) for kind in kinds):
         # YAML reads a bare off as false.
         return "off"
-    section = next((kind for kind in kinds if is_dataclass(kind)), None)
+    section = _section_of(kind)
     if section is CorpusConfig and isinstance(value, str):
         return {"path": value}
     if section is not None and value is not None and not isinstance(value, dict):
@@ -65,8 +69,11 @@ def written_out(kind: Any, value: Any, key: str) -> Any:
         return value
     of_key = typing.get_type_hints(section) if section is not None else {}
     values = typing.get_args(kind)[1] if typing.get_origin(kind) is dict else Any
-    below = {}
+    below: dict[str, Any] = {}
     for name, item in value.items():
+        if item is None and key in CORPUS_MAPS:
+            below[name] = None  # takes it away
+            continue
         hint, item_key = of_key.get(name, values), f"{key}.{name}".lstrip(".")
         if section is CleaningConfig and name in of_key and is_off(item):
             item = off_value(name)
@@ -92,17 +99,33 @@ def find_unknown(option: str) -> tuple[str, list[str]] | None:
 
     What follows a mapping's own names, as of corpora, is looked at too.
     """
+    return _walk(option)[1]
+
+
+def takes_mapping(option: str) -> bool:
+    """Whether `section.key` is an option whose value has keys of its own: a section, a corpus, all corpora."""
+    kind, unknown = _walk(option)
+    return unknown is None and (_section_of(kind) is not None or typing.get_origin(kind) is dict)
+
+
+def _walk(option: str) -> tuple[Any, tuple[str, list[str]] | None]:
+    """(the type of `section.key`, see `find_unknown`)."""
     kind: Any = Config
     for name in option.split("."):
-        kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
-        section = next((kind for kind in kinds if is_dataclass(kind)), None)
+        section = _section_of(kind)
         if section is not None:
             hints: Mapping[str, Any] = typing.get_type_hints(section)
             if name not in hints:
-                return name, list(hints)
+                return kind, (name, list(hints))
             kind = hints[name]
         elif typing.get_origin(kind) is dict:
             kind = typing.get_args(kind)[1]
         else:
-            return name, []
-    return None
+            return kind, (name, [])
+    return kind, None
+
+
+def _section_of(kind: Any) -> Any:
+    is_union = typing.get_origin(kind) in (types.UnionType, typing.Union)
+    kinds = typing.get_args(kind) if is_union else (kind,)
+    return next((kind for kind in kinds if is_dataclass(kind)), None)

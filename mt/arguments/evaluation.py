@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
-from mt.arguments.parsing import NOT_FOR_DECODING, QuietParser, UsageError, parse_or_help
+from mt.arguments.parsing import NOT_FOR_DECODING, QuietParser, UsageError, parse_or_help, typed_options
 from mt.config import CorpusConfig, DecodingConfig, ModelConfig
 from mt.config.checks import require, require_at_most
 from mt.files import check_distinct, check_name
@@ -25,10 +26,12 @@ class EvaluateCommand:
     overwrite: bool
     fail_if_worse: list[str]
     resamples: int
+    resampling: Literal["auto", "sentence", "document"]
     glossary: str | None
     ratings: list[str]
-    model: ModelConfig
-    decoding: DecodingConfig
+    model: dict[str, Any]
+    """The options that were typed, by name; what is not typed, a run may know better. Likewise `decoding`."""
+    decoding: dict[str, Any]
     no_cache: bool
 
 
@@ -45,7 +48,8 @@ def evaluate_parser(prog: str) -> QuietParser:
         metavar="SYSTEM",
         help="a run directory, a model directory (CTranslate2's, too), a hub name, a text file of translations, or a "
         "directory with one for each test set, NAME.txt; label=SYSTEM names it; the first one is the baseline; a run "
-        "is given the languages, tag and terms that it was trained with, RUN/model is not",
+        "translates as it was scored, by its languages, search, tag and terms; its base and RUN/model likewise, but "
+        "without tag and terms",
     )
     _add_test_set(parser)
     parser.add_argument(
@@ -70,6 +74,13 @@ def evaluate_parser(prog: str) -> QuietParser:
         "--no_cache", action="store_true", help="translate anew what was translated before, and do not keep it"
     )
     parser.add_argument("--resamples", type=int, default=1000, help="behind intervals and p-values, at least 100")
+    parser.add_argument(
+        "--resampling",
+        type=Literal["auto", "sentence", "document"],
+        default="auto",
+        help="what resamples are drawn from; sentences of one document are not independent, so auto draws documents "
+        "where a test set names at least 20 of them",
+    )
     parser.add_argument(
         "--glossary",
         metavar="FILE",
@@ -125,10 +136,10 @@ def parse_evaluate(argv: Sequence[str], prog: str) -> EvaluateCommand:
         options.overwrite,
         options.fail_if_worse,
         options.resamples,
+        options.resampling,
         options.glossary,
         options.ratings,
-        ModelConfig(**vars(options.model)),
-        DecodingConfig(**vars(options.decoding)),
+        *_typed(parser, argv),
         options.no_cache,
     )
 
@@ -145,8 +156,9 @@ class ReviewCommand:
     output: str
     overwrite: bool
     seed: int
-    model: ModelConfig
-    decoding: DecodingConfig
+    model: dict[str, Any]
+    """The options that were typed, by name; what is not typed, a run may know better. Likewise `decoding`."""
+    decoding: dict[str, Any]
 
 
 def review_parser(prog: str) -> QuietParser:
@@ -170,7 +182,8 @@ def review_parser(prog: str) -> QuietParser:
 
 def parse_review(argv: Sequence[str], prog: str) -> ReviewCommand:
     """The command in `argv`. Raises `UsageError` or `ConfigError`."""
-    options = parse_or_help(review_parser(prog), argv)
+    parser = review_parser(prog)
+    options = parse_or_help(parser, argv)
     require(options.sentences >= 1, "--sentences", "be at least 1", options.sentences)
     test_sets = _named_files("--test_set", options.test_set)
     if len(test_sets) > 1:
@@ -182,9 +195,17 @@ def parse_review(argv: Sequence[str], prog: str) -> ReviewCommand:
         options.output,
         options.overwrite,
         options.seed,
-        ModelConfig(**vars(options.model)),
-        DecodingConfig(**vars(options.decoding)),
+        *_typed(parser, argv),
     )
+
+
+def _typed(parser: QuietParser, argv: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The options of the sections `model` and `decoding` that were typed. Raises `ConfigError`."""
+    model, decoding = (typed_options(parser, argv, section) for section in ("model", "decoding"))
+    # References are Arabic.
+    ModelConfig(**model).require_english_to_arabic()
+    DecodingConfig(**decoding)
+    return model, decoding
 
 
 def _named_files(option: str, arguments: Sequence[str]) -> dict[str, CorpusConfig]:

@@ -4,27 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from mt.arguments.parsing import NOT_FOR_DECODING, QuietParser, parse_or_help
+from mt.arguments.parsing import NOT_FOR_DECODING, QuietParser, parse_or_help, typed_options
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class TranslateCommand:
+class ModelCommand:
+    """A run or a model, and the options that were typed for it: what is left out, a run may know better."""
+
+    name: str
+    model: dict[str, Any]
+    """Options of the section `model` by name; likewise `decoding`."""
+    decoding: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class TranslateCommand(ModelCommand):
     """What `mt translate` was asked to do."""
 
     file: str
-    model: ModelConfig
-    decoding: DecodingConfig
 
 
-def parse_doctor(argv: Sequence[str], prog: str) -> ModelConfig:
+def parse_doctor(argv: Sequence[str], prog: str) -> ModelCommand:
     """The model that `mt doctor` is asked about. Raises `UsageError` or `ConfigError`."""
     parser = _model_parser(prog, "%(prog)s MODEL [--model.key VALUE ...]", "Check that a model translates at all.")
     options = parse_or_help(parser, argv)
-    return ModelConfig(name=options.name, **vars(options.model))
+    return ModelCommand(options.name, typed_options(parser, argv, "model"), {})
 
 
 def parse_translate(argv: Sequence[str], prog: str) -> TranslateCommand:
@@ -34,19 +42,16 @@ def parse_translate(argv: Sequence[str], prog: str) -> TranslateCommand:
     parser.add_argument("file", nargs="?", default="-", metavar="FILE", type=str, help="UTF-8 text; default: stdin")
     parser.add_class_arguments(DecodingConfig, "decoding")
     options = parse_or_help(parser, argv)
-    model = ModelConfig(name=options.name, **vars(options.model))
-    return TranslateCommand(options.file, model, DecodingConfig(**vars(options.decoding)))
+    return TranslateCommand(options.name, *_typed(parser, argv), options.file)
 
 
 @dataclass(frozen=True)
-class ExportCommand:
+class ExportCommand(ModelCommand):
     """What `mt export` was asked to do."""
 
     directory: str
     format: Literal["transformers", "ctranslate2"]
     precision: Literal["float16", "bfloat16", "float32", "int8"]
-    model: ModelConfig
-    decoding: DecodingConfig
 
 
 def parse_export(argv: Sequence[str], prog: str) -> ExportCommand:
@@ -71,12 +76,18 @@ def parse_export(argv: Sequence[str], prog: str) -> ExportCommand:
         DecodingConfig, "decoding", skip={"tag", "terminology", "max_length_ratio", "batch_tokens"}
     )
     options = parse_or_help(parser, argv)
-    model = ModelConfig(name=options.name, **vars(options.model))
     if (options.format, options.precision) in (("transformers", "int8"), ("ctranslate2", "bfloat16")):
         raise ConfigError(f"--format {options.format} does not go with --precision {options.precision}; use float16")
-    return ExportCommand(
-        options.directory, options.format, options.precision, model, DecodingConfig(**vars(options.decoding))
-    )
+    typed = _typed(parser, argv)
+    return ExportCommand(options.name, *typed, options.directory, options.format, options.precision)
+
+
+def _typed(parser: QuietParser, argv: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The options of the sections `model` and `decoding` that were typed. Raises `ConfigError`."""
+    model, decoding = (typed_options(parser, argv, section) for section in ("model", "decoding"))
+    ModelConfig(**model)
+    DecodingConfig(**decoding)
+    return model, decoding
 
 
 def parse_comet_setup(argv: Sequence[str], prog: str) -> tuple[str, bool]:
@@ -96,7 +107,8 @@ def _model_parser(prog: str, usage: str, description: str) -> QuietParser:
         "name",
         metavar="MODEL",
         type=str,
-        help="a model directory, a hub name, or tiny-en-ar, which comes along",
+        help="a run, whose chosen model is taken and works as the run was scored; a model directory; a hub name; or "
+        "tiny-en-ar, which comes along",
     )
     parser.add_class_arguments(ModelConfig, "model", skip=NOT_FOR_DECODING)
     return parser

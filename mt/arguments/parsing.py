@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,7 +16,8 @@ from jsonargparse import ArgumentError as ParseError
 from jsonargparse import ArgumentParser, Namespace, _loaders_dumpers, set_loader, set_parsing_settings
 
 from mt.argument_errors import one_sentence
-from mt.arguments.config_files import find_unknown, is_off, off_value, read_config_file
+from mt.arguments.config_files import CORPUS_MAPS, find_unknown, is_off, off_value
+from mt.arguments.layers import merged, read_layers, with_typed
 from mt.config import Config
 from mt.errors import ConfigError, OneLineError
 from mt.files import printable
@@ -29,7 +31,6 @@ set_parsing_settings(
 NOT_FOR_DECODING = {"name", "scratch", "skip_doctor", "dropout"}
 """Options of a model that only training has."""
 _USAGE = ("unrecognized", "not accept", "required", "expected one argument")
-_CORPUS_KEYS = (("data", "corpora"), ("evaluation", "test_sets"), ("evaluation", "general"))
 _SINGLE_CORPUS = ("training", "general_dev")
 _CLEANING = "--data.cleaning."
 _MAX_WHOLE_NUMBER = 2**63 - 1
@@ -86,7 +87,9 @@ _loaders_dumpers.yaml_default_loader = _Loader  # type: ignore[assignment]
 
 def config_parser(prog: str, usage: str, description: str) -> QuietParser:
     parser = QuietParser(prog=prog, usage=usage, description=description)
-    parser.add_argument("--config", action="config", help="what CONFIG is read into; give CONFIG itself")
+    parser.add_argument(
+        "--config", action="config", metavar="FILE", help="another config, whose options override CONFIG's"
+    )
     parser.add_class_arguments(Config)
     return parser
 
@@ -97,15 +100,53 @@ def parse_or_help(parser: QuietParser, argv: Sequence[str]) -> Namespace:
     return _parse(parser, None, list(argv))
 
 
+def typed_options(parser: QuietParser, argv: Sequence[str], section: str) -> dict[str, Any]:
+    """The options of a section that stand on the command line, by name: what is left out, a run may know better."""
+    typed = parser.parse_args(list(argv), defaults=False).get(section)
+    return {} if typed is None else dict(vars(typed))
+
+
 def parse_with_config(parser: QuietParser, argv: Sequence[str], prog: str) -> Namespace:
     _help_if_asked(parser, argv)
     if not argv or argv[0].startswith("-"):
         raise UsageError(f"the first argument is the config, as in: {prog} configs/demo.yaml")
     _check_text(argv)
-    path = Path(argv[0])
-    file_arguments = ["--config", json.dumps(read_config_file(path))]
-    _parse(parser, path, file_arguments)  # the file alone, so that its own mistakes carry its name
-    return _parse(parser, None, [*file_arguments, *_spelt_out(argv[1:])])
+    further, arguments = _further_configs(argv[1:])
+    content = _read_configs(parser, [Path(argv[0]), *further])
+    content, arguments = with_typed(content, arguments)
+    return _parse(parser, None, ["--config", json.dumps(content), *_spelt_out(arguments)])
+
+
+def _further_configs(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """(the files of `--config FILE`, the other arguments)."""
+    files, others, waiting = [], [], list(arguments)
+    while waiting:
+        name, equals, value = waiting.pop(0).partition("=")
+        if name != "--config":
+            others.append(f"{name}{equals}{value}")
+            continue
+        if not equals and (not waiting or waiting[0].startswith("--")):
+            raise UsageError("--config takes a file, whose options override those of the configs before it")
+        files.append(Path(value if equals else waiting.pop(0)))
+    return files, others
+
+
+def _read_configs(parser: QuietParser, files: Sequence[Path]) -> dict[str, Any]:
+    """What the files say together; a mistake carries the name of the first one that it shows with."""
+    layers, content = read_layers(files), dict[str, Any]()
+    for layer in layers:
+        try:
+            content = merged(content, layer.content)
+        except ConfigError as error:
+            raise ConfigError(f"{printable(layer.path)}: {error}") from error
+    try:
+        _parse(parser, layers[0].path, ["--config", json.dumps(content)])
+    except ConfigError:
+        for number, layer in enumerate(layers, start=1):
+            so_far = reduce(merged, (layer.content for layer in layers[:number]))
+            _parse(parser, layer.path, ["--config", json.dumps(so_far)])
+        raise
+    return content
 
 
 def _help_if_asked(parser: QuietParser, argv: Sequence[str]) -> None:
@@ -132,7 +173,7 @@ def _spelt_out(arguments: Sequence[str]) -> Iterator[str]:
 
     Raises `UsageError` for an option that is none.
     """
-    keys = "|".join(rf"{section}\.{key}" for section, key in _CORPUS_KEYS)
+    keys = "|".join(map(re.escape, CORPUS_MAPS))
     single = r"\.".join(_SINGLE_CORPUS)
     rule = ""
     for argument in arguments:
@@ -156,8 +197,6 @@ def _rule_value(rule: str, value: str) -> str:
 
 def _check_option(argument: str) -> None:
     option = argument.removeprefix("--").removesuffix("+")
-    if option == "config":
-        raise UsageError("--config is not for use; the config is the first argument, and there is one")
     first = option.partition(".")[0]
     unknown = find_unknown(option) if first in Config.__dataclass_fields__ else None
     if unknown is not None:

@@ -69,6 +69,7 @@ def parse_sweep(argv: Sequence[str], prog: str) -> SweepCommand:
         help="let Optuna choose values between these; `log`: on a logarithmic scale; needs the extra `sweep`",
     )
     parser.add_argument("--trials", type=int, default=20, help="how many runs a search makes")
+    parser.add_argument("--resume", action="store_true", help="go on with a sweep that was stopped; the default")
     options = parse_with_config(parser, argv, prog)
     if bool(options.grid) == bool(options.search):
         raise UsageError("say either --grid or --search, as in --grid training.learning_rate=1e-5,3e-5")

@@ -18,15 +18,23 @@ class TrainCommand:
     config: Config
     resume: bool
     overwrite: bool
+    no_cache: bool = False
+    """Translate the test sets anew, whatever was translated before."""
 
 
 def train_parser(prog: str) -> QuietParser:
     """The parser behind `train.py --help`: every option of `Config`, its docstring as help text."""
-    usage = "%(prog)s CONFIG [--section.key VALUE ...] [--output_dir DIR] [--resume | --overwrite]"
+    usage = (
+        "%(prog)s CONFIG [--config FILE ...] [--section.key VALUE ...] [--output_dir DIR] [--resume | --overwrite] "
+        "[--no_cache]"
+    )
     description = "Build the data, fine-tune, score the base and the tuned model, write the report."
     parser = config_parser(prog, usage, description)
     parser.add_argument("--resume", action="store_true", help="go on with the run in the output directory")
     parser.add_argument("--overwrite", action="store_true", help="replace the run in the output directory")
+    parser.add_argument(
+        "--no_cache", action="store_true", help="translate anew what was translated before, and do not keep it"
+    )
     return parser
 
 
@@ -39,13 +47,15 @@ def parse_train(argv: Sequence[str], prog: str) -> TrainCommand:
     options = parse_with_config(parser, argv, prog)
     if options.resume and options.overwrite:
         raise UsageError("--resume and --overwrite exclude each other")
-    return TrainCommand(instantiate_config(parser, options), options.resume, options.overwrite)
+    return TrainCommand(instantiate_config(parser, options), options.resume, options.overwrite, options.no_cache)
 
 
 def parse_data(argv: Sequence[str], prog: str) -> Config:
     """The config whose data `mt data` builds. Raises `UsageError` or `ConfigError`."""
     description = "Build and inspect the data of a config without training; the options are those of `mt train`."
-    parser = config_parser(prog, "%(prog)s CONFIG [--section.key VALUE ...] [--output_dir DIR]", description)
+    parser = config_parser(
+        prog, "%(prog)s CONFIG [--config FILE ...] [--section.key VALUE ...] [--output_dir DIR]", description
+    )
     return instantiate_config(parser, parse_with_config(parser, argv, prog))
 
 

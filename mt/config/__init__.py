@@ -7,6 +7,7 @@ help texts. Values that cannot work are refused here, with the key's name.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from mt.config.adaptation import AdaptationConfig, LoraConfig
 from mt.config.checks import require, require_at_most, require_names, require_positive
@@ -84,6 +85,10 @@ class EvaluationConfig:
     resamples: int = 1000
     """Bootstrap resamples, and randomization trials, behind each confidence interval and p-value."""
 
+    resampling: Literal["auto", "sentence", "document"] = "auto"
+    """What these draw. Sentences of one document are not independent, so `auto` draws documents where a test set names
+    at least 20 of them."""
+
     glossary: str | None = None
     """Table of terms for the fidelity checks, columns `english`, `arabic`, `kind`. Default: the one that comes
     along."""
@@ -131,6 +136,7 @@ class Config:
 
     def __post_init__(self) -> None:
         require_names("name", [self.name])
+        self.model.require_english_to_arabic()
         require(0 <= self.seed < 2**32, "seed", "be at least 0 and below 4294967296", self.seed)
         has_terms = self.decoding.terminology is not None or self.training.term_share == 0
         require(has_terms, "decoding.terminology", "name a table of terms if training.term_share is above 0", None)

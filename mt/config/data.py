@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mt.config.checks import require, require_at_most, require_names, require_positive, require_share
+from mt.text import Tatweel
 
 Format = Literal["auto", "pairs", "tsv", "csv", "jsonl", "moses", "tmx", "xliff", "xlsx", "hf", "glossary"]
 
@@ -113,10 +114,17 @@ class CleaningConfig:
     `missing` already where one side has."""
 
     mojibake: bool = True
-    """`mojibake`: text that was decoded with the wrong encoding."""
+    """`mojibake`: text that was decoded with the wrong encoding, and that `data.repair_mojibake` has not restored."""
+
+    lost_text: bool = True
+    """`lost text`: question marks, boxes, a dash, a bare number, an error of a spreadsheet or a remark that a
+    translation is missing, where the other side holds a text."""
+
+    visual_order: bool = True
+    """`visual order`: Arabic with its letters or words from left to right, as PDF files often give it."""
 
     markup: bool = True
-    """`markup`: tags, entities and placeholders of software."""
+    """`markup`: tags, entities and placeholders of software, those of translation tools among them."""
 
     links: bool = True
     """`only links`: nothing but addresses of web pages or mail on a side."""
@@ -194,6 +202,16 @@ class DataConfig:
 
     max_target_tokens: int = 256
     """Likewise for the target."""
+
+    repair_mojibake: bool = True
+    """Restore text that was decoded with the wrong encoding, where that is certain. Else it is rejected."""
+
+    fold_keyboard_letters: bool = True
+    """Write ی ک ە ۀ ھ and their like, from Persian and Urdu keyboards, as Arabic has them, in text that is Arabic."""
+
+    tatweel: Tatweel = "spelling"
+    """What becomes of tatweel. `spelling`: it stays where it ends a word, as in `1445 هـ`, `الـ15`, and goes where it
+    stretches one. `keep`: all stays. `remove`: all goes."""
 
     remove_diacritics: bool = False
     """Remove Arabic vowel signs (harakat) from both sides."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from mt.config.checks import require, require_positive, require_share
@@ -40,6 +41,18 @@ class ScratchConfig:
         require(fits, "model.scratch.d_model", "be a multiple of attention_heads", self.d_model)
 
 
+_WANTED = {
+    "source": "be English, as `en` or `eng_Latn`; other languages do not work yet",
+    "target": "be Arabic, as `ar`, or one of its dialects, as `apc_Arab`; other languages do not work yet",
+}
+_ENGLISH = re.compile(r"en|eng")
+# ISO 639-3: the macrolanguage, and all that it consists of or consisted of.
+_ARABIC = re.compile(
+    "ar|ara|arb|aao|abh|abv|acm|acq|acw|acx|acy|adf|aeb|aec|afb|ajp|apc|apd|arq|ars|ary|arz|auz|avl|ayh|ayl|ayn|ayp|bbz|"
+    "pga|shu|ssh"
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
     """The model, and the languages it is to translate between."""
@@ -68,6 +81,19 @@ class ModelConfig:
     def __post_init__(self) -> None:
         if self.dropout is not None:
             require_share("model.dropout", self.dropout)
+
+    def require_english_to_arabic(self) -> None:
+        """Raise `ConfigError` for other languages: whatever reads, cleans, splits and scores text is made for these."""
+        languages = {
+            "source": (_ENGLISH, "Latn"),
+            "target": (_ARABIC, "Arab"),
+        }
+        for side, (codes, script) in languages.items():
+            language = getattr(self, f"{side}_language")
+            code, *subtags = re.split("[_-]", language)
+            scripts = [subtag.title() for subtag in subtags if len(subtag) == 4]
+            is_right = codes.fullmatch(code.lower()) is not None and all(each == script for each in scripts)
+            require(is_right, f"model.{side}_language", _WANTED[side], language)
 
     def with_name(self, name: str) -> ModelConfig:
         """The same options for another model."""

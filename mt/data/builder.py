@@ -22,18 +22,19 @@ from tqdm import tqdm
 from mt.config import CorpusConfig, DataConfig
 from mt.data.blocks import Borders
 from mt.data.cleaning import Rejection
+from mt.data.formats.documents import lasting_name
 from mt.data.holding_out import HoldingOut, hold_out
 from mt.data.mixing import mixing_weights
 from mt.data.pair import Pair
 from mt.data.preparing import Preparation, Prepared, RawPair, prepare_all, usable_cores
-from mt.data.readers import check_corpus, input_files, is_compressed, read_corpus
+from mt.data.readers import input_files, is_compressed, read_corpus
 from mt.data.rejects import RejectedFile
 from mt.data.report import LENGTH_STEP, CorpusReport, DataReport, Example
 from mt.data.selecting import DROPS, LEAKS, Selection, select_pairs
 from mt.data.splitting import SPLITS
 from mt.data.store import PairStore
 from mt.data.yield_check import check_yield, left_out_of_test_set
-from mt.errors import ConfigError, DataError
+from mt.errors import DataError
 
 logger = logging.getLogger(__name__)
 
@@ -46,14 +47,8 @@ REJECTED = "rejected.tsv"
 # Starting processes takes a second each; so many bytes take longer than that to clean.
 _BYTES_WORTH_WORKERS = 4_000_000
 _SAMPLES = 10
-
-
-def check_data(config: DataConfig) -> None:
-    """Refuse what cannot be built, before anything slow: no corpus, a missing file, an unknown format."""
-    if not config.corpora:
-        raise ConfigError("data.corpora is empty; name at least one corpus, as in --data.corpora.news news.tsv")
-    for name, corpus in config.corpora.items():
-        check_corpus(name, corpus)
+# Where more of a corpus than this is one group, it cannot be divided; of few pairs that is no wonder.
+_MOSTLY_ALIKE, _FEW = 0.5, 20
 
 
 def read_test_set(name: str, corpus: CorpusConfig, config: DataConfig) -> list[Pair]:
@@ -96,7 +91,7 @@ def build_data(
             build.describe(store, selection)
             build.describe_holding_out(holding_out)
         check_yield(config, build.report)
-        _check_splits(config, build.report)
+        _check_splits(config, build.report, build.alike)
         return _save(work, directory / "data"), build.report
 
 
@@ -110,6 +105,8 @@ class _Build:
         self.corpora |= {(name, "test set"): corpus for name, corpus in test_sets.items()}
         self.names = [name for name, _ in self.corpora]
         self.borders = [Borders() for _ in self.names]
+        self.alike: dict[str, float] = {}
+        """By corpus that is divided: the share of its pairs that are in one group."""
         self.report = DataReport({name: CorpusReport() for name in config.corpora})
 
     def prepared(self) -> Iterator[Prepared]:
@@ -123,9 +120,12 @@ class _Build:
 
     def _read(self) -> Iterator[RawPair]:
         for index, ((name, _), corpus) in enumerate(self.corpora.items()):
+            document, lasting = "", ""
             for ordinal, pair in enumerate(read_corpus(name, corpus)):
                 self.borders[index].see(ordinal, pair.source)
-                yield RawPair(pair.source, pair.target, index, pair.place, pair.document, ordinal, pair.fault)
+                if pair.document != document:
+                    document, lasting = pair.document, lasting_name(pair)
+                yield RawPair(pair.source, pair.target, index, pair.place, lasting, ordinal, pair.fault)
 
     def _workers(self) -> int:
         if self.config.workers is not None:
@@ -151,6 +151,9 @@ class _Build:
         for (corpus, place), count in chunk.places.items():
             if corpus < own:
                 self._corpus(corpus).places[place] += count
+        for (corpus, fault), count in chunk.mended.items():
+            if corpus < own:
+                self._corpus(corpus).mended[fault] += count
 
     def _corpus(self, index: int) -> CorpusReport:
         return self.report.corpora[self.names[index]]
@@ -211,6 +214,8 @@ class _Build:
         counts = {side: store.side(side).counts for side in ("source", "target")}
         for index, name in enumerate(self.config.corpora):
             report, mine = self.report.corpora[name], is_kept & (corpus_of == index)
+            if self.config.corpora[name].own_split is None and mine.sum() >= _FEW:
+                self.alike[name] = float(np.unique(selection.groups[mine], return_counts=True)[1].max() / mine.sum())
             for level, split in enumerate(SPLITS):
                 report.kept[split] = int((mine & (selection.levels == level)).sum())
             report.source_words = np.bincount(counts["source"][mine] // LENGTH_STEP).tolist()
@@ -230,7 +235,10 @@ class _Build:
 
 
 def _preparation(config: DataConfig, cleaning: dict[int, Any]) -> Preparation:
-    return Preparation(cleaning, config.split_key, config.remove_diacritics, config.western_digits)
+    return Preparation(
+        *(cleaning, config.split_key, config.remove_diacritics, config.western_digits),
+        *(config.tatweel, config.repair_mojibake, config.fold_keyboard_letters),
+    )
 
 
 @contextmanager
@@ -255,7 +263,7 @@ def _one_sentence(directory: Path) -> Iterator[None]:
         ) from error
 
 
-def _check_splits(config: DataConfig, report: DataReport) -> None:
+def _check_splits(config: DataConfig, report: DataReport, alike: Mapping[str, float]) -> None:
     usable = {split: sum(corpus.kept[split] for corpus in report.corpora.values()) for split in SPLITS}
     is_pinned = {split: any(corpus.own_split == split for corpus in config.corpora.values()) for split in SPLITS}
     for split, share in (("train", 1.0), ("dev", config.dev_share), ("test", config.test_share)):
@@ -264,8 +272,20 @@ def _check_splits(config: DataConfig, report: DataReport) -> None:
             raise DataError(
                 f"the {split} split is empty: the corpora hold {sum(usable.values())} usable pairs"
                 + (f" (dropped: {dropped})" if dropped else "")
-                + "; add more"
+                + f"; {_remedy(config, alike)}"
             )
+
+
+def _remedy(config: DataConfig, alike: Mapping[str, float]) -> str:
+    """What helps against an empty split."""
+    for name, share in alike.items():
+        if share > _MOSTLY_ALIKE:
+            return (
+                f"the pairs of corpus `{name}` are too much alike to be divided: set data.corpora.{name}.split to "
+                "train, and add a corpus of other texts, from which dev and test pairs can come"
+            )
+    pinned = [name for name, corpus in config.corpora.items() if corpus.own_split == "train"]
+    return "add more" + (f", or let {' or '.join(pinned[:3])} be divided: split is train" if pinned else "")
 
 
 def _save(work: Path, directory: Path) -> DatasetDict:

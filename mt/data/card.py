@@ -28,7 +28,9 @@ def summary(report: DataReport) -> str:
     """One line: how many pairs each split holds, and how many are in none."""
     kept = ", ".join(f"{sum(corpus.kept[split] for corpus in report.corpora.values())} {split}" for split in SPLITS)
     dropped = ", ".join(f"{count} {rule}" for rule, count in report.dropped.most_common())
-    return f"{kept}" + (f"; not used: {report.dropped.total()} ({dropped})" if dropped else "")
+    mended = ", ".join(f"{count} {fault}" for fault, count in report.mended.most_common())
+    said = [kept, f"not used: {report.dropped.total()} ({dropped})" if dropped else ""]
+    return "; ".join(filter(None, [*said, f"mended: {report.mended.total()} ({mended})" if mended else ""]))
 
 
 def as_markdown(report: DataReport) -> str:
@@ -36,11 +38,15 @@ def as_markdown(report: DataReport) -> str:
     lines = ["# Data card", "", "Sentence pairs, English to Arabic.", "", *_overview(report), ""]
     for name, corpus in report.corpora.items():
         lines += [f"## {text_of(name)}", ""]
+        lines += [f"Held out {text_of(corpus.held_out.in_words())}.", ""] if corpus.held_out else []
         for side, counts in (("Source", corpus.source_words), ("Target", corpus.target_words)):
             lines += [f"{side} lengths in words:", "", "```", *_text_bars(counts), "```", ""]
         if corpus.places:
             named = ", ".join(f"{place} {count}" for place, count in corpus.places.most_common(_SHOWN_PLACES))
             lines += [f"Places named most often, in sentences: {named}.", ""]
+        if corpus.mended:
+            mended = ", ".join(f"{count} {fault}" for fault, count in corpus.mended.most_common())
+            lines += [f"Pairs that were mended: {mended}.", ""]
         if corpus.dropped:
             lines += ["Pairs that are not used, some of each rule:", "", *_examples(corpus.examples), ""]
         lines += ["Training pairs, drawn by hash:", "", *_pairs(corpus.samples), ""]

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
-import ftfy
-import ftfy.badness
-
 from mt.config import CleaningConfig
 from mt.data.formats.lines import shorten
-from mt.numbers import digit_numbers, digit_runs, word_numbers
+from mt.data.lost_text import lost_text_in
+from mt.data.markup import markup_in
+from mt.data.mojibake import is_mojibake
+from mt.data.visual_order import visual_order_in
+from mt.numbers import digit_runs, unmatched
 from mt.text import is_mostly, remove_diacritics, script_shares
 
 # Below so many letters, recognition of a language is a guess: Arabic names are taken for Persian ones.
@@ -31,13 +32,6 @@ _ENGLISH_FUNCTION_WORDS = frozenset(
 # On text without letters foreign to Arabic, the recogniser may err; so it must be all but certain.
 _CERTAIN_SCORE = 0.97
 _LINK = re.compile(r"(?:https?://|www\.)\S+|[\w.+-]+@[\w-]+\.[\w.-]+", re.IGNORECASE)
-_MARKUP = re.compile(
-    r"</?[a-zA-Z][^<>]*>|&(?:#\d+|#x[0-9a-fA-F]+|[a-zA-Z]{2,8});|\{\{?\w*\}?\}|\$\{?\w+\}|%(?:\d+\$)?[sd]\b"
-    r"|%\(\w+\)[sd]|\[\[|\]\]|<\d+>"
-)
-_MARKUP_BEGINS = re.compile(r"[<&{$%\[\]]")
-# The letters that UTF-8 read as Latin-1 or Windows-1252 begins with.
-_SUSPECT = re.compile("[\u0080-\u02ff\ufffd]")
 _WORD = re.compile(r"[^\W_]+")
 _LATIN_OR_ARABIC = re.compile(r"[^\W\d_]+")
 _LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
@@ -84,19 +78,19 @@ def _only_links(source: str, target: str, options: CleaningConfig) -> str | None
 def _mojibake(source: str, target: str, options: CleaningConfig) -> str | None:
     if not options.mojibake:
         return None
-    for side in (source, target):
-        if not _SUSPECT.search(side):
-            continue
-        if "\ufffd" in side or (ftfy.badness.is_bad(side) and ftfy.fix_encoding(side) != side):
-            return shorten(side)
-    return None
+    return next((shorten(side) for side in (source, target) if is_mojibake(side)), None)
+
+
+def _lost_text(source: str, target: str, options: CleaningConfig) -> str | None:
+    return lost_text_in(source, target) if options.lost_text else None
+
+
+def _visual_order(source: str, target: str, options: CleaningConfig) -> str | None:
+    return visual_order_in(source, target) if options.visual_order else None
 
 
 def _markup(source: str, target: str, options: CleaningConfig) -> str | None:
-    if not options.markup or not (_MARKUP_BEGINS.search(source) or _MARKUP_BEGINS.search(target)):
-        return None
-    found = _MARKUP.search(source) or _MARKUP.search(target)
-    return found.group() if found else None
+    return markup_in(source, target) if options.markup else None
 
 
 def _wrong_script(source: str, target: str, options: CleaningConfig) -> str | None:
@@ -148,9 +142,7 @@ def _numbers(source: str, target: str, options: CleaningConfig) -> str | None:
     # The same digits are no disagreement, also where old documents hold `2,300` as `300 2`, or `1.2` as `1-2`.
     if digit_runs(source) == digit_runs(target):
         return None
-    in_source, in_target = digit_numbers(source), digit_numbers(target)
-    only_source = in_source - in_target - word_numbers(target, ordinals=True)
-    only_target = in_target - in_source - word_numbers(source, ordinals=True)
+    only_source, only_target = unmatched(source, target)
     if not (only_source and only_target if options.numbers == "conflict" else only_source or only_target):
         return None
     shown = (", ".join(f"{value:f}" for value in sorted(values)) or "none" for values in (only_source, only_target))
@@ -198,6 +190,8 @@ _RULES: dict[str, Callable[[str, str, CleaningConfig], str | None]] = {
     "wrong script": _wrong_script,
     "untranslated": _untranslated,
     "mojibake": _mojibake,
+    "lost text": _lost_text,
+    "visual order": _visual_order,
     "markup": _markup,
     "repetition": _repetition,
     "numbers": _numbers,

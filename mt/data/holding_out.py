@@ -5,7 +5,7 @@ Held out must mean another document. Sentences of an article that training has s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,6 +43,42 @@ class HeldOut:
     def is_too_easy(self) -> bool:
         """Whether sentences of one document are in several splits."""
         return self.by == "sentence" and self.reach > 0
+
+    def in_words(self) -> str:
+        """How it was held out, and why so, as a sentence without its subject and full stop."""
+        alike = f"{self.near:.0%} of neighbouring lines share a rarer word, of distant ones {self.far:.0%}"
+        if self.by == "pinned":
+            return "not divided: all of it is in one split"
+        if self.by == "document":
+            return f"by document: each of its {self.documents} documents is in one split"
+        named = "1 document" if self.documents == 1 else f"{self.documents} documents"
+        few = f" (it names {named}, too few to divide)" if self.documents else ""
+        if self.by == "block":
+            order = f"; {alike}, as far as {self.reach} lines" if self.reach else ""
+            return f"by block: about {self.block_lines} consecutive lines at a time{order}{few}"
+        if self.is_too_easy:
+            return (
+                f"sentence by sentence, though the lines stand in document order: {alike}. Scores on its held-out "
+                "pairs are better than a new document would get; set data.blocks to auto"
+            )
+        return f"sentence by sentence; the lines show no document order ({alike}){few}"
+
+
+def how_held_out(accounts: Mapping[str, HeldOut]) -> str:
+    """How a test split was held out, by corpus, as a sentence; empty if that is not known."""
+    said = [f"{name} {account.in_words()}" for name, account in accounts.items() if not account.is_too_easy]
+    return f"Held out: {'; '.join(said)}." if said else ""
+
+
+def too_easy(accounts: Mapping[str, HeldOut]) -> str:
+    """What is said beside the score of a test split with sentences of documents that were trained on; may be empty."""
+    names = [name for name, account in accounts.items() if account.is_too_easy]
+    if not names:
+        return ""
+    return (
+        f"its sentences from {', '.join(names)} were held out one by one, and others of the same documents were "
+        "trained on: a new document will score lower (data.blocks: auto holds out whole stretches)"
+    )
 
 
 @dataclass(frozen=True)

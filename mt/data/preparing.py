@@ -7,14 +7,20 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 from mt.config import CleaningConfig
 from mt.data.cleaning import Rejection, find_fault
 from mt.data.fingerprints import Fingerprints, fingerprint
+from mt.data.mojibake import repair
 from mt.data.places import count_places
 from mt.data.store import Texts
-from mt.text import normalise, remove_diacritics, western_digits
+from mt.keyboards import fold_keyboard_letters, is_arabic_from_other_keyboard
+from mt.text import Tatweel, normalise, remove_diacritics, western_digits
+
+MOJIBAKE, KEYBOARD_LETTERS = "mojibake", "letters of a Persian keyboard"
+"""What is mended in a pair."""
 
 _CHUNK_PAIRS = 2000
 # Pairs of a hundred words each have a million; those of a megabyte each would fill the memory.
@@ -51,10 +57,13 @@ class Preparation(NamedTuple):
     split_key: str
     remove_diacritics: bool
     western_digits: bool
+    tatweel: Tatweel = "spelling"
+    repair_mojibake: bool = True
+    fold_keyboard_letters: bool = True
 
     def normaliser(self) -> Callable[[str], str]:
         """What each side goes through."""
-        steps = [normalise]
+        steps: list[Callable[[str], str]] = [partial(normalise, tatweel=self.tatweel)]
         steps += [remove_diacritics] if self.remove_diacritics else []
         steps += [western_digits] if self.western_digits else []
 
@@ -76,6 +85,8 @@ class Prepared(NamedTuple):
     """Pairs read, by corpus."""
     places: Counter[tuple[int, str]]
     """Pairs that name a place, by corpus and place."""
+    mended: Counter[tuple[int, str]]
+    """Pairs that were restored, by corpus and what was wrong with them."""
 
 
 def prepare(chunk: list[RawPair], preparation: Preparation) -> Prepared:
@@ -83,8 +94,12 @@ def prepare(chunk: list[RawPair], preparation: Preparation) -> Prepared:
     clean = preparation.normaliser()
     texts = Texts([], [], [], [], [], [], [])
     rejected: list[tuple[RawPair, Rejection]] = []
+    mended: Counter[tuple[int, str]] = Counter()
     for pair in chunk:
-        source, target, raw = clean(pair.source), clean(pair.target), pair.target.strip()
+        decoded = _decoded(pair) if preparation.repair_mojibake else pair
+        source, target, raw = clean(decoded.source), clean(decoded.target), decoded.target.strip()
+        is_folded = preparation.fold_keyboard_letters and is_arabic_from_other_keyboard(target)
+        target = fold_keyboard_letters(target) if is_folded else target
         told = None if pair.fault is None else Rejection(*pair.fault)
         fault = told or _fault(source, target, preparation.cleaning[pair.corpus])
         if fault is not None:
@@ -94,9 +109,19 @@ def prepare(chunk: list[RawPair], preparation: Preparation) -> Prepared:
         row = (source, target, reference, pair.corpus, pair.place, pair.document, pair.ordinal)
         for column, value in zip(texts, row, strict=True):
             column.append(value)  # type: ignore[attr-defined]
+        mended.update([(pair.corpus, KEYBOARD_LETTERS)] if is_folded else [])
+        mended.update([(pair.corpus, MOJIBAKE)] if decoded is not pair else [])
     prints = fingerprint(texts.sources, texts.targets, preparation.split_key)
     read = Counter(pair.corpus for pair in chunk)
-    return Prepared(texts, prints, rejected, read, count_places(texts.sources, texts.corpora))
+    return Prepared(texts, prints, rejected, read, count_places(texts.sources, texts.corpora), mended)
+
+
+def _decoded(pair: RawPair) -> RawPair:
+    """The pair as it was before it was decoded wrongly; itself where it was not, or that is not certain."""
+    source, target = repair(pair.source), repair(pair.target)
+    if source is None and target is None:
+        return pair
+    return pair._replace(source=source or pair.source, target=target or pair.target)
 
 
 def _fault(source: str, target: str, cleaning: CleaningConfig | None) -> Rejection | None:

@@ -48,6 +48,8 @@ class CorpusReport:
     """Likewise by words of the target."""
     places: Counter[str] = field(default_factory=Counter)
     """Clean pairs that name a place of the region, by place."""
+    mended: Counter[str] = field(default_factory=Counter)
+    """Clean pairs that were restored, by what was wrong with them."""
     samples: list[Example] = field(default_factory=list)
     """Ten training pairs, drawn by hash."""
     epoch_pairs: float = 0.0
@@ -79,13 +81,18 @@ class DataReport:
         """Pairs that are in no split, by rule, of all corpora."""
         return sum((corpus.dropped for corpus in self.corpora.values()), Counter())
 
+    @property
+    def mended(self) -> Counter[str]:
+        """Pairs that were restored, by what was wrong with them, of all corpora."""
+        return sum((corpus.mended for corpus in self.corpora.values()), Counter())
+
     def as_json(self) -> dict[str, Any]:
         """The content of `data_report.json`."""
         corpora = {}
         for name, report in self.corpora.items():
             # Plain dicts first: `asdict` of Python 3.11 makes nonsense of a Counter.
-            places, dropped = dict(report.places.most_common()), dict(report.dropped)
-            corpora[name] = asdict(replace(report, dropped=dropped, places=places))  # type: ignore[arg-type]
+            plain = {"places": dict(report.places.most_common()), "dropped": dict(report.dropped)}
+            corpora[name] = asdict(replace(report, **plain, mended=dict(report.mended)))  # type: ignore[arg-type]
         return {"corpora": corpora, "tokenizer": self.tokenizer, "vocabulary": self.vocabulary}
 
     @classmethod
@@ -104,6 +111,7 @@ class DataReport:
         for name, values in content["corpora"].items():
             plain = dict(values)
             plain["dropped"], plain["places"] = Counter(values["dropped"]), Counter(values["places"])
+            plain["mended"] = Counter(values.get("mended", {}))
             plain["samples"] = [Example(**example) for example in values["samples"]]
             plain["examples"] = {
                 rule: [Example(**example) for example in examples] for rule, examples in values["examples"].items()

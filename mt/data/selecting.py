@@ -26,6 +26,7 @@ from mt.data.splitting import (
     find_leaks,
     group_names,
     group_pairs,
+    held_out_few,
     over_limit,
     whole_units,
 )
@@ -35,12 +36,19 @@ logger = logging.getLogger(__name__)
 
 DROPS = (
     *("exact duplicate", "near duplicate", "too many targets"),
-    *("like a held-out pair", "words of a held-out pair", "over the limit"),
+    *("template in training", "like a held-out pair", "words of a held-out pair", "over the limit"),
 )
 """Rules that compare pairs with each other, in the order in which they are applied."""
 
+TEMPLATE = "template in training"
+"""The rule for held-out pairs that most of a corpus is like."""
+
 LEAKS = ("like a held-out pair", "words of a held-out pair")
 """Those of them that keep the splits apart."""
+
+# A corpus that would lose more than this share of its pairs to those of its held-out pairs that are like them.
+_MOST_LOST = 0.25
+_FEWEST_ALIKE = 20
 
 
 @dataclass
@@ -99,7 +107,9 @@ def select_pairs(
     with ThreadPoolExecutor(len(sides)) as pool:
         work = [pool.submit(find_clusters, side, levels, selection.kept, config.similarity) for side in sides]
         clusters = [side.result() for side in work]
+    is_divided = np.array([corpus.own_split is None for corpus in corpora])[corpus_of]
     _drop_alike(selection, config, clusters)
+    _drop_templates(selection, corpus_of, is_divided, clusters)
     _drop_leaks(selection, config, clusters, sides)
     kept = selection.kept & selection.is_own
     alike = group_pairs(clusters, kept)
@@ -109,8 +119,7 @@ def select_pairs(
     groups[selection.dropped > 0] = -1
     names = group_names(groups, sides[0].keys)
     selection.groups = np.where(holding_out.units > 0, holding_out.units, names)
-    is_free = np.array([corpus.own_split is None for corpus in corpora])[corpus_of] & (groups >= 0)
-    selection.levels = _fill(levels, is_free, groups, positions, config)
+    selection.levels = _fill(levels, is_divided & (groups >= 0), groups, positions, config)
     return selection
 
 
@@ -154,6 +163,26 @@ def _drop_alike(selection: Selection, config: DataConfig, clusters: Sequence[Clu
     both = combine(*(side[members] for side in groups), selection.levels[members])
     first[members] = members[first_of_equals(both)]
     selection.drop((first != np.arange(len(first))) & selection.is_ruled, "near duplicate", first)
+
+
+def _drop_templates(
+    selection: Selection, corpus_of: NDArray[np.int32], is_divided: Mask, clusters: Sequence[Clusters]
+) -> None:
+    """Where pairs that are alike span the splits and are much of a corpus, drop their held-out few, not the many.
+
+    Daily reports of one template are all alike: nine tenths of them would go for the sake of one. No pair is moved.
+    """
+    divided = selection.kept & selection.is_own & is_divided
+    is_lost = find_leaks(clusters, selection.levels, divided) >= 0
+    lost, whole = (
+        np.bincount(corpus_of[pairs], minlength=corpus_of.max(initial=0) + 1) for pairs in (is_lost, divided)
+    )
+    is_costly = lost > _MOST_LOST * whole
+    if is_costly.any():
+        members = divided & is_costly[corpus_of]
+        groups = group_pairs(clusters, divided)
+        too_many = held_out_few(groups, members, selection.levels, _FEWEST_ALIKE)
+        selection.drop(too_many, TEMPLATE)
 
 
 def _drop_leaks(

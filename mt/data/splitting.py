@@ -85,6 +85,16 @@ def whole_units(groups: Indices, units: Hashes) -> Indices:
     return whole
 
 
+def held_out_few(groups: Indices, members: Mask, levels: Levels, fewest: int) -> Mask:
+    """The dev and test pairs among `members` whose group has at least `fewest` of them, half or more in training."""
+    sizes = np.bincount(groups[members], minlength=groups.max(initial=-1) + 1)
+    training = np.bincount(groups[members & (levels == TRAIN)], minlength=len(sizes))
+    is_large = (sizes >= fewest) & (2 * training >= sizes)
+    found: Mask = members & (levels > TRAIN)
+    found[found] = is_large[groups[found]]
+    return found
+
+
 def group_names(groups: Indices, keys: Hashes) -> Hashes:
     """uint64 (pairs,): the smallest key of each pair's group, so that a name tells of content, not of order."""
     names = np.full(groups.max(initial=-1) + 1, np.iinfo(np.uint64).max, np.uint64)

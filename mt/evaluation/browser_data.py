@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from mt.evaluation.fidelity import CHECKS
 from mt.evaluation.glossary import Glossary
-from mt.evaluation.scoring import PRIMARY, Evaluation, finite
+from mt.evaluation.results import PRIMARY, Evaluation, finite
 from mt.evaluation.test_set import TestSet
 
 

@@ -10,7 +10,9 @@ from mt.evaluation.cautions import Caution
 from mt.evaluation.glossary import Glossary
 from mt.evaluation.overlap import Overlap, overlap_caution
 from mt.evaluation.shifts import shift_between, shift_of_translations, words_of
+from mt.evaluation.signs import count_signs
 from mt.evaluation.test_set import TestSet
+from mt.keyboards import is_arabic_from_other_keyboard
 from mt.text import normalise, script_shares
 
 MAX_FAULTY_SHARE = 0.05
@@ -38,6 +40,9 @@ def find_cautions(
 ) -> list[Caution]:
     """Everything to know beside the scores of one test set: the set's own faults first, then each system's."""
     cautions = list(_of_test_set(test_set, glossary))
+    if test_set.too_easy:
+        size = len(test_set.sources)
+        cautions.append(Caution(test_set.name, None, "held out by sentence", size, size, test_set.too_easy, False))
     is_shifted = any(caution.kind == "shifted references" for caution in cautions)
     for system, lines in systems.items():
         here = [each for each in overlaps if (each.system, each.test_set) == (system, test_set.name)]
@@ -82,6 +87,11 @@ def _of_test_set(test_set: TestSet, glossary: Glossary) -> Iterator[Caution]:
     yield from faults.counted("references without letters", bare, "references", "without any Arabic letter")
     unseen = sum(map(_has_invisible, test_set.references))
     yield from faults.counted("invisible characters", unseen, "references", _INVISIBLE)
+    seen = [reference for reference in test_set.references if not _has_invisible(reference)]
+    for sign, count in count_signs(seen):
+        yield from faults.counted(
+            f"{sign.kind} references", count, "references", sign.predicate, may_forbid=sign.forbids
+        )
     arabic = sum(_is_arabic(source) for source, _ in pairs)
     yield from faults.counted("Arabic sources", arabic, "sources", "in Arabic letters, as if the sides were swapped")
     repeated = _repeated(test_set.references, test_set.sources, test_set.sources)
@@ -103,6 +113,10 @@ def _of_hypotheses(test_set: TestSet, system: str, lines: Sequence[str]) -> Iter
     yield from faults.counted("hypotheses that are not Arabic", others, ours, "not in Arabic letters")
     unseen = sum(map(_has_invisible, lines))
     yield from faults.counted("invisible characters", unseen, ours, _INVISIBLE)
+    seen = [(line, reference) for _, reference, line in rows if not _has_invisible(line)]
+    for sign, count in count_signs([line for line, _ in seen], [reference for _, reference in seen]):
+        kind = f"{sign.kind} hypotheses"
+        yield from faults.counted(kind, count, ours, sign.predicate, may_forbid=sign.forbids)
     yield from faults.counted("Persian hypotheses", sum(map(_is_persian, lines)), ours, _PERSIAN)
     repeated = _repeated(lines, test_set.sources, test_set.references)
     # A model that says the same of everything is bad, and may be called so.
@@ -142,7 +156,8 @@ def _has_invisible(text: str) -> bool:
 
 def _is_persian(text: str) -> bool:
     letters = sum(map(str.isalpha, text))
-    return len(_PERSIAN_LETTERS.findall(text)) > _MAX_PERSIAN_SHARE * letters
+    has_many = len(_PERSIAN_LETTERS.findall(text)) > _MAX_PERSIAN_SHARE * letters
+    return has_many and not is_arabic_from_other_keyboard(text)
 
 
 def _is_without_letters(translation: str, source: str) -> bool:

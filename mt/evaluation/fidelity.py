@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mt.evaluation.checks.content import check_attribution, check_names, check_negation, check_numbers
+from mt.evaluation.checks.attribution import check_attribution
 from mt.evaluation.checks.form import (
-    check_characters,
     check_dropped_sentences,
     check_length,
-    check_quotes,
     check_repetition,
     check_untranslated,
 )
+from mt.evaluation.checks.marks import check_characters, check_punctuation, check_quotes
+from mt.evaluation.checks.names import check_names
+from mt.evaluation.checks.negation import check_negation
+from mt.evaluation.checks.numbers import check_numbers
 from mt.evaluation.glossary import Glossary, fold_for_terms
 
 TERMS = "terms"
@@ -32,6 +34,7 @@ CHECKS: dict[str, Callable[[str, str, Glossary], str | None]] = {
     "dropped sentences": check_dropped_sentences,
     "characters": check_characters,
     "quotes": check_quotes,
+    "punctuation": check_punctuation,
 }
 
 

@@ -126,14 +126,22 @@ def _edits(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, Ar
     scorer = _sacrebleu("TER")
     plain = scorer._extract_corpus_statistics(hypotheses, [references])
     pairs = list(zip(hypotheses, references, strict=True))
-    words = [set(f"{hypothesis} {reference}".lower().split()) for hypothesis, reference in pairs]
-    merged = [i for i, each in enumerate(words) if len(set(map(fold_spelling, each))) < len(each)]
+    merged = [i for i, pair in enumerate(pairs) if not _keeps_words_apart(pair)]
     folded = list(plain)
     if merged:
         again = [[fold_spelling(pairs[i][side]) for i in merged] for side in (0, 1)]
         for i, row in zip(merged, scorer._extract_corpus_statistics(again[0], [again[1]]), strict=True):
             folded[i] = row
     return {"TER": np.array(plain), "TER-norm": np.array(folded)}
+
+
+def _keeps_words_apart(pair: tuple[str, str]) -> bool:
+    """Whether folding leaves both texts as many words, and the same ones the same."""
+    plain, folded = ([text.lower().split() for text in texts] for texts in (pair, map(fold_spelling, pair)))
+    if list(map(len, plain)) != list(map(len, folded)):
+        return False
+    both = {*zip(plain[0] + plain[1], folded[0] + folded[1], strict=True)}
+    return len({word for word, _ in both}) == len(both) == len({word for _, word in both})
 
 
 def _is_chrf(name: str) -> bool:
@@ -145,7 +153,7 @@ def _describe(name: str) -> Metric:
     scorer.num_refs = 1
     signature = str(scorer.get_signature())
     if name.endswith("-norm"):
-        signature += "|arabic:diacritics,alef,digits"
+        signature += "|arabic:diacritics,alef,digits,keyboard,invisible"
     return Metric(name, signature, lambda sums: float(scorer._compute_score_from_stats(sums).score))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mt.evaluation.metrics import METRICS
-from mt.evaluation.scoring import Evaluation
+from mt.evaluation.results import Evaluation
 from mt.markdown import code, text_of
 
 
@@ -13,6 +13,7 @@ def render_model_card(name: str, evaluation: Evaluation, system: str, facts: Map
     """Markdown with the hub's metadata block: what the model is, what it was made from, what it scores."""
     lines = ["---", "language: [en, ar]", "pipeline_tag: translation", "library_name: transformers", "---", ""]
     lines += [f"# {text_of(name)}", "", "English to Arabic translation, fine-tuned with `mt`.", ""]
+    lines += [f"{text_of(remark)}\n" for remark in evaluation.remarks]
     lines += [f"- {text_of(fact)}: {text_of(value)}" for fact, value in facts.items()] + ["", "## Scores", ""]
     lines += [
         "| test set | system | sentences | " + " | ".join(METRICS) + " |",

@@ -13,11 +13,11 @@ from mt.evaluation.browser_data import browser_data
 from mt.evaluation.fidelity import CHECKS, TERMS
 from mt.evaluation.glossary import Glossary
 from mt.evaluation.metrics import METRICS
-from mt.evaluation.ratings import Preference
-from mt.evaluation.scoring import MIN_SENTENCES, PRIMARY, SIGNIFICANT, Evaluation
+from mt.evaluation.results import MIN_SENTENCES, PRIMARY, SIGNIFICANT, Evaluation
+from mt.evaluation.slices import CORPUS, SliceScore
 from mt.evaluation.templates import render_page
 from mt.evaluation.test_set import TestSet
-from mt.evaluation.verdicts import advice, verdicts
+from mt.evaluation.verdicts import advice, preference_in_words, verdicts
 from mt.markdown import code, table, text_of
 
 SHOWN_LOSSES = 3
@@ -70,14 +70,22 @@ def _test_set_view(evaluation: Evaluation, test_set: TestSet) -> dict[str, Any]:
         "sentences": len(test_set.references),
         "distinct": test_set.distinct,
         "cautions": [each for each in evaluation.cautions if each.test_set == name],
+        "made": _how_made(test_set),
         "verdicts": [entry["text"] for entry in verdicts(evaluation) if entry["test_set"] == name],
         "systems": systems,
         "cells": {s: {m: _cell(evaluation, s, name, m) for m in evaluation.metrics} for s in systems},
         "chart": _scores_chart(evaluation, name, systems),
         "fidelity": _fidelity_view(evaluation, name, [*systems, "reference"]),
+        "corpora": evaluation.by_corpus(name),
         "slices": _slices_view(evaluation, name),
         "ngrams": _ngrams_view(evaluation, name),
     }
+
+
+def _how_made(test_set: TestSet) -> str:
+    """How the test set was held out, and what its intervals are drawn from, as sentences; may be empty."""
+    drawn = f"Intervals and p-values: resamples of its {test_set.known_documents} documents."
+    return " ".join(filter(None, (test_set.held_out, drawn if test_set.is_drawn_by_document else "")))
 
 
 def _cell(evaluation: Evaluation, system: str, test_set: str, metric: str) -> dict[str, Any]:
@@ -102,10 +110,10 @@ def _fidelity_view(evaluation: Evaluation, test_set: str, systems: list[str]) ->
 
 
 def _slices_view(evaluation: Evaluation, test_set: str) -> dict[str, dict[str, dict[str, Any]]]:
-    """{group: {slice: {system: SliceScore}}}."""
+    """{group: {slice: {system: SliceScore}}}, but for corpora, which have a table of their own."""
     view: dict[str, dict[str, dict[str, Any]]] = {}
     for score in evaluation.slices:
-        if score.test_set == test_set:
+        if score.test_set == test_set and score.group != CORPUS:
             view.setdefault(score.group, {}).setdefault(score.slice, {})[score.system] = score
     return view
 
@@ -161,19 +169,22 @@ def _curves(evaluation: Evaluation) -> Iterator[Markup]:
 def render_markdown(title: str, evaluation: Evaluation, facts: Mapping[str, str]) -> str:
     """The report for a pull request: verdicts, scores with intervals, fidelity."""
     parts = [f"# {text_of(title)}", text_of(advice(evaluation))]
+    parts += [f"- {text_of(remark)}" for remark in evaluation.remarks]
     parts += [f"- {text_of(entry['text'])}" for entry in verdicts(evaluation)]
     for test_set in evaluation.test_sets:
         systems = list(evaluation.hypotheses[test_set.name])
         parts += [f"\n## {text_of(test_set.name)}, {len(test_set.sources)} sentences\n"]
         cautions = [f"- {text_of(each.text)}" for each in evaluation.cautions if each.test_set == test_set.name]
         parts += [*cautions, ""] if cautions else []
+        parts += [text_of(made), ""] if (made := _how_made(test_set)) else []
+        parts += _corpus_table(evaluation, test_set)
         rows = [_markdown_row(evaluation, system, test_set.name) for system in systems]
         parts += table(["system", *METRICS], rows)
         fidelity = _fidelity_view(evaluation, test_set.name, [*systems, "reference"])
         rows = [[check, *(f"{f.passed} of {f.total}" for f in row.values())] for check, row in fidelity.items()]
         parts += ["", *table(["passes", *map(text_of, systems), "reference"], rows)]
         parts += [line for system in systems for line in _largest_losses(evaluation, test_set, system)]
-    parts += [_preference_line(each) for each in evaluation.preferences]
+    parts += [f"\n{text_of(preference_in_words(each))}" for each in evaluation.preferences]
     parts += ["\nIn brackets 95 % intervals; differences from the baseline are marked where both paired tests, after"]
     parts += [f"Holm's correction, give p < {SIGNIFICANT}.\n"]
     parts += [f"- {text_of(name)}: {text_of(value)}" for name, value in facts.items()]
@@ -183,14 +194,20 @@ def render_markdown(title: str, evaluation: Evaluation, facts: Mapping[str, str]
     return "\n".join(part for part in parts if part is not None) + "\n"
 
 
-def _preference_line(preference: Preference) -> str:
-    decided = preference.sentences_for_system + preference.sentences_for_baseline
-    counted = f"{preference.sentences_for_system} of {decided} decided sentences" if decided else "no sentence decided"
-    names = map(text_of, (preference.test_set, counted, preference.system, preference.baseline))
-    return (
-        "\nReviewers on {}: {} for {}, not {} ".format(*names)
-        + f"(sign test p = {preference.p_value:.3f}, {len(preference.reviewers)} reviewers)."
-    )
+def _corpus_table(evaluation: Evaluation, test_set: TestSet) -> list[str]:
+    """Scores of each corpus of a test set that mixes several; empty for other test sets."""
+    corpora = evaluation.by_corpus(test_set.name)
+    rows = [
+        [text_of(name), f"{scores[evaluation.baseline].sentences:,}", *map(_part_cell, scores.values())]
+        for name, scores in corpora.items()
+    ]
+    header = [f"{PRIMARY} by corpus", "sentences", *map(text_of, evaluation.systems)]
+    return [*table(header, rows), ""] if corpora else []
+
+
+def _part_cell(part: SliceScore) -> str:
+    difference = "" if part.difference is None else f" ({part.difference:+.2f})"
+    return f"{part.score:.2f} [{part.ci_low:.1f}, {part.ci_high:.1f}]{difference}"
 
 
 def _largest_losses(evaluation: Evaluation, test_set: TestSet, system: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,8 @@ from mt.text import comparison_words
 
 MIN_SLICE = 5
 """Slices of fewer sentences are left out: an interval of theirs would mean nothing."""
+CORPUS = "corpus"
+"""The group of slices that are the corpora of a test set that mixes several."""
 RARE = 3
 """A word that stands fewer times in the training data is rare."""
 _LENGTHS = ((1, 10), (11, 20), (21, 30), (31, None))
@@ -48,7 +50,8 @@ class SliceScore:
     difference: float | None
     """To the baseline; None for the baseline itself."""
     p_value: float | None
-    """Paired approximate randomization, not corrected for the number of slices: a hint where to look, no proof."""
+    """Paired approximate randomization, not corrected for the number of slices: a hint where to look, no proof. None
+    where the comparison on the whole test set is refused."""
 
 
 def slices_of(
@@ -57,7 +60,7 @@ def slices_of(
     """All slices of at least `MIN_SLICE` sentences, by length, corpus, names, numbers, acronyms and rare words."""
     labels: dict[str, list[str]] = {
         "length": [_length(source) for source in sources],
-        "corpus": list(corpora) if len(set(corpora)) > 1 else [],
+        CORPUS: list(corpora) if len(set(corpora)) > 1 else [],
         "place names": _presence(sources, lambda source: glossary.names_place(source), "a place"),
         "numbers": _presence(sources, _has_number, "a number"),
         "acronyms": _presence(sources, lambda source: bool(_ACRONYM.search(source)), "an acronym"),
@@ -109,9 +112,14 @@ def count_words(sources: Sequence[str]) -> dict[str, int]:
 
 
 def score_slices(
-    test_set: str, slices: Sequence[Slice], measured: Measured, baseline: str, resamples: int
+    test_set: str,
+    slices: Sequence[Slice],
+    measured: Measured,
+    baseline: str,
+    resamples: int,
+    refused: Collection[str] = (),
 ) -> list[SliceScore]:
-    """Every system's score on every slice."""
+    """Every system's score on every slice; no p-value for the systems in `refused`, which get no verdict."""
     scores = []
     for each in slices:
         rows = np.array(each.rows)
@@ -131,7 +139,7 @@ def score_slices(
                     high,
                     len(rows),
                     None if result is None else result.difference,
-                    None if result is None else result.p_randomisation,
+                    None if result is None or system in refused else result.p_randomisation,
                 )
             )
     return scores

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from mt.config import DecodingConfig
 from mt.text import comparison_words, normalise
+
+MIN_DOCUMENTS = 20
+"""Resamples of fewer documents say little about other documents."""
+
+Resampling = Literal["auto", "sentence", "document"]
+"""What resamples are drawn from; auto: documents where at least `MIN_DOCUMENTS` are known."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,13 @@ class TestSet:
     """The corpus of each sentence, where it is known."""
     is_general: bool = False
     """General text: what is lost here is what was forgotten."""
+    documents: Sequence[str] = ()
+    """The document of each sentence, where they are known; empty for a sentence of none."""
+    held_out: str = ""
+    """How it was kept out of training, as a sentence; empty for a set that came from elsewhere."""
+    too_easy: str = ""
+    """Why its scores are better than those on a new document would be, as a clause; empty if nothing says so."""
+    resampling: Resampling = "auto"
 
     @cached_property
     def clusters(self) -> npt.NDArray[np.int64]:
@@ -36,6 +50,32 @@ class TestSet:
         numbers: dict[tuple[tuple[str, ...], tuple[str, ...]], int] = {}
         pairs = zip(map(_key, self.sources), map(_key, self.references), strict=True)
         return np.array([numbers.setdefault(pair, len(numbers)) for pair in pairs], np.int64)
+
+    @cached_property
+    def drawn_together(self) -> npt.NDArray[np.int64]:
+        """int (sentences,): equal for sentences that a resample holds together, from 0 upwards.
+
+        Sentences of one document are not independent: drawing them one by one makes intervals too narrow. So documents
+        are drawn where there are enough of them, otherwise `clusters` (block bootstrap; Künsch, 1989).
+        """
+        if not self.is_drawn_by_document:
+            return self.clusters
+        single = (f"\0{number}" for number in self.clusters)
+        names = [name or alone for name, alone in zip(self.documents, single, strict=True)]
+        return np.unique(names, return_inverse=True)[1].astype(np.int64)
+
+    @property
+    def is_drawn_by_document(self) -> bool:
+        """Whether resamples are of documents."""
+        if self.resampling == "auto":
+            return self.known_documents >= MIN_DOCUMENTS
+        return self.resampling == "document"
+
+    @property
+    def known_documents(self) -> int:
+        """How many documents it has; 0 where more than a twentieth of its sentences name none."""
+        named = [name for name in self.documents if name]
+        return len(set(named)) if len(named) >= 0.95 * len(self.sources) else 0
 
     @property
     def distinct(self) -> int:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mt.evaluation.metrics import METRICS
-from mt.evaluation.scoring import MIN_SENTENCES, PRIMARY, Comparison, Evaluation, Score
+from mt.evaluation.ratings import Preference
+from mt.evaluation.results import MIN_SENTENCES, PRIMARY, Comparison, Evaluation, Score
+from mt.evaluation.searches import describe_searches
 from mt.evaluation.test_set import TestSet
 
 
@@ -164,20 +166,52 @@ def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def preference_in_words(preference: Preference) -> str:
+    """What reviewers preferred, as a sentence, with how sure that is."""
+    p = preference
+    by = f"{len(p.reviewers)} reviewer{'' if len(p.reviewers) == 1 else 's'}"
+    decided = p.sentences_for_system + p.sentences_for_baseline
+    names = f"{p.system} against {p.baseline}"
+    if p.rate is None:
+        return f"Reviewers on {p.test_set}, {names}: none of {p.sentences} rated sentences is decided ({by})."
+    sure = f"95 % interval {p.ci_low:.2f} to {p.ci_high:.2f}, sign test p = {p.p_value:.3f}, {by}"
+    return (
+        f"Reviewers on {p.test_set}, {names}: {p.sentences_for_system} of {decided} decided sentences for {p.system}, "
+        f"a share of {p.rate:.2f} ({sure})."
+    )
+
+
 def as_table(evaluation: Evaluation) -> str:
-    """The scores as text for a terminal: one line a system and test set, with 95 % intervals."""
+    """The scores as text for a terminal: one line a system and test set, with 95 % intervals; first by corpus."""
+    lines = [line for test_set in evaluation.test_sets for line in _corpus_lines(evaluation, test_set.name)]
     rows: list[tuple[str, ...]] = [("test set", "system", *METRICS)]
     for test_set in evaluation.test_sets:
         for system in evaluation.hypotheses[test_set.name]:
             cells = [_cell(evaluation, system, test_set.name, metric) for metric in METRICS]
             rows.append((test_set.name, system, *cells))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    lines.insert(1, "-" * max(map(len, lines)))
+    lines += _aligned(rows)
     if any("*" in cell for row in rows[1:] for cell in row[2:]):
         lines.append(f"* significantly unlike {evaluation.baseline}")
+    lines += [f"{name}: {made}" for name, made in describe_searches(evaluation.decoding).items()]
+    lines += [f"note: {remark}" for remark in evaluation.remarks]
     lines += [f"note: on {each.test_set}, {each.text}" for each in evaluation.cautions]
     return "\n".join(lines)
+
+
+def _corpus_lines(evaluation: Evaluation, test_set: str) -> list[str]:
+    corpora = evaluation.by_corpus(test_set)
+    rows = [(f"{PRIMARY} on {test_set}, by corpus", "sentences", *evaluation.systems)]
+    for name, scores in corpora.items():
+        cells = [f"{s.score:.2f} [{s.ci_low:.1f}, {s.ci_high:.1f}]" for s in scores.values()]
+        rows.append((name, str(scores[evaluation.baseline].sentences), *cells))
+    return [*_aligned(rows), ""] if corpora else []
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table, the first row underlined."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [lines[0], "-" * max(map(len, lines)), *lines[1:]]
 
 
 def _cell(evaluation: Evaluation, system: str, test_set: str, metric: str) -> str:

@@ -81,13 +81,29 @@ class Choice:
     updates: list[int]
     """The checkpoints that were averaged, by their updates; one is taken as it is."""
     share: float = 1.0
-    """Share of the tuned weights; the rest are the base's."""
+    """Share of the tuned weights; the rest are the base's. 0: the model is the base."""
     tried: list[dict[str, float]] = field(default_factory=list)
     """What each share scored: `share`, `dev`, `general` and, weighed by the price of forgetting, `value`."""
+    why_base: str = ""
+    """A sentence on why the model is the base; empty if it is not."""
 
     def as_json(self) -> dict[str, Any]:
         """For the manifest."""
-        return {"averaged_updates": self.updates, "tuned_share": self.share, "tried_shares": self.tried}
+        return {
+            "averaged_updates": self.updates if self.share else [],
+            "tuned_share": self.share,
+            "tried_shares": self.tried,
+            "model_is_base": not self.share,
+        }
+
+    def take_base(self, what: str, metric: str, score: float, base: float) -> None:
+        """Let it be the base, which scores `base`; the best of the others, "`what` as good as the base", `score`."""
+        self.share = 0.0
+        self.why_base = (
+            f"{what} as good as the base on the dev split ({metric} {score:.2f}, the base {base:.2f}), so the model is "
+            "the base as it was: try a lower training.learning_rate, fewer updates or more pairs."
+        )
+        logger.warning(self.why_base)
 
 
 def choose_weights(
@@ -97,26 +113,60 @@ def choose_weights(
     config: Config,
     dev: DevSet,
     general: DevSet | None,
+    before: Mapping[str, float] | None = None,
 ) -> Choice:
     """Load into `translator`, the base, the weights that `config.adaptation` makes of the checkpoints.
 
-    looks: by update, how good the model was on the dev split, more being better. A checkpoint that is damaged or
-    gone is replaced by the next best, with a warning. Raises `ModelError` if none is left.
+    looks: by update, how good the model was on the dev split, more being better. before: the metrics of the base there
+    (`eval_chrF`, ...); if it was better than all that was made of it, it stays. None: it is no candidate. A checkpoint
+    that is damaged or gone is replaced by the next best, with a warning. Raises `ModelError` if none is left.
     """
     adaptation = config.adaptation
     updates = chosen_updates(checkpoints, looks, adaptation)
-    tuned = average(weights_of(checkpoints / name_of(update), translator.model) for update in updates)
     choice = Choice(updates)
+    if len(updates) == 1 and adaptation.average > 1:
+        logger.warning("there is one checkpoint, so none is averaged; lower training.eval_every_updates")
+    if len(updates) == 1 and not adaptation.interpolate and before is not None:
+        _compare_with_base(choice, looks[updates[0]], before, config.training.best_metric)
+        if choice.why_base:
+            return choice
+    tuned = average(weights_of(checkpoints / name_of(update), translator.model) for update in updates)
     if len(updates) > 1:
         logger.info("averaged: the checkpoints of updates %s", ", ".join(map(str, updates)))
-    elif adaptation.average > 1:
-        logger.warning("there is one checkpoint, so none is averaged; lower training.eval_every_updates")
+    metric = "BLEU" if config.training.best_metric == "BLEU" else "chrF"
     if adaptation.interpolate:
-        metric = "BLEU" if config.training.best_metric == "BLEU" else "chrF"
-        choice = _interpolated(translator, tuned, choice, adaptation, metric, dev, general)
+        _interpolate(translator, tuned, choice, adaptation, metric, dev, general, is_base_tried=before is not None)
     else:
-        load_weights(translator.model, tuned)
+        _take_average(translator, tuned, choice, metric, dev, before)
     return choice
+
+
+def _take_average(
+    translator: Translator,
+    tuned: Weights,
+    choice: Choice,
+    metric: str,
+    dev: DevSet,
+    before: Mapping[str, float] | None,
+) -> None:
+    """Load the mean of the checkpoints, if it is one of several and the base is no better."""
+    base = {name: translator.model.state_dict()[name].clone() for name in tuned}
+    load_weights(translator.model, tuned)
+    if len(choice.updates) > 1 and before is not None:
+        # No evaluation during training has seen the mean.
+        score = decoded_scores(translator, dev, is_alone=True)[metric]
+        logger.info("the average: dev %s %.2f (base %.2f)", metric, score, before[f"eval_{metric}"])
+        _compare_with_base(choice, score, before, metric)
+        if choice.why_base:
+            load_weights(translator.model, base)
+
+
+def _compare_with_base(choice: Choice, value: float, before: Mapping[str, float], metric: str) -> None:
+    """Let the base be the choice if it was better than `value`, more being better; of equals the tuned one is taken."""
+    base = before[f"eval_{metric}"]
+    if value < (-base if metric == "loss" else base):
+        what = "No checkpoint was" if len(choice.updates) == 1 else "The average of the checkpoints was not"
+        choice.take_base(what, metric, abs(value), base)
 
 
 def chosen_updates(checkpoints: Path, looks: Mapping[int, float], config: AdaptationConfig) -> list[int]:
@@ -175,7 +225,7 @@ def load_weights(model: PreTrainedModel, weights: Weights) -> None:
     model.tie_weights()
 
 
-def _interpolated(
+def _interpolate(
     translator: Translator,
     tuned: Weights,
     choice: Choice,
@@ -183,10 +233,13 @@ def _interpolated(
     metric: str,
     dev: DevSet,
     general: DevSet | None,
-) -> Choice:
+    *,
+    is_base_tried: bool,
+) -> None:
+    """Load the mixture of base and tuned weights that is worth most, and note in `choice` what each was worth."""
     base = {name: translator.model.state_dict()[name].clone() for name in tuned}
     unforgetting = None if general is None else decoded_scores(translator, general, is_alone=True)[metric]
-    for share in sorted({*config.interpolate, 1.0}):
+    for share in sorted({*config.interpolate, 1.0} | ({0.0} if is_base_tried else set())):
         load_weights(translator.model, interpolate(base, tuned, share))
         tried = {"share": share, "dev": decoded_scores(translator, dev, is_alone=True)[metric]}
         tried["value"] = tried["dev"]
@@ -200,11 +253,13 @@ def _interpolated(
             f", general {tried['general']:.2f} (base {unforgetting:.2f})" if general is not None else "",
         )
     # Of equals the one with more of the tuning.
-    best = max(choice.tried, key=lambda tried: (tried["value"], tried["share"]))
-    choice.share = best["share"]
+    ordered = sorted(choice.tried, key=lambda tried: (tried["value"], tried["share"]), reverse=True)
+    choice.share = ordered[0]["share"]
     logger.info("taken: %.2f tuned", choice.share)
+    if not choice.share:
+        less = "" if general is None else ", less the price of what is forgotten,"
+        choice.take_base(f"No share of the tuned weights was{less}", metric, ordered[1]["value"], ordered[0]["value"])
     load_weights(translator.model, interpolate(base, tuned, choice.share))
-    return choice
 
 
 def better_is_more(looks: Sequence[Mapping[str, float]], metric: str) -> dict[int, float]:

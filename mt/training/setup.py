@@ -21,10 +21,10 @@ from mt.training.batching import EncodedPairs
 from mt.training.encoding import DevSet
 from mt.training.footing import find_footing
 from mt.training.loss import frozen_copy, has_chunked_loss
+from mt.training.stopping import Patience
 from mt.training.trainer import (
     TranslationTrainer,
     batch_sampler,
-    patience_callbacks,
     training_arguments,
     uses_bf16,
 )
@@ -120,7 +120,8 @@ def build_trainer(
         kl_base,
         report_pairs,
         args=training_arguments(config, plan, checkpoints),
-        callbacks=patience_callbacks(training),
     )
     trainer.add_callback(UpdateCheck(trainer))
+    if training.patience is not None:
+        trainer.add_callback(Patience(trainer.looks, training.patience))
     return trainer

@@ -1,15 +1,20 @@
-"""Stopping in good order: a signal from the scheduler becomes a checkpoint and exit status 0."""
+"""Stopping in good order: on a signal from the scheduler, and when nothing gets better."""
 
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer import TRAINER_STATE_NAME
 
+from mt.config import TrainingConfig
 from mt.processes import process_state
+from mt.training.adaptation import better_is_more
 
 
 class StopOnSignal(TrainerCallback):
@@ -42,3 +47,35 @@ class StopOnSignal(TrainerCallback):
         asked = torch.tensor(float(self.is_asked), device=device)
         torch.distributed.all_reduce(asked)
         return bool(asked.item() > 0)
+
+
+class Patience(TrainerCallback):
+    """Ends training after `patience` evaluations without a better one.
+
+    Counted from the log, which checkpoints keep: a resumed run stops where it would have stopped.
+    """
+
+    def __init__(self, looks: Callable[[], Mapping[int, float]], patience: int) -> None:
+        self._looks, self._patience = looks, patience
+
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if looks_since_best(self._looks()) >= self._patience:
+            control.should_training_stop = True
+
+
+def best_update(looks: Mapping[int, float]) -> int:
+    """The update after which the model was best on the dev split; of equally good ones the earliest."""
+    return max(looks, key=lambda update: (looks[update], -update))
+
+
+def looks_since_best(looks: Mapping[int, float]) -> int:
+    """How many evaluations have come since the best one. looks: by update, more being better."""
+    return sum(update > best_update(looks) for update in looks) if looks else 0
+
+
+def state_of_end(checkpoint: Path, training: TrainingConfig) -> TrainerState | None:
+    """The state at a checkpoint if training had ended there for want of anything better; None if it is to go on."""
+    state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
+    looks = better_is_more(state.log_history, training.best_metric)
+    has_patience = training.patience is None or looks_since_best(looks) < training.patience
+    return None if has_patience else state

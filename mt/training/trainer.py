@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader
-from transformers import EarlyStoppingCallback, PreTrainedModel, Seq2SeqTrainer, Seq2SeqTrainingArguments
+from transformers import PreTrainedModel, Seq2SeqTrainer, Seq2SeqTrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
 
 from mt.config import Config, TrainingConfig
@@ -289,11 +289,6 @@ def training_arguments(config: Config, plan: BatchPlan, checkpoints: Path) -> Se
         run_name=config.name,
         ddp_find_unused_parameters=False,
     )
-
-
-def patience_callbacks(training: TrainingConfig) -> list[EarlyStoppingCallback]:
-    """What ends a run that gets no better."""
-    return [] if training.patience is None else [EarlyStoppingCallback(training.patience)]
 
 
 def uniform_loss(translator: Translator) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import chain
 
@@ -53,3 +54,12 @@ class Parts:
                 number, size, last = number + 1, 0, pair.document
             size += 1
             yield pair._replace(document=f"{self._name}:part {number}" if size <= MAX_DOCUMENT_PAIRS else "")
+
+
+def lasting_name(first: Pair) -> str:
+    """A name for the document that begins with this pair; that of a numbered part does not change with its number.
+
+    An article that is put in further up renumbers those after it, which must not change their split.
+    """
+    is_numbered = re.search(r":part [0-9]+$", first.document)
+    return f"{first.source}\0{first.target}" if is_numbered else first.document

@@ -1,9 +1,8 @@
-"""Is the hypothesis a whole, clean sentence: script, loops, length, sentences, characters, quotes."""
+"""Is the hypothesis a whole sentence, and once: script, loops, length, sentences."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 
 from mt.evaluation.checks.numbers import digit_numbers, word_numbers
 from mt.evaluation.glossary import Glossary, fold_for_terms
@@ -32,7 +31,9 @@ def _is_acronym(word: str) -> bool:
 
 _WORDS = re.compile(r"\w+")
 _CAPITALISED = re.compile(r"(?<!\w)[A-Z]\w+")
-_MAX_LOOP_WORDS = 8
+_MAX_LOOP_WORDS = 60
+_MIN_SENTENCE_WORDS = 4
+_CLAUSE_END = re.compile(r"[.!?؟؛…]+|[،,:] ")
 _SAME_LETTER = re.compile(r"([^\W\d_])\1{4,}")
 
 
@@ -47,6 +48,9 @@ def check_repetition(source: str, hypothesis: str, glossary: Glossary) -> str:
         allowed = max(2 if length <= 2 else 1, _longest_run(theirs, length)[0])
         if times > allowed and not phrase.replace(" ", "").isdigit():
             return f"`{phrase}` {times} times in a row"
+    twice = _said_twice(hypothesis, source)
+    if twice:
+        return f"`{twice}` is said twice"
     # A name comes back as often as in the source, where it may be one word, an acronym.
     names = [word.casefold() for word in _CAPITALISED.findall(source)]
     for length in (4, 3):
@@ -54,6 +58,20 @@ def check_repetition(source: str, hypothesis: str, glossary: Glossary) -> str:
         most = max(_most_frequent(theirs, length)[0], _most_frequent(theirs, 2)[0], _most_frequent(names, 1)[0] + 1)
         if times > max(2 if length == 4 else 3, most):
             return f"`{phrase}` {times} times"
+    return ""
+
+
+def _said_twice(hypothesis: str, source: str) -> str:
+    """The first sentence or clause of four words or more that comes twice, if none does in the source."""
+    for text, least in ((source, _MIN_SENTENCE_WORDS - 1), (hypothesis, _MIN_SENTENCE_WORDS)):
+        seen: set[str] = set()
+        for clause in _CLAUSE_END.split(fold_for_terms(text).casefold()):
+            words = _WORDS.findall(clause)
+            words[:1] = [words[0].removeprefix("و") or words[0]] if words else []
+            key = " ".join(words)
+            if len(words) >= least and key in seen:
+                return "" if text is source else key
+            seen.add(key)
     return ""
 
 
@@ -152,53 +170,3 @@ def _sentences(text: str) -> list[str]:
         else:
             parts.append(part)
     return [part for part in parts if sum(character.isalpha() for character in part) > 2]
-
-
-_UNWANTED = re.compile(
-    "[\u200b\u200e\u200f\u061c\u202a-\u202e\u2060\u2066-\u2069\ufeff\ufffd\ufffe\u00ad\x00-\x08\x0e-\x1f\x7f]"
-)
-
-
-def check_characters(source: str, hypothesis: str, glossary: Glossary) -> str:
-    """No bidirectional controls, zero-width or replacement characters: they change what a page shows, unseen."""
-    found = dict.fromkeys(_UNWANTED.findall(hypothesis))
-    names = [f"U+{ord(c):04X} {unicodedata.name(c, 'control')}" for c in found]
-    return ", ".join(names)
-
-
-_PAIRS = (("«", "»"), ("(", ")"), ("[", "]"), ("‹", "›"))
-_ENUMERATION = re.compile(r"(?:^|(?<=\s))(?:\d{1,3}|[A-Za-z]|[\u0620-\u064a]{1,2}|[ivxIVX]+)\)")
-_ROUND = re.compile(r"\((?!\()[^()]*\)(?!\))")
-_SMILEY = re.compile(r"[:;]-?[()]")
-_INCHES = re.compile(r"(?<=\d)[\"”″]|(?<=\d)['’′]")
-_QUOTED = re.compile(r"\"[^\"]+\"|“[^”]+”|«[^»]+»|(?<!\w)['‘][^'’]{2,}['’](?!\w)")
-_QUOTE_MARKS = re.compile(r"[\"“”«»„‟‹›'‘’]|\(\(")
-# In right-to-left text both orders of the curly ones are printed.
-_CURLY = re.compile("[“”„‟]")
-_DOUBLE = re.compile('["“”„‟«»]')
-
-
-def check_quotes(source: str, hypothesis: str, glossary: Glossary) -> str:
-    """Quotation marks and brackets come in pairs, and words in quotation marks stay in some."""
-    # Pairs first: the bracket of "(see para. 17)" closes one, that of "17)" alone counts an item.
-    plain = _INCHES.sub("", _SMILEY.sub("", _ENUMERATION.sub("", _ROUND.sub("", hypothesis))))
-    quoted = _QUOTED.search(_INCHES.sub("", source))
-    for opening, closing in _PAIRS:
-        if not _is_balanced(plain, opening, closing) and _is_balanced(source, opening, closing):
-            return f"{plain.count(opening)} {opening} and {plain.count(closing)} {closing}"
-    # A quotation that goes on in the next sentence is open in the source, too.
-    is_open = len(_DOUBLE.findall(_INCHES.sub("", source))) % 2
-    if len(_CURLY.findall(plain)) % 2 and not is_open:
-        return "an odd number of “ and ”"
-    if plain.count('"') % 2 and not is_open:
-        return 'an odd number of "'
-    return f"no quotation marks around {quoted.group()}" if quoted and not _QUOTE_MARKS.search(plain) else ""
-
-
-def _is_balanced(text: str, opening: str, closing: str) -> bool:
-    depth = 0
-    for character in text:
-        depth += (character == opening) - (character == closing)
-        if depth < 0:
-            return False
-    return depth == 0

@@ -1,13 +1,37 @@
-"""The numbers of a text, kept: every system's hypothesis is held against the same source, by several checks."""
+"""Numbers, dates and times of the source, in the hypothesis."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from decimal import Decimal
 from functools import lru_cache
 
 from mt import numbers
+from mt.evaluation.glossary import Glossary
+from mt.numbers import digit_runs
+from mt.numbers.dates import day_parts, decades, months, times_of_day, weekdays
+from mt.numbers.readings import Numbers, is_phone, may_be_in, numbers_of, roman_numbers
+from mt.numbers.words import fold
+from mt.text import western_digits
 
 _TEXTS = 50_000
+# One and two are pronouns, articles and duals as often as numbers.
+_SMALLEST = 3
+_DECADE = re.compile(r"\b(?:1[89]|20)?(\d)0['’]?s\b", re.IGNORECASE)
+_NOT_NUMBERS = re.compile(r"\b9/11\b")
+_SCALE = re.compile(
+    r"\b(?:hundred|thousand|million|billion|trillion)|\d[kmb]\b|(?<!\w)\w{0,3}(?:ألف|الف|آلاف|مليون|ملايين|مليار)",
+    re.IGNORECASE,
+)
+_FRACTIONS = {
+    "quarter": (re.compile(r"\b(?:a|one|1)[ -]quarter\b", re.I), ("ربع",)),
+    "third": (re.compile(r"\b(?:a|one|1)[ -]third\b", re.I), ("ثلث",)),
+    "half": (re.compile(r"\bhalf (?:of|the|a)\b", re.I), ("نصف", "شطر")),
+    "two thirds": (re.compile(r"\btwo[ -]thirds\b", re.I), ("ثلثي", "ثلثا")),
+    "three quarters": (re.compile(r"\bthree[ -]quarters\b", re.I), ("أرباع", "ارباع")),
+}
+_MINUTES_TO = re.compile(r"(?<!\w)(?:إلا|الا) \w+")
 
 
 @lru_cache(maxsize=_TEXTS)
@@ -20,3 +44,111 @@ def digit_numbers(text: str) -> frozenset[Decimal]:
 def word_numbers(text: str, *, ordinals: bool = False) -> frozenset[Decimal]:
     """Values of the numbers in words; `ordinals`: the fifth counts as 5."""
     return frozenset(numbers.word_numbers(text, ordinals=ordinals))
+
+
+def check_numbers(source: str, hypothesis: str, glossary: Glossary) -> str:
+    """Every number of the source stands in the hypothesis, in any digits or in words, and no other one.
+
+    Numbers up to two are not looked for: Arabic has a dual, and English a pronoun. Months, days of the week, decades
+    and times of day are those of the source. That two numbers have changed places is not seen.
+    """
+    plain = _NOT_NUMBERS.sub(" ", _DECADE.sub(" ", source))
+    hypothesis = _groups_in_order(source, hypothesis)
+    found = [*_other_values(plain, source, hypothesis), *_lost_fractions(plain, hypothesis)]
+    found += [*_other_times(fold(source), fold(hypothesis)), *_other_dates(source, hypothesis)]
+    return "; ".join(found)
+
+
+def _other_values(plain: str, source: str, hypothesis: str) -> Iterator[str]:
+    spelt, theirs_spelt = word_numbers(plain), word_numbers(hypothesis)
+    is_same = digit_runs(plain) == digit_runs(hypothesis)
+    if is_same and not (spelt or theirs_spelt or _SCALE.search(source + hypothesis)):
+        return
+    ours, theirs = numbers_of(source), numbers_of(hypothesis)
+    wanted = {value for value in (*digit_numbers(plain), *spelt, *roman_numbers(source)) if _counts(value, ours)}
+    lost = [value for value in sorted(wanted) if not _is_said(value, ours, theirs)]
+    # A number word that nothing in the source stands for may be an idiom; in digits it is a number.
+    new = [value for value in sorted(theirs.digits) if value >= _SMALLEST and not _is_said(value, theirs, ours)]
+    if not (ours.digits or ours.words or _SPELT_OUT.search(source)):
+        new += [value for value in sorted(theirs_spelt) if value >= _SMALLEST and not _is_said(value, theirs, ours)]
+    if is_phone(source, hypothesis, lost, new):
+        return
+    if lost:
+        yield f"{_shown(lost)} of the source is missing"
+    if new:
+        yield f"{_shown(new)} is not in the source"
+
+
+# What Arabic may say with a number and English without.
+_SPELT_OUT = re.compile(
+    r"\b(?:decades?|fortnight|centur\w+|dozens?|scores?|triplets?|half|quarter|third|few|several|hundreds?|thousands?|millions?|billions?)\b",
+    re.I,
+)
+
+
+def _counts(value: Decimal, ours: Numbers) -> bool:
+    """Whether a number is looked for: the 1.5 of `1.5m` may be more than two."""
+    readings = (reading for reading in ours.also.get(value, ()) if isinstance(reading, Decimal))
+    return max(value, *readings, Decimal(0)) >= _SMALLEST
+
+
+def _is_said(value: Decimal, ours: Numbers, theirs: Numbers) -> bool:
+    """Whether a number of ours is among theirs, as it is or written otherwise."""
+    return value in theirs.digits or value in theirs.words or may_be_in(value, ours, theirs)
+
+
+def _groups_in_order(source: str, hypothesis: str) -> str:
+    """`182 1` as `1,182` where the source has it: older documents set the groups from right to left."""
+    plain = western_digits(hypothesis)
+    for number in dict.fromkeys(re.findall(r"\d{1,3}(?:,\d{3})+", source)):
+        backwards = " ".join(reversed(number.split(",")))
+        if backwards in plain:
+            plain = re.sub(rf"(?<!\d){backwards}(?!\d)", number, plain)
+    return plain
+
+
+def _lost_fractions(source: str, hypothesis: str) -> Iterator[str]:
+    """Another fraction in its place: one that is put as a percentage cannot be told from one that is lost."""
+    theirs = {name for name, (_, forms) in _FRACTIONS.items() if any(form in hypothesis for form in forms)}
+    for name, (pattern, _) in _FRACTIONS.items():
+        if theirs and name not in theirs and pattern.search(source):
+            yield f"a {name} of the source is missing"
+
+
+def _other_times(source: str, hypothesis: str) -> Iterator[str]:
+    """Times of day and parts of the day that differ, and decades; both texts folded."""
+    ours, theirs = times_of_day(source).values(), times_of_day(hypothesis).values()
+    hours = {hour % 12 for times in ours for hour, _ in times}
+    is_said = hours & {int(value) % 12 for value in word_numbers(hypothesis, ordinals=True) if value <= 12}
+    if ours and theirs and not all(any(each & other for other in theirs) for each in ours) and not is_said:
+        yield "the time of day is another one"
+    else:
+        yield from _other_day_parts(source, hypothesis)
+    lost = set(decades(source).values()) - set(decades(hypothesis).values())
+    if lost and decades(hypothesis):
+        yield f"the {min(lost)}s of the source are missing"
+
+
+def _other_day_parts(source: str, hypothesis: str) -> Iterator[str]:
+    """Morning on one side and evening on the other, either without a counterpart."""
+    ours, theirs = day_parts(source), day_parts(hypothesis)
+    lost = any(all(each.isdisjoint(other) for other in theirs) for each in ours)
+    new = any(all(each.isdisjoint(other) for other in ours) for each in theirs)
+    if lost and new:
+        yield "the part of the day is another one"
+
+
+def _other_dates(source: str, hypothesis: str) -> Iterator[str]:
+    """Months and days of the week that the hypothesis lacks."""
+    theirs = numbers_of(hypothesis)
+    in_digits = {reading for readings in theirs.also.values() for reading in readings}
+    for number, name in months(source).items():
+        if number not in months(hypothesis) and ("month", number) not in in_digits:
+            yield f"{name} of the source is missing"
+    for number, name in weekdays(source).items():
+        if number not in weekdays(hypothesis):
+            yield f"{name} of the source is missing"
+
+
+def _shown(values: list[Decimal]) -> str:
+    return ", ".join(f"{value:f}" for value in values)

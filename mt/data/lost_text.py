@@ -1,0 +1,106 @@
+"""Sides of a pair that hold something in place of a text: question marks, empty boxes, a cell's error, a dash."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from mt.numbers import word_numbers
+
+_LETTER = re.compile(r"[^\W\d_]")
+_WORD = re.compile(r"[^\W\d_]+")
+_DIGIT = re.compile(r"\d")
+# What a number may lose in translation, as its unit becomes a sign.
+_UNITS = frozenset(
+    [
+        *("percent", "per", "cent", "am", "pm", "gmt", "utc", "no", "km", "m", "cm", "mm", "kg", "us", "usd", "eur"),
+        *("and", "to", "st", "nd", "rd", "th", "dollars", "euros", "degrees"),
+        *(
+            "بالمئة",
+            "بالمائة",
+            "في",
+            "المئة",
+            "المائة",
+            "إلى",
+            "كم",
+            "كغ",
+            "دولار",
+            "دولارا",
+            "دولارات",
+            "يورو",
+            "درجة",
+        ),
+    ]
+)
+_ROMAN = re.compile(r"[ivxlcdm]+", re.IGNORECASE)
+_RARE = re.compile("\u061f{3}|[?\u00bf\u25a1\u25af\u25a2\u25fb\u2b1c\u2610\ufffc\ue000-\uf8ff\U000f0000-\U0010ffff]")
+_GLYPHS = re.compile("[\ufffc\ue000-\uf8ff\U000f0000-\U0010ffff]")
+_LOST = (
+    re.compile(r"(?<!\S)[?\u00bf]{2,}(?=[.,;:!\u060c\u061b]?(?:\s|$))"),  # a word of question marks
+    re.compile(r"(?<!\S)\u061f{3,}(?=\s+\w)"),
+    re.compile(r"[^\W\d_][?\u00bf]+[^\W\d_]|[^\W\d_][?\u00bf]{2,}(?=\s+\w)"),  # letters of a word
+    re.compile(r"(?<!\S)[?\u00bf]+[\u0621-\u064a]"),
+    re.compile("[\u25a1\u25af\u25a2\u25fb\u2b1c]{2,}|\u00bf{2,}"),
+    _GLYPHS,
+)
+_MARKS = re.compile("[?\u00bf\u061f\uff1f]")
+_LINK = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
+_CELL_ERROR = re.compile(r"#(?:ref|value|name|n/a|div/0|num|null|spill|calc|getting_data)[!?]?", re.IGNORECASE)
+_REMARKS = (
+    *("n/?a", "null", "nil", "nan", "none", "undefined", r"t\.?b\.?[da]\.?", "todo", "missing", "empty", "blank"),
+    *("untranslated", "not (?:yet )?translated", "no translation(?: available)?", "(?:to be|todo:?) translated?"),
+    *(r"(?:missing )?translation(?: is)?(?: missing| needed| pending| not available| required)?(?::\s*\S*)?",),
+    *("needs? translation", "lorem ipsum.*", "غير مترجمة?", "لا توجد ترجمة", "الترجمة (?:مفقودة|غير متوفرة|ناقصة)"),
+    *("(?:بحاجة إلى|بانتظار) (?:ال)?ترجمة", "لم يترجم(?: بعد)?", "لم تتم الترجمة"),
+)
+_PLACEHOLDER = re.compile(rf"[\[(<{{*#-]*\s*(?:{'|'.join(_REMARKS)})\s*[\])>}}*.!:-]*", re.IGNORECASE)
+_LONGEST_PLACEHOLDER = 60
+_MIN_WORDS_OF_A_TEXT = 4
+
+
+def lost_text_in(source: str, target: str) -> str | None:
+    """What stands in one side of a normalised pair in place of the text; None if nothing does.
+
+    A side without letters is no fault where the other has none either, or where it is a number and the other side
+    holds nothing but that number in words, or its unit.
+    """
+    for side, other in ((source, target), (target, source)):
+        if not _LETTER.search(side) and _WORD.search(other) and not _says_no_more(side, other):
+            return side[:20]
+        if _RARE.search(side) and (found := _lost_letters(side, other)) is not None:
+            return found
+        if len(side) <= _LONGEST_PLACEHOLDER and _is_placeholder(side, other):
+            return side
+    return None
+
+
+def _says_no_more(bare: str, other: str) -> bool:
+    words = [word for word in map(str.casefold, _WORD.findall(other)) if word not in _UNITS]
+    if not _DIGIT.search(bare):
+        # Marks of a list, and signs that stand for one letter.
+        return all(len(word) == 1 for word in words)
+    return all(len(word) == 1 or _ROMAN.fullmatch(word) or word_numbers(word) for word in words)
+
+
+def _lost_letters(side: str, other: str) -> str | None:
+    plain = _LINK.sub(" ", side)
+    for pattern in _LOST:
+        found = pattern.search(plain)
+        if found is not None and _has_more(pattern, plain, other):
+            return found.group()
+    return None
+
+
+def _has_more(pattern: re.Pattern[str], side: str, other: str) -> bool:
+    """Whether a side has more of it, and more such characters, than the other: what both have was meant so."""
+    if pattern is _GLYPHS:
+        return Counter(pattern.findall(side)) != Counter(pattern.findall(other))
+    is_more = _MARKS.search(side) is None or len(_MARKS.findall(side)) > len(_MARKS.findall(other))
+    return is_more and len(pattern.findall(side)) > len(pattern.findall(other))
+
+
+def _is_placeholder(side: str, other: str) -> bool:
+    if _CELL_ERROR.fullmatch(side):
+        return not _CELL_ERROR.fullmatch(other)
+    is_text = len(_WORD.findall(other)) >= _MIN_WORDS_OF_A_TEXT
+    return is_text and _PLACEHOLDER.fullmatch(side) is not None

@@ -1,0 +1,106 @@
+"""Text that was decoded with the wrong encoding: undone where that is certain, else found."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import ftfy
+import ftfy.badness
+
+from mt.familiar import count_familiar, has_article, is_rather
+
+# What neither English nor Arabic text is made of; the marks of direction and common signs are.
+_PLAIN = (
+    "\u0000-\u007f\u0600-\u06ff\u0750-\u077f\ufb50-\ufdff\ufe70-\ufeff"
+    "\u00a0\u00ab\u00bb\u200b-\u200f\u2010-\u2015\u2018-\u201e\u2026\u202a-\u202e\u2066-\u2069"
+)
+_SUSPECT = re.compile(f"[^{_PLAIN}]")
+# UTF-8 read as Windows-1256: each Arabic letter becomes one of these two and one of those; but for a few, Arabic text
+# has none of those behind them.
+_LEAD = re.compile(
+    "[\u0637\u0638][\u067e\u0679\u0686\u0688\u0691\u0698\u06af\u00a1-\u00aa\u00ac-\u00ba\u00bc-\u00be"
+    "\u20ac\u201a\u0192\u201e\u2020\u2021\u02c6\u2030\u2039\u0152\u2018\u2022\u2122\u203a\u0153]"
+)
+_FEWEST = 2
+_ARABIC = re.compile("[\u0621-\u064a]")
+_READ_AS = ("cp1256", "cp1252", "latin-1", "mac_arabic", "cp720", "cp850", "cp866", "gb18030", "mac_roman", "cp437")
+_OTHER_READ_AS = ("cp1256", "cp1252", "latin-1", "mac_arabic", "mac_roman", "cp437", "cp850", "cp1251", "cp720")
+_WRITTEN_IN = ("cp1256", "iso8859_6", "mac_arabic", "cp720")
+_MAX_ROUNDS = 3
+_MIXED_WORD = re.compile("[\u00c0-\u024f][\u0621-\u064a]|[\u0621-\u064a][\u00c0-\u024f]")
+_SIGN_IN_WORD = re.compile(
+    "[\u0621-\u064a][\\[\\]^\u00a1-\u00aa\u00ac-\u00ba\u00bc-\u00bf\u00d7\u00f7\u20ac\u201a\u0192\u201e\u2020\u2021\u02c6"
+    "\u2030\u2039\u0152\u2018\u2022\u203a\u0153\u2122\u2500-\u259f][\u0621-\u064a]"
+)
+# Beginnings of letters whose ends are lost.
+_LEFT_OVER = re.compile("[\u00c2\u00c3\u00d8\u00d9]")
+_CONTROL = re.compile("[\u0080-\u0084\u0086-\u009f\ufffd]")
+
+
+def repair(text: str) -> str | None:
+    """What a raw text was before it was decoded wrongly, also several times; None where that is not certain.
+
+    Certain is what decodes as UTF-8 without a fault, or what has no word that looks Arabic as it stands, and several
+    in one other encoding.
+    """
+    if not (_SUSPECT.search(text) or _LEAD.search(text)):
+        return None
+    repaired = text
+    for _ in range(_MAX_ROUNDS):
+        repaired = _as_utf8(repaired) or repaired
+    if repaired == text:
+        return _in_another_encoding(text)
+    is_whole = not is_mojibake(repaired) and not (_ARABIC.search(repaired) and _LEFT_OVER.search(repaired))
+    return repaired if is_whole else None
+
+
+def _as_utf8(text: str) -> str | None:
+    for encoding in _READ_AS:
+        try:
+            found = text.encode(encoding).decode()
+        except UnicodeError:
+            continue
+        if found != text and (len(_ARABIC.findall(found)) >= _FEWEST or "\u00e2\u20ac" in text):
+            return found
+    fixed = ftfy.fix_encoding(text)
+    return fixed if fixed != text and ftfy.badness.is_bad(text) and not ftfy.badness.is_bad(fixed) else None
+
+
+def _in_another_encoding(text: str) -> str | None:
+    candidates = {found for found in _decoded_again(text) if is_rather(text, found) and not _SUSPECT.search(found)}
+    best = max(sorted(candidates), key=lambda found: sum(count_familiar(found)), default=None)
+    return best if best is not None and not is_mojibake(best) else None
+
+
+def _decoded_again(text: str) -> Iterator[str]:
+    for wrong in _OTHER_READ_AS:
+        try:
+            raw = text.encode(wrong)
+        except UnicodeError:
+            continue
+        for right in _WRITTEN_IN:
+            if right != wrong:
+                try:
+                    yield raw.decode(right)
+                except UnicodeError:
+                    continue
+
+
+def is_mojibake(text: str) -> bool:
+    """Whether a text was decoded wrongly, by what tells so for sure."""
+    if _CONTROL.search(text) or _MIXED_WORD.search(text):
+        return True
+    if any(pattern.search(text) and len(pattern.findall(text)) >= _FEWEST for pattern in (_LEAD, _SIGN_IN_WORD)):
+        return True
+    if _SUSPECT.search(text) and ftfy.badness.is_bad(text) and ftfy.fix_encoding(text) != text:
+        return True
+    return _is_of_other_letters(text)
+
+
+def _is_of_other_letters(text: str) -> bool:
+    """Whether it is Windows-1256 read as ISO-8859-6: Arabic letters, but others, and some of them lost."""
+    if has_article(text) or not _ARABIC.search(text):
+        return False
+    articles, others = count_familiar(text.encode("iso8859_6", "replace").decode("cp1256"))
+    return articles >= _FEWEST and articles + others > 2 * sum(count_familiar(text))

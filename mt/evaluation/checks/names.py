@@ -1,0 +1,15 @@
+"""Is everything named that the source names."""
+
+from __future__ import annotations
+
+from mt.evaluation.glossary import Glossary, fold_for_terms
+
+
+def check_names(source: str, hypothesis: str, glossary: Glossary) -> str | None:
+    """Every place, organisation and armed group of the glossary that the source names is named in the hypothesis."""
+    named = [term for term in glossary.terms_in(source) if term.is_name]
+    if not named:
+        return None
+    folded = fold_for_terms(hypothesis)
+    missing = [f"{term.name} ({term.arabic[0]})" for term in named if not term.pattern.search(folded)]
+    return f"not named: {', '.join(missing)}" if missing else ""

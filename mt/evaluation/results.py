@@ -1,0 +1,208 @@
+"""What a comparison found: scores, comparisons and everything else that the report shows and `scores.json` holds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from mt.config import DecodingConfig
+from mt.evaluation.cautions import Caution
+from mt.evaluation.fidelity import Failure, Fidelity
+from mt.evaluation.metrics import LOWER_IS_BETTER
+from mt.evaluation.ngrams import NgramDifference
+from mt.evaluation.overlap import Overlap
+from mt.evaluation.ratings import Preference
+from mt.evaluation.searches import search_as_json
+from mt.evaluation.significance import LEVEL
+from mt.evaluation.slices import CORPUS, Slice, SliceScore
+from mt.evaluation.test_set import TestSet
+
+SIGNIFICANT = LEVEL
+"""A difference counts as shown below this p-value, after Holm's correction, by both tests."""
+MIN_SENTENCES = 30
+"""No verdict on fewer: resamples of so few sentences say little about other sentences."""
+PRIMARY = "chrF"
+"""The metric of verdicts, slices and sentences: of those computed here, the closest to people's judgement."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One system's score on one test set; sacreBLEU's are on its 0-100 scale."""
+
+    system: str
+    test_set: str
+    metric: str
+    score: float
+    ci_low: float
+    """Lower end of the 95 % bootstrap interval."""
+    ci_high: float
+    signature: str
+    """The record of everything that could change the score."""
+    sentences: int
+    distinct: int
+    """How many of the sentences differ in more than case, digits and punctuation."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A system against another: the difference and how likely chance alone explains it."""
+
+    system: str
+    baseline: str
+    test_set: str
+    metric: str
+    difference: float
+    p_value: float
+    method: str
+    p_holm: float
+    """`p_value` after Holm's correction over all systems and test sets that this metric and method judge."""
+    ci_low: float
+    """Lower end of the 95 % bootstrap interval of the difference."""
+    ci_high: float
+    detectable: float
+    """The true difference that a test set like this shows in four of five tries."""
+    sentences: int
+    """How many sentences were compared: all of the test set but those that a system has seen, if these are few."""
+    distinct: int
+    """How many of these differ in more than case, digits and punctuation."""
+    refused: str = ""
+    """Why there is no verdict, as a clause; empty if there is one."""
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether chance is an unlikely explanation, and the comparison a fair one."""
+        return self.p_holm < SIGNIFICANT and not self.refused
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the system beats the other, significantly or not; lower is better in TER."""
+        return (self.difference < 0) == (self.metric in LOWER_IS_BETTER) and self.difference != 0
+
+
+@dataclass
+class Evaluation:
+    """What was scored, and how it came out."""
+
+    baseline: str
+    test_sets: list[TestSet] = field(default_factory=list)
+    hypotheses: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    """By test set, then by system."""
+    scores: list[Score] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
+    """With the baseline, by every metric and both tests."""
+    rivals: list[Comparison] = field(default_factory=list)
+    """Of systems that are no baseline with each other, by the primary metric and both tests."""
+    fidelity: list[Fidelity] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    slices: list[SliceScore] = field(default_factory=list)
+    memberships: dict[str, list[Slice]] = field(default_factory=dict)
+    """By test set, its slices with their sentences."""
+    ngrams: list[NgramDifference] = field(default_factory=list)
+    sentence_scores: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    """By test set, then by system: the primary metric of each sentence, to two decimals."""
+    preferences: list[Preference] = field(default_factory=list)
+    """What reviewers preferred in blind reviews."""
+    curves: dict[str, list[dict[str, float]]] = field(default_factory=dict)
+    """By system that is a run: the lines of its metrics.jsonl that look at the dev split."""
+    notes: list[str] = field(default_factory=list)
+    """What was left out, and why."""
+    remarks: list[str] = field(default_factory=list)
+    """What a reader must know before the scores, in whole sentences."""
+    decoding: dict[str, DecodingConfig] = field(default_factory=dict)
+    """How each system was decoded, but for files of translations, which were made elsewhere."""
+    overlaps: list[Overlap] = field(default_factory=list)
+    """Of every system that is a run with every test set."""
+    cautions: list[Caution] = field(default_factory=list)
+
+    @property
+    def systems(self) -> list[str]:
+        """All systems, the baseline first."""
+        return list(self.hypotheses[self.test_sets[0].name])
+
+    @property
+    def metrics(self) -> list[str]:
+        """All metrics, in the order in which they are shown."""
+        return list(dict.fromkeys(score.metric for score in self.scores))
+
+    def score(self, system: str, test_set: str, metric: str) -> Score:
+        """The one score that the arguments name."""
+        return next(s for s in self.scores if (s.system, s.test_set, s.metric) == (system, test_set, metric))
+
+    def comparison(self, system: str, test_set: str, metric: str, baseline: str | None = None) -> Comparison | None:
+        """The one that the arguments name, by the more cautious of the two tests; None for a system and itself."""
+        wanted = (system, baseline or self.baseline, test_set, metric)
+        found = [c for c in (*self.comparisons, *self.rivals) if (c.system, c.baseline, c.test_set, c.metric) == wanted]
+        return max(found, key=lambda c: c.p_holm, default=None)
+
+    def by_corpus(self, test_set: str) -> dict[str, dict[str, SliceScore]]:
+        """{corpus: {system: score}} by the primary metric, of a test set that mixes corpora; else empty."""
+        view: dict[str, dict[str, SliceScore]] = {}
+        for score in self.slices:
+            if (score.test_set, score.group) == (test_set, CORPUS):
+                view.setdefault(score.slice, {})[score.system] = score
+        return view
+
+    def shows_better(self, system: str, test_set: str, metric: str) -> bool | None:
+        """Whether the system is better than the baseline, or worse; None where that cannot be told."""
+        comparison = self.comparison(system, test_set, metric)
+        return comparison.is_better if comparison is not None and comparison.is_significant else None
+
+    def refusal(self, test_set: str, *systems: str) -> str:
+        """Why these systems get no verdict on a test set, as a clause; empty if only its size may forbid one."""
+        reasons = [c.text for c in self.cautions if c.forbids and c.concerns(test_set, *systems)]
+        return reasons[0] if reasons else ""
+
+    def significantly_worse(self, metric: str) -> list[Comparison]:
+        """Where a system is worse than the baseline by more than chance explains."""
+        return [c for c in self._with_baseline(metric) if c.is_significant and not c.is_better]
+
+    def without_verdict(self, metric: str) -> list[Comparison]:
+        """Where it cannot be told whether a system is worse than the baseline, for another reason than chance."""
+        return [c for c in self._with_baseline(metric) if c.refused]
+
+    def _with_baseline(self, metric: str) -> list[Comparison]:
+        pairs = dict.fromkeys((c.system, c.test_set) for c in self.comparisons if c.metric == metric)
+        return [c for pair in pairs if (c := self.comparison(*pair, metric)) is not None]
+
+
+def as_json(evaluation: Evaluation, verdicts: Sequence[Mapping[str, str]], advice: str) -> dict[str, Any]:
+    """The content of `scores.json`: all numbers of the report, and its sentences on them."""
+    cautions = [f"{each.test_set}: {each.text}" for each in evaluation.cautions]
+    content = {
+        "scores": [{k: v for k, v in asdict(score).items() if k != "distinct"} for score in evaluation.scores],
+        "comparisons": [asdict(comparison) for comparison in evaluation.comparisons],
+        "fidelity": [asdict(result) for result in evaluation.fidelity],
+        "baseline": evaluation.baseline,
+        "advice": advice,
+        "verdicts": list(verdicts),
+        "rivals": [asdict(comparison) for comparison in evaluation.rivals],
+        "slices": [asdict(score) for score in evaluation.slices],
+        "ngrams": [asdict(difference) for difference in evaluation.ngrams],
+        "fidelity_failures": [asdict(failure) for failure in evaluation.failures],
+        "sentences": evaluation.sentence_scores,
+        "preferences": [preference.as_json() for preference in evaluation.preferences],
+        "curves": evaluation.curves,
+        "general_test_sets": [test_set.name for test_set in evaluation.test_sets if test_set.is_general],
+        "notes": [*evaluation.remarks, *evaluation.notes, *cautions],
+        "distinct_sentences": {test_set.name: test_set.distinct for test_set in evaluation.test_sets},
+        "held_out": {test_set.name: test_set.held_out for test_set in evaluation.test_sets if test_set.held_out},
+        "drawn_by": {
+            test_set.name: "document" if test_set.is_drawn_by_document else "sentence"
+            for test_set in evaluation.test_sets
+        },
+        "overlap": [asdict(overlap) for overlap in evaluation.overlaps],
+        "cautions": [asdict(caution) for caution in evaluation.cautions],
+        "decoding": {system: search_as_json(search) for system, search in evaluation.decoding.items()},
+    }
+    return {key: finite(value) for key, value in content.items()}
+
+
+def finite(value: Any) -> Any:
+    """`value` without numbers that JSON does not know: infinite ones and NaN become None."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    return [finite(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,51 @@
+"""How hypotheses were made, in words and for programs; and whether all were made alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from mt.config import DecodingConfig
+
+
+def search_in_words(decoding: DecodingConfig) -> str:
+    """The settings that change hypotheses."""
+    search = "greedy" if decoding.num_beams == 1 else f"beam {decoding.num_beams}"
+    if decoding.length_penalty != 1 and decoding.num_beams > 1:
+        search += f", length penalty {decoding.length_penalty:g}"
+    if decoding.no_repeat_ngram_size:
+        search += f", no {decoding.no_repeat_ngram_size} tokens in a row twice"
+    if decoding.tag:
+        search += f", sources tagged {decoding.tag}"
+    if decoding.terminology is not None:
+        search += f", the terms of {decoding.terminology} given inline"
+    return f"{search}, at most {decoding.max_length_ratio:g} target tokens per source token plus 10"
+
+
+def describe_searches(searches: Mapping[str, DecodingConfig]) -> dict[str, str]:
+    """How hypotheses were made, `searches` by system, in one line if all were made alike; empty for no system."""
+    made = {f"decoding of {label}": search_in_words(search) for label, search in searches.items()}
+    return {"decoding": next(iter(made.values()))} if len(set(made.values())) == 1 else made
+
+
+def search_as_json(decoding: DecodingConfig) -> dict[str, Any]:
+    """The settings that change hypotheses, by name."""
+    return {name: value for name, value in asdict(decoding).items() if name != "batch_tokens"}
+
+
+def unlike_searches(searches: Mapping[str, DecodingConfig]) -> str:
+    """A sentence on systems that were decoded by different searches; empty where all were searched alike.
+
+    Tag and terms do not count: a model is trained for them or not.
+    """
+    by_search: dict[str, list[str]] = {}
+    for label, search in searches.items():
+        by_search.setdefault(search_in_words(search.without_domain()), []).append(label)
+    if len(by_search) < 2:
+        return ""
+    each = "; ".join(f"{', '.join(labels)}: {search}" for search, labels in by_search.items())
+    return (
+        f"The systems were decoded by different searches ({each}), so a difference may be one of searches rather than "
+        "of models; an option such as --decoding.num_beams holds for all of them."
+    )

@@ -1,0 +1,132 @@
+"""Signs in lines of text that cost points for how a file was made or written, not for how it was translated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from mt.data.mojibake import is_mojibake, repair
+from mt.data.visual_order import visual_order_in
+from mt.keyboards import is_arabic_from_other_keyboard
+from mt.text import normalise, remove_diacritics
+
+_SPACED = re.compile(r"(?<=\S)\s+[.،؛؟!,:;?](?=\s|$)")
+_SEGMENTED = re.compile(r"[\u0621-\u064a]\+(?=\s)|(?<=\s)\+[\u0621-\u064a]")
+_ENTITY = re.compile(r"&(?:amp|quot|apos|lt|gt|nbsp|#\d+|#x[0-9a-fA-F]+|#124|#91|#93);")
+_PIECES = re.compile(
+    r"@@(?:\s|$)|@-@|@[.,/]@|\u2581|(?<!\S)##(?=\w)|\u0120|</w>|\u2047|</?s>|<unk>|<pad>|\[(?:UNK|SEP|CLS|PAD)\]"
+    r"|>>\w+<<|<2\w{2,}>|<extra_id_\d+>|(?<!\S)(?:__\w\w__|[a-z]{3}_[A-Z][a-z]{3})(?!\S)"
+)
+_UNSEEN = re.compile("[\u00a0\u00ad\u061c\u200b-\u200f\u202a-\u202f\u2060\u2066-\u2069\ufeff]")
+_EASTERN, _WESTERN = re.compile("[\u0660-\u0669\u06f0-\u06f9]"), re.compile("[0-9]")
+_ARABIC_MARK, _LATIN_MARK = re.compile("[،؛؟]"), re.compile("(?<=[\u0621-\u064a])\\s?[,;?]")
+_CAPITALISED = re.compile(r"\b[A-Z][A-Za-z]+\b")
+_VOWELLED, _UNVOWELLED = 0.2, 0.05
+_HABIT, _FEWEST = 0.9, 4
+_BARE = re.compile("[\u0621-\u064a]")
+_Finds = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Sign:
+    """Something that lines have, and their references have not."""
+
+    kind: str
+    """Before `references` or `hypotheses`."""
+    predicate: str
+    """Behind `are`."""
+    is_in: Callable[[str, str], object]
+    """Whether a line has it; of the line and its reference, "" where the line is the reference itself. None: the line
+    could not have it."""
+    least_share: float = 0.0
+    """Below this share of the lines that could have it, it is no habit of the system."""
+    forbids: bool = False
+    """Whether many such lines forbid a verdict."""
+    of_references: bool = True
+    """Whether references alone can have it."""
+
+
+def _but_in(finds: _Finds) -> Callable[[str, str], object]:
+    return lambda line, reference: bool(finds(line)) and not (reference and finds(reference))
+
+
+def _instead(ours: re.Pattern[str], theirs: re.Pattern[str]) -> Callable[[str, str], object]:
+    """A line has `ours` alone, where its reference has `theirs` alone."""
+
+    def is_in(line: str, reference: str) -> bool | None:
+        has_either = ours.search(line) or theirs.search(line)
+        if not (_BARE.search(line) and has_either and theirs.search(reference)) or ours.search(reference):
+            return None
+        return theirs.search(line) is None
+
+    return is_in
+
+
+def _vowels(text: str) -> float:
+    letters = len(_BARE.findall(text))
+    return (len(text) - len(remove_diacritics(text))) / letters if letters else 0.0
+
+
+def _has_other_vowels(line: str, reference: str, *, more: bool) -> bool | None:
+    vowelled, other = (line, reference) if more else (reference, line)
+    if not more and _vowels(reference) < _VOWELLED:
+        return None
+    return _vowels(vowelled) >= _VOWELLED and _vowels(other) < _UNVOWELLED
+
+
+def _is_lower_case(line: str, reference: str) -> bool | None:
+    names = _CAPITALISED.findall(reference)
+    same = [name for name in names if re.search(rf"\b{name}\b", line, re.IGNORECASE)]
+    return all(name not in line for name in same) if same else None
+
+
+def _is_of_another_encoding(text: str) -> bool:
+    return repair(text) is not None or is_mojibake(normalise(text))
+
+
+_PLAIN = "which BLEU and chrF count as mistakes, BLEU-norm and chrF-norm do not"
+SIGNS = (
+    Sign("tokenised", "tokenised (spaces before punctuation), which costs BLEU: detokenise them first",
+         _but_in(_SPACED.search), 0.1),
+    Sign("segmented", "cut into stems and clitics (`و+ ال+`): join them first", _but_in(_SEGMENTED.search)),
+    Sign("HTML entities in", "left with HTML entities (`&quot;`): unescape them first", _but_in(_ENTITY.search)),
+    Sign("marks of a tokenizer in", "left with marks of a tokenizer (`@@`, `▁`, `<unk>`, `</s>`): decode them first",
+         _but_in(_PIECES.search)),
+    Sign("marks of direction in",
+         f"written with marks of direction, no-break spaces or other invisible characters, {_PLAIN}",
+         _but_in(_UNSEEN.search)),
+    Sign("letters of a Persian keyboard in", f"typed with letters of a Persian keyboard (ی, ک), {_PLAIN}",
+         _but_in(is_arabic_from_other_keyboard)),
+    Sign("mojibake in", "mojibake, decoded with the wrong encoding", _but_in(_is_of_another_encoding), forbids=True),
+    Sign("visual order in", "in visual order, with letters or words from left to right",
+         _but_in(lambda text: visual_order_in("", normalise(text))), forbids=True),
+    Sign("0-9 in", f"written with 0-9 where the references have ٠-٩, {_PLAIN}",
+         _instead(_WESTERN, _EASTERN), _HABIT, of_references=False),
+    Sign("٠-٩ in", f"written with ٠-٩ where the references have 0-9, {_PLAIN}",
+         _instead(_EASTERN, _WESTERN), _HABIT, of_references=False),
+    Sign("Latin punctuation in", "with Latin marks (`,` `?`) where the references have Arabic ones (`،` `؟`)",
+         _instead(_LATIN_MARK, _ARABIC_MARK), _HABIT, of_references=False),
+    Sign("no vowel signs in", f"without vowel signs where the references have them, {_PLAIN}",
+         partial(_has_other_vowels, more=False), _HABIT,
+         of_references=False),
+    Sign("vowel signs in", f"written with vowel signs where the references have none, {_PLAIN}",
+         partial(_has_other_vowels, more=True), 0.1,
+         of_references=False),
+    Sign("lower case in", "in lower case where the references have capitals",
+         _is_lower_case, _HABIT, of_references=False),
+)  # fmt: skip
+
+
+def count_signs(lines: Sequence[str], references: Sequence[str] | None = None) -> Iterator[tuple[Sign, int]]:
+    """Each sign that enough of the lines have, and how many have it; `references` None: the lines are references."""
+    others = [""] * len(lines) if references is None else references
+    rows = [(line, other) for line, other in zip(lines, others, strict=True) if normalise(line)]
+    for sign in SIGNS:
+        if references is None and not sign.of_references:
+            continue
+        found = [has for line, other in rows if (has := sign.is_in(line, other)) is not None]
+        count = sum(map(bool, found))
+        if count >= (_FEWEST if sign.least_share else 1) and count >= sign.least_share * len(found):
+            yield sign, count

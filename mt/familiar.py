@@ -1,0 +1,52 @@
+"""Whether text in Arabic letters reads as Arabic: by words, beginnings and endings that most sentences have."""
+
+from __future__ import annotations
+
+import re
+
+_FUNCTION_WORDS = """
+في فى من على إلى الى أن إن ان عن مع هذا هذه ذلك تلك التي الذي الذين بعد قبل كان كانت يكون قال قالت يقول
+لم لن ما هو هي هم نحن أنا انا أنت انت كما بين خلال حتى قد كل أو او ثم عند غير منذ حول ضد تم أي هناك لكن
+كيف ماذا لماذا أين متى هل ليس ليست عليه عليها فيه فيها منه منها له لها به بها لك لي إنه إنها أنه أنها لقد
+سوف إذا اذا كنت لدي لديه أكثر جدا أيضا يوم عام مثل شخص أشخاص توم
+"""
+_MARKS = "\u064b-\u0652\u0670"
+_START, _END = rf"(?<![\w{_MARKS}])", rf"(?![\w{_MARKS}])"
+_FUNCTION = re.compile(f"{_START}[وف]?(?:{'|'.join(sorted(_FUNCTION_WORDS.split(), key=len, reverse=True))}){_END}")
+_ARTICLE = re.compile(rf"{_START}[وف]?(?:[بك]?ال|لل)[\u0621-\u064a{_MARKS}]{{3}}")
+_ENDING = re.compile(rf"[\u0621-\u064a{_MARKS}]{{2}}[ةى][{_MARKS}]*{_END}")
+_LAM_ALEF = re.compile("ل([اأإآ])")
+
+
+def count_familiar(text: str) -> tuple[int, int]:
+    """(words with the article, function words and endings in ة or ى) of a text."""
+    return len(_ARTICLE.findall(text)), len(_FUNCTION.findall(text)) + len(_ENDING.findall(text))
+
+
+def is_rather(text: str, other: str) -> bool:
+    """Whether what was read as `text` is Arabic as `other`, and is none as it stands.
+
+    Not by words with the article alone, if they are few: the ending of an accusative, read backwards, is an article.
+    """
+    articles, others = count_familiar(other)
+    return (articles + others >= 3 or others >= 1 < articles + others) and articles + others > 2 * sum(
+        count_familiar(text)
+    )
+
+
+def has_article(text: str) -> bool:
+    """Whether any word begins with the article."""
+    return _ARTICLE.search(text) is not None
+
+
+def has_familiar_words(text: str) -> bool:
+    """Whether two words at least have the article or are function words; a quick look, for most sentences."""
+    found = _ARTICLE.search(text) or _FUNCTION.search(text)
+    if found is None:
+        return False
+    return (_ARTICLE.search(text, found.end()) or _FUNCTION.search(text, found.end())) is not None
+
+
+def backwards(text: str) -> tuple[str, str]:
+    """A text from its last letter to its first, and the same where lam-alef was one letter, as in PDF files."""
+    return text[::-1], _LAM_ALEF.sub(r"\1ل", text)[::-1]

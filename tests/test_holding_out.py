@@ -1,0 +1,307 @@
+"""Held out means another document: by name where there is one, by blocks of lines where they stand in order."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mt.config import CleaningConfig, CorpusConfig, DataConfig
+from mt.data.blocks import Borders, Likeness, block_size, measure_likeness
+from mt.data.builder import build_data
+from mt.data.fingerprints import fingerprint
+from mt.data.holding_out import HeldOut, how_held_out, too_easy
+from mt.data.report import DataReport
+from mt.data.splitting import DEV, TEST, TRAIN, held_out_few, whole_units
+from mt.data.store import SideColumns
+from mt.errors import ConfigError, DataError
+
+NO_RULES = CleaningConfig(language=False, max_repeats=None)
+SYLLABLES = ["ba", "ko", "mi", "tur", "len", "sa", "fro", "ped", "gal", "nu", "rix", "dom"]
+LETTERS = ["با", "كو", "مي", "تر", "لن", "سا", "فر", "بد", "جل", "نو", "رك", "دم"]
+
+
+def word(number: int, parts: list[str]) -> str:
+    return parts[number % 12] + parts[number // 12 % 12] + parts[number // 144 % 12]
+
+
+def articles(count: int, sentences: int, seed: int = 1) -> list[tuple[str, str, str]]:
+    """(source, target, document) of articles, each of which has six words of its own among common ones."""
+    generator = np.random.default_rng(seed)
+    rows = []
+    for document in range(count):
+        own = generator.integers(200, 1700, 6)
+        for _ in range(sentences):
+            numbers = [*generator.choice(own, 2, replace=False), *generator.integers(0, 200, 7)]
+            generator.shuffle(numbers)
+            texts = (" ".join(word(int(number), parts) for number in numbers) for parts in (SYLLABLES, LETTERS))
+            rows.append((*texts, f"article {document}"))
+    return rows
+
+
+def build(directory: Path, rows: list[tuple[str, ...]], **options: object) -> tuple[dict[str, str], DataReport]:
+    """(the split of each source, the account) of a corpus with a header."""
+    directory.mkdir(exist_ok=True)
+    file = directory / "news.tsv"
+    header = "\t".join(("english", "arabic", "document")[: len(rows[0])])
+    file.write_text("\n".join([header, *map("\t".join, rows)]) + "\n", encoding="utf-8")
+    config = DataConfig(corpora={"news": CorpusConfig(path=str(file))}, cleaning=NO_RULES, **options)  # type: ignore[arg-type]
+    data, report = build_data(config, directory)
+    return {row["source"]: split for split in data for row in data[split].to_list()}, report
+
+
+def side(sources: list[str]) -> SideColumns:
+    words = (prints := fingerprint(sources, sources, "key").source).words
+    return SideColumns(prints.keys, prints.letters, words.counts, np.cumsum(words.counts) - words.counts, words.hashes)
+
+
+def test_likeness_of_lines_by_hand():
+    # Forty lines in pairs: line 0 and 1 share `aaa`, 2 and 3 share `bbb` and so on; nothing else is shared.
+    sources = [f"{word(number // 2, SYLLABLES)} {word(300 + number, SYLLABLES)}" for number in range(40)]
+    found = measure_likeness(side(sources), np.arange(40))
+    # Of 39 pairs of neighbours 20 share a word; of the 38 and 37 pairs at two and three lines none do.
+    assert found == Likeness(20 / (39 + 38 + 37), 0.0, 4)
+    assert measure_likeness(side(sources[:38]), np.arange(38)).reach == 0
+
+
+def test_order_is_seen_and_its_absence_too():
+    rows = articles(30, 20)
+    sources = [source for source, _, _ in rows]
+    assert measure_likeness(side(sources), np.arange(600)).reach in (16, 24)
+    np.random.default_rng(3).shuffle(rows)
+    assert measure_likeness(side([source for source, _, _ in rows]), np.arange(600)).reach == 0
+
+
+def test_near_duplicates_in_a_row_are_no_order():
+    # They are kept together in any order.
+    bases = [
+        " ".join(word(int(n), SYLLABLES) for n in np.random.default_rng(seed).integers(0, 1700, 9))
+        for seed in range(60)
+    ]
+    sources = [f"{base} {tail}" for base in bases for tail in ("one", "two")]
+    assert measure_likeness(side(sources), np.arange(len(sources))).reach == 0
+
+
+@pytest.mark.parametrize(
+    ("reach", "lines", "size"),
+    [
+        (5, 1000, 16),
+        (24, 1000, 16),
+        (25, 1000, 64),
+        (96, 5000, 64),
+        (97, 5000, 256),
+        (97, 3000, 64),
+        (64, 700, 16),
+        (64, 50, 16),
+    ],
+)
+def test_size_of_blocks(reach: int, lines: int, size: int):
+    assert block_size(Likeness(0.3, 0.01, reach), lines) == size
+
+
+def cut(sources: list[str], size: int) -> list[tuple[str, float]]:
+    """(first line, position) of each block."""
+    borders = Borders()
+    for ordinal, source in enumerate(sources):
+        borders.see(ordinal, source)
+    blocks = borders.cut(size, len(sources), "key")
+    sizes = np.diff([*blocks.starts, len(sources)])
+    assert (sizes[:-1] >= size * 3 // 4).all()
+    assert (sizes <= size * 3 // 2).all()
+    return [(sources[start], position) for start, position in zip(blocks.starts, blocks.positions, strict=True)]
+
+
+def test_blocks_of_a_corpus_that_grows_at_its_end_stay():
+    sources = [f"sentence {number}" for number in range(3000)]
+    before, after = cut(sources[:2000], 16), cut(sources, 16)
+    assert after[: len(before)] == before
+    assert len(after) == pytest.approx(3000 / 16, rel=0.15)
+
+
+def test_lines_put_in_shift_only_the_blocks_around_them():
+    sources = [f"sentence {number}" for number in range(6000)]
+    before, after = (
+        cut(sources, 16),
+        cut([*sources[:50], *(f"new {number}" for number in range(40)), *sources[50:]], 16),
+    )
+    assert len({*before} & {*after}) > 0.8 * len(before)
+
+
+@pytest.mark.parametrize("blocks", [50, 500])
+def test_shares_are_kept_in_few_blocks_too(blocks: int):
+    positions = np.array([position for _, position in cut([f"line {n}" for n in range(16 * blocks)], 16)])
+    assert abs((positions < 0.1).mean() - 0.1) < 0.05
+
+
+def test_documents_are_held_out_whole(tmp_path: Path):
+    rows = articles(30, 20)
+    np.random.default_rng(3).shuffle(rows)
+    splits, report = build(tmp_path, rows)
+    assert report.corpora["news"].held_out is not None
+    assert (report.corpora["news"].held_out.by, report.corpora["news"].held_out.documents) == ("document", 30)
+    for document in {document for _, _, document in rows}:
+        assert len({splits[source] for source, _, d in rows if d == document and source in splits}) == 1
+    assert {*splits.values()} == {"train", "dev", "test"}
+
+
+def test_rows_of_a_held_out_document_have_one_group(tmp_path: Path):
+    build(tmp_path, articles(30, 20))
+    from datasets import load_from_disk
+
+    test = load_from_disk(str(tmp_path / "data"))["test"]
+    assert test.column_names == ["source", "target", "corpus", "group"]
+    assert min(Counter(test["group"]).values()) > 10
+
+
+def test_an_ordered_corpus_is_held_out_by_block(tmp_path: Path):
+    rows = [row[:2] for row in articles(40, 20)]
+    splits, report = build(tmp_path, rows)
+    held_out = report.corpora["news"].held_out
+    assert held_out is not None
+    assert (held_out.by, held_out.block_lines) == ("block", 16)
+    of_lines = [splits.get(source) for source, _ in rows]
+    changes = sum(one != other for one, other in pairwise(of_lines) if one and other)
+    # Sentence by sentence there are about 270.
+    assert changes < 40
+    again, _ = build(tmp_path / "again", rows)
+    assert again == splits
+
+
+def test_growth_at_the_end_moves_no_pair(tmp_path: Path):
+    rows = [row[:2] for row in articles(80, 20)]
+    before, _ = build(tmp_path / "before", rows[:1000])
+    after, _ = build(tmp_path / "after", rows)
+    assert [source for source, split in before.items() if after.get(source, split) != split] == []
+
+
+def test_new_documents_and_new_sentences_of_old_ones_move_no_pair(tmp_path: Path):
+    rows = articles(60, 20)
+    old = [row for number, row in enumerate(rows[:600]) if number % 20 < 12]
+    before, _ = build(tmp_path / "before", old)
+    np.random.default_rng(2).shuffle(rows)
+    after, _ = build(tmp_path / "after", rows)
+    assert [source for source, split in before.items() if after.get(source, split) != split] == []
+
+
+def test_an_article_put_in_at_the_top_moves_no_pair_of_the_others(tmp_path: Path):
+    rows = articles(40, 12)
+
+    def separated(rows: list[tuple[str, str, str]]) -> str:
+        ends = [before != here for (*_, before), (*_, here) in pairwise(rows)]
+        lines = [f"{source}\t{target}\n" for source, target, _ in rows]
+        return lines[0] + "".join("\n" * end + line for end, line in zip(ends, lines[1:], strict=True))
+
+    splits = []
+    for text in (separated(rows[12:]), separated(rows)):
+        (tmp_path / "news.tsv").write_text(text, encoding="utf-8")
+        corpora = {"news": CorpusConfig(path=str(tmp_path / "news.tsv"))}
+        data, report = build_data(DataConfig(corpora=corpora, cleaning=NO_RULES), tmp_path)
+        assert report.corpora["news"].held_out is not None
+        assert report.corpora["news"].held_out.by == "document"
+        splits.append({row["source"]: split for split in data for row in data[split].to_list()})
+    assert [source for source, split in splits[0].items() if splits[1].get(source, split) != split] == []
+
+
+def test_stricter_cleaning_moves_no_block(tmp_path: Path):
+    rows = [row[:2] for row in articles(60, 20)]
+    before, _ = build(tmp_path / "before", rows, blocks=16)
+    bad = [
+        (f"{source} <br> <br>", target) if number % 9 == 0 else (source, target)
+        for number, (source, target) in enumerate(rows)
+    ]
+    # Borders are told by the text of lines, also of those that a rule rejects.
+    after, _ = build(tmp_path / "after", bad, blocks=16)
+    moved = [source for source, split in before.items() if after.get(source, split) != split]
+    assert len(moved) < 0.15 * len(before)
+
+
+def test_blocks_off_divides_by_sentence_and_says_so(tmp_path: Path):
+    rows = [row[:2] for row in articles(40, 20)]
+    _, report = build(tmp_path, rows, blocks="off")
+    held_out = report.corpora["news"].held_out
+    assert held_out is not None
+    assert held_out.is_too_easy
+    assert "set data.blocks to auto" in held_out.in_words()
+
+
+def test_few_documents_are_divided_by_block(tmp_path: Path):
+    rows = [(source, target, "memory.tmx") for source, target, _ in articles(40, 20)]
+    _, report = build(tmp_path, rows)
+    held_out = report.corpora["news"].held_out
+    assert held_out is not None
+    assert (held_out.by, held_out.documents) == ("block", 1)
+    assert "it names 1 document, too few to divide" in held_out.in_words()
+
+
+def test_numbers_for_blocks():
+    assert DataConfig(blocks=100).blocks == 100
+    with pytest.raises(ConfigError, match=r"data.blocks must be auto, off or a number of lines .* got 0"):
+        DataConfig(blocks=0)
+
+
+def test_a_document_is_not_joined_to_another_by_a_line_they_share():
+    groups = np.array([0, 0, 1, 2, -1])
+    units = np.array([7, 9, 7, 0, 7], np.uint64)
+    assert whole_units(groups, units).tolist() == [3, 4, 3, 2, -1]
+
+
+def test_held_out_few_of_a_large_group():
+    groups = np.array([0, 0, 0, 0, 1, 1, -1])
+    levels = np.array([TRAIN, TRAIN, DEV, TEST, TRAIN, TEST, TEST], np.int8)
+    members = groups >= 0
+    assert held_out_few(groups, members, levels, 3).tolist() == [False, False, True, True, False, False, False]
+    assert not held_out_few(groups, members, np.where(levels == TRAIN, TEST, levels).astype(np.int8), 3).any()
+
+
+def reports(count: int) -> list[tuple[str, str]]:
+    """Daily reports of one template."""
+    towns = [word(number, SYLLABLES) for number in range(20)]
+    names = [word(number, LETTERS) for number in range(20)]
+    return [
+        (
+            f"On day {n} regime warplanes shelled the city of {towns[n % 20]} in the north and killed {n} civilians.",
+            f"في اليوم {n} من الشهر قصفت طائرات النظام مدينة {names[n % 20]} في الشمال ما أدى إلى مقتل {n} مدنيا.",
+        )
+        for n in range(1, 201)
+    ]
+
+
+def test_reports_of_one_template_are_kept_for_training(tmp_path: Path):
+    splits, report = build(tmp_path, [*reports(200), *(row[:2] for row in articles(40, 10))])
+    assert report.dropped["like a held-out pair"] < 20
+    assert {splits.get(source, "none") for source, _ in reports(200)} == {"train", "none"}
+    assert sum(splits.get(source) == "train" for source, _ in reports(200)) > 140
+
+
+def test_a_corpus_of_one_template_alone_names_what_helps(tmp_path: Path):
+    with pytest.raises(
+        DataError, match=r"`news` are too much alike to be divided: set data.corpora.news.split to train"
+    ):
+        build(tmp_path, reports(200))
+
+
+def test_what_the_card_and_the_report_say():
+    block = HeldOut("block", 0, 64, 0.229, 0.018, 64)
+    assert block.in_words() == (
+        "by block: about 64 consecutive lines at a time; 23% of neighbouring lines share a rarer word, "
+        "of distant ones 2%, as far as 64 lines"
+    )
+    easy = HeldOut("sentence", 0, 0, 0.229, 0.018, 64)
+    assert how_held_out({"news": block, "web": HeldOut("document", 37)}) == (
+        f"Held out: news {block.in_words()}; web by document: each of its 37 documents is in one split."
+    )
+    assert too_easy({"news": block}) == ""
+    assert too_easy({"news": block, "web": easy}).startswith("its sentences from web were held out one by one")
+
+
+def test_the_account_is_read_back(tmp_path: Path):
+    _, report = build(tmp_path, [row[:2] for row in articles(40, 20)])
+    again = DataReport.from_json(json.loads(json.dumps(report.as_json())))
+    assert again.corpora["news"].held_out == report.corpora["news"].held_out
+    old = json.loads(json.dumps(report.as_json()))
+    del old["corpora"]["news"]["held_out"]
+    assert DataReport.from_json(old).corpora["news"].held_out is None
