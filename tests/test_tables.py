@@ -215,6 +215,7 @@ RECORDS = [
     '{{"id": {n}, "en_US": "{e}", "ar-SY": "{a}"}}',
     '{{"id": {n}, "first": "{e}", "second": "{a}"}}',
     '{{"source": "Reuters", "english": "{e}", "arabic": "{a}"}}',
+    '{{"source": "{a}", "target": "{e}"}}',
 ]
 
 

@@ -182,6 +182,11 @@ def _are_sentences(contents: list[_Content]) -> bool:
     return fits and min(content.letters for content in contents[:2]) >= _MIN_LETTERS_OF_SENTENCE
 
 
+def named_and_fitting(side: Side, rows: Sequence[Sequence[str]]) -> int | None:
+    """As `named_for` the first row, unless a name is only that of a role and the other rows' letters deny it."""
+    return _named(side, rows[0], _contents(rows))
+
+
 def sides_by_content(rows: Sequence[Sequence[str]]) -> tuple[int, int] | None:
     """(English column, Arabic column) of a table by its letters alone; None if they do not tell."""
     return _by_content(_contents(rows), None, None)
