@@ -8,12 +8,12 @@ from mt.arguments import ReviewCommand
 from mt.comparison import read_test_sets
 from mt.data.readers import check_corpus
 from mt.early_checks import check_page
-from mt.english import counted
 from mt.errors import RunError
 from mt.evaluation.review import STORAGE_KEY, Draw, draw_items, render_review
 from mt.files import write_text, writing
 from mt.system_settings import settle
 from mt.systems import hypotheses_of, parse_systems
+from mt.wording import counted
 
 
 def write_review(command: ReviewCommand) -> Draw:

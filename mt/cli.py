@@ -263,12 +263,21 @@ def _export(argv: Sequence[str], prog: str) -> int:
     command = parse_export(argv, prog)
     check_model_argument(command.name)
     quiet_libraries()
+    from mt.comparison import read_named_test_set
+    from mt.config import DataConfig
     from mt.export import export_model
+    from mt.export_cost import describe
     from mt.system_settings import settle_one
 
     settings = settle_one(command.name, command.model, command.decoding)
-    export_model(settings.model, Path(command.directory), command.precision, settings.decoding, command.format)
-    print(f"model: {command.directory}")
+    test_sets = [read_named_test_set(name, file, DataConfig()) for name, file in command.test_sets.items()]
+    directory = Path(command.directory)
+    cost = export_model(
+        settings.model, directory, command.precision, settings.decoding, command.format, test_sets=test_sets
+    )
+    for sentence in [] if cost is None else describe(cost):
+        print(sentence)
+    print(f"model: {directory}")
     return 0
 
 

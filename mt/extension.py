@@ -13,9 +13,9 @@ import yaml
 from mt.arguments import config_as_yaml, parse_data
 from mt.config import Config
 from mt.data.formats.lines import shorten
-from mt.english import counted
 from mt.errors import RunError, UserError
 from mt.runs import RunDirectory
+from mt.wording import counted
 
 logger = logging.getLogger(__name__)
 

@@ -132,6 +132,10 @@ class CleaningConfig:
     max_repeats: int | None = 4
     """`repetition`: the same one to four words more than this many times in a row."""
 
+    slipped_lines: bool = True
+    """Stop where the two sides of a corpus have slipped: from some line on, sentences stand beside the translations
+    of their neighbours."""
+
     duplicates: bool = True
     """`exact duplicate`: a pair that was read before."""
 

@@ -17,10 +17,8 @@ import pyarrow as pa
 import pyarrow.compute
 from datasets import Dataset, DatasetDict, load_from_disk
 from datasets.table import MemoryMappedTable
-from tqdm import tqdm
 
 from mt.config import CorpusConfig, DataConfig
-from mt.data.blocks import Borders
 from mt.data.cleaning import Rejection
 from mt.data.formats.documents import lasting_name
 from mt.data.holding_out import HoldingOut, hold_out
@@ -31,10 +29,12 @@ from mt.data.readers import input_files, is_compressed, read_corpus
 from mt.data.rejects import REJECTED, RejectedFile
 from mt.data.report import LENGTH_STEP, CorpusReport, DataReport, Example
 from mt.data.selecting import DROPS, LEAKS, Selection, select_pairs
+from mt.data.slips import SlipWatches
 from mt.data.splitting import SPLITS
 from mt.data.store import PairStore
 from mt.data.yield_check import check_yield, left_out_of_test_set
 from mt.errors import DataError
+from mt.progress import progress
 
 logger = logging.getLogger(__name__)
 
@@ -73,16 +73,21 @@ def build_data(
     The splits `train`, `dev` and `test` have the string columns of `COLUMNS`; pairs of one `group`, which is a
     document, a block of lines or sentences that are alike, are in one split. A split whose share is 0 is there and
     empty. Training targets are normalised; dev and test targets are the references, so they stay as they were
-    written. Raises `DataError` where nothing is left to train on, or the disk is full.
+    written. Raises `DataError` where nothing is left to train on, the lines of a corpus have slipped, or the disk is
+    full.
     """
     build = _Build(config, test_sets or {})
+    watches = SlipWatches(build.watched())
     with _one_sentence(directory), _workspace(directory) as work, RejectedFile(directory / REJECTED) as rejected:
         with PairStore(work) as store:
             for chunk in build.prepared():
                 store.append(chunk.texts, chunk.fingerprints)
                 build.account(chunk, rejected)
+                watches.add(chunk.texts, chunk.fingerprints)
+            watches.finish()
             store.finish()
-            holding_out = hold_out(store, config, list(build.corpora.values()), build.borders)
+            logger.info("looking for pairs that are alike, and dividing them into splits")
+            holding_out = hold_out(store, config, list(build.corpora.values()))
             selection = select_pairs(store, config, list(build.corpora.values()), holding_out)
             build.write(store, selection, rejected, work)
             build.describe(store, selection)
@@ -101,7 +106,6 @@ class _Build:
         self.corpora = {**{(name, ""): corpus for name, corpus in config.corpora.items()}}
         self.corpora |= {(name, "test set"): corpus for name, corpus in test_sets.items()}
         self.names = [name for name, _ in self.corpora]
-        self.borders = [Borders() for _ in self.names]
         self.alike: dict[str, float] = {}
         """By corpus that is divided: the share of its pairs that are in one group."""
         self.report = DataReport({name: CorpusReport() for name in config.corpora})
@@ -112,17 +116,21 @@ class _Build:
             index: self.config.cleaning if corpus.clean and not kind else None
             for index, ((_, kind), corpus) in enumerate(self.corpora.items())
         }
-        pairs = tqdm(self._read(), desc="cleaning", unit=" pairs", unit_scale=True, disable=None, leave=False)
+        pairs = progress(self._read(), "reading and cleaning", "pairs")
         return prepare_all(pairs, _preparation(self.config, cleaning), self._workers())
+
+    def watched(self) -> list[int]:
+        """The corpora in which lines may have slipped: those that are cleaned, and are no glossaries."""
+        corpora = self.config.corpora.values() if self.config.cleaning.slipped_lines else []
+        return [index for index, corpus in enumerate(corpora) if corpus.clean and not corpus.is_glossary]
 
     def _read(self) -> Iterator[RawPair]:
         for index, ((name, _), corpus) in enumerate(self.corpora.items()):
             document, lasting = "", ""
-            for ordinal, pair in enumerate(read_corpus(name, corpus)):
-                self.borders[index].see(ordinal, pair.source)
+            for pair in read_corpus(name, corpus):
                 if pair.document != document:
                     document, lasting = pair.document, lasting_name(pair)
-                yield RawPair(pair.source, pair.target, index, pair.place, lasting, ordinal, pair.fault)
+                yield RawPair(pair.source, pair.target, index, pair.place, lasting, pair.fault)
 
     def _workers(self) -> int:
         if self.config.workers is not None:

@@ -22,6 +22,7 @@ from mt.data.saved import REQUIRED
 from mt.errors import DataError
 from mt.files import find_damage, printable, remove, sha256_of, sha256_of_json, sync, write_checksums
 from mt.runs import cache_directory
+from mt.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -170,7 +171,9 @@ def _refuse_rejects(build: Path) -> None:
         next(file)
         rule, detail, place, *_ = next(file).split("\t")
     counts = ", ".join(f"{count} {name}" for name, count in dropped.most_common())
+    verb = "is" if dropped.total() == 1 else "are"
     raise DataError(
-        f"{place}: {rule}{f' ({detail})' if detail else ''}; in all {dropped.total()} pairs are not used ({counts}), "
+        f"{place}: {rule}{f' ({detail})' if detail else ''}; "
+        f"in all {counted(dropped.total(), 'pair')} {verb} not used ({counts}), "
         f"listed in {build / REJECTED}: mend them or leave out --data.strict"
     )

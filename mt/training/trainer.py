@@ -17,7 +17,6 @@ from transformers import PreTrainedModel, Seq2SeqTrainer, Seq2SeqTrainingArgumen
 from transformers.trainer import TRAINER_STATE_NAME
 
 from mt.config import Config, TrainingConfig
-from mt.english import counted
 from mt.errors import ModelError
 from mt.files import writing
 from mt.identity import record_base
@@ -30,6 +29,7 @@ from mt.training.encoding import DevSet
 from mt.training.footing import Footing
 from mt.training.judging import decoded_scores, dev_loss, model_inputs
 from mt.training.loss import IGNORED_LABEL, logits_of
+from mt.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -166,7 +166,7 @@ class TranslationTrainer(Seq2SeqTrainer):
     def dev_loss(self, dev: DevSet) -> float:
         """Loss on a whole dev set, nats per target token, without label smoothing."""
         with self.accelerator.autocast():
-            return dev_loss(self.model, self.data_collator, dev.encoded, self.sampler.max_tokens)
+            return dev_loss(self.model, self.data_collator, dev.encoded, self.sampler.max_tokens, dev.name)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         # With its tokenizer, so that any checkpoint can be translated with and compared. The tokenizer is not given
