@@ -1,8 +1,8 @@
 """Ways of breaking one thing in a right translation, by rule, to see which fidelity check notices.
 
 The rules come from Arabic grammar and from lists of their own, never from those of the checks: a negation is a particle
-before a verb, an attribution what stands before إن, a name what a list of names says. A rule returns None where it finds
-nothing to break, or where breaking would leave a right translation.
+before a verb, an attribution what stands before إن, a name what a list of names says. A rule returns None
+where it finds nothing to break, or where breaking would leave a right translation.
 """
 
 from __future__ import annotations
@@ -208,6 +208,7 @@ _DAYS = (
     ("Monday", "الاثنين"), ("Tuesday", "الثلاثاء"), ("Wednesday", "الأربعاء"), ("Thursday", "الخميس"),
     ("Friday", "الجمعة"), ("Saturday", "السبت"), ("Sunday", "الأحد"),
 )  # fmt: skip
+_DATES = frozenset(english for english, _ in (*_MONTHS, *_DAYS))
 _DAY_PARTS = (
     (r"morning|a\.m\.|dawn", r"صباحا?|فجرا?", "مساء"),
     (r"evening|p\.m\.|night|midnight", r"مساء|ليلا?|عصرا?", "صباح"),
@@ -218,11 +219,15 @@ _DAY_PARTS = (
 def wrong_month(case: Case) -> Broken | None:
     """March becomes May, by its Levantine, its Western or both names."""
     for english, arabic in _MONTHS:
-        names = re.compile("|".join([arabic, "/".join(reversed(arabic.split("/"))), *arabic.split("/")]))
+        names = re.compile(
+            "|".join([arabic, "/".join(reversed(arabic.split("/"))), *arabic.split("/")])
+            .replace("يونيو", "يوني[وه]")
+            .replace("يوليو", "يولي[وه]")
+        )
         match = names.search(case.target)
         if match and re.search(rf"\b{english}\b", case.source):
             other = case.chance.choice([each for _, each in _MONTHS if each != arabic])
-            wanted = other if "/" in match.group() else other.split("/")[arabic.split("/").index(match.group())]
+            wanted = other if "/" in match.group() else other.split("/")[match.group() != arabic.split("/")[0]]
             return Broken(case.source, case.target.replace(match.group(), wanted))
     return None
 
@@ -267,11 +272,13 @@ def _name_pattern(name: str) -> str:
 
 
 def names_in(source: str, target: str, names: Names) -> Names:
-    """Those of `names` that stand once in `source`, and as they are, or behind one letter, in `target`."""
+    """Those of `names`, dates aside, that stand once in `source`, and as they are or behind one letter in `target`."""
     return [
         (english, arabic)
         for english, arabic in names
         if arabic in target
+        and english[0].isupper()
+        and english not in _DATES
         and len(re.findall(rf"(?<!\w){re.escape(english)}(?!\w)", source)) == 1
         and re.search(_name_pattern(arabic), target)
     ]
@@ -354,7 +361,7 @@ def double_mark(case: Case) -> Broken | None:
 def leave_word(case: Case) -> Broken | None:
     """An Arabic word is the English one."""
     words = case.target.split(" ")
-    english = [word for word in re.findall(r"(?<![\w-])[A-Z]?[a-z]{4,}(?![\w-])", case.source)]
+    english = re.findall(r"(?<![\w-])[A-Z]?[a-z]{4,}(?![\w-])", case.source)
     places = [i for i, word in enumerate(words) if len(word) > 4]
     if not english or not places:
         return None

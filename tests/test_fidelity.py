@@ -1,13 +1,14 @@
 """Precision of the checks on cases that were labelled by reading, before the checks had seen them.
 
-tests/fidelity holds 44 cases a check, 24 of them translations that are right and look wrong.
+tests/fidelity holds 44 cases for each of ten checks, 24 of them translations that are right and look wrong;
+tests/fidelity/in_context 78 more, with words around them that are cues elsewhere.
 """
 
 from pathlib import Path
 
 import pytest
 
-from mt.evaluation.fidelity import CHECKS, Failure, Fidelity, check_fidelity, count_terms
+from mt.evaluation.fidelity import CHECKS, WORTH, Failure, Fidelity, check_fidelity, count_terms
 from mt.evaluation.glossary import Glossary
 
 CASES = Path(__file__).parent / "fidelity"
@@ -26,13 +27,24 @@ EXPECTED = {
 }
 
 
-def cases(check: str) -> list[tuple[str, str, str]]:
+def cases(check: str, directory: Path = CASES) -> list[tuple[str, str, str]]:
     """(label, source, hypothesis)."""
-    lines = (CASES / f"{check.replace(' ', '_')}.tsv").read_text(encoding="utf-8").splitlines()
+    lines = (directory / f"{check.replace(' ', '_')}.tsv").read_text(encoding="utf-8").splitlines()
     return [(label, source, hypothesis) for label, source, hypothesis, _ in (line.split("\t") for line in lines[1:])]
 
 
-@pytest.mark.parametrize("check", CHECKS)
+# (failures, right translations); all failures are found and no right translation is flagged.
+IN_CONTEXT = {
+    "numbers": (10, 10),
+    "negation": (10, 10),
+    "attribution": (10, 10),
+    "repetition": (3, 1),
+    "quotes": (1, 3),
+    "punctuation": (6, 4),
+}
+
+
+@pytest.mark.parametrize("check", EXPECTED)
 def test_precision(check: str):
     labelled = cases(check)
     assert [label for label, _, _ in labelled].count("fail") == 20
@@ -43,6 +55,75 @@ def test_precision(check: str):
     # First, so that nobody only counts anew what a change has made worse than it may be.
     assert found / (found + false_alarms) >= 0.94
     assert (found, false_alarms) == EXPECTED[check]
+
+
+@pytest.mark.parametrize("check", IN_CONTEXT)
+def test_in_context(check: str):
+    labelled = cases(check, CASES / "in_context")
+    labels = [label for label, _, _ in labelled]
+    assert (labels.count("fail"), labels.count("ok")) == IN_CONTEXT[check]
+    wrong = [case for case in labelled if bool(CHECKS[check](*case[1:], Glossary.read())) != (case[0] == "fail")]
+    assert wrong == []
+
+
+def test_every_check_says_what_a_pass_is_worth():
+    assert list(WORTH) == list(CHECKS)
+
+
+SAME_NUMBERS = [
+    ("Some 20k fled.", "فر نحو 20 ألفا."),
+    ("It cost $1.2m.", "كلف مليونا و200 ألف دولار."),
+    ("It cost $2bn.", "كلف ملياري دولار."),
+    ("1.3 million people fled.", "فر مليون و300 ألف شخص."),
+    ("Some 2,300 men left.", "غادر ألفان و300 رجل."),
+    ("Between 10,000 and 15,000 fled.", "فر ما بين 10 و15 ألف شخص."),
+    ("Two to three million fled.", "فر ما بين 2 و3 ملايين."),
+    ("Half a million fled.", "فر 500 ألف شخص."),
+    ("About 1.5m people fled.", "فر نحو مليون ونصف المليون."),
+    ("It began on 7 October 2023.", "بدأ في 7/10/2023."),
+    ("It began on 07.10.2023.", "بدأ في 7 تشرين الأول 2023."),
+    ("It began at 0600 GMT.", "بدأ الساعة 6:00 بتوقيت غرينتش."),
+    ("It began at 0600 GMT.", "بدأ الساعة السادسة صباحا بتوقيت غرينتش."),
+    ("It began at 6 p.m. on Monday.", "بدأ عند الساعة 18:00 يوم الاثنين."),
+    ("It began at noon.", "بدأ الساعة 12 ظهرا."),
+    ("Two dozen men died.", "قُتل 24 رجلا."),
+    ("Some 25 per cent of the homes fell.", "دُمر ربع المنازل."),
+    ("Two thirds of the homes fell.", "دُمر 66% من المنازل."),
+    ("In the 1990s 12 men died.", "قُتل 12 رجلا في التسعينيات."),
+    ("Chapter VII of the Charter.", "الفصل 7 من الميثاق."),
+    ("The 3rd Division moved.", "تحركت الفرقة الثالثة."),
+    ("Call +963 11 555 1234.", "اتصل على الرقم 00963115551234."),
+    ("In fiscal 2023-24 the deficit rose.", "ارتفع العجز في السنة المالية 2023-2024."),
+    ("In January 2022 thousands fled.", "في يناير 2022 فر آلاف العائلات."),
+]
+OTHER_NUMBERS = [
+    ("Some 12 people died.", "قُتل 21 شخصا.", "12 of the source is missing; 21 is not in the source"),
+    (
+        "Some 1.3 million fled.",
+        "فر 1.3 مليار شخص.",
+        "1300000 of the source is missing; 1300000000 is not in the source",
+    ),
+    ("It began at 2 p.m. today.", "بدأ في الساعة 2 صباحا اليوم.", "the time of day is another one"),
+    ("It began at 18:00.", "بدأ الساعة 6 صباحا.", "the time of day is another one"),
+    ("They met in the morning.", "اجتمعوا مساء.", "the part of the day is another one"),
+    ("On 7 October 2023.", "في 7/11/2023.", "11 is not in the source; October of the source is missing"),
+    ("He left in May.", "غادر في آذار.", "May of the source is missing; آذار is not in the source"),
+    ("He left on Monday.", "غادر يوم الثلاثاء.", "Monday of the source is missing"),
+    ("In the 1990s.", "في الثمانينيات.", "the 90s of the source are missing"),
+    ("Chapter VII of the Charter.", "الفصل الثامن من الميثاق.", "7 of the source is missing"),
+    ("Half a million fled.", "فر نصف مليار.", "500000 of the source is missing"),
+    ("It killed 14 and hurt 37.", "أصاب 37 وقتل 14.", "14, 37 are in another order"),
+]
+
+
+@pytest.mark.parametrize(("source", "hypothesis"), SAME_NUMBERS)
+def test_numbers_written_otherwise(source: str, hypothesis: str):
+    assert CHECKS["numbers"](source, hypothesis, Glossary.read()) == ""
+
+
+@pytest.mark.parametrize(("source", "hypothesis", "detail"), OTHER_NUMBERS)
+def test_other_numbers(source: str, hypothesis: str, detail: str):
+    assert CHECKS["numbers"](source, hypothesis, Glossary.read()) == detail
 
 
 @pytest.mark.parametrize(
@@ -62,6 +143,14 @@ def test_precision(check: str):
         ("attribution", "Troops left.", "غادرت القوات.", None),
         ("untranslated", "The convoy left.", "غادرت convoy.", "left in Latin letters: convoy"),
         ("repetition", "The convoy left.", "غادرت غادرت غادرت القافلة", "`غادرت` 3 times in a row"),
+        ("repetition", "It left.", "غادرت القافلة البلدة أمس. غادرت القافلة البلدة أمس.",
+         "`غادرت القافله البلده امس` 2 times in a row"),
+        ("characters", "The convoy left.", "غادرت\x85 القافلة", "U+0085 control"),
+        ("punctuation", "Did it leave?", "هل غادرت؟?", "doubled: ؟?"),
+        ("punctuation", "It left...", "غادرت...", ""),
+        ("negation", "It did not end, it did not help.", "انتهى، ولم يساعد.",
+         "the source denies 2 things, the translation does not as often"),
+        ("quotes", 'He sold an "S-300".', 'باع منظومة «"إس-300"».', ""),
         ("length", "The convoy left.", " ", "nothing was translated"),
         ("length", "The convoy left the town.", "غادرت القافلة من", "ends in the middle: …غادرت القافلة من"),
         ("dropped sentences", "The convoy left.", "غادرت القافلة.", None),

@@ -6,7 +6,6 @@ the next one, so a test split of scattered sentences scores better than a new ar
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +27,9 @@ _FEWEST_LINES = 40
 # A word is rare if at most this share of the lines hold it; in a small corpus, three lines.
 _RARE_SHARE = 0.01
 _FEWEST_BLOCKS = 12
-_BLOCKS_PER_SEGMENT = 32
+_BLOCKS_PER_START = 8
+# Lines by which a word is found to be common or rare, and lines that are worked on at once.
+_PAST, _CHUNK = 512, 100_000
 _GOLDEN = (5**0.5 - 1) / 2
 
 
@@ -128,76 +129,112 @@ def block_size(likeness: Likeness, lines: int) -> int:
     return max([size for size in SIZES if size <= wanted and lines >= size * _FEWEST_BLOCKS], default=SIZES[0])
 
 
-class Borders:
-    """Lines of a corpus at which a block may begin, told by their text alone.
-
-    A line that is added or removed shifts the borders around it and no others (content-defined chunking,
-    Muthitacharoen et al., 2001); what the cleaning rules reject shifts none.
-    """
-
-    def __init__(self) -> None:
-        self._first = 0
-        self._ordinals = array("q")
-        self._hashes = array("Q")
-
-    def see(self, ordinal: int, source: str) -> None:
-        """Note a line as it was read, all of them in order from 0."""
-        hashed = hash_of(source)
-        if ordinal == 0:
-            self._first = hashed
-        elif hashed % _one_in(SIZES[0]) == 0:
-            self._ordinals.append(ordinal)
-            self._hashes.append(hashed)
-
-    def cut(self, size: int, lines: int, split_key: str) -> Blocks:
-        """Blocks of about `size` lines, three quarters to one and a half of it; any size may be asked for."""
-        starts, hashes = [0], [self._first]
-        shortest, longest = max(1, size * 3 // 4), max(1, size * 3 // 2)
-        for ordinal, hashed in [*zip(self._ordinals, self._hashes, strict=True), (lines, None)]:
-            while ordinal - starts[-1] > longest:
-                starts.append(starts[-1] + longest)
-                hashes.append(hash_of(f"{hashes[-1]}"))
-            if hashed is not None and hashed % _one_in(size) == 0 and ordinal - starts[-1] >= shortest:
-                starts.append(ordinal)
-                hashes.append(hashed)
-        return Blocks(np.array(starts, np.int64), np.array(hashes, np.uint64), _positions(hashes, split_key))
-
-
-def _one_in(size: int) -> int:
-    """One line in so many may begin a block, which then has `size` lines in the mean."""
-    return max(1, size // 4)
-
-
 @dataclass(frozen=True)
 class Blocks:
-    """Blocks of a corpus; every array has a row for each."""
+    """Blocks of a corpus."""
 
     starts: Indices
-    """Their first lines, from 0."""
-    hashes: Hashes
-    """Of the texts of these lines."""
+    """int (blocks,): their first lines, from 0."""
+    names: Hashes
     positions: NDArray[np.float64]
     """0 to 1, as evenly spread as can be over any stretch of the corpus; decides the split."""
+    unsettled: int
+    """First of the last lines, of which it is not yet known whether they begin another block."""
+    next_position: float
+    """The position of that block."""
 
-    def of_lines(self, ordinals: Indices) -> Indices:
-        """The number of the block that each line is in."""
-        return np.searchsorted(self.starts, ordinals, side="right").astype(np.int64) - 1
-
-    def names(self) -> Hashes:
-        """uint64 (blocks,): a name for each."""
-        return scramble(self.hashes + scramble(self.starts.astype(np.uint64)))
+    def of_lines(self, lines: int) -> Indices:
+        """int (lines,): the number of the block that each line is in."""
+        return np.searchsorted(self.starts, np.arange(lines), side="right").astype(np.int64) - 1
 
 
-def _positions(hashes: list[int], split_key: str) -> NDArray[np.float64]:
-    """Steps of the golden ratio from a hashed start; in a large corpus a new start every so often.
+def cut_blocks(source: SideColumns, lines: Indices, size: int, split_key: str) -> Blocks:
+    """Blocks of three quarters to one and a half of `size` lines, each cut where the text before and after differ most.
 
-    Hashing each block by itself would hold out anything from a twentieth to a fifth of a corpus of 50 blocks. The new
-    starts end the effect of lines put in further up.
+    So most articles are in one block whole. A border depends on nothing that comes later than its own surroundings:
+    lines that are added at the end move no border.
+
+    lines: int (lines,), the pairs of a corpus in file order.
     """
-    positions, start, steps = [], 0.0, 0
-    for number, hashed in enumerate(hashes):
-        if number == 0 or (hashed >> 32) % _BLOCKS_PER_SEGMENT == 0:
-            start, steps = hash_of(f"{split_key}\0{hashed}") / 2**64, 0
-        positions.append((start + steps * _GOLDEN) % 1)
+    shortest, longest, window = max(1, size * 3 // 4), max(1, size * 3 // 2), max(1, size // 4)
+    likeness, starts = likeness_at_gaps(source, lines, window), [0]
+    while starts[-1] + longest + window <= len(lines):
+        first = starts[-1] + shortest
+        starts.append(first + int(np.argmin(likeness[first : starts[-1] + longest + 1])))
+    hashes = source.keys[lines[starts]]
+    *positions, following = _positions(hashes.tolist(), split_key)
+    names = scramble(hashes + scramble(np.array(starts, np.uint64)))
+    unsettled = min(len(lines), starts[-1] + shortest)
+    return Blocks(np.array(starts, np.int64), names, np.array(positions, np.float64), unsettled, following)
+
+
+def likeness_at_gaps(source: SideColumns, lines: Indices, window: int) -> NDArray[np.float64]:
+    """float64 (lines + 1,): how alike the `window` lines before each line are to it and those that follow it, 0 to 1.
+
+    TextTiling (Hearst, 1997): the cosine of the words' weights. A word weighs the less, the more of the last
+    `_PAST` lines hold it.
+    """
+    found = np.empty(len(lines) + 1)
+    for start in range(0, len(found), _CHUNK):
+        first, last = max(0, start - _PAST - window), min(len(lines), start + _CHUNK + window)
+        part = _gaps_of(source.words_at(lines[first:last]), window, is_begin=first == 0)
+        found[start : start + _CHUNK] = part[start - first : start - first + _CHUNK]
+    return found
+
+
+def _gaps_of(words: Words, window: int, *, is_begin: bool) -> NDArray[np.float64]:
+    """`likeness_at_gaps` of lines that are read as a whole; `is_begin`: no line precedes them."""
+    count = len(words.counts)
+    line, word = _occurrences(words)
+    # One key for both, in order: how often a word stood in the last lines is how many keys lie between.
+    key = word * np.int64(count + _PAST) + line
+    before = np.searchsorted(key, np.maximum(key - _PAST + 1, word * np.int64(count + _PAST)))
+    seen = np.minimum(line + 1, _PAST) if is_begin else np.full(len(line), _PAST)
+    weight = np.log((seen + 1) / (np.arange(len(key)) - before + 1)) ** 2
+    again = np.append(word[1:] == word[:-1], False) if len(word) else np.zeros(0, bool)
+    following = np.where(again, np.append(line[1:], 0), count + 2 * window)
+    previous = np.full(len(line), -2 * window)
+    previous[1:][again[:-1]] = line[:-1][again[:-1]]
+    # The gaps that have the word in the window before them, behind them, and in both.
+    left = _add_up(line + 1, np.minimum(line + window, following), weight, count)
+    right = _add_up(np.maximum(line - window + 1, previous + 1), line, weight, count)
+    first, second = line[again], following[again]
+    heavy = np.append(weight[1:], 0)[again]
+    shared = _add_up(np.maximum(first + 1, second - window + 1), np.minimum(second, first + window), heavy, count)
+    # Sums leave traces where nothing is shared, and a trace must not decide where a block begins.
+    return np.round(np.maximum(shared, 0) / np.sqrt(np.maximum(left * right, 1e-9)), 6)
+
+
+def _occurrences(words: Words) -> tuple[Indices, Indices]:
+    """(line, number of the word), by word and line, each once; numbers, all one word here, are left out."""
+    is_word = words.hashes != np.uint64(hash_of("0"))
+    line = np.repeat(np.arange(len(words.counts)), words.counts)[is_word]
+    word = np.unique(words.hashes[is_word], return_inverse=True)[1].astype(np.int64)
+    both = np.unique(word * np.int64(len(words.counts) + 1) + line)
+    return both % (len(words.counts) + 1), both // (len(words.counts) + 1)
+
+
+def _add_up(first: Indices, last: Indices, weight: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """float64 (count + 1,): at each gap the weights of the spans `first` to `last` that it is in."""
+    is_span = first <= last
+    steps = np.zeros(count + 2)
+    np.add.at(steps, np.clip(first[is_span], 0, count + 1), weight[is_span])
+    np.add.at(steps, np.clip(last[is_span] + 1, 0, count + 1), -weight[is_span])
+    return np.cumsum(steps)[: count + 1]
+
+
+def _positions(hashes: list[int], split_key: str) -> list[float]:
+    """The positions of blocks that begin with lines of these hashes, and of the one that will follow.
+
+    Steps of the golden ratio from a hashed start: hashing each block by itself would hold out anything from a twentieth
+    to a fifth of a corpus of 50 blocks. A new start every eight blocks or so ends the effect of lines put in further
+    up. What the next position is never depends on the next line.
+    """
+    start = hash_of(f"{split_key}\0{hashes[0]}") / 2**64
+    steps, positions = 0, [start]
+    for hashed in hashes:
         steps += 1
-    return np.array(positions, np.float64)
+        if (hashed >> 32) % _BLOCKS_PER_START == 0:
+            start, steps = hash_of(f"{split_key}\0{hashed}\0next") / 2**64, 0
+        positions.append((start + steps * _GOLDEN) % 1)
+    return positions

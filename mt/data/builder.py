@@ -17,10 +17,8 @@ import pyarrow as pa
 import pyarrow.compute
 from datasets import Dataset, DatasetDict, load_from_disk
 from datasets.table import MemoryMappedTable
-from tqdm import tqdm
 
 from mt.config import CorpusConfig, DataConfig
-from mt.data.blocks import Borders
 from mt.data.cleaning import Rejection
 from mt.data.formats.documents import lasting_name
 from mt.data.holding_out import HoldingOut, hold_out
@@ -28,7 +26,7 @@ from mt.data.mixing import mixing_weights
 from mt.data.pair import Pair
 from mt.data.preparing import Preparation, Prepared, RawPair, prepare_all, usable_cores
 from mt.data.readers import input_files, is_compressed, read_corpus
-from mt.data.rejects import RejectedFile
+from mt.data.rejects import REJECTED, RejectedFile
 from mt.data.report import LENGTH_STEP, CorpusReport, DataReport, Example
 from mt.data.selecting import DROPS, LEAKS, Selection, select_pairs
 from mt.data.slips import SlipWatches
@@ -36,14 +34,12 @@ from mt.data.splitting import SPLITS
 from mt.data.store import PairStore
 from mt.data.yield_check import check_yield, left_out_of_test_set
 from mt.errors import DataError
+from mt.progress import progress
 
 logger = logging.getLogger(__name__)
 
 COLUMNS = ("source", "target", "corpus", "group")
 """Columns of the splits."""
-
-REJECTED = "rejected.tsv"
-"""Name of the list of all pairs that are in no split."""
 
 # Starting processes takes a second each; so many bytes take longer than that to clean.
 _BYTES_WORTH_WORKERS = 4_000_000
@@ -90,7 +86,8 @@ def build_data(
                 watches.add(chunk.texts, chunk.fingerprints)
             watches.finish()
             store.finish()
-            holding_out = hold_out(store, config, list(build.corpora.values()), build.borders)
+            logger.info("looking for pairs that are alike, and dividing them into splits")
+            holding_out = hold_out(store, config, list(build.corpora.values()))
             selection = select_pairs(store, config, list(build.corpora.values()), holding_out)
             build.write(store, selection, rejected, work)
             build.describe(store, selection)
@@ -109,7 +106,6 @@ class _Build:
         self.corpora = {**{(name, ""): corpus for name, corpus in config.corpora.items()}}
         self.corpora |= {(name, "test set"): corpus for name, corpus in test_sets.items()}
         self.names = [name for name, _ in self.corpora]
-        self.borders = [Borders() for _ in self.names]
         self.alike: dict[str, float] = {}
         """By corpus that is divided: the share of its pairs that are in one group."""
         self.report = DataReport({name: CorpusReport() for name in config.corpora})
@@ -120,7 +116,7 @@ class _Build:
             index: self.config.cleaning if corpus.clean and not kind else None
             for index, ((_, kind), corpus) in enumerate(self.corpora.items())
         }
-        pairs = tqdm(self._read(), desc="cleaning", unit=" pairs", unit_scale=True, disable=None, leave=False)
+        pairs = progress(self._read(), "reading and cleaning", "pairs")
         return prepare_all(pairs, _preparation(self.config, cleaning), self._workers())
 
     def watched(self) -> list[int]:
@@ -131,11 +127,10 @@ class _Build:
     def _read(self) -> Iterator[RawPair]:
         for index, ((name, _), corpus) in enumerate(self.corpora.items()):
             document, lasting = "", ""
-            for ordinal, pair in enumerate(read_corpus(name, corpus)):
-                self.borders[index].see(ordinal, pair.source)
+            for pair in read_corpus(name, corpus):
                 if pair.document != document:
                     document, lasting = pair.document, lasting_name(pair)
-                yield RawPair(pair.source, pair.target, index, pair.place, lasting, ordinal, pair.fault)
+                yield RawPair(pair.source, pair.target, index, pair.place, lasting, pair.fault)
 
     def _workers(self) -> int:
         if self.config.workers is not None:

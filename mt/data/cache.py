@@ -15,8 +15,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from mt.config import CorpusConfig, DataConfig
-from mt.data.builder import REJECTED, build_data
 from mt.data.readers import format_of, input_files
+from mt.data.rejects import REJECTED
 from mt.data.report import DataReport
 from mt.data.saved import REQUIRED
 from mt.errors import DataError
@@ -76,6 +76,9 @@ def _build(config: DataConfig, test_sets: Mapping[str, CorpusConfig], root: Path
         work = Path(mkdtemp(prefix="unfinished-", dir=root))
     except OSError as error:
         raise DataError(f"{root}: cannot be written ({error.strerror}); set data.cache_dir elsewhere") from error
+    # Not at the top, for a build that is there needs none of what this imports.
+    from mt.data.builder import build_data
+
     try:
         _, report = build_data(config, work, test_sets)
         try:

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mt.config import CorpusConfig, DataConfig
-from mt.data.blocks import Borders, Likeness, block_size, measure_likeness
+from mt.data.blocks import Blocks, Likeness, block_size, cut_blocks, measure_likeness
 from mt.data.fingerprints import Hashes, hash_of
-from mt.data.selection import Indices
+from mt.data.selection import Indices, Mask
+from mt.data.splitting import assign_levels
 from mt.data.store import PairStore
 
 _FEWEST_DOCUMENTS = 5
@@ -89,34 +90,35 @@ class HoldingOut:
     """0 to 1; equal for pairs of one unit."""
     units: Hashes
     """Name of the document or block, 0 for a pair that is divided by its own words."""
+    is_unsettled: Mask
+    """Last lines of a corpus whose block, and with it their split, shows when it has grown."""
     accounts: list[HeldOut]
 
 
-def hold_out(
-    store: PairStore, config: DataConfig, corpora: Sequence[CorpusConfig], borders: Sequence[Borders]
-) -> HoldingOut:
+def hold_out(store: PairStore, config: DataConfig, corpora: Sequence[CorpusConfig]) -> HoldingOut:
     """Choose for each corpus of `config`, the first of `corpora`, what is held out as a whole.
 
-    corpora, borders: those of the store, in order.
+    corpora: those of the store, in order.
     """
     positions, units = store.column("positions", np.float64), np.zeros(store.size, np.uint64)
-    corpus_of, accounts = store.column("corpora", np.int32), []
+    corpus_of, is_unsettled = store.column("corpora", np.int32), np.zeros(store.size, bool)
+    accounts = []
     for index, corpus in enumerate(corpora[: len(config.corpora)]):
         if corpus.own_split is not None:
             accounts.append(HeldOut("pinned"))
             continue
-        chooser = _Chooser(store, config, np.flatnonzero(corpus_of == index), borders[index])
-        accounts.append(chooser.choose(positions, units))
-    return HoldingOut(positions, units, accounts)
+        chooser = _Chooser(store, config, np.flatnonzero(corpus_of == index))
+        accounts.append(chooser.choose(positions, units, is_unsettled))
+    return HoldingOut(positions, units, is_unsettled, accounts)
 
 
 class _Chooser:
     """The lines of one corpus."""
 
-    def __init__(self, store: PairStore, config: DataConfig, lines: Indices, borders: Borders) -> None:
-        self._store, self._config, self._lines, self._borders = store, config, lines, borders
+    def __init__(self, store: PairStore, config: DataConfig, lines: Indices) -> None:
+        self._store, self._config, self._lines = store, config, lines
 
-    def choose(self, positions: NDArray[np.float64], units: Hashes) -> HeldOut:
+    def choose(self, positions: NDArray[np.float64], units: Hashes, is_unsettled: Mask) -> HeldOut:
         """Overwrite the positions of pairs that belong to a document or block, and name it in `units`."""
         documents = self._store.column("documents", np.uint64)[self._lines]
         has_one = documents > 0
@@ -127,9 +129,9 @@ class _Chooser:
             self._by_document(documents, names, has_one, positions, units)
         rest = self._lines[~has_one]
         if has_one.sum() > len(rest):
-            self._by_block(rest, positions, units)
+            self._by_block(rest, positions, units, is_unsettled)
             return HeldOut("document", len(names))
-        return self._by_block(rest, positions, units, len(names))
+        return self._by_block(rest, positions, units, is_unsettled, len(names))
 
     def _by_document(
         self,
@@ -144,16 +146,30 @@ class _Chooser:
         positions[here] = by_name[np.searchsorted(names, documents[has_one])]
         units[here] = documents[has_one]
 
-    def _by_block(self, lines: Indices, positions: NDArray[np.float64], units: Hashes, documents: int = 0) -> HeldOut:
-        likeness = measure_likeness(self._store.side("source"), lines)
+    def _by_block(
+        self,
+        lines: Indices,
+        positions: NDArray[np.float64],
+        units: Hashes,
+        is_unsettled: Mask,
+        documents: int = 0,
+    ) -> HeldOut:
+        source = self._store.side("source")
+        likeness = measure_likeness(source, lines)
         size = self._size(likeness, len(lines))
         if size:
-            ordinals = self._store.column("ordinals", np.int64)[lines]
-            blocks = self._borders.cut(size, int(ordinals.max(initial=-1)) + 1, self._config.split_key)
-            numbers = blocks.of_lines(ordinals)
-            positions[lines], units[lines] = blocks.positions[numbers], blocks.names()[numbers]
+            blocks = cut_blocks(source, lines, size, self._config.split_key)
+            numbers = blocks.of_lines(len(lines))
+            positions[lines], units[lines] = blocks.positions[numbers], blocks.names[numbers]
+            is_unsettled[lines[blocks.unsettled :]] = self._may_move(blocks)
         by: Literal["block", "sentence"] = "block" if size else "sentence"
         return HeldOut(by, documents, size, round(likeness.near, 4), round(likeness.far, 4), likeness.reach)
+
+    def _may_move(self, blocks: Blocks) -> bool:
+        """Whether the last lines would be in another split, were they to begin a block."""
+        ends = np.array([blocks.positions[-1], blocks.next_position])
+        last, following = assign_levels(ends, self._config.dev_share, self._config.test_share)
+        return bool(last != following)
 
     def _size(self, likeness: Likeness, lines: int) -> int:
         """Lines of a block, 0 for none."""

@@ -43,8 +43,6 @@ class RawPair(NamedTuple):
     place: str
     document: str = ""
     """Empty where it is unknown."""
-    ordinal: int = 0
-    """Which pair of its corpus, in file order from 0."""
     fault: tuple[str, str] | None = None
     """See `Pair`."""
 
@@ -92,7 +90,7 @@ class Prepared(NamedTuple):
 def prepare(chunk: list[RawPair], preparation: Preparation) -> Prepared:
     """Normalise, check and fingerprint."""
     clean = preparation.normaliser()
-    texts = Texts([], [], [], [], [], [], [])
+    texts = Texts([], [], [], [], [], [])
     rejected: list[tuple[RawPair, Rejection]] = []
     mended: Counter[tuple[int, str]] = Counter()
     for pair in chunk:
@@ -106,7 +104,7 @@ def prepare(chunk: list[RawPair], preparation: Preparation) -> Prepared:
             rejected.append((pair._replace(source=source, target=target), fault))
             continue
         reference = None if raw == target else raw
-        row = (source, target, reference, pair.corpus, pair.place, pair.document, pair.ordinal)
+        row = (source, target, reference, pair.corpus, pair.place, pair.document)
         for column, value in zip(texts, row, strict=True):
             column.append(value)  # type: ignore[attr-defined]
         mended.update([(pair.corpus, KEYBOARD_LETTERS)] if is_folded else [])

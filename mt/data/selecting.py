@@ -35,10 +35,13 @@ from mt.data.store import PairStore, SideColumns
 logger = logging.getLogger(__name__)
 
 DROPS = (
-    *("exact duplicate", "near duplicate", "too many targets"),
+    *("end of the corpus", "exact duplicate", "near duplicate", "too many targets"),
     *("template in training", "like a held-out pair", "words of a held-out pair", "over the limit"),
 )
 """Rules that compare pairs with each other, in the order in which they are applied."""
+
+UNSETTLED = "end of the corpus"
+"""The rule for the last lines of a corpus that is held out by block, while their split may still change."""
 
 TEMPLATE = "template in training"
 """The rule for held-out pairs that most of a corpus is like."""
@@ -101,6 +104,7 @@ def select_pairs(
         rivals=np.full(size, -1, np.int64),
         groups=np.zeros(size, np.uint64),
     )
+    selection.drop(holding_out.is_unsettled, UNSETTLED)
     _drop_duplicates(selection, config, store.column("pairs", np.uint64), *sides)
     logger.info("looking for neighbours among %d pairs", int(selection.kept.sum()))
     # Sorting and hashing let other threads run.

@@ -36,8 +36,6 @@ class Texts(NamedTuple):
     places: list[str]
     documents: list[str]
     """Empty where unknown."""
-    ordinals: list[int]
-    """Number of the pair in its corpus, in file order from 0, the rejected ones counted."""
 
 
 class SideColumns(NamedTuple):
@@ -96,7 +94,6 @@ class PairStore:
         self._write("positions", prints.positions)
         self._write("corpora", np.array(texts.corpora, np.int32))
         self._write("documents", np.array([hash_of(name) if name else 0 for name in texts.documents], np.uint64))
-        self._write("ordinals", np.array(texts.ordinals, np.int64))
         for name in _SIDES:
             side = getattr(prints, name)
             columns = {"keys": side.keys, "letters": side.letters}
@@ -106,7 +103,7 @@ class PairStore:
         self.size += len(texts.sources)
 
     def column(self, name: str, dtype: type[np.generic]) -> NDArray[Any]:
-        """`pairs`, `positions`, `corpora`, `documents` (hashes, 0 if unknown) or `ordinals` of all pairs."""
+        """`pairs`, `positions`, `corpora` or `documents` (hashes, 0 if unknown) of all pairs."""
         return np.fromfile(self._path(name), dtype) if self.size else np.empty(0, dtype)
 
     def side(self, name: str) -> SideColumns:

@@ -37,7 +37,7 @@ _REMEDIES = {
     "numbers": "check that the lines of both sides belong together, or set data.cleaning.numbers to none",
     "untranslated": "check that target_column holds the translation",
     "mojibake": "save the file as UTF-8 from the program that wrote it: its text was decoded with the wrong encoding",
-    "lost text": "save the file as UTF-8 from the program that wrote it, a spreadsheet as CSV UTF-8: the text is no "
+    "lost text": "save the file as UTF-8 from the program that wrote it (a spreadsheet: CSV UTF-8): the text is no "
     "longer in it",
     "visual order": "take the text from the document and not from its PDF file: the Arabic runs from left to right",
     "repetition": "take out what repeats, or set data.cleaning.max_repeats to null",

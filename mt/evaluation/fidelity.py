@@ -37,6 +37,24 @@ CHECKS: dict[str, Callable[[str, str, Glossary], str | None]] = {
     "punctuation": check_punctuation,
 }
 
+# From docs/evaluation.md, where the shares of ten come from.
+WORTH = {
+    "numbers": "finds nearly every number, month, day or part of the day that is lost or wrong, but only 2 of 10 pairs "
+    "of numbers that have changed places; nothing below three",
+    "names": "finds 9 of 10 lost names of the glossary's region and 6 of 10 elsewhere: those that the glossary lists",
+    "negation": "finds about 9 of 10 lost denials, none that has moved to another verb; a pass is no proof",
+    "attribution": "finds about 9 of 10 lost attributions, none that has moved to another clause; a pass is no proof, "
+    "and about 1 right translation in 50 is flagged",
+    "untranslated": "finds every word left in Latin letters, also foreign names that a translator keeps so",
+    "repetition": "finds every sentence or clause that comes twice, and every loop",
+    "length": "finds about 9 of 10 translations that stop half-way, but only 2 of 10 that lose their last clause",
+    "dropped sentences": "finds about 9 of 10 lost sentences, only where the source has two or more",
+    "characters": "finds every control, zero-width, private and replacement character",
+    "quotes": "finds every lost quotation mark",
+    "punctuation": "finds every mark that comes twice, or in Latin beside its Arabic form",
+}
+"""What a pass of a check is worth, in words, by check."""
+
 
 @dataclass(frozen=True)
 class Fidelity:

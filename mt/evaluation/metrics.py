@@ -195,8 +195,8 @@ def check_lengths(system: str, test_set: str, hypotheses: Sequence[str], referen
     """Refuse hypotheses that cannot be the translations of this test set."""
     if len(hypotheses) != len(references):
         raise DataError(
-            f"{system}: {counted(len(hypotheses), 'translation')} for the {counted(len(references), 'sentence')} "
-            f"of test set `{test_set}`; one line a sentence, in the same order"
+            f"{system}: {counted(len(hypotheses), 'translation')} for the {counted(len(references), 'sentence')} of "
+            f"test set `{test_set}`; one line a sentence, in the same order"
         )
     if not references:
         raise DataError(f"test set `{test_set}` is empty; nothing can be scored on it")

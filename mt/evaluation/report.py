@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from mt.charts import Point, intervals, lines, trade_off
 from mt.evaluation.browser_data import browser_data
-from mt.evaluation.fidelity import CHECKS, TERMS
+from mt.evaluation.fidelity import CHECKS, TERMS, WORTH
 from mt.evaluation.glossary import Glossary
 from mt.evaluation.metrics import METRICS
 from mt.evaluation.results import MIN_SENTENCES, PRIMARY, SIGNIFICANT, Evaluation
@@ -49,6 +49,7 @@ def render_report(
         significant=SIGNIFICANT,
         min_sentences=MIN_SENTENCES,
         primary=PRIMARY,
+        worth=WORTH,
         facts=facts,
         sets=[_test_set_view(evaluation, test_set) for test_set in evaluation.test_sets],
         trade_offs=list(_trade_offs(evaluation)),
@@ -56,11 +57,6 @@ def render_report(
         signatures=list(dict.fromkeys((score.metric, score.signature) for score in evaluation.scores)),
         browser=browser_data(evaluation, glossary or Glossary.read()),
     )
-
-
-def render_data_card(title: str, data: Mapping[str, Any]) -> str:
-    """The data card as a page of its own."""
-    return render_page("data_card.html.jinja", styles=["page.css"], title=title, data=data)
 
 
 def _test_set_view(evaluation: Evaluation, test_set: TestSet) -> dict[str, Any]:
@@ -184,6 +180,12 @@ def render_markdown(title: str, evaluation: Evaluation, facts: Mapping[str, str]
         fidelity = _fidelity_view(evaluation, test_set.name, [*systems, "reference"])
         rows = [[check, *(f"{f.passed} of {f.total}" for f in row.values())] for check, row in fidelity.items()]
         parts += ["", *table(["passes", *map(text_of, systems), "reference"], rows)]
+        parts += [
+            "",
+            "What a pass is worth:",
+            "",
+            *(f"- {check}: {WORTH[check]}" for check in fidelity if check in WORTH),
+        ]
         parts += [line for system in systems for line in _largest_losses(evaluation, test_set, system)]
     parts += [f"\n{text_of(preference_in_words(each))}" for each in evaluation.preferences]
     parts += ["\nIn brackets 95 % intervals; differences from the baseline are marked where both paired tests, after"]

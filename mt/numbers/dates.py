@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from mt.text import remove_diacritics
 
@@ -27,7 +28,15 @@ _ARABIC_MONTHS = (
 _ENGLISH_DAYS = tuple(f"{day}s?" for day in (
     "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"
 ))  # fmt: skip
-_ARABIC_DAYS = ("ال[اإ]ثنين", "الثلاثاء?", "ال[أا]ربعاء?", "الخميس", "(?:ال)?جمعة", "(?:ال)?سبت", "(?:ال)?[أا]حد")
+_ARABIC_DAYS = (
+    "ال[اإ]ثنين",
+    "(?:ال)?ثلاثاء",
+    "(?:ال)?[أا]ربعاء",
+    "(?:ال)?خميس",
+    "(?:ال)?جمعة",
+    "(?:ال)?سبت",
+    "(?:ال)?[أا]حد",
+)
 # Verbs and names, too: months only beside a number or behind a word that a date follows.
 _AMBIGUOUS = re.compile("(?:May|March|Mar|Jan|Jun)$")
 _BEFORE_DATE = re.compile(
@@ -48,6 +57,7 @@ _MONTHS = _names(_ENGLISH_MONTHS, _ARABIC_MONTHS)
 _DAYS = _names(_ENGLISH_DAYS, _ARABIC_DAYS)
 
 
+@lru_cache(maxsize=50_000)
 def months(text: str) -> dict[int, str]:
     """The months that a text names, as they are written there, by number: 1 to 12, Muharram to Dhu al-Hijjah 13 to 24.
 
@@ -56,6 +66,7 @@ def months(text: str) -> dict[int, str]:
     return {number: name for match, number, name in _found(_MONTHS, text) if _is_month(match, text)}
 
 
+@lru_cache(maxsize=50_000)
 def weekdays(text: str) -> dict[int, str]:
     """The days of the week that a text names, Monday 1 to Sunday 7."""
     return {number: name for _, number, name in _found(_DAYS, text)}
@@ -77,16 +88,16 @@ def _is_month(match: re.Match[str], text: str) -> bool:
 
 # The parts of the day that a word may mean; those of "a.m." reach into the night.
 _DAY_PARTS = tuple(
-    (re.compile(rf"(?<![a-z])(?:{english})(?![a-z])|(?<!\w)[وفبل]*(?:ال)?(?:{arabic})(?!\w)", re.IGNORECASE), frozenset(parts.split()))
+    (re.compile(rf"(?<![a-z])(?:{english})(?![a-z])|(?<!\w)[وفبل]*(?:ال)?(?:{arabic})(?!\w)"), frozenset(parts.split()))
     for english, arabic, parts in (
         (r"a\.?m", "(?!)", "night dawn morning"),
-        ("dawn|daybreak", "فجرا?", "night dawn morning"),
+        ("dawn|daybreak", "فجرا?", "dawn morning"),
         ("mornings?", "صباحا?|ضحى", "dawn morning"),
         ("noon|midday", "(?<!بعد )(?<!بعد ال)(?<!قبل )(?<!قبل ال)(?:ظهرا?|ظهيرة)|نهار", "noon"),
         (r"p\.?m", "(?!)", "noon afternoon evening night"),
         ("afternoons?", "عصرا?|بعد ال?ظهرا?", "afternoon noon evening"),
-        ("evenings?|dusk|sunset", "مساءا?|مسا|غروب", "afternoon evening night"),
-        ("nights?|overnight|midnight|tonight", "ليلا?|ليلة|ليالي?|لياليا", "evening night dawn"),
+        ("evenings?|dusk|sunset", "مساءا?|مسا|غروب", "afternoon evening"),
+        ("nights?|overnight|midnight|tonight", "ليلا?|ليلة|ليالي?|لياليا", "evening night"),
     )
 )  # fmt: skip
 
@@ -106,7 +117,8 @@ _TIME = re.compile(
     r"(?P<h3>[01]\d|2[0-4])(?P<m3>[0-5]\d)(?= ?(?:gmt|utc|hours|hrs|local time|z\b|بتوقيت|بالتوقيت))|"
     r"(?<=ساعة )(?P<h4>\d{1,2})(?:\.(?P<m4>\d\d))?(?![\d:])|"
     r"(?P<h5>\d{1,2})(?= (?:صباحا|مساء|فجرا|ظهرا|عصرا|ليلا|بعد الظهر)(?!\w)))|"
-    rf"ساعة ال(?P<word>{'|'.join(reversed(_HOUR_WORDS))})(?!\w)"
+    r"(?:ساعة ال|(?<!\w)[وبل]?ال(?=\w+ (?:عشرة )?(?:وال\w+ )?(?:صباحا|مساء|فجرا|ظهرا|عصرا|ليلا|بعد الظهر)(?!\w)))"
+    rf"(?P<word>{'|'.join(reversed(_HOUR_WORDS))})(?!\w)"
 )
 _MINUTES = ((" والنصف", 30), (" والربع", 15), (" والثلث", 20))
 _PERIOD = re.compile(

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from mt.numbers.dates import Span, decades, months, times_of_day
@@ -24,6 +25,7 @@ Reading = Decimal | tuple[str, int] | tuple[str, int, int]
 _MAX_NUMBERS = 200  # in a list longer than that, anything would be the sum of something
 _MIN_DIGITS_OF_PHONE = 7
 _END = 2**62
+_LARGEST = 10**18  # beyond it nothing is counted in millions, and a Decimal has no remainder
 _AND = re.compile(r"[ ]*(?:and|و)?[ ]*")
 _RANGE = re.compile(r"[ ]*(?:and|or|to|و|او|الى|حتى|[-–—])?[ ]*(?:نحو |about )?")
 _PERCENT_WORD = re.compile(r"(?:في ?ال|بال)(?:مئة|مائة|مية)")
@@ -32,14 +34,13 @@ _HALF = re.compile(
     r"(?<!\w)[بل]?نصف (?:ال)?(?P<arabic>الف|مليون|مليار|بليون|تريليون)(?!\w)"
 )
 _PERCENT = re.compile(
-    r"(?<!\d)(\d{1,9}(?:[.,]\d{1,9})?) ?(?:%|٪|per ?cent|في ?ال(?:مئة|مائة|مية)|بال(?:مئة|مائة|مية))|[%٪] ?(\d{1,9}(?:[.,]\d{1,9})?)"
+    r"(?<!\d)(\d{1,9}(?:[.,]\d{1,9})?) ?(?:%|٪|per ?cent|(?:في ?|ب)ال(?:مئة|مائة|مية))|[%٪] ?(\d{1,9}(?:[.,]\d{1,9})?)"
 )
 _FRACTION = re.compile(r"(?<![\d/])(\d)/(\d)(?![\d/])|\b(one|two|three|1|2|3) (?:in|out of)(?: every)? (\w+)\b")
 _DATE = re.compile(r"(?<![\d/.-])(\d{1,4})([/.-])(\d{1,2})\2(\d{1,4})(?![\d/.-]\d|\d)")
 _SHORT_YEAR = re.compile(r"(?<!\d)((?:19|20)\d\d)[/–-](\d\d)(?!\d)")
-_DIGIT_WORDS = {
-    word: str(i) for i, word in enumerate(["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"], start=1)
-}
+_WORDS_TO_TEN = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_DIGIT_WORDS = {word: str(value) for value, word in enumerate(_WORDS_TO_TEN, start=1)}
 _ROMAN = re.compile(r"\b(?=[IVX]{2,5}\b|[VX]\b)(X{0,3})(IX|IV|V?I{0,3})\b")
 _MIDDAYS = {12: r"\bnoon\b|\bmidday\b|(?<!\w)\w{0,3}ظهرا?(?!\w)|منتصف النهار", 0: r"\bmidnight\b|منتصف الليل"}
 _COUNTED = re.compile(r"\b(?:Chapter|Part|Annex|Article|Title|Section|Phase|Volume|Appendix|War) $")
@@ -177,7 +178,7 @@ def _special(folded: str) -> dict[Span, set[Reading]]:
 
 def _neighbours(mentions: list[Mention], folded: str, gap: re.Pattern[str]) -> Iterator[tuple[Mention, Mention]]:
     ordered = sorted(mentions)[:_MAX_NUMBERS]
-    for first, second in zip(ordered, ordered[1:], strict=False):
+    for first, second in pairwise(ordered):
         if first.end <= second.start and gap.fullmatch(folded, first.end, second.start):
             yield first, second
 
@@ -197,7 +198,7 @@ def _scale(value: Decimal) -> Decimal:
 
 def _is_round(value: Decimal) -> bool:
     """Whether a number ends in a scale, as 3 million and 400 thousand do and the year 2014 does not."""
-    return value % 1000 == 0
+    return value < _LARGEST and value % 1000 == 0
 
 
 def _sums(mentions: list[Mention], folded: str) -> Iterator[tuple[Decimal, Reading]]:
@@ -237,7 +238,11 @@ def _named(text: str, folded: str) -> Iterator[Reading]:
 
 def roman_numbers(text: str) -> Iterator[Decimal]:
     """7 of `Chapter VII`: numerals behind a word that they count."""
-    return (_roman(match) for match in _ROMAN.finditer(text) if _COUNTED.search(text, 0, match.start()))
+    return (
+        _roman(match)
+        for match in _ROMAN.finditer(text)
+        if _COUNTED.search(text[max(match.start() - 12, 0) : match.start()])
+    )
 
 
 def _roman(match: re.Match[str]) -> Decimal:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from mt.text import remove_diacritics, western_digits
@@ -45,6 +46,7 @@ _ENGLISH_ORDINALS = _table(
     "twelfth 12, thirteenth 13, fourteenth 14, fifteenth 15, sixteenth 16, seventeenth 17, eighteenth 18, "
     "nineteenth 19, twentieth 20, thirtieth 30, fortieth 40, fiftieth 50"
 )
+_ENGLISH_WORDS_AND_ORDINALS = _ENGLISH_WORDS | _ENGLISH_ORDINALS
 _ARABIC_ORDINALS = _table(
     "اول اولى حادي حادية 1, ثاني ثانية 2, ثالث ثالثة 3, رابع رابعة 4, خامس خامسة 5, سادس سادسة 6, سابع سابعة 7, "
     "ثامن ثامنة 8, تاسع تاسعة 9, عاشر عاشرة 10"
@@ -70,10 +72,12 @@ _ARABIC_WORDS = _arabic_words()
 _ARABIC_TOKENS = re.compile("[\u0620-\u064a\u066e-\u06d3]+")
 _ENGLISH_TOKENS = re.compile(r"[a-z]+|[^\sa-z-]")
 _CLITICS = ("", "و", "ب", "ل", "ف", "وب", "ال", "وال", "بال", "لل")
+_LATIN_LETTER, _ARABIC_LETTER = re.compile("[a-z]"), re.compile("[\u0620-\u06d3]")
 _LARGEST = 10**18  # a hundred hundred hundred is a number no more
 _FOLDED = str.maketrans("أإآٱ", "اااا")
 
 
+@lru_cache(maxsize=50_000)
 def fold(text: str) -> str:
     """The spelling in which numbers are read: Western digits, no diacritics, one alef, small letters."""
     plain = remove_diacritics(western_digits(text)).translate(_FOLDED)
@@ -82,7 +86,9 @@ def fold(text: str) -> str:
 
 def english_numbers(folded: str, *, ordinals: bool = False) -> Iterator[Mention]:
     """`two thousand five hundred` is 2500; `five, six` are two numbers."""
-    values = _ENGLISH_WORDS | _ENGLISH_ORDINALS if ordinals else _ENGLISH_WORDS
+    if not _LATIN_LETTER.search(folded):
+        return
+    values = _ENGLISH_WORDS_AND_ORDINALS if ordinals else _ENGLISH_WORDS
     total = current = start = end = 0
     is_open = False
     tokens = [(match.group(), *match.span()) for match in _ENGLISH_TOKENS.finditer(folded)]
@@ -108,6 +114,8 @@ def _is_closed(current: int, value: int) -> bool:
 
 def arabic_numbers(folded: str, *, ordinals: bool = False) -> Iterator[Mention]:
     """`خمسة وعشرون` is 25, `ألف وخمسمئة` 1500; `خمسة وستة` are two numbers."""
+    if not _ARABIC_LETTER.search(folded):
+        return
     total = current = start = end = 0
     is_open = False
     tokens = [(match.group(), *match.span()) for match in _ARABIC_TOKENS.finditer(folded)]
@@ -126,6 +134,7 @@ def arabic_numbers(folded: str, *, ordinals: bool = False) -> Iterator[Mention]:
         end = last
 
 
+@lru_cache(maxsize=50_000)
 def _arabic_value(word: str, ordinals: bool) -> tuple[int | None, int | None, bool]:
     """(value, scale, whether "and" precedes it); at most one of the first two is set."""
     for prefix in _CLITICS:

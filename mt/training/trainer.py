@@ -166,7 +166,7 @@ class TranslationTrainer(Seq2SeqTrainer):
     def dev_loss(self, dev: DevSet) -> float:
         """Loss on a whole dev set, nats per target token, without label smoothing."""
         with self.accelerator.autocast():
-            return dev_loss(self.model, self.data_collator, dev.encoded, self.sampler.max_tokens)
+            return dev_loss(self.model, self.data_collator, dev.encoded, self.sampler.max_tokens, dev.name)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         # With its tokenizer, so that any checkpoint can be translated with and compared. The tokenizer is not given

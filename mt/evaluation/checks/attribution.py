@@ -11,31 +11,39 @@ _ATTRIBUTED = re.compile(
     r"\b(?:said|says|saying|told|tells|reportedly|allegedly|according to|claim(?:ed|s|ing)|alleg(?:ed|es|ing)|"
     r"accus(?:ed|es|ing)|announced|stated|warned|confirmed|asserted|insisted|acknowledged|argued|maintained that|"
     r"reported that|reports? said|is reported to|was reported to|were reported to|are reported to|purported(?:ly)?|"
-    r"supposedly|quoted|added that|estimated|estimates|believed to|(?<!the )(?<!a )claims? (?:that|to have|to be|it|they|he|she)|suspected of|"
+    r"supposedly|quoted|added that|estimated|estimates|believed to|suspected of|"
+    r"(?<!the )(?<!a )claims? (?:that|to have|to be|it|they|he|she)|"
     r"den(?:ied|ies|ying) (?:that|any|being|involvement|responsib\w+|\w+ing|the (?:report|claim|accus|alleg)\w*))\b",
     re.IGNORECASE,
 )
 _NOT_ATTRIBUTED = re.compile(
     r"\b(?:the|of|at|in) said \w+|\ball told\b|\bafore-?said\b|\bthat said\b|\bclaimed (?:the lives?|\d|\w+ lives)|"
+    r"\b(?:the|these|those|such|of|their|his|her|its|all|any|both|false|other|mentioned) claims\b|(?-i:\bSaid\b)|"
     r"\bclaims? (?:of|for|to the)\b|\bclaim(?:ed|s|ing)? (?:more than |at least |about )?[\w,]+ (?:civilian )?lives\b|"
     r"\bneedless to say\b|\bestimated (?:at|time)\b|\bstated (?:aims?|goals?|policy|objectives?)\b|"
     r"\bconfirmed (?:dead|cases?|deaths?)\b|\bquoted? (?:price|on|in dollars)\w*|\bbeing told\b|\btold apart\b|"
-    r"\bclaim(?:ed|ing)? (?:an?|his|her|their|its|responsibility|compensation|asylum|victory|the (?:city|town|land))\b|"
+    r"\bclaim(?:ed|ing)? (?:an?|his|her|their|its|them|him|responsibility|compensation|asylum|victory)\b|"
+    r"\bclaim(?:ed|ing)? the (?:city|town|land)\b|"
     r"\btells? the difference\b|\b(?:told|tell(?:s|ing)?) (?:\w+ ){0,4}(?:not )?to\b|"
     r"\btold of\b|\bbe(?:en)? confirmed\b",
     re.IGNORECASE,
 )
 # Of two in a row, such as "was quoted as saying", "denied, saying that", Arabic often has one.
-_ATTRIBUTED_TWICE = re.compile(r",? (?:as )?(?:saying|claiming|alleging|adding) (?:that )?", re.IGNORECASE)
+_ATTRIBUTED_TWICE = re.compile(
+    r",? (?:as )?(?:saying|claiming|alleging|adding) (?:that )?|[,.]?[\"”],? (?:he|she|they) (?:said|says|added)",
+    re.IGNORECASE,
+)
 # Verbs that other English words ask for too come with these; words that stand for claims alone with none.
 _CUES = read_cues("""
 قال قالت قالوا قالا قالته قاله يقول* تقول* نقول قول قوله* قولها قولهم اقوال* قايل* قيل يقال مقول*
-نقل_عن نقلت_عن نقلوا_عن ينقل_عن تنقل_عن نقلا_عن منقول_عن نقل(?:ت|وا)?_[^.،]{1,60}_عن
-علي_حد
-حسب حسبما بحسب
+نقل_عن نقلت_عن نقلوا_عن ينقل_عن تنقل_عن نقلا_عن منقول_عن
+نقل(?:ت|وا)?_[^.،]{1,60}_(?:عن|ان): transfer transport moved carr evacuat taken
+علي_حد تداول(?:ت)?
+(?<!ف)حسب حسبما بحسب
 وفق وفقا: accordance in_line consistent pursuant
 جاء(?:ت)?_في* ورد(?:ت)?_في* وردت?_(?:انباء|تقارير|ان) مفاد*
-زعم زعمت زعموا يزعم* تزعم* مزعوم* مزاعم* زاعم* ادعي ادعت ادعوا ادعاء* يدعي يدعون تدعي مدعي*: claims?_of prosecut plaintiff
+زعم زعمت زعموا يزعم* تزعم* مزعوم* مزاعم* زاعم*: claims?_of
+ادعي ادعت ادعوا ادعاء* يدعي يدعون تدعي مدعي*: claims?_of prosecut plaintiff
 افاد افادت افادوا يفيد* تفيد* افاده* افادات*: useful
 ذكر ذكرت ذكروا ذكره ذكرته يذكر* تذكر* ذاكرا* مذكور*: mention recall remind memor anniversar remember
 اعلن* يعلن* تعلن* اعلان* معلن*: declar proclaim unilateral
@@ -48,7 +56,7 @@ _CUES = read_cues("""
 بيان بيانا بيانه* بيانها: statements?\\b data\\b declaration
 اشار* يشير* تشير* اشاره* مشيرا* مشيره: indicat refer point sign
 حذر حذرت حذروا يحذر* تحذر* تحذير* محذر*: caution alert warnings?\\b
-نفي نفت(?!\\s+من) نفته نفوا نفاه نفاها ينفي* تنفي* نافيا* نافيه: refut exile denial
+نفي نفت نفته نفوا نفاه نفاها ينفي* تنفي* نافيا* نافيه: refut exile denial
 اعتبر* يعتبر* تعتبر*: consider deem regard treat
 اعرب* يعرب* تعرب* معربا* معربه: express voic
 شدد شددت شددوا يشدد* مشددا*: stress tighten strict emphasi underscor underlin
@@ -58,12 +66,12 @@ _CUES = read_cues("""
 تابع_قايلا تابع_ان تابعت_قايله
 ابلغ* يبلغ_(?:عن|ان|ب)* تبلغ_(?:عن|ان)* ابلاغ* بلاغ* بلاغات: inform notif communiqu
 اخبر اخبرت اخبروا اخبره* اخبرهم يخبر* تخبر*: inform
-خبر اخبار خبرا: news
+خبر اخبار: news
 روي روت رووا روايه روايات روايت* يروي يروون تروي رواه: novel stor(?:y|ies) narrat
 كشف كشفت كشفوا يكشف* تكشف*: reveal uncover detect disclos expos found discover
 اعترف* يعترف* تعترف* اعتراف*: recogni confess admi
 اقر اقرت اقروا يقر يقرون تقر: approv adopt pass admi endors
-قدر قدرت قدروا يقدر* تقدر* تقدير* تقديرات: apprec able assess valu worth
+قدر(?:ت|وا)?_(?:\\w+_){0,5}(?:ان|بان|عدد)* يقدر* تقدر* تقدير* تقديرات: apprec able assess valu worth
 يعتقد* تعتقد* اعتقد* اعتقاد*: believ(?:e|es|ing)\\b belief think thought conviction
 اشتبه* يشتبه* تشتبه* مشتبه* اشتباه* شبهه شبهات: suspects?\\b suspicious
 يفترض مفترض*: assum suppos should presum
@@ -76,9 +84,9 @@ _CUES = read_cues("""
 تحدث تحدثت تحدثوا يتحدث* تتحدث*: spoke\\b speak talk
 عزا عزت عزوا يعزو تعزو: attribut blam
 ندد* يندد* تندد*: condemn denounc
-وصف وصفت وصفوا يصف يصفون تصف وصفه وصفها: describ called\\b label brand term characteri
+وصف وصفت وصفوا يصف يصفون تصف (?<!ب)وصفه (?<!ب)وصفها: describ called\\b label brand term characteri
 خلص خلصت خلصوا تخلص_الي يخلص_الي: conclu found finds
-تبني تبنت تبنوا: adopt claim(?:ed)?_responsibility
+تبني تبنت تبنوا: adopt build claim(?:ed)?_responsibility
 لاحظ* يلاحظ* تلاحظ* لوحظ ملاحظا*: not(?:e|ed|es|ing)\\b observ
 رد ردت ردا ردوا: respon repl react retaliat answer repel
 علق علقت علقوا: comment suspen hang hung
@@ -86,7 +94,7 @@ _CUES = read_cues("""
 يسمي تسمي مسمي تسميه سمي سمت سمته سماه يسميه* تسميه*: so-called call nam dubbed
 استنكر* يستنكر* احتج احتجت احتجوا: protest condemn
 ذريعه حجه دعوي: pretext excuse
-نشر(?:ت|وا)?_(?:\\w+_){0,3}(?:تقريرا|بيانا|ان)
+نشر(?:ت|وا)?_(?:\\w+_){0,3}(?:تقريرا|بيانا|خبرا|ان)
 نبه نبهت نبهوا ينبه*: alert
 جزم يجزم* ادلي ادلت ادلوا: \\bgave
 """)

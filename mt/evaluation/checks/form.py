@@ -43,7 +43,7 @@ def check_repetition(source: str, hypothesis: str, glossary: Glossary) -> str:
     letters = _SAME_LETTER.search(hypothesis)
     if letters and not _SAME_LETTER.search(source):
         return f"a letter over and over: {letters.group()}"
-    for length in range(1, _MAX_LOOP_WORDS + 1):
+    for length in range(1, min(_MAX_LOOP_WORDS, len(words) // 2) + 1):
         times, phrase = _longest_run(words, length)
         allowed = max(2 if length <= 2 else 1, _longest_run(theirs, length)[0])
         if times > allowed and not phrase.replace(" ", "").isdigit():

@@ -14,7 +14,7 @@ _UNWANTED = re.compile(
 
 
 def check_characters(source: str, hypothesis: str, glossary: Glossary) -> str:
-    """No bidirectional, C0 or C1 controls, no zero-width, private or replacement characters: unseen, they change a page."""
+    """No controls (bidirectional, C0, C1), no zero-width, private or replacement characters: nobody sees them."""
     found = dict.fromkeys(_UNWANTED.findall(hypothesis))
     names = [f"U+{ord(c):04X} {unicodedata.name(c, 'control')}" for c in found]
     return ", ".join(names)
@@ -47,7 +47,11 @@ def check_quotes(source: str, hypothesis: str, glossary: Glossary) -> str:
         return "an odd number of “ and ”"
     if plain.count('"') % 2 and not is_open:
         return 'an odd number of "'
-    return f"no quotation marks around {quoted.group()}" if quoted and not _QUOTE_MARKS.search(plain) else ""
+    if _QUOTE_MARKS.search(plain):
+        return ""
+    if quoted:
+        return f"no quotation marks around {quoted.group()}"
+    return "the quotation mark at the beginning is lost" if is_open and _DOUBLE.match(source) else ""
 
 
 def _without_inches(text: str) -> str:
@@ -73,7 +77,7 @@ def _is_balanced(text: str, opening: str, closing: str) -> bool:
 
 
 _DOUBLED = re.compile(
-    r"([،؛؟!,;?])\s?\1|،\s?,|,\s?،|؛\s?;|;\s?؛|؟\s?\?|\?\s?؟|(?<!\.)\.\.(?!\.)|\"\"|[“”]\"|\"[“”]|،\.|\.،"
+    r"([،؛؟!,;?])\s?\1|،\s?,|,\s?،|؛\s?;|;\s?؛|؟\s?\?|\?\s?؟|(?<!\.)\.\.(?!\.)|\"\"|[“”]\"|\"[“”]|،\.|\.،|[%٪]\s?[%٪]"
 )
 _LATIN_MARKS = str.maketrans("،؛؟“”", ',;?""')
 

@@ -11,6 +11,7 @@ from mt import numbers
 from mt.evaluation.glossary import Glossary
 from mt.numbers import digit_runs
 from mt.numbers.dates import day_parts, decades, months, times_of_day, weekdays
+from mt.numbers.digits import numbers_in_digits
 from mt.numbers.readings import Numbers, is_phone, may_be_in, numbers_of, roman_numbers
 from mt.numbers.words import fold
 from mt.text import western_digits
@@ -50,11 +51,12 @@ def check_numbers(source: str, hypothesis: str, glossary: Glossary) -> str:
     """Every number of the source stands in the hypothesis, in any digits or in words, and no other one.
 
     Numbers up to two are not looked for: Arabic has a dual, and English a pronoun. Months, days of the week, decades
-    and times of day are those of the source. That two numbers have changed places is not seen.
+    and times of day are those of the source, and numbers in digits stand in its order.
     """
     plain = _NOT_NUMBERS.sub(" ", _DECADE.sub(" ", source))
     hypothesis = _groups_in_order(source, hypothesis)
     found = [*_other_values(plain, source, hypothesis), *_lost_fractions(plain, hypothesis)]
+    found = found or [*_exchanged(source, hypothesis)]
     found += [*_other_times(fold(source), fold(hypothesis)), *_other_dates(source, hypothesis)]
     return "; ".join(found)
 
@@ -69,6 +71,8 @@ def _other_values(plain: str, source: str, hypothesis: str) -> Iterator[str]:
     lost = [value for value in sorted(wanted) if not _is_said(value, ours, theirs)]
     # A number word that nothing in the source stands for may be an idiom; in digits it is a number.
     new = [value for value in sorted(theirs.digits) if value >= _SMALLEST and not _is_said(value, theirs, ours)]
+    if times_of_day(fold(source)):
+        new = [value for value in new if not _is_time(value, theirs)]  # times are compared as such
     if not (ours.digits or ours.words or _SPELT_OUT.search(source)):
         new += [value for value in sorted(theirs_spelt) if value >= _SMALLEST and not _is_said(value, theirs, ours)]
     if is_phone(source, hypothesis, lost, new):
@@ -92,6 +96,10 @@ def _counts(value: Decimal, ours: Numbers) -> bool:
     return max(value, *readings, Decimal(0)) >= _SMALLEST
 
 
+def _is_time(value: Decimal, ours: Numbers) -> bool:
+    return any(isinstance(reading, tuple) and reading[0] == "time" for reading in ours.also.get(value, ()))
+
+
 def _is_said(value: Decimal, ours: Numbers, theirs: Numbers) -> bool:
     """Whether a number of ours is among theirs, as it is or written otherwise."""
     return value in theirs.digits or value in theirs.words or may_be_in(value, ours, theirs)
@@ -105,6 +113,32 @@ def _groups_in_order(source: str, hypothesis: str) -> str:
         if backwards in plain:
             plain = re.sub(rf"(?<!\d){backwards}(?!\d)", number, plain)
     return plain
+
+
+_YEARS = range(1900, 2101)
+_DAYS_OF_MONTH = 31
+_OUT_OF = re.compile("من أصل|من بين|من مجموع|من اصل")
+
+
+def _exchanged(source: str, hypothesis: str) -> Iterator[str]:
+    """Numbers in digits that both sides have once, but years and dates, in another order.
+
+    Arabic may well put the whole before the part, `17 من أصل 90`.
+    """
+    ours, theirs = _in_order(source), _in_order(hypothesis)
+    both = set(ours) & set(theirs)
+    ours, theirs = [v for v in ours if v in both], [v for v in theirs if v in both]
+    if ours != theirs and not _OUT_OF.search(hypothesis):
+        other = next(i for i, (a, b) in enumerate(zip(ours, theirs, strict=True)) if a != b)
+        yield f"{_shown([ours[other], theirs[other]])} are in another order"
+
+
+def _in_order(text: str) -> list[Decimal]:
+    """Numbers in digits that occur once, without years, days of a month and those that may mean something else."""
+    readings = numbers_of(text)
+    first = _DAYS_OF_MONTH if months(text) else 0
+    values = [mention.value for mention in numbers_in_digits(fold(text))]
+    return [v for v in values if readings.digits[v] == 1 and v > first and v not in _YEARS and v not in readings.also]
 
 
 def _lost_fractions(source: str, hypothesis: str) -> Iterator[str]:
@@ -140,11 +174,13 @@ def _other_day_parts(source: str, hypothesis: str) -> Iterator[str]:
 
 def _other_dates(source: str, hypothesis: str) -> Iterator[str]:
     """Months and days of the week that the hypothesis lacks."""
-    theirs = numbers_of(hypothesis)
-    in_digits = {reading for readings in theirs.also.values() for reading in readings}
+    in_digits, ours_in_digits = numbers_of(hypothesis).meant, numbers_of(source).meant
     for number, name in months(source).items():
         if number not in months(hypothesis) and ("month", number) not in in_digits:
             yield f"{name} of the source is missing"
+    for number, name in months(hypothesis).items() if months(source) else ():
+        if number not in months(source) and ("month", number) not in ours_in_digits:
+            yield f"{name} is not in the source"
     for number, name in weekdays(source).items():
         if number not in weekdays(hypothesis):
             yield f"{name} of the source is missing"
