@@ -102,7 +102,7 @@ def test_a_test_set_leaves_out_what_is_not_approved_and_says_so(tmp_path: Path, 
     with caplog.at_level(logging.WARNING):
         pairs = read_test_set("news", corpus, DataConfig())
     assert [pair.source for pair in pairs] == [PAIRS[1][0]]
-    assert "test set `news`: 1 of 2 pairs are left out (1 not approved); the first is" in caplog.text
+    assert "test set `news`: 1 of 2 pairs is left out (1 not approved); the first is" in caplog.text
 
 
 def test_a_table_read_by_the_wrong_columns(tmp_path: Path):
