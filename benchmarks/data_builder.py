@@ -57,7 +57,7 @@ def write_corpus(path: Path, pairs: int, seed: int) -> dict[int, int]:
     """Write the corpus; returns the line of the original of each planted duplicate, by the duplicate's line."""
     rng = np.random.default_rng(seed)
     english = ENGLISH_HEAD + words("abcdefghijklmnoprstuvwy", VOCABULARY - len(ENGLISH_HEAD), rng)
-    arabic = ARABIC_HEAD + words("ابتثجحخدذرزسشصضطظعغفقكلمنهويةأإى", VOCABULARY - len(ARABIC_HEAD), rng)
+    arabic = ARABIC_HEAD + words("ابتثجحخدذرزسشصضطظعغفقكلمنهويأإ", VOCABULARY - len(ARABIC_HEAD), rng)
     ranks = np.arange(1, VOCABULARY + 1, dtype=float)
     cumulative = np.cumsum(1 / (ranks + 5))
     cumulative /= cumulative[-1]

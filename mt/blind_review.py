@@ -13,6 +13,7 @@ from mt.evaluation.review import STORAGE_KEY, Draw, draw_items, render_review
 from mt.files import write_text, writing
 from mt.system_settings import settle
 from mt.systems import hypotheses_of, parse_systems
+from mt.wording import counted
 
 
 def write_review(command: ReviewCommand) -> Draw:
@@ -34,8 +35,8 @@ def summary(draw: Draw, output: str) -> str:
     """What the page holds and what it leaves out, for the terminal."""
     differing = draw.sentences - draw.alike
     return (
-        f"{len(draw.items)} of the {differing} sentences that differ; "
-        f"{draw.alike} of {draw.sentences} are translated alike and left out\n"
+        f"{len(draw.items)} of {counted(differing, 'sentence')} that differ; "
+        f"{draw.alike} of {draw.sentences} translated alike and left out\n"
         f"page: {output}"
     )
 

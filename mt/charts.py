@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
 
@@ -29,6 +30,8 @@ _PAGE_COLOURS = {_INK: "var(--ink)", _GRID: "var(--line)"} | {
 
 
 _MAX_NAME = 40
+_TITLE_WIDTH, _LINE_INCHES = 70, 0.18  # characters of a line of a title, and its height
+_X_WIDTH, _Y_WIDTH = 48, 30  # characters of a line of an axis's label
 
 
 def bar_chart(
@@ -42,7 +45,7 @@ def bar_chart(
         axes.bar(places, values, width * 0.95, label=str(number), color=_SERIES[number % len(_SERIES)])
     step = -(-len(labels) // 9)
     axes.set_xticks(range(0, len(labels), step), [*labels][::step])
-    axes.set(xlabel=x_label, ylabel=y_label)
+    _name_axes(axes, x_label, y_label)
     axes.grid(axis="y", color=_GRID, linewidth=0.6)
     _name_series(axes, list(series))
     return _svg(figure, title)
@@ -55,7 +58,7 @@ def ranking(title: str, values: Mapping[str, float], x_label: str) -> Markup:
     bars = axes.barh(range(len(names)), [values[name] for name in names], 0.7, color=_SERIES[0])
     axes.bar_label(bars, fmt="{:,.0f}", padding=3, color=_INK)
     axes.set_yticks(range(len(names)), list(map(_short, names)))
-    axes.set_xlabel(x_label)
+    _name_axes(axes, x_label)
     axes.margins(x=0.1)
     axes.grid(axis="x", color=_GRID, linewidth=0.6)
     return _svg(figure, title)
@@ -69,7 +72,7 @@ def lines(title: str, series: Mapping[str, Sequence[tuple[float, float]]], x_lab
         xs, ys = zip(*points, strict=True)
         colour = _SERIES[number % len(_SERIES)]
         axes.plot(xs, ys, style, color=colour, label=str(number), linewidth=1.8, marker="o", markersize=3)
-    axes.set(xlabel=x_label, ylabel=y_label)
+    _name_axes(axes, x_label, y_label)
     axes.grid(axis="y", color=_GRID, linewidth=0.6)
     _name_series(axes, list(series))
     return _svg(figure, title)
@@ -85,7 +88,7 @@ def intervals(title: str, rows: Mapping[str, tuple[float, float, float]], x_labe
         axes.plot([value], [place], "o", color=_SERIES[0], markersize=7)
     axes.set_yticks(range(len(names)), list(map(_short, names)))
     axes.set_ylim(-0.6, len(names) - 0.4)
-    axes.set_xlabel(x_label)
+    _name_axes(axes, x_label)
     axes.grid(axis="x", color=_GRID, linewidth=0.6)
     return _svg(figure, title)
 
@@ -103,24 +106,28 @@ def trade_off(title: str, points: Mapping[str, tuple[Point, Point]], x_label: st
         colour = _SERIES[number % len(_SERIES)]
         reach = [[x[1] - x[0]], [x[2] - x[1]]], [[y[1] - y[0]], [y[2] - y[1]]]
         axes.errorbar([x[1]], [y[1]], xerr=reach[0], yerr=reach[1], fmt="o", color=colour, elinewidth=1.2, markersize=7)
-    axes.set(xlabel=x_label, ylabel=y_label)
+    _name_axes(axes, x_label, y_label)
+    axes.margins(y=0.15)
     axes.grid(color=_GRID, linewidth=0.6)
     _name_points(axes, {name: (x[1], y[1]) for name, (x, y) in points.items()})
     return _svg(figure, title)
 
 
 def _name_points(axes: Axes, points: Mapping[str, tuple[float, float]]) -> None:
-    """Write each name beside its point, at the first of four corners where it covers no other point or name."""
+    """Write each name beside its point, at the first of four corners where it covers no other point, name or title."""
     assert isinstance(axes.figure, Figure)
     # Places on the page are known once the layout is.
     axes.figure.draw_without_rendering()
     marks = {name: axes.transData.transform(point) for name, point in points.items()}
     taken: list[Bbox] = []
+    page, top = axes.figure.bbox, axes.bbox.y1  # above it stands the title
     for name, point in points.items():
         others = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for other, (x, y) in marks.items() if other != name]
         for corner in _CORNERS:
             text = _annotate(axes, name, point, *corner)
-            if not text.get_window_extent().count_overlaps([*taken, *others]):
+            place = text.get_window_extent()
+            is_inside = page.x0 <= place.x0 and place.x1 <= page.x1 and place.y1 <= top
+            if is_inside and not place.count_overlaps([*taken, *others]):
                 break
             text.remove()
         else:
@@ -134,7 +141,8 @@ _CORNERS = ((7, 6), (7, -6), (-7, 6), (-7, -6))
 
 def _annotate(axes: Axes, name: str, point: tuple[float, float], right: int, up: int) -> Annotation:
     text = axes.annotate(_short(name), point, xytext=(right, up), textcoords="offset points", color=_INK)
-    text.set(ha="left" if right > 0 else "right", va="bottom" if up > 0 else "top")
+    # Not part of the layout, which would move the points that the names have been placed by.
+    text.set(ha="left" if right > 0 else "right", va="bottom" if up > 0 else "top", in_layout=False)
     return text
 
 
@@ -143,6 +151,11 @@ def is_on_frontier(name: str, points: Mapping[str, tuple[Point, Point]]) -> bool
     ours = points[name][0][1], points[name][1][1]
     others = [(x[1], y[1]) for other, (x, y) in points.items() if other != name]
     return not any(x >= ours[0] and y >= ours[1] and (x, y) != ours for x, y in others)
+
+
+def _name_axes(axes: Axes, x_label: str, y_label: str = "") -> None:
+    axes.set_xlabel("\n".join(textwrap.wrap(x_label, _X_WIDTH)))
+    axes.set_ylabel("\n".join(textwrap.wrap(y_label, _Y_WIDTH)))
 
 
 def _name_series(axes: Axes, names: Sequence[str]) -> None:
@@ -159,9 +172,11 @@ def _short(name: str) -> str:
 
 
 def _axes(title: str, width: float, height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), layout="constrained")
+    lines = textwrap.wrap(title, _TITLE_WIDTH) or [title]
+    figure = Figure(figsize=(width, height + _LINE_INCHES * (len(lines) - 1)), layout="constrained")
     axes = figure.add_subplot()
-    axes.set_title(title, loc="left", color=_INK, fontsize=10, fontweight="bold")
+    # Of the figure, for beside long names on its left an axes has little width.
+    figure.suptitle("\n".join(lines), x=0.01, ha="left", color=_INK, fontsize=10, fontweight="bold")
     axes.tick_params(colors=_INK, length=0)
     axes.xaxis.label.set_color(_INK)
     axes.yaxis.label.set_color(_INK)

@@ -20,10 +20,10 @@ import mt
 from mt.arguments import (
     UsageError,
     parse_comet_setup,
-    parse_data,
     parse_doctor,
     parse_evaluate,
     parse_export,
+    parse_inspection,
     parse_review,
     parse_sweep,
     parse_train,
@@ -49,7 +49,7 @@ _COMMANDS = {
     "sweep": "train a config with several values of its options and compare the dev scores",
     "evaluate": "score any systems on any test sets and compare them",
     "review": "write a page on which a person compares two systems blindly",
-    "translate": "translate a text file, one sentence a line",
+    "translate": "translate a text file, one sentence per line",
     "export": "write a model to a new directory, in half precision or for CTranslate2",
     "doctor": "check that a model translates at all",
     "comet-setup": "install COMET, a learned metric, in an environment of its own",
@@ -165,12 +165,12 @@ def _stop(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _data(argv: Sequence[str], prog: str) -> int:
-    config = parse_data(argv, prog)
-    check_inspection(config)
+    command = parse_inspection(argv, prog)
+    check_inspection(command.config)
     quiet_libraries()
     from mt.inspection import inspect_data
 
-    directory, summary = inspect_data(config)
+    directory, summary = inspect_data(command.config, as_tsv=command.as_tsv)
     print(f"{summary}\ncard:     {directory}/data_card.html\nrejected: {directory}/rejected.tsv")
     return 0
 
@@ -263,12 +263,21 @@ def _export(argv: Sequence[str], prog: str) -> int:
     command = parse_export(argv, prog)
     check_model_argument(command.name)
     quiet_libraries()
+    from mt.comparison import read_named_test_set
+    from mt.config import DataConfig
     from mt.export import export_model
+    from mt.export_cost import describe
     from mt.system_settings import settle_one
 
     settings = settle_one(command.name, command.model, command.decoding)
-    export_model(settings.model, Path(command.directory), command.precision, settings.decoding, command.format)
-    print(f"model: {command.directory}")
+    test_sets = [read_named_test_set(name, file, DataConfig()) for name, file in command.test_sets.items()]
+    directory = Path(command.directory)
+    cost = export_model(
+        settings.model, directory, command.precision, settings.decoding, command.format, test_sets=test_sets
+    )
+    for sentence in [] if cost is None else describe(cost):
+        print(sentence)
+    print(f"model: {directory}")
     return 0
 
 
@@ -304,6 +313,7 @@ def quiet_libraries() -> None:
     """Our log lines on stderr, from the main process; of the libraries only errors, and no bars but ours."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     level = logging.INFO if _is_main_process() else logging.ERROR
     logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
@@ -319,12 +329,11 @@ def quiet_libraries() -> None:
         "matplotlib",
     ):
         logging.getLogger(library).setLevel(logging.ERROR)
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.disable_progress_bar()
-    import datasets
-
-    datasets.disable_progress_bars()
+    # These read the environment when they are imported, which takes seconds and may not be needed at all.
+    if "transformers" in sys.modules:
+        sys.modules["transformers"].utils.logging.disable_progress_bar()
+    if "datasets" in sys.modules:
+        sys.modules["datasets"].disable_progress_bars()
 
 
 if __name__ == "__main__":

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
 
-import mt
 from mt.arguments import EvaluateCommand
-from mt.config import CorpusConfig, DataConfig, DecodingConfig, ModelConfig
+from mt.comparison_facts import describe_comparison, describe_search, remarks_on
+from mt.config import CorpusConfig, DataConfig
 from mt.data.builder import read_test_set
-from mt.data.cache import input_hashes
 from mt.data.holding_out import how_held_out, too_easy
 from mt.data.readers import check_corpus
 from mt.data.report import DataReport
@@ -30,7 +27,6 @@ from mt.evaluation.ratings import read_ratings
 from mt.evaluation.report import render_markdown, render_report
 from mt.evaluation.results import MIN_SENTENCES, Evaluation, as_json
 from mt.evaluation.scoring import evaluate_hypotheses
-from mt.evaluation.searches import describe_searches, unlike_searches
 from mt.evaluation.slices import count_words
 from mt.evaluation.test_set import Resampling, TestSet
 from mt.evaluation.verdicts import advice, verdicts
@@ -88,39 +84,12 @@ def compare(
     evaluation.cautions += cautions
     evaluation.preferences = read_ratings(ratings, hypotheses) if ratings else []
     evaluation.curves = {label: read_curve(run) for label, run in runs.items()}
+    evaluation.remarks += remarks_on(runs)
     describe_search(evaluation, {label: each.decoding for label, each in settings.items()})
     facts = describe_comparison(command, systems, settings)
     title = "Comparison of " + ", ".join(s.label for s in systems)
     write_evaluation(output, evaluation, title, facts, glossary=glossary)
     return evaluation
-
-
-def describe_search(evaluation: Evaluation, searches: Mapping[str, DecodingConfig]) -> None:
-    """Note how each system was decoded, and a remark if not all were by the same search."""
-    evaluation.decoding = dict(searches)
-    evaluation.remarks += filter(None, [unlike_searches(searches)])
-
-
-def describe_comparison(
-    command: EvaluateCommand, systems: Sequence[System], settings: Mapping[str, TranslationSettings]
-) -> dict[str, str]:
-    """What the comparison is of, by name: systems, test sets with their SHA-256, glossary, ratings, version, date."""
-    facts = {f"system {system.label}": _described(system, settings.get(system.label)) for system in systems}
-    for name, corpus in (command.test_sets | command.general).items():
-        hashes = ", ".join(f"{path}, SHA-256 {digest}" for path, digest in input_hashes(corpus).items())
-        facts[f"test set {name}"] = hashes
-    if command.glossary:
-        facts["glossary"] = command.glossary
-    if command.ratings:
-        facts["ratings"] = ", ".join(command.ratings)
-    facts |= describe_searches({label: each.decoding for label, each in settings.items()})
-    made = datetime.now(UTC).isoformat(timespec="seconds")
-    return facts | {"made": f"{made} by mt {mt.__version__}, sacreBLEU {version('sacrebleu')}"}
-
-
-def _described(system: System, settings: TranslationSettings | None) -> str:
-    usual, target = ModelConfig().target_language, "" if settings is None else settings.model.target_language
-    return system.path if target in ("", usual) else f"{system.path}, into {target}"
 
 
 def refuse_small_gate(command: EvaluateCommand, test_sets: Sequence[TestSet]) -> None:
@@ -319,6 +288,7 @@ def write_evaluation(
 ) -> None:
     """Write `scores.json`, `report.html`, which shows `data` where there is a data card, and `report.md`."""
     output.check_there()
+    logger.info("writing the report")
     write_json(output.scores, as_json(evaluation, verdicts(evaluation), advice(evaluation)))
     write_text(output.report, render_report(title, evaluation, facts, data, glossary))
     write_text(output.summary, render_markdown(title, evaluation, facts))

@@ -65,6 +65,11 @@ class ConvertedTranslator(AnyTranslator):
         first = (self.languages.decoder_start_token_id, self.languages.forced_bos_token_id)
         return [self.vocabulary[index] for index in first if index is not None]
 
+    @property
+    def _repeated(self) -> int:
+        """How many tokens of the prefix stand in a hypothesis: not the one that decoding starts from (first mBART)."""
+        return int(self.languages.forced_bos_token_id is not None)
+
     def search(self, sources: Sequence[list[int]], limits: Sequence[int], config: DecodingConfig) -> list[list[int]]:
         """See `AnyTranslator`. No end token is in the result.
 
@@ -78,7 +83,7 @@ class ConvertedTranslator(AnyTranslator):
         for limit, group in groups.items():
             for index, ids in zip(group, self._search([sources[i] for i in group], limit, config), strict=True):
                 # The start token is in the limit, but not in the result.
-                hypotheses[index] = ids[: max(0, limits[index] - 1 - len(self.target_prefix))]
+                hypotheses[index] = ids[: max(0, limits[index] - 1 - self._repeated)]
         return hypotheses
 
     def _search(self, sources: list[list[int]], limit: int, config: DecodingConfig) -> list[list[int]]:
@@ -96,7 +101,7 @@ class ConvertedTranslator(AnyTranslator):
                 min_decoding_length=0,  # an empty hypothesis is allowed, as in transformers
                 max_input_length=0,
             )
-        return [[self._ids[token] for token in result.hypotheses[0][len(prefix) :]] for result in results]
+        return [[self._ids[token] for token in result.hypotheses[0][self._repeated :]] for result in results]
 
 
 def require_ctranslate2(name: str) -> None:
@@ -127,6 +132,7 @@ def load_converted(config: ModelConfig) -> ConvertedTranslator:
     import ctranslate2
 
     files = files_of(config.name, config.revision)
+    files.find("model.bin")  # raises if it is no such file
     vocabulary = _load_vocabulary(files)
     tokenizer = load_tokenizer_files(files, "", MAX_VOCABULARY)
     _refuse_foreign_tokenizer(config.name, tokenizer, vocabulary)

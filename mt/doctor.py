@@ -22,6 +22,7 @@ from mt.model import Translator
 from mt.model_files import ModelFiles
 from mt.text import arabic_share
 from mt.weights import find_weights, read_tensors
+from mt.wording import counted
 
 SENTENCES = (
     "The city is in the north of the country.",
@@ -198,4 +199,6 @@ def check_variety(hypotheses: list[str]) -> Finding:
     """Different sources have different translations."""
     different = len(set(hypotheses))
     passed = different >= len(hypotheses) - _ALLOWED_FAILURES
-    return Finding("variety", passed, f"{different} different translations of {len(hypotheses)} sentences")
+    return Finding(
+        "variety", passed, f"{counted(different, 'different translation')} of {counted(len(hypotheses), 'sentence')}"
+    )

@@ -45,7 +45,7 @@ from mt.run_start import (
     refuse_other_base,
     start_manifest,
 )
-from mt.run_translations import FINETUNED, translate_base, translate_tuned
+from mt.run_translations import BASE, FINETUNED, translate_base, translate_tuned
 from mt.runs import RunDirectory, read_metrics
 from mt.training.adaptation import Choice, choose_weights
 from mt.training.checkpoints import latest_intact, update_of
@@ -88,7 +88,7 @@ def run_experiment(command: TrainCommand) -> tuple[RunDirectory, Evaluation | No
         choice = take_model(config, run, trainer)
         manifest.update(**choice.as_json())
         hypotheses[FINETUNED] = translate_tuned(config, run, test_sets, use_cache=use_cache)
-        remarks = list(filter(None, [choice.why_base, stopped]))
+        remarks = list(filter(None, [explain_base(config, choice), stopped]))
         return run, score_run(config, run, data, manifest.facts, test_sets, hypotheses, remarks)
 
 
@@ -119,6 +119,7 @@ def prepare_test_sets(config: Config, run: RunDirectory, data: DatasetDict) -> l
 def describe_vocabulary(run: RunDirectory, base: Translator, data: DatasetDict) -> None:
     """Add to the data card how the model's tokenizer copes with the corpora."""
     if process_state().is_main_process:
+        logger.info("looking at how the model's tokenizer copes with the corpora")
         report = DataReport.read(run.data_report)
         report.tokenizer, report.vocabulary = base.name, measure_vocabulary(base.tokenizer, data)
         write_report(run, report)
@@ -133,6 +134,7 @@ def prepare_training(
     known_footing = read_manifest(run.manifest).get("footing")
     if not len(data["dev"]):
         raise DataError("the dev split is empty, so no checkpoint can be chosen; raise data.dev_share")
+    logger.info("turning %d training pairs into tokens", len(data["train"]))
     train, left_out = encode_training(base, data["train"], config)
     corpus = config.training.general_dev
     general = None if corpus is None else read_named_test_set("training.general_dev", corpus, config.data)
@@ -209,7 +211,7 @@ def fine_tune(run: RunDirectory, trainer: TranslationTrainer, resume: bool) -> N
     trainer.add_callback(stop)
     ended = None if checkpoint is None else state_of_end(checkpoint, trainer.config.training)
     if ended is not None:
-        logger.info("training was over at %s", checkpoint)
+        logger.info("training ended at %s, as nothing had become better: raise training.patience to go on", checkpoint)
         trainer.state = ended
         return
     if checkpoint:
@@ -240,6 +242,7 @@ def take_model(config: Config, run: RunDirectory, trainer: TranslationTrainer) -
     if before is None and config.model.scratch is None:
         logger.warning("%s: does not say how good the base was, so no checkpoint is compared with it", run.metrics)
     choice = choose_weights(translator, run.checkpoints, trainer.looks(), config, trainer.dev, trainer.general, before)
+    logger.info("saving the model")
     unfinished = run.unfinished(run.model)
     with writing(run.model):
         translator.save(unfinished)
@@ -250,6 +253,15 @@ def take_model(config: Config, run: RunDirectory, trainer: TranslationTrainer) -
 def metrics_before_training(run: RunDirectory) -> dict[str, float] | None:
     """How good the base was on the dev split, from `metrics.jsonl`; None of a model from scratch, and if it is gone."""
     return next((entry for entry in read_metrics(run) if entry["update"] == 0 and "eval_loss" in entry), None)
+
+
+def explain_base(config: Config, choice: Choice) -> str:
+    """Why the model is the base, and whence its translations may differ all the same; empty if it is not."""
+    if not choice.why_base or config.decoding == config.decoding.without_domain():
+        return choice.why_base
+    return (
+        f"{choice.why_base} Where the two differ all the same, it is by the tag or the terms that {BASE} is not given."
+    )
 
 
 def early_stop(trainer: TranslationTrainer) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -13,9 +14,13 @@ from safetensors import SafetensorError
 from mt.config import DecodingConfig, ModelConfig
 from mt.converted import require_ctranslate2
 from mt.errors import RunError
+from mt.evaluation.results import Evaluation
+from mt.evaluation.test_set import TestSet
+from mt.export_cost import EXPORT, MODEL, compare, translate_sets
 from mt.files import cannot_write, new_directory, writing
 from mt.model import Translator, load_translator
 from mt.model_files import is_path_name, shown
+from mt.systems import open_translator
 
 logger = logging.getLogger(__name__)
 
@@ -24,17 +29,25 @@ Format = Literal["transformers", "ctranslate2"]
 
 
 def export_model(
-    model: ModelConfig, directory: Path, precision: Precision, decoding: DecodingConfig, form: Format = "transformers"
-) -> None:
+    model: ModelConfig,
+    directory: Path,
+    precision: Precision,
+    decoding: DecodingConfig,
+    form: Format = "transformers",
+    test_sets: Sequence[TestSet] = (),
+) -> Evaluation | None:
     """Write the model with its tokenizer to a new directory, its weights in `precision`.
 
     Half precision halves the file; `load_translator` computes in float32 whatever the file holds. For `ctranslate2`,
     which knows int8 and no bfloat16, see `mt.conversion.convert`; decoding settings are saved for `transformers` only.
+    Returns how the export scores beside the model, if there are `test_sets`.
     """
     _check_is_free(directory)
     if form == "ctranslate2":
         require_ctranslate2(f"--format {form}")
     translator = load_translator(model, decoding)
+    # What is written may be made of the model's own weights, changed in place.
+    before = translate_sets(translator, test_sets, decoding, MODEL)
     try:
         if form == "transformers":
             _save(translator, directory, precision)
@@ -54,6 +67,10 @@ def export_model(
             f" --decoding.tag {decoding.tag!r}" if decoding.tag else "",
             f" --decoding.terminology {decoding.terminology}" if decoding.terminology else "",
         )
+    if not test_sets:
+        return None
+    exported = open_translator(model.with_name(str(directory)), decoding)
+    return compare(test_sets, before, translate_sets(exported, test_sets, decoding, EXPORT))
 
 
 def _check_is_free(directory: Path) -> None:

@@ -15,6 +15,7 @@ from mt.config import Config
 from mt.data.formats.lines import shorten
 from mt.errors import RunError, UserError
 from mt.runs import RunDirectory
+from mt.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -107,8 +108,8 @@ def refuse_fewer_updates(run: RunDirectory, config: Config, updates: int, done: 
         training = config.training
         limit = f" and training.max_updates {training.max_updates}" if training.max_updates is not None else ""
         raise RunError(
-            f"{run.root}: {done} updates are done, and training.epochs {training.epochs:g}{limit} make {updates}; "
-            "ask for at least as many, or start anew by another --output_dir"
+            f"{run.root}: {counted(done, 'update')} done, and training.epochs {training.epochs:g}{limit} "
+            f"make {updates}; ask for at least as many, or start anew by another --output_dir"
         )
 
 

@@ -15,6 +15,9 @@ _START, _END = rf"(?<![\w{_MARKS}])", rf"(?![\w{_MARKS}])"
 _FUNCTION = re.compile(f"{_START}[وف]?(?:{'|'.join(sorted(_FUNCTION_WORDS.split(), key=len, reverse=True))}){_END}")
 _ARTICLE = re.compile(rf"{_START}[وف]?(?:[بك]?ال|لل)[\u0621-\u064a{_MARKS}]{{3}}")
 _ENDING = re.compile(rf"[\u0621-\u064a{_MARKS}]{{2}}[ةى][{_MARKS}]*{_END}")
+_BACKWARDS = frozenset(word[::-1] for word in _FUNCTION_WORDS.split()) - frozenset(_FUNCTION_WORDS.split())
+_ARTICLES = ("ال", "وال", "بال", "لل")
+_SPACED_ARTICLES = tuple(f" {article}" for article in _ARTICLES)
 _LAM_ALEF = re.compile("ل([اأإآ])")
 
 
@@ -35,16 +38,24 @@ def is_rather(text: str, other: str) -> bool:
 
 
 def has_article(text: str) -> bool:
-    """Whether any word begins with the article."""
-    return _ARTICLE.search(text) is not None
+    """Whether a word seems to begin with the article; a quick look."""
+    return _count_articles(text) > 0
 
 
 def has_familiar_words(text: str) -> bool:
     """Whether two words at least have the article or are function words; a quick look, for most sentences."""
-    found = _ARTICLE.search(text) or _FUNCTION.search(text)
-    if found is None:
-        return False
-    return (_ARTICLE.search(text, found.end()) or _FUNCTION.search(text, found.end())) is not None
+    return _count_articles(text) >= 2 or len(_ARTICLE.findall(text)) + len(_FUNCTION.findall(text)) >= 2
+
+
+def _count_articles(text: str) -> int:
+    return text.startswith(_ARTICLES) + sum(map(text.count, _SPACED_ARTICLES))
+
+
+def may_be_backwards(text: str) -> bool:
+    """Whether any word of a text could be one that has been turned round; a quick look, for most sentences."""
+    if " ة" in text or " ى" in text or text.startswith(("ة", "ى")):
+        return True
+    return text.count("لا ") + text.endswith("لا") >= 2 or not _BACKWARDS.isdisjoint(text.split())
 
 
 def backwards(text: str) -> tuple[str, str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from mt.errors import ModelError
+
 _WEIGHTS = ("model*.safetensors", "pytorch_model*.bin", "*.safetensors")
 _TRAINER_STATE = ("optimizer.pt", "trainer_state.json", "scheduler.pt", "rng_state*.pth", "training_args.bin")
 _OTHER_KINDS = {
@@ -14,6 +16,8 @@ _OTHER_KINDS = {
     "*.onnx": "an ONNX model, for which there is no use here",
 }
 _TOKENIZERS = ("source.spm", "sentencepiece.bpe.model", "tokenizer.json")
+# Of a model, an adapter, a run and a model of CTranslate2.
+_MAKES = ("config.json", "adapter_config.json", "config.yaml", "model.bin")
 _MAX_NAMED = 4
 _MAX_LENGTH = 150
 
@@ -22,7 +26,7 @@ def instead_of_model(directory: Path) -> str:
     """What lies in a directory without a `config.json`, and the remedy; empty if that is not known."""
     try:
         names = sorted(directory.iterdir())
-        models = sorted((path for path in names if (path / "config.json").is_file()), key=_last_number)
+        models = sorted((path for path in names if any((path / file).is_file() for file in _MAKES)), key=_last_number)
     except OSError:
         return ""
     if not names:
@@ -33,6 +37,19 @@ def instead_of_model(directory: Path) -> str:
         some = [str(path) for path in models[-_MAX_NAMED:]]
         return f"name the one that is meant: {', '.join(some)}"
     return _of_files(directory)
+
+
+def refuse_stand_in(file: Path) -> None:
+    """Raise `ModelError` for what a download leaves in place of a model's file, `OSError` for what cannot be read.
+
+    A clone without Git LFS has pointers; a login that was asked for, or an error, is a web page.
+    """
+    with file.open("rb") as stream:
+        start = stream.read(64).lstrip().lower()
+    if start.startswith(b"version https://git-lfs"):
+        raise ModelError(f"{file}: a pointer of Git LFS, not the file itself; fetch it by `git lfs pull`")
+    if start.startswith((b"<!doctype html", b"<html")):
+        raise ModelError(f"{file}: a web page, not the model's file; download it again, by `hf download`")
 
 
 def origin_of(directory: Path) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mt.errors import ModelError, Stopped
-from mt.missing_files import instead_of_model
+from mt.missing_files import instead_of_model, refuse_stand_in
 
 ADAPTER_CONFIG = "adapter_config.json"
 """Makes a directory a LoRA adapter, which may stand alone: the rest is its base's."""
@@ -175,6 +175,7 @@ def _regular_file(file: Path) -> Path | None:
     """`file`, or None if there is nothing. Raises `ModelError` for a directory, a pipe or a link to nothing."""
     try:
         if file.is_file():
+            refuse_stand_in(file)
             return file
         is_there = os.path.lexists(file)
     except (OSError, ValueError) as error:

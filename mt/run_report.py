@@ -7,7 +7,8 @@ from typing import Any
 
 from datasets import DatasetDict
 
-from mt.comparison import describe_search, evaluate_all, read_curve, read_glossary, write_evaluation
+from mt.comparison import evaluate_all, read_curve, read_glossary, write_evaluation
+from mt.comparison_facts import describe_search
 from mt.config import Config, DecodingConfig
 from mt.data.card import card_view
 from mt.data.report import DataReport

@@ -53,6 +53,7 @@ def start_manifest(command: TrainCommand, run: RunDirectory) -> Manifest | None:
     """
     config, manifest = command.config, None
     if process_state().is_main_process:
+        logger.info("hashing the inputs and the base model")
         made_from = identify(config)
         if command.resume and (run.has_work() or run.manifest.is_file()):
             changes = find_changes(run, config)
@@ -127,6 +128,7 @@ def load_base(config: Config, run: RunDirectory, data: DatasetDict) -> Translato
             write_checksums(unfinished)
             run.put(unfinished, run.base)
         wait_for_everyone()
+    logger.info("loading %s", options.name if options.scratch is None else run.base)
     translator = open_base(config, run)
     if options.scratch is None and not options.skip_doctor:
         refuse_unhealthy(translator)

@@ -113,6 +113,7 @@ def check_run(name: str, run: RunDirectory) -> None:
 
 def open_translator(model: ModelConfig, decoding: DecodingConfig) -> AnyTranslator:
     """Load what `model` names, be it a model of transformers or of CTranslate2. Raises `ModelError`."""
+    logger.info("loading %s", model.name)
     if is_converted(model.name):
         return load_converted(model)
     translator = load_translator(model, decoding)
@@ -155,6 +156,7 @@ def translate_once(
     key = cache_key(model, own, test_set.sources) if use_cache else None
     kept = _kept(label, test_set, key)
     if kept is None:
+        logger.info("%s on %s: translating %d sentences", label, test_set.name, len(test_set.sources))
         kept = translate(open_model(), test_set.sources, own, f"{label} on {test_set.name}")
         # Not if the model's files were changed while it was loaded.
         if key is not None and key == cache_key(model, own, test_set.sources):

@@ -23,6 +23,7 @@ from transformers import (
     MBart50Tokenizer,
     MBartConfig,
     MBartForConditionalGeneration,
+    MBartTokenizer,
     NllbTokenizer,
 )
 
@@ -155,9 +156,18 @@ def _save_m2m(directory: Path, size: int) -> None:
 @pytest.fixture(scope="session")
 def mbart50_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained model with mBART-50's architecture and tokenizer, and a vocabulary of characters."""
-    directory = tmp_path_factory.mktemp("mbart50")
+    return _untrained_mbart(MBart50Tokenizer, tmp_path_factory.mktemp("mbart50"))
+
+
+@pytest.fixture(scope="session")
+def mbart_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Likewise of the first mBART, which starts decoding from the language."""
+    return _untrained_mbart(MBartTokenizer, tmp_path_factory.mktemp("mbart"))
+
+
+def _untrained_mbart(tokenizer_class: type[MBartTokenizer | MBart50Tokenizer], directory: Path) -> Path:
     pieces = ["<s>", "<pad>", "</s>", "<unk>", "▁", *_characters()]
-    tokenizer = MBart50Tokenizer(vocab=[(piece, -1.0) for piece in pieces], src_lang="en_XX", tgt_lang="ar_AR")
+    tokenizer = tokenizer_class(vocab=[(piece, -1.0) for piece in pieces], src_lang="en_XX", tgt_lang="ar_AR")
     tokenizer.save_pretrained(directory)
     torch.manual_seed(1)
     config = MBartConfig(

@@ -8,7 +8,7 @@ from mt.data.card import as_markdown, card_view, length_bars, summary
 from mt.data.places import places_in
 from mt.data.report import DataReport
 from mt.data.vocabulary import measure_vocabulary
-from mt.evaluation.report import render_data_card
+from mt.evaluation.data_card import render_data_card
 from mt.model import Translator
 
 

@@ -118,7 +118,7 @@ def test_a_stated_format_holds_for_files_of_any_name(tmp_path: Path):
 
 
 def test_a_file_of_very_many_pairs_is_no_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("mt.data.readers.MAX_DOCUMENT_PAIRS", 3)
+    monkeypatch.setattr(documents, "MAX_DOCUMENT_PAIRS", 3)
     write(tmp_path / "d" / "1.tsv", lines("{e}\t{a}"))
     write(tmp_path / "d" / "2.tsv", "A war.\tحرب.\n")
     assert documents_of(tmp_path / "d") == [""] * 4 + ["2.tsv"]

@@ -61,7 +61,7 @@ BIAS = b"decoder/projection/bias\0"
 HEADS = b"encoder/num_heads\0"
 CASES: dict[str, tuple[Spoil, str]] = {
     "model empty": (written("model.bin", b""), r"model\.bin: the CTranslate2 model is damaged"),
-    "model text": (written("model.bin", "version https://git-lfs"), "cannot be loaded|is damaged"),
+    "model text": (written("model.bin", "version https://git-lfs"), "a pointer of Git LFS"),
     "model truncated": (truncated("model.bin"), "is damaged .*not as large as it says"),
     "model a byte short": (truncated("model.bin", 0.99999), "is damaged"),
     "model longer": (lambda d: (d / "model.bin").open("ab").write(b"abc") and None, "is damaged .3 bytes too many"),

@@ -147,7 +147,7 @@ REFUSED: dict[str, tuple[Spoil, str]] = {
         "the weights cannot be loaded",
     ),
     "weights header": (written("model.safetensors", (2).to_bytes(8, "little") + b"[]"), "the weights cannot be loaded"),
-    "weights text": (written("model.safetensors", "version https://git-lfs"), "the weights cannot be loaded"),
+    "weights text": (written("model.safetensors", "version https://git-lfs"), "a pointer of Git LFS"),
     "weights directory": (replaced_by("model.safetensors", Path.mkdir), "no regular file"),
     "weights pipe": (replaced_by("model.safetensors", os.mkfifo), "no regular file"),
     "weights NaN": (weights(set_first(float("nan"))), r"fc1\.weight holds NaN"),

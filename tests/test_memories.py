@@ -189,6 +189,11 @@ def test_states_of_xliff_2(attributes: str, fault: tuple[str, str] | None, tmp_p
     assert read(tmp_path / "m.xlf", content)[0].fault == fault
 
 
+def test_a_unit_of_xliff_2_that_is_not_to_be_translated(tmp_path: Path):
+    content = xliff_2(f'<unit id="1" translate="no"><segment>{SOURCE}<target>A war.</target></segment></unit>')
+    assert read(tmp_path / "m.xlf", content)[0].fault == ("not approved", 'translate="no"')
+
+
 def test_confirmations_of_trados_are_those_of_each_segment(tmp_path: Path):
     content = xliff(
         MARKED.format(

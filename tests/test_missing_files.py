@@ -42,6 +42,7 @@ NO_MODELS: dict[str, tuple[Callable[[Path], object], str]] = {
         "name the one that is meant: .*/x/checkpoint-500, .*/x/checkpoint-1000$",
     ),
     "model below": (touched("opus/config.json"), "name the one that is meant: .*/x/opus$"),
+    "runs below": (touched("a/config.yaml", "b/config.yaml"), "name the one that is meant: .*/x/a, .*/x/b$"),
     "run": (touched("config.yaml", "model/config.json"), "it is a run: name its model, .*/x/model$"),
     "run without model": (touched("config.yaml", "checkpoints/checkpoint-5/x"), "a run that has no model yet: let it"),
     "tokenizer alone": (touched("source.spm", "target.spm"), r"it has a tokenizer, source\.spm, and no weights"),
@@ -151,3 +152,18 @@ def test_adapter_that_stands_alone_is_loaded_onto_its_base(marian_directory: Pat
         for which in ("adapter", "whole")
     )
     assert found == expected
+
+
+STAND_INS = {
+    "a pointer of Git LFS, not the file itself; fetch it by `git lfs pull`": "version https://git-lfs.github.com/spec/v1\n",
+    "a web page, not the model's file; download it again": "<!DOCTYPE html>\n<html><title>Sign in</title>",
+}
+
+
+@pytest.mark.parametrize("said", STAND_INS)
+@pytest.mark.parametrize("name", ["config.json", "vocab.json", "source.spm", "model.safetensors"])
+def test_what_downloads_leave_in_place_of_a_file(name: str, said: str, marian_directory: Path, tmp_path: Path):
+    directory = shutil.copytree(marian_directory, tmp_path / "model")
+    (directory / name).write_text(STAND_INS[said], encoding="utf-8")
+    with pytest.raises(ModelError, match=f"{name}: {said}"):
+        load_translator(ModelConfig(name=str(directory)))

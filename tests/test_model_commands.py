@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,15 @@ from typing import Any
 import pytest
 
 from mt.config import DecodingConfig, ModelConfig
+from mt.converted import load_converted
 from mt.decoding import translate
+from mt.evaluation.metrics import chrf
 from mt.model import Translator, load_translator
 from mt.model_files import EMBEDDED_MODELS
-from tests.conftest import run_with
+from tests.conftest import news_pairs, run_with
 from tests.helpers import only_line, run
 
+GREEDY = ["--decoding.num_beams", "1"]
 SOURCE = "The Security Council called for an immediate end to the fighting in Syria."
 
 
@@ -81,3 +85,40 @@ def test_line_that_is_cut_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     argv = ["translate", "tiny-en-ar", str(tmp_path / "in.txt"), "--decoding.num_beams", "1"]
     assert run(monkeypatch, "mt", *argv, "--decoding.max_length_ratio", "0.01") == 0
     assert "translate: line 3 has 602 tokens and is cut to the 512 that the model can read; split it" in caplog.text
+
+
+def test_export_says_what_it_costs_on_a_test_set(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+):
+    pytest.importorskip("ctranslate2")
+    caplog.set_level(logging.INFO)
+    english, arabic = (lines[:4] for lines in news_pairs())
+    lines = (f"{source}\t{target}\n" for source, target in zip(english, arabic, strict=True))
+    (tmp_path / "desk.tsv").write_text("english\tarabic\n" + "".join(lines), encoding="utf-8")
+    argv = ["export", "tiny-en-ar", str(tmp_path / "int8"), "--format", "ctranslate2", "--precision", "int8"]
+    assert run(monkeypatch, "mt", *argv, "--test_set", f"desk={tmp_path / 'desk.tsv'}", *GREEDY) == 0
+    cost, model = capsys.readouterr().out.splitlines()
+    search = DecodingConfig(num_beams=1)
+    before = translate(load_translator(ModelConfig()), english, search)
+    after = translate(load_converted(ModelConfig(name=str(tmp_path / "int8"))), english, search)
+    same = sum(one == other for one, other in zip(before, after, strict=True))
+    between, *scores = (f"{chrf(*pair):.1f}" for pair in ((after, before), (before, arabic), (after, arabic)))
+    assert cost.startswith(
+        f"desk: {same} of 4 translations are the same, chrF between the two is {between}; against the references "
+        f"chrF {scores[0]} and {scores[1]}, BLEU "
+    )
+    assert "On desk, no verdict: export" in cost
+    assert model == f"model: {tmp_path / 'int8'}"
+    assert "70 and more is usual" in caplog.text or "they translate alike" in caplog.text
+
+
+def test_test_set_of_an_export_is_read_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    argv = ["export", "tiny-en-ar", str(tmp_path / "out"), "--test_set", f"desk={tmp_path / 'none.tsv'}"]
+    assert run(monkeypatch, "mt", *argv) == 1
+    assert "none.tsv" in only_line(capsys)
+    assert not (tmp_path / "out").exists()

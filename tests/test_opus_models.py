@@ -52,7 +52,7 @@ def by_the_library(directory: Path, texts: list[str], **settings: Any) -> list[s
 
 @pytest.mark.parametrize("beams", [1, 4])
 def test_translations_are_those_of_generate(beams: int, directory: Path):
-    texts = sources(6)
+    texts = sources(4)
     ours = translate(load_translator(ModelConfig(name=str(directory))), texts, DecodingConfig(num_beams=beams))
     assert ours == by_the_library(directory, texts, num_beams=beams, early_stopping=beams > 1)
     # The vocabulary's order is all that is new.
@@ -128,9 +128,9 @@ def test_untrained_model_of_1024_positions_is_converted_token_by_token(small: Pa
 @pytest.mark.slow
 def test_stopped_and_resumed_run_writes_what_the_library_writes(directory: Path, few_news: Path, tmp_path: Path):
     options = {
-        "data": {"corpora": {"news": {"path": str(few_news)}}, "max_test_pairs": 6},
+        "data": {"corpora": {"news": {"path": str(few_news)}}, "max_test_pairs": 3},
         "model": {"name": str(directory)},
-        "training": {"max_updates": 4, "eval_every_updates": 2, "tokens_per_update": 300, "dev_sentences": 4},
+        "training": {"max_updates": 4, "eval_every_updates": 2, "tokens_per_update": 300, "dev_sentences": 2},
         "decoding": {"num_beams": 2},
         "evaluation": {"resamples": 100},
     }

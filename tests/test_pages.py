@@ -12,8 +12,9 @@ import pytest
 from mt.charts import bar_chart, intervals, lines, ranking, trade_off
 from mt.data.card import card_view
 from mt.data.report import CorpusReport, DataReport, Example
+from mt.evaluation.data_card import render_data_card
 from mt.evaluation.glossary import Glossary, Term
-from mt.evaluation.report import render_data_card, render_markdown, render_report
+from mt.evaluation.report import render_markdown, render_report
 from mt.evaluation.results import Evaluation, finite
 from mt.evaluation.review import draw_items, render_review
 from mt.evaluation.scoring import evaluate_hypotheses
@@ -137,6 +138,101 @@ def test_the_policy_names_what_the_page_holds():
     )
     assert policy.endswith("script-src 'none'")
     assert html.index("Content-Security-Policy") < html.index("<style>")
+
+
+LONG = "conflict_news_of_the_desk_in_November_2026-" * 3
+"""A name without a place to break it."""
+
+
+def wide_evaluation() -> Evaluation:
+    """Two test sets with long names and five systems, some beside each other and at the top of the trade-off."""
+    sources = varied(["The city fell."] * 6, 6, english=True)
+    references = varied(REFERENCES, 6)
+    sets = [
+        TestSet(name, sources, references, ["desk"] * 36, is_general)
+        for name, is_general in ((LONG, False), ("g", True))
+    ]
+    kept = {f"Helsinki-NLP/{LONG}": (2, 2), "runs/with-replay": (5, 3), "a": (4, 6), "b": (4, 6), LONG: (6, 1)}
+    hypotheses = {
+        each.name: {
+            system: [" ".join(line.split()[: count[place]]) for line in references] for system, count in kept.items()
+        }
+        for place, each in enumerate(sets)
+    }
+    evaluation = evaluate_hypotheses(sets, hypotheses, 100, metrics=["chrF", "BLEU", "chrF++", "TER"])
+    looks = [{"update": 100.0 * n, "eval_loss": 4.0 - n, "eval_chrF": 10.0 + n} for n in range(3)]
+    evaluation.curves = {LONG: looks, "b": looks}
+    return evaluation
+
+
+def wide_data() -> DataReport:
+    example = Example("/data/" + "x" * 200 + ".tsv:7", LONG, "سقطت المدينة في يوليو 2014.", LONG)
+    lengths = list(range(1, 40))
+    corpus = CorpusReport(9, Counter({"numbers": 2}), examples={"numbers": [example]}, source_words=lengths,
+                          target_words=lengths)  # fmt: skip
+    corpus.samples, corpus.places = [example], Counter({LONG: 5, "Aleppo": 3})
+    return DataReport({LONG: corpus}, tokenizer="./models/" + LONG)
+
+
+@pytest.fixture(scope="module")
+def wide_pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("wide")
+    card, evaluation = card_view(wide_data()), wide_evaluation()
+    test_set = evaluation.test_sets[0]
+    systems = list(evaluation.hypotheses[LONG].values())
+    texts = {
+        "report": render_report(f"Run {LONG}", evaluation, {f"system {LONG}": "/data/" + "x" * 200}, card),
+        "review": render_review(LONG, draw_items(test_set, systems[0], systems[1], 9, 1).items),
+        "data card": render_data_card(f"Data of {LONG}", card),
+    }
+    for name, text in texts.items():
+        write_text(folder / f"{name}.html", text)
+    return {name: folder / f"{name}.html" for name in texts}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("name", ["report", "review", "data card"])
+def test_no_page_is_wider_than_its_window(name: str, width: int, wide_pages: dict[str, Path], page: Page):
+    page.set_viewport_size({"width": width, "height": 844})
+    page.goto(f"file://{wide_pages[name]}")
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    # What is wider than the window scrolls in a box of its own, which the keyboard reaches.
+    boxes = page.locator(".wide")
+    assert boxes.count() == (
+        0 if name == "review" else boxes.and_(page.locator("[tabindex='0'][role='region']")).count()
+    )
+    assert page.locator("table, svg.chart").count() == page.locator(".wide table, .wide svg.chart").count()
+    for arabic in page.locator("[lang=ar]").all()[:20]:
+        assert arabic.evaluate("(e) => getComputedStyle(e).direction") == "rtl"
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("name", ["report", "data card"])
+def test_no_text_of_a_chart_covers_another(name: str, width: int, wide_pages: dict[str, Path], page: Page):
+    page.set_viewport_size({"width": width, "height": 844})
+    page.goto(f"file://{wide_pages[name]}")
+    charts = page.locator("svg.chart")
+    assert charts.count() >= 2
+    for chart in charts.all():
+        overlaps, outside = chart.evaluate(TEXTS)
+        assert overlaps == []
+        assert outside == []
+
+
+TEXTS = """(svg) => {
+  const frame = svg.getBoundingClientRect();
+  const texts = [...svg.querySelectorAll("text")].map((t) => [t.textContent, t.getBoundingClientRect()]);
+  const meet = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1
+    && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 3;
+  const others = (i, a) => texts.slice(i + 1).filter(([, b]) => meet(a, b));
+  const pairs = texts.flatMap(([t, a], i) => others(i, a).map(([u]) => `${t} / ${u}`));
+  const out = texts.filter(([, r]) => r.left < frame.left - 2 || r.right > frame.right + 2).map(([t]) => t);
+  return [pairs, out];
+}"""
+"""[pairs of texts that cover each other, texts that reach out of the chart]"""
 
 
 def test_markdown_of_evil_names():

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from mt.arguments import parse_evaluate, parse_review
+from mt.comparison_facts import remarks_on
 from mt.config import DecodingConfig
 from mt.errors import DataError, RunError
 from mt.evaluation.searches import describe_searches, search_as_json, unlike_searches
@@ -153,3 +154,14 @@ def test_what_is_said_of_searches(there: Path):
         "num_beams": 2, "length_penalty": 1.5, "no_repeat_ngram_size": 3, "max_length_ratio": 1.2, "tag": "<news>",
         "terminology": "terms.tsv",
     }  # fmt: skip
+
+
+def test_a_run_whose_model_is_its_base_is_named(there: Path):
+    runs = {name: RunDirectory(there / name) for name in ("a", "b")}
+    assert remarks_on(runs) == []
+    for content, remarks in (('{"model_is_base": true}', 1), ('{"model_is_base": false}', 0), ("damaged", 0)):
+        (there / "b" / "manifest.json").write_text(content, encoding="utf-8")
+        assert (
+            remarks_on(runs)
+            == ["The model of b is its base as it was, for nothing that was trained was as good."][:remarks]
+        )

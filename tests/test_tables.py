@@ -45,6 +45,7 @@ HEADERS = [
     ("text_en;sentence_ar", "{e};{a}"),
     ("العربية;الإنجليزية", "{a};{e}"),
     ("ar;en;source", "{a};{e};Reuters"),
+    ("source;text;translation", "AP;{e};{a}"),
     ("\ufeff\ufeffEnglish;Arabic", "{e};{a}"),
     ("Source (AR);Target (EN)", "{a};{e}"),
     ("Englisch;Arabisch", "{e};{a}"),
@@ -214,6 +215,7 @@ RECORDS = [
     '{{"id": {n}, "en_US": "{e}", "ar-SY": "{a}"}}',
     '{{"id": {n}, "first": "{e}", "second": "{a}"}}',
     '{{"source": "Reuters", "english": "{e}", "arabic": "{a}"}}',
+    '{{"source": "{a}", "target": "{e}"}}',
 ]
 
 
@@ -229,3 +231,9 @@ def test_a_data_set_of_tables_without_header(tmp_path: Path):
         list(read_corpus("news", CorpusConfig(path=str(tmp_path / "d"), format="hf")))
     corpus = CorpusConfig(path=str(tmp_path / "d"), format="tsv")
     assert [pair.target for pair in read_corpus("news", corpus)] == [arabic for _, arabic in PAIRS]
+
+
+def test_lines_may_be_long(tmp_path: Path):
+    pairs = [("A war. " * 50_000, "حرب. " * 50_000)] * 12
+    assert texts(read(tmp_path / "a.tsv", table("", pairs=pairs))) == pairs
+    assert texts(read(tmp_path / "a.jsonl", table("", '{{"en": "{e}", "ar": "{a}"}}', pairs))) == pairs

@@ -20,11 +20,20 @@ from mt.arguments.models import (
 )
 from mt.arguments.parsing import UsageError
 from mt.arguments.sweeps import SearchRange, SweepCommand, parse_sweep
-from mt.arguments.training import TrainCommand, config_as_yaml, parse_data, parse_train, train_parser
+from mt.arguments.training import (
+    InspectCommand,
+    TrainCommand,
+    config_as_yaml,
+    parse_data,
+    parse_inspection,
+    parse_train,
+    train_parser,
+)
 
 __all__ = [
     "EvaluateCommand",
     "ExportCommand",
+    "InspectCommand",
     "ReviewCommand",
     "SearchRange",
     "SweepCommand",
@@ -38,6 +47,7 @@ __all__ = [
     "parse_doctor",
     "parse_evaluate",
     "parse_export",
+    "parse_inspection",
     "parse_review",
     "parse_sweep",
     "parse_train",

@@ -1,4 +1,4 @@
-"""What `evaluate.py` and `mt review` are told."""
+"""The command lines of `evaluate.py` and `mt review`."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def evaluate_parser(prog: str) -> QuietParser:
         nargs="+",
         metavar="SYSTEM",
         help="a run directory, a model directory (CTranslate2's, too), a hub name, a text file of translations, or a "
-        "directory with one for each test set, NAME.txt; label=SYSTEM names it; the first one is the baseline; a run "
+        "directory with one per test set, NAME.txt; label=SYSTEM names it; the first one is the baseline; a run "
         "translates as it was scored, by its languages, search, tag and terms; its base and RUN/model likewise, but "
         "without tag and terms",
     )
@@ -123,8 +123,8 @@ def parse_evaluate(argv: Sequence[str], prog: str) -> EvaluateCommand:
         raise UsageError("--fail_if_worse compares systems with the first one; name at least two")
     require(options.resamples >= 100, "--resamples", "be at least 100", options.resamples)
     require_at_most("--resamples", options.resamples, 1_000_000)
-    test_sets = _named_files("--test_set", options.test_set)
-    general = _named_files("--general", options.general)
+    test_sets = named_files("--test_set", options.test_set)
+    general = named_files("--general", options.general)
     for name in test_sets.keys() & general.keys():
         raise UsageError(f"--general {name} has the name of a --test_set; names must differ")
     check_distinct([*test_sets, *general], "the test sets")
@@ -185,7 +185,7 @@ def parse_review(argv: Sequence[str], prog: str) -> ReviewCommand:
     parser = review_parser(prog)
     options = parse_or_help(parser, argv)
     require(options.sentences >= 1, "--sentences", "be at least 1", options.sentences)
-    test_sets = _named_files("--test_set", options.test_set)
+    test_sets = named_files("--test_set", options.test_set)
     if len(test_sets) > 1:
         raise UsageError(f"a page holds one test set, got {', '.join(test_sets)}; make a page of each by --output FILE")
     return ReviewCommand(
@@ -208,7 +208,8 @@ def _typed(parser: QuietParser, argv: Sequence[str]) -> tuple[dict[str, Any], di
     return model, decoding
 
 
-def _named_files(option: str, arguments: Sequence[str]) -> dict[str, CorpusConfig]:
+def named_files(option: str, arguments: Sequence[str]) -> dict[str, CorpusConfig]:
+    """The files of NAME=FILE arguments by name. Raises `UsageError` or `RunError`."""
     found: dict[str, CorpusConfig] = {}
     for argument in arguments:
         name, separator, path = argument.partition("=")

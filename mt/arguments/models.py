@@ -1,4 +1,4 @@
-"""What the commands are told that work with one model."""
+"""The command lines of what works with one model."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from mt.arguments.evaluation import named_files
 from mt.arguments.parsing import NOT_FOR_DECODING, QuietParser, parse_or_help, typed_options
-from mt.config import DecodingConfig, ModelConfig
+from mt.config import CorpusConfig, DecodingConfig, ModelConfig
 from mt.errors import ConfigError
 
 
@@ -38,7 +39,7 @@ def parse_doctor(argv: Sequence[str], prog: str) -> ModelCommand:
 def parse_translate(argv: Sequence[str], prog: str) -> TranslateCommand:
     """The command in `argv`. Raises `UsageError` or `ConfigError`."""
     usage = "%(prog)s MODEL [FILE] [--section.key VALUE ...]"
-    parser = _model_parser(prog, usage, "Translate a text file, one sentence a line, to stdout.")
+    parser = _model_parser(prog, usage, "Translate a text file, one sentence per line, to stdout.")
     parser.add_argument("file", nargs="?", default="-", metavar="FILE", type=str, help="UTF-8 text; default: stdin")
     parser.add_class_arguments(DecodingConfig, "decoding")
     options = parse_or_help(parser, argv)
@@ -52,11 +53,16 @@ class ExportCommand(ModelCommand):
     directory: str
     format: Literal["transformers", "ctranslate2"]
     precision: Literal["float16", "bfloat16", "float32", "int8"]
+    test_sets: dict[str, CorpusConfig]
+    """On which the export is compared with the model."""
 
 
 def parse_export(argv: Sequence[str], prog: str) -> ExportCommand:
     """The command in `argv`. Raises `UsageError` or `ConfigError`."""
-    usage = "%(prog)s MODEL DIRECTORY [--format FORMAT] [--precision PRECISION] [--section.key VALUE ...]"
+    usage = (
+        "%(prog)s MODEL DIRECTORY [--format FORMAT] [--precision PRECISION] [--test_set NAME=FILE ...] "
+        "[--section.key VALUE ...]"
+    )
     parser = _model_parser(prog, usage, "Write a model to a new directory, its weights in the precision asked for.")
     parser.add_argument("directory", metavar="DIRECTORY", type=str, help="new directory to write")
     parser.add_argument(
@@ -71,6 +77,14 @@ def parse_export(argv: Sequence[str], prog: str) -> ExportCommand:
         default="float16",
         help="float16, float32; bfloat16 for transformers, int8 for ctranslate2",
     )
+    parser.add_argument(
+        "--test_set",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        type=str,
+        help="a test set on which the export is scored beside the model; may be given several times",
+    )
     # What the model is saved with; the rest is no part of a model.
     parser.add_class_arguments(
         DecodingConfig, "decoding", skip={"tag", "terminology", "max_length_ratio", "batch_tokens"}
@@ -79,7 +93,8 @@ def parse_export(argv: Sequence[str], prog: str) -> ExportCommand:
     if (options.format, options.precision) in (("transformers", "int8"), ("ctranslate2", "bfloat16")):
         raise ConfigError(f"--format {options.format} does not go with --precision {options.precision}; use float16")
     typed = _typed(parser, argv)
-    return ExportCommand(options.name, *typed, options.directory, options.format, options.precision)
+    test_sets = named_files("--test_set", options.test_set)
+    return ExportCommand(options.name, *typed, options.directory, options.format, options.precision, test_sets)
 
 
 def _typed(parser: QuietParser, argv: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:

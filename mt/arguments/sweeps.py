@@ -1,4 +1,4 @@
-"""What `mt sweep` is told."""
+"""The command line of `mt sweep`."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def parse_sweep(argv: Sequence[str], prog: str) -> SweepCommand:
         type=str,
         help="let Optuna choose values between these; `log`: on a logarithmic scale; needs the extra `sweep`",
     )
-    parser.add_argument("--trials", type=int, default=20, help="how many runs a search makes")
+    parser.add_argument("--trials", type=int, default=20, help="number of runs of a search")
     parser.add_argument("--resume", action="store_true", help="go on with a sweep that was stopped; the default")
     options = parse_with_config(parser, argv, prog)
     if bool(options.grid) == bool(options.search):

@@ -1,9 +1,10 @@
-"""What `train.py` and `mt data` are told."""
+"""The command lines of `train.py` and `mt data`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import yaml
 
@@ -50,13 +51,36 @@ def parse_train(argv: Sequence[str], prog: str) -> TrainCommand:
     return TrainCommand(instantiate_config(parser, options), options.resume, options.overwrite, options.no_cache)
 
 
+@dataclass(frozen=True)
+class InspectCommand:
+    """What `mt data` was asked to do."""
+
+    config: Config
+    as_tsv: bool
+
+
 def parse_data(argv: Sequence[str], prog: str) -> Config:
     """The config whose data `mt data` builds. Raises `UsageError` or `ConfigError`."""
+    return parse_inspection(argv, prog).config
+
+
+def parse_inspection(argv: Sequence[str], prog: str) -> InspectCommand:
+    """The command in `argv`. Raises `UsageError` or `ConfigError`."""
     description = "Build and inspect the data of a config without training; the options are those of `mt train`."
     parser = config_parser(
-        prog, "%(prog)s CONFIG [--config FILE ...] [--section.key VALUE ...] [--output_dir DIR]", description
+        prog,
+        "%(prog)s CONFIG [--config FILE ...] [--section.key VALUE ...] [--output_dir DIR] [--export tsv]",
+        description,
     )
-    return instantiate_config(parser, parse_with_config(parser, argv, prog))
+    parser.add_argument(
+        "--export",
+        type=Literal["tsv"] | None,
+        default=None,
+        metavar="FORMAT",
+        help="tsv: write the splits as tables, too: data/train.tsv, dev.tsv and test.tsv",
+    )
+    options = parse_with_config(parser, argv, prog)
+    return InspectCommand(instantiate_config(parser, options), options.export == "tsv")
 
 
 def config_as_yaml(config: Config) -> str:

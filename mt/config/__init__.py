@@ -41,7 +41,7 @@ class DecodingConfig:
     """Above 1 favours longer hypotheses."""
 
     no_repeat_ngram_size: int = 0
-    """No phrase of so many tokens comes twice in a hypothesis; for small models, which loop. 0: no limit, as good
+    """No phrase of this many tokens occurs twice in a hypothesis; for small models, which loop. 0: no limit, as good
     models and sentences that do repeat themselves need it."""
 
     max_length_ratio: float = 2.0
@@ -75,7 +75,7 @@ class EvaluationConfig:
     """What the models are scored on."""
 
     test_sets: dict[str, CorpusConfig] = field(default_factory=dict)
-    """Further test sets by name, beside the corpora's own test split, which is called `test`:
+    """Further test sets by name, besides the corpora's own test split, which is called `test`:
     --evaluation.test_sets.flores devtest.tsv"""
 
     general: dict[str, CorpusConfig] = field(default_factory=dict)
@@ -130,7 +130,7 @@ class Config:
 
     @property
     def held_out_sets(self) -> dict[str, CorpusConfig]:
-        """What training pairs must not be like, beside the splits' own dev and test."""
+        """What training pairs must not be like, besides the dev and test splits."""
         general = self.training.general_dev
         return self.evaluation.named_sets | ({} if general is None else {"training.general_dev": general})
 

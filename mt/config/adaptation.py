@@ -10,7 +10,7 @@ from mt.config.checks import require, require_positive, require_share
 
 @dataclass(frozen=True, kw_only=True)
 class LoraConfig:
-    """Small matrices that are trained beside the frozen weights and merged into them at the end.
+    """Small matrices that are trained next to the frozen weights and merged into them at the end.
 
     Hu et al., 2022, "LoRA: Low-Rank Adaptation of Large Language Models".
     """
@@ -49,19 +49,19 @@ class AdaptationConfig:
     Neural Machine Translation")."""
 
     average: int = 1
-    """Average the weights of so many checkpoints (Izmailov et al., 2018, "Averaging Weights Leads to Wider Optima
+    """How many checkpoints to average the weights of (Izmailov et al., 2018, "Averaging Weights Leads to Wider Optima
     and Better Generalization"). 1: take the best one."""
 
     average_of: Literal["best", "last"] = "best"
     """Which checkpoints are averaged: the best on the dev split, or the last."""
 
     interpolate: list[float] = field(default_factory=list)
-    """Shares of the tuned weights, the rest the base's, to try beside the tuned model itself: [0.25, 0.5, 0.75]
+    """Shares of the tuned weights, the rest being the base's, to try besides the tuned model itself: [0.25, 0.5, 0.75]
     (WiSE-FT; Wortsman et al., 2022, "Robust Fine-Tuning of Zero-Shot Models"). Taken is the one with the best dev
     score, less what it forgets."""
 
     forgetting_price: float = 1.0
-    """Points of the dev metric that a point lost on `training.general_dev` costs, in the choice of that share."""
+    """How many points of the dev metric one point lost on `training.general_dev` costs when that share is chosen."""
 
     kl_weight: float = 0.0
     """Nats of loss for each nat by which the model's predictions on the pairs of `kl_corpora` diverge from the base's

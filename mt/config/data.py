@@ -35,7 +35,7 @@ class CorpusConfig:
     `translation`."""
 
     target_column: str | None = None
-    """The Arabic column, likewise. Default: one named arabic, ar, target or the like, else the one in Arabic."""
+    """The Arabic column, in the same way. Default: one named arabic, ar, target or the like, else the one in Arabic."""
 
     document_column: str | None = None
     """tsv, csv, xlsx, jsonl, hf: the column or key that names the document which a pair is from, by header name or by
@@ -132,6 +132,10 @@ class CleaningConfig:
     max_repeats: int | None = 4
     """`repetition`: the same one to four words more than this many times in a row."""
 
+    slipped_lines: bool = True
+    """Stop where the two sides of a corpus have slipped: from some line on, sentences stand beside the translations
+    of their neighbours."""
+
     duplicates: bool = True
     """`exact duplicate`: a pair that was read before."""
 
@@ -165,11 +169,11 @@ class DataConfig:
     """Share of the sentences held out for the final scores. 0: bring your own test sets."""
 
     max_dev_pairs: int | None = None
-    """At most so many pairs in the dev split. Those above are left out of all splits: if they went to training
+    """The largest number of pairs in the dev split. Those above it are left out of all splits: if they went to training
     instead, a corpus that grows would move pairs from dev to train. So lower `dev_share` for a large corpus."""
 
     max_test_pairs: int | None = None
-    """Likewise for the test split."""
+    """The largest number of pairs in the test split; see `max_dev_pairs`."""
 
     split_key: str = "conflict-news"
     """Keys the hash that assigns a sentence to a split. Another key gives another split."""
@@ -177,7 +181,7 @@ class DataConfig:
     blocks: Literal["auto", "off"] | int = "auto"
     """How a corpus is held out that does not name its documents. `auto`: where neighbouring lines are more alike than
     distant ones, in blocks of consecutive lines, so that sentences of one article are not in two splits; the data
-    card says how many lines a block has. A number: in blocks of about so many lines; set the card's number to keep
+    card says how many lines a block has. A number: in blocks of about that many lines; set the card's number to keep
     the blocks as they are while a corpus grows. `off`: sentence by sentence."""
 
     similarity: float = 0.6
@@ -185,7 +189,7 @@ class DataConfig:
     and word pairs (Jaccard similarity). Below three words, only equal ones are."""
 
     decontaminate_words: int | None = 13
-    """A training pair is dropped if it has so many words in a row, on either side, in common with a dev or test
+    """A training pair is dropped if it has this many words in a row, on either side, in common with a dev or test
     pair (Brown et al., 2020). null: only neighbours are."""
 
     cleaning: CleaningConfig = field(default_factory=CleaningConfig)
@@ -201,7 +205,7 @@ class DataConfig:
     """Training pairs with a longer source are left out and counted: half a sentence is a wrong lesson."""
 
     max_target_tokens: int = 256
-    """Likewise for the target."""
+    """Training pairs with a longer target are left out and counted."""
 
     repair_mojibake: bool = True
     """Restore text that was decoded with the wrong encoding, where that is certain. Else it is rejected."""
@@ -220,7 +224,7 @@ class DataConfig:
     """Write Arabic-Indic and Persian digits as 0-9."""
 
     workers: int | None = None
-    """Processes that clean. Default: one a core, at most 8. The result is the same for any number."""
+    """Worker processes for cleaning. Default: one per core, at most 8. The result is the same for any number."""
 
     cache_dir: str | None = None
     """Where finished builds are kept for the next run. Default: mt/ in $XDG_CACHE_HOME or ~/.cache."""

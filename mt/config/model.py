@@ -61,7 +61,7 @@ class ModelConfig:
     """A hub name, a directory, or `tiny-en-ar`, the small model that comes with this project."""
 
     revision: str = "main"
-    """Commit, tag or branch of a hub model. The commit it resolved to stands in the run's manifest."""
+    """Commit, tag or branch of a hub model. The run's manifest records the commit that it resolved to."""
 
     source_language: str = "en"
     """Language of the source; a two-letter code, or the model's own code (`eng_Latn`)."""

@@ -56,26 +56,28 @@ class TrainingConfig:
     """Gradients of a larger norm are scaled down to it. 0: never."""
 
     eval_every_updates: int = 100
-    """Updates between two looks at the dev split; each also saves a checkpoint."""
+    """Updates between two evaluations on the dev split; each evaluation also saves a checkpoint."""
 
     best_metric: Literal["chrF", "BLEU", "loss"] = "chrF"
     """What the best checkpoint is best at, on the dev split."""
 
     patience: int | None = None
-    """Stop after so many looks without a better one. Default: train to the end."""
+    """Stop after this many evaluations without a better one. Default: train to the end."""
 
     general_dev: CorpusConfig | None = None
-    """Pairs of general text, held out, on which the model should stay as good as it was: each look translates a sample
-    of them too, which draws the curve of what is forgotten. Pairs like them are kept out of training."""
+    """Pairs of general text, held out, on which the model should stay as good as it was: each evaluation
+    translates a sample of them too, which draws the curve of what is forgotten. Pairs like them are kept out of
+    training."""
 
     log_every_updates: int = 10
     """Updates between two lines of metrics.jsonl."""
 
     dev_sentences: int = 200
-    """Sentences of the dev split, and of `general_dev`, that are decoded at each look; the loss takes all."""
+    """Sentences of the dev split, and of `general_dev`, translated at each evaluation; the loss is computed on
+    the whole split."""
 
     keep_checkpoints: int = 2
-    """The newest checkpoints, so many of them, stay on disk, and those that the model may be made of."""
+    """How many of the newest checkpoints stay on disk, besides those that the model may be made of."""
 
     precision: Literal["auto", "bf16", "fp32", "fp16"] = "auto"
     """`auto`: bf16 autocast over float32 weights where the GPU has it, else float32. fp16 overflows in many Marian

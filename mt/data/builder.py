@@ -17,7 +17,6 @@ import pyarrow as pa
 import pyarrow.compute
 from datasets import Dataset, DatasetDict, load_from_disk
 from datasets.table import MemoryMappedTable
-from tqdm import tqdm
 
 from mt.config import CorpusConfig, DataConfig
 from mt.data.cleaning import Rejection
@@ -27,21 +26,20 @@ from mt.data.mixing import mixing_weights
 from mt.data.pair import Pair
 from mt.data.preparing import Preparation, Prepared, RawPair, prepare_all, usable_cores
 from mt.data.readers import input_files, is_compressed, read_corpus
-from mt.data.rejects import RejectedFile
+from mt.data.rejects import REJECTED, RejectedFile
 from mt.data.report import LENGTH_STEP, CorpusReport, DataReport, Example
 from mt.data.selecting import DROPS, LEAKS, Selection, select_pairs
+from mt.data.slips import SlipWatches
 from mt.data.splitting import SPLITS
 from mt.data.store import PairStore
 from mt.data.yield_check import check_yield, left_out_of_test_set
 from mt.errors import DataError
+from mt.progress import progress
 
 logger = logging.getLogger(__name__)
 
 COLUMNS = ("source", "target", "corpus", "group")
 """Columns of the splits."""
-
-REJECTED = "rejected.tsv"
-"""Name of the list of all pairs that are in no split."""
 
 # Starting processes takes a second each; so many bytes take longer than that to clean.
 _BYTES_WORTH_WORKERS = 4_000_000
@@ -75,15 +73,20 @@ def build_data(
     The splits `train`, `dev` and `test` have the string columns of `COLUMNS`; pairs of one `group`, which is a
     document, a block of lines or sentences that are alike, are in one split. A split whose share is 0 is there and
     empty. Training targets are normalised; dev and test targets are the references, so they stay as they were
-    written. Raises `DataError` where nothing is left to train on, or the disk is full.
+    written. Raises `DataError` where nothing is left to train on, the lines of a corpus have slipped, or the disk is
+    full.
     """
     build = _Build(config, test_sets or {})
+    watches = SlipWatches(build.watched())
     with _one_sentence(directory), _workspace(directory) as work, RejectedFile(directory / REJECTED) as rejected:
         with PairStore(work) as store:
             for chunk in build.prepared():
                 store.append(chunk.texts, chunk.fingerprints)
                 build.account(chunk, rejected)
+                watches.add(chunk.texts, chunk.fingerprints)
+            watches.finish()
             store.finish()
+            logger.info("looking for pairs that are alike, and dividing them into splits")
             holding_out = hold_out(store, config, list(build.corpora.values()))
             selection = select_pairs(store, config, list(build.corpora.values()), holding_out)
             build.write(store, selection, rejected, work)
@@ -113,8 +116,13 @@ class _Build:
             index: self.config.cleaning if corpus.clean and not kind else None
             for index, ((_, kind), corpus) in enumerate(self.corpora.items())
         }
-        pairs = tqdm(self._read(), desc="cleaning", unit=" pairs", unit_scale=True, disable=None, leave=False)
+        pairs = progress(self._read(), "reading and cleaning", "pairs")
         return prepare_all(pairs, _preparation(self.config, cleaning), self._workers())
+
+    def watched(self) -> list[int]:
+        """The corpora in which lines may have slipped: those that are cleaned, and are no glossaries."""
+        corpora = self.config.corpora.values() if self.config.cleaning.slipped_lines else []
+        return [index for index, corpus in enumerate(corpora) if corpus.clean and not corpus.is_glossary]
 
     def _read(self) -> Iterator[RawPair]:
         for index, ((name, _), corpus) in enumerate(self.corpora.items()):

@@ -15,13 +15,14 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from mt.config import CorpusConfig, DataConfig
-from mt.data.builder import REJECTED, build_data
 from mt.data.readers import format_of, input_files
+from mt.data.rejects import REJECTED
 from mt.data.report import DataReport
 from mt.data.saved import REQUIRED
 from mt.errors import DataError
 from mt.files import find_damage, printable, remove, sha256_of, sha256_of_json, sync, write_checksums
 from mt.runs import cache_directory
+from mt.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +76,9 @@ def _build(config: DataConfig, test_sets: Mapping[str, CorpusConfig], root: Path
         work = Path(mkdtemp(prefix="unfinished-", dir=root))
     except OSError as error:
         raise DataError(f"{root}: cannot be written ({error.strerror}); set data.cache_dir elsewhere") from error
+    # Not at the top, for a build that is there needs none of what this imports.
+    from mt.data.builder import build_data
+
     try:
         _, report = build_data(config, work, test_sets)
         try:
@@ -167,7 +171,9 @@ def _refuse_rejects(build: Path) -> None:
         next(file)
         rule, detail, place, *_ = next(file).split("\t")
     counts = ", ".join(f"{count} {name}" for name, count in dropped.most_common())
+    verb = "is" if dropped.total() == 1 else "are"
     raise DataError(
-        f"{place}: {rule}{f' ({detail})' if detail else ''}; in all {dropped.total()} pairs are not used ({counts}), "
+        f"{place}: {rule}{f' ({detail})' if detail else ''}; "
+        f"in all {counted(dropped.total(), 'pair')} {verb} not used ({counts}), "
         f"listed in {build / REJECTED}: mend them or leave out --data.strict"
     )

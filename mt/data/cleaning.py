@@ -15,6 +15,7 @@ from mt.data.mojibake import is_mojibake
 from mt.data.visual_order import visual_order_in
 from mt.numbers import digit_runs, unmatched
 from mt.text import is_mostly, remove_diacritics, script_shares
+from mt.wording import counted
 
 # Below so many letters, recognition of a language is a guess: Arabic names are taken for Persian ones.
 _MIN_LETTERS_FOR_LANGUAGE = 40
@@ -56,7 +57,7 @@ def find_fault(source: str, target: str, options: CleaningConfig) -> Rejection |
 
 def _too_long(source: str, target: str, options: CleaningConfig) -> str | None:
     words = max(source.count(" "), target.count(" ")) + 1
-    return f"{words} words" if options.max_words is not None and words > options.max_words else None
+    return counted(words, "word") if options.max_words is not None and words > options.max_words else None
 
 
 def _length_ratio(source: str, target: str, options: CleaningConfig) -> str | None:

@@ -67,9 +67,17 @@ def lost_text_in(source: str, target: str) -> str | None:
     for side, other in ((source, target), (target, source)):
         if not _LETTER.search(side) and _WORD.search(other) and not _says_no_more(side, other):
             return side[:20]
-        if _RARE.search(side) and (found := _lost_letters(side, other)) is not None:
+        if (
+            ("?" in side or not side.isascii())
+            and _RARE.search(side)
+            and (found := _lost_letters(side, other)) is not None
+        ):
             return found
-        if len(side) <= _LONGEST_PLACEHOLDER and _is_placeholder(side, other):
+        if (
+            len(side) <= _LONGEST_PLACEHOLDER
+            and side.count(" ") < _MIN_WORDS_OF_A_TEXT + 1
+            and _is_placeholder(side, other)
+        ):
             return side
     return None
 
@@ -100,7 +108,6 @@ def _has_more(pattern: re.Pattern[str], side: str, other: str) -> bool:
 
 
 def _is_placeholder(side: str, other: str) -> bool:
-    if _CELL_ERROR.fullmatch(side):
+    if side[0] == "#" and _CELL_ERROR.fullmatch(side):
         return not _CELL_ERROR.fullmatch(other)
-    is_text = len(_WORD.findall(other)) >= _MIN_WORDS_OF_A_TEXT
-    return is_text and _PLACEHOLDER.fullmatch(side) is not None
+    return _PLACEHOLDER.fullmatch(side) is not None and len(_WORD.findall(other)) >= _MIN_WORDS_OF_A_TEXT

@@ -30,9 +30,10 @@ _WRITTEN_IN = ("cp1256", "iso8859_6", "mac_arabic", "cp720")
 _MAX_ROUNDS = 3
 _MIXED_WORD = re.compile("[\u00c0-\u024f][\u0621-\u064a]|[\u0621-\u064a][\u00c0-\u024f]")
 _SIGN_IN_WORD = re.compile(
-    "[\u0621-\u064a][\\[\\]^\u00a1-\u00aa\u00ac-\u00ba\u00bc-\u00bf\u00d7\u00f7\u20ac\u201a\u0192\u201e\u2020\u2021\u02c6"
+    "[\u0621-\u064a][\u00a1-\u00aa\u00ac-\u00ba\u00bc-\u00bf\u00d7\u00f7\u20ac\u201a\u0192\u201e\u2020\u2021\u02c6"
     "\u2030\u2039\u0152\u2018\u2022\u203a\u0153\u2122\u2500-\u259f][\u0621-\u064a]"
 )
+_BRACKET_IN_WORD = re.compile(r"[\u0621-\u064a][\[\]^][\u0621-\u064a]")
 # Beginnings of letters whose ends are lost.
 _LEFT_OVER = re.compile("[\u00c2\u00c3\u00d8\u00d9]")
 _CONTROL = re.compile("[\u0080-\u0084\u0086-\u009f\ufffd]")
@@ -44,7 +45,7 @@ def repair(text: str) -> str | None:
     Certain is what decodes as UTF-8 without a fault, or what has no word that looks Arabic as it stands, and several
     in one other encoding.
     """
-    if not (_SUSPECT.search(text) or _LEAD.search(text)):
+    if text.isascii() or not (_SUSPECT.search(text) or _has_leads(text)):
         return None
     repaired = text
     for _ in range(_MAX_ROUNDS):
@@ -89,18 +90,26 @@ def _decoded_again(text: str) -> Iterator[str]:
 
 def is_mojibake(text: str) -> bool:
     """Whether a text was decoded wrongly, by what tells so for sure."""
-    if _CONTROL.search(text) or _MIXED_WORD.search(text):
-        return True
-    if any(pattern.search(text) and len(pattern.findall(text)) >= _FEWEST for pattern in (_LEAD, _SIGN_IN_WORD)):
-        return True
-    if _SUSPECT.search(text) and ftfy.badness.is_bad(text) and ftfy.fix_encoding(text) != text:
-        return True
-    return _is_of_other_letters(text)
+    if text.isascii():
+        return False
+    if _SUSPECT.search(text):
+        if _CONTROL.search(text) or _MIXED_WORD.search(text) or len(_SIGN_IN_WORD.findall(text)) >= _FEWEST:
+            return True
+        if ftfy.badness.is_bad(text) and ftfy.fix_encoding(text) != text:
+            return True
+    is_bracketed = ("]" in text or "^" in text) and len(_BRACKET_IN_WORD.findall(text)) >= _FEWEST
+    has_leads = _has_leads(text) and len(_LEAD.findall(text)) >= _FEWEST
+    return is_bracketed or has_leads or _is_of_other_letters(text)
+
+
+def _has_leads(text: str) -> bool:
+    return ("ط" in text or "ظ" in text) and _LEAD.search(text) is not None
 
 
 def _is_of_other_letters(text: str) -> bool:
     """Whether it is Windows-1256 read as ISO-8859-6: Arabic letters, but others, and some of them lost."""
-    if has_article(text) or not _ARABIC.search(text):
+    # What the article becomes, after "and" and "with" too.
+    if text.startswith("اف") + sum(map(text.count, (" اف", " ناف", " باف"))) < _FEWEST or has_article(text):
         return False
     articles, others = count_familiar(text.encode("iso8859_6", "replace").decode("cp1256"))
     return articles >= _FEWEST and articles + others > 2 * sum(count_familiar(text))

@@ -19,7 +19,7 @@ from mt.data.store import Texts
 from mt.keyboards import fold_keyboard_letters, is_arabic_from_other_keyboard
 from mt.text import Tatweel, normalise, remove_diacritics, western_digits
 
-MOJIBAKE, KEYBOARD_LETTERS = "mojibake", "letters of a Persian keyboard"
+MOJIBAKE, KEYBOARD_LETTERS = "mojibake", "Persian keyboard"
 """What is mended in a pair."""
 
 _CHUNK_PAIRS = 2000

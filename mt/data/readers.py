@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 
 from mt.config import CorpusConfig
 from mt.config.data import Format
-from mt.data.formats.documents import MAX_DOCUMENT_PAIRS
+from mt.data.formats.documents import first_pairs
 from mt.data.formats.lines import compression, uncompressed_name
 from mt.data.formats.moses import read_moses, target_file
 from mt.data.formats.pairs import read_pairs
@@ -81,10 +81,11 @@ def _read_directory(options: CorpusConfig) -> Iterator[Pair]:
     for file in files:
         name = file.path.removeprefix(f"{root}/")
         pairs = _read_file(file)
-        head = list(islice(pairs, MAX_DOCUMENT_PAIRS + 1))
-        # A file of so many pairs is a corpus, not a document, and so is the only one.
-        default = name if len(head) <= MAX_DOCUMENT_PAIRS and len(files) > 1 else ""
-        for pair in chain(head, pairs):
+        head = first_pairs(pairs)
+        following = next(pairs, None)
+        # A file of more pairs is a corpus, not a document, and so is the only one.
+        default = name if following is None and len(files) > 1 else ""
+        for pair in chain(head, [] if following is None else [following], pairs):
             yield pair._replace(document=_document(name, pair.document) if pair.document else default)
 
 

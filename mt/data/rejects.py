@@ -8,6 +8,9 @@ from types import TracebackType
 
 from mt.data.cleaning import Rejection
 
+REJECTED = "rejected.tsv"
+"""Name of the list of all pairs that are in no split."""
+
 HEADER = ("rule", "detail", "place", "source", "target")
 """Columns of `rejected.tsv`."""
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from datasets import Dataset, DatasetDict, load_from_disk
-
-from mt.data.builder import REJECTED
+from mt.data.rejects import REJECTED
 from mt.data.splitting import SPLITS
 from mt.errors import RunError
 from mt.files import CHECKSUMS, find_damage, write_bytes, write_checksums, writing
 from mt.manifest import read_manifest
 from mt.runs import RunDirectory, sha256_of_rows
+
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict
 
 REQUIRED = (
     "dataset_dict.json",
@@ -23,18 +25,42 @@ REQUIRED = (
 )
 """What the checksums of saved splits must list."""
 
+_TABLE = {"english": "source", "arabic": "target", "corpus": "corpus", "group": "group"}
+"""The columns of a split's table, and where they come from."""
 
-def take_build(build: Path, run: RunDirectory) -> None:
+
+def take_build(build: Path, run: RunDirectory, *, as_tsv: bool = False) -> None:
     """Copy the splits and the rejected pairs of a finished build into a run; `data/` comes last, when all is there.
 
+    as_tsv: with each split also as a table, `data/train.tsv` and so on; see `write_tables`.
     Raises `RunError` on a full disk.
     """
     unfinished = run.unfinished(run.data)
     with writing(run.data):
         write_bytes(run.rejected, (build / REJECTED).read_bytes())
         shutil.copytree(build / "data", unfinished, dirs_exist_ok=True)
+        if as_tsv:
+            write_tables(unfinished)
         write_checksums(unfinished)
     run.put(unfinished, run.data)
+
+
+def write_tables(data: Path) -> None:
+    """Write each split of `data` as tab-separated UTF-8 beside its Arrow files: `train.tsv`, `dev.tsv`, `test.tsv`.
+
+    Columns english, arabic, corpus and group, named in the first line. There are no quotes: a tab or a line end inside
+    a cell becomes a space. An empty split has its header alone.
+    """
+    from datasets import load_from_disk
+
+    splits = load_from_disk(str(data))
+    for split in SPLITS:
+        rows = (_row(row[column] for column in _TABLE.values()) for row in splits[split])
+        (data / f"{split}.tsv").write_text("".join([_row(_TABLE), *rows]), encoding="utf-8")
+
+
+def _row(cells: Iterable[str]) -> str:
+    return "\t".join(" ".join(cell.replace("\t", " ").splitlines()) for cell in cells) + "\n"
 
 
 def damage_of_splits(run: RunDirectory) -> str | None:
@@ -43,9 +69,23 @@ def damage_of_splits(run: RunDirectory) -> str | None:
 
 
 def load_splits(run: RunDirectory) -> DatasetDict:
-    """The splits of a run. Raises `RunError` if they are gone, damaged, or not those that the run was made with."""
+    """The splits of a run. Raises `RunError` if they are gone, damaged, or not those that the run was made with.
+
+    Files that have been looked through in this process, and have not been touched since, are not looked through again.
+    """
     if not run.data.is_dir():
         raise RunError(f"{run.data}: the run's splits are gone; say --test_set NAME=FILE, or train anew")
+    files = sorted(file for file in (*run.data.rglob("*"), run.manifest) if file.is_file())
+    stats = [(str(file), file.stat()) for file in files]
+    return _load(run.root, tuple((name, stat.st_size, stat.st_mtime_ns, stat.st_ino) for name, stat in stats))
+
+
+@lru_cache(maxsize=16)
+def _load(root: Path, _state: tuple[tuple[str, int, int, int], ...]) -> DatasetDict:
+    """The splits of a run, its files being in the state that is given."""
+    from datasets import DatasetDict, load_from_disk
+
+    run = RunDirectory(root)
     is_sealed = (run.data / CHECKSUMS).is_file()
     damage = damage_of_splits(run) if is_sealed else None
     if damage is not None:

@@ -8,7 +8,7 @@ neighbours is compared with that of its translation to its own, and with that of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -16,7 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from mt.data.fingerprints import Words
+from mt.data.fingerprints import Fingerprints, Words
+from mt.data.store import Texts
+from mt.errors import DataError
+from mt.wording import counted
 
 OFFSETS = (1, -1, 2, -2, 3, -3)
 WINDOW = 512
@@ -26,6 +29,8 @@ MIN_LINES = 40
 # No window of a real corpus comes near, not even one whose sides do not belong together; slips of 200 lines pass it.
 _MIN_GAIN, _MIN_ERRORS = 0.08, 5.0
 _FEWEST_PAIRS = 60
+# A slip that ends so near the end of its window is likely to go on.
+_OPEN_LINES = 10
 # Words of more of the lines tell nothing, and would fill the table.
 _COMMON_SHARE = 1 / 8
 _Floats = NDArray[np.float32]
@@ -101,6 +106,41 @@ class SlipWatch:
         return None if slip is None else _in_words(slip, window.places)
 
 
+class SlipWatches:
+    """A watch on each of some corpora, of which pairs come in chunks. Raises `DataError` where one has slipped."""
+
+    def __init__(self, corpora: Iterable[int]) -> None:
+        self._watches = {corpus: SlipWatch() for corpus in corpora}
+
+    def add(self, texts: Texts, prints: Fingerprints) -> None:
+        """The pairs of a chunk that the rules have left."""
+        corpora = np.array(texts.corpora, np.int64)
+        for corpus in np.unique(corpora).tolist():
+            if corpus in self._watches:
+                rows = np.flatnonzero(corpora == corpus)
+                places = [texts.places[row] for row in rows.tolist()]
+                sources, targets = _rows(prints.source.words, rows), _rows(prints.target.words, rows)
+                _refuse(self._watches[corpus].add(sources, targets, places))
+
+    def finish(self) -> None:
+        """To be called when all pairs have been seen."""
+        for watch in self._watches.values():
+            _refuse(watch.finish())
+
+
+def _rows(words: Words, rows: NDArray[np.int64]) -> Words:
+    if len(rows) == len(words.counts):
+        return words
+    is_here = np.zeros(len(words.counts), bool)
+    is_here[rows] = True
+    return Words(words.hashes[np.repeat(is_here, words.counts)], words.counts[rows])
+
+
+def _refuse(found: str | None) -> None:
+    if found is not None:
+        raise DataError(f"{found}; mend the file, or take it as it is with --data.cleaning.slipped_lines false")
+
+
 def find_slip(sources: Words, targets: Words) -> Slip | None:
     """The stretch of a window's lines that another offset suits better, if that is clear beyond chance."""
     ours, theirs = _likeness(sources), _likeness(targets)
@@ -168,9 +208,9 @@ def _stretch(gains: _Floats, offset: int) -> Slip | None:
 
 
 def _in_words(slip: Slip, places: Sequence[str]) -> str:
-    is_open = slip.last >= len(places) - MIN_LINES
+    is_open = slip.last >= len(places) - _OPEN_LINES
     until = "on" if is_open else f"to {places[slip.last]}"
-    by = "1 line" if abs(slip.offset) == 1 else f"{abs(slip.offset)} lines"
+    by = counted(abs(slip.offset), "line")
     where = "further down" if slip.offset > 0 else "further up"
     return (
         f"{places[slip.first]}: the two sides have slipped; from about here {until}, each sentence belongs to the "

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from datasets import DatasetDict
 
 from mt.text import comparison_words
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
 
 _MAX_PAIRS_PER_CORPUS = 5000
 _SHOWN_CHARACTERS = 10

@@ -17,6 +17,7 @@ from mt.data.pair import Pair
 from mt.data.report import CorpusReport, DataReport, Example
 from mt.errors import DataError
 from mt.text import script_shares
+from mt.wording import counted
 
 MIN_KEPT_SHARE = 0.05
 """Of a corpus of `MIN_READ` pairs, at least this part must pass the rules that look at one pair alone."""
@@ -36,6 +37,10 @@ _REMEDIES = {
     "numbers": "check that the lines of both sides belong together, or set data.cleaning.numbers to none",
     "untranslated": "check that target_column holds the translation",
     "mojibake": "save the file as UTF-8 from the program that wrote it: its text was decoded with the wrong encoding",
+    "lost text": "save the file as UTF-8 from the program that wrote it (a spreadsheet: CSV UTF-8): the text is no "
+    "longer in it",
+    "visual order": "take the text from the document and not from its PDF file: the Arabic runs from left to right",
+    "repetition": "take out what repeats, or set data.cleaning.max_repeats to null",
     "markup": "export the text without tags, or set data.cleaning.markup to false",
     "only links": "check that source_column and target_column hold sentences",
     "too long": "split the texts into sentences, or raise data.cleaning.max_words",
@@ -75,7 +80,8 @@ def _message(name: str, options: CorpusConfig, corpus: CorpusReport) -> str:
     examples = corpus.examples[rule]
     shown = "; ".join(f"{example.place}: {_short(example.source)} / {_short(example.target)}" for example in examples)
     return (
-        f"{options.path}: of the {corpus.read} pairs of corpus `{name}`, {_passed(corpus) or 'none'} can be used "
+        f"{options.path}: of the {counted(corpus.read, 'pair')} of corpus `{name}`, "
+        f"{_passed(corpus) or 'none'} can be used "
         f"({counts}), as in {shown}. {_remedy(rule, examples)}; if the corpus is right as it is, set its clean to "
         "false, and otherwise leave it out"
     )
@@ -103,4 +109,6 @@ def left_out_of_test_set(name: str, left_out: Sequence[Pair], total: int) -> str
     counts = Counter(pair.fault[0] for pair in left_out if pair.fault)
     reasons = ", ".join(f"{count} {rule}" for rule, count in counts.most_common())
     first = left_out[0].place
-    return f"test set `{name}`: {len(left_out)} of {total} pairs are left out ({reasons}); the first is {first}"
+    verb = "is" if len(left_out) == 1 else "are"
+    share = f"{len(left_out)} of {counted(total, 'pair')} {verb}"
+    return f"test set `{name}`: {share} left out ({reasons}); the first is {first}"

@@ -96,6 +96,7 @@ def comet_scores(
     if setup is None:
         logger.debug("no COMET: mt comet-setup would install it")
         return None
+    logger.info("scoring with COMET, %d translations", sum(map(len, hypotheses.values())))
     samples = [
         {"src": source, "mt": hypothesis, "ref": reference}
         for lines in hypotheses.values()

@@ -15,6 +15,7 @@ from sacrebleu.metrics import BLEU, CHRF, TER
 from mt.errors import DataError
 from mt.evaluation.workers import InThisProcess
 from mt.text import fold_spelling
+from mt.wording import counted
 
 METRICS = ("BLEU", "chrF", "chrF++", "TER")
 """The published scores: on the text as it was written."""
@@ -194,8 +195,8 @@ def check_lengths(system: str, test_set: str, hypotheses: Sequence[str], referen
     """Refuse hypotheses that cannot be the translations of this test set."""
     if len(hypotheses) != len(references):
         raise DataError(
-            f"{system}: {len(hypotheses)} translations for the {len(references)} sentences of test set "
-            f"`{test_set}`; one line a sentence, in the same order"
+            f"{system}: {counted(len(hypotheses), 'translation')} for the {counted(len(references), 'sentence')} of "
+            f"test set `{test_set}`; one line a sentence, in the same order"
         )
     if not references:
         raise DataError(f"test set `{test_set}` is empty; nothing can be scored on it")

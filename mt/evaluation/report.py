@@ -19,6 +19,7 @@ from mt.evaluation.templates import render_page
 from mt.evaluation.test_set import TestSet
 from mt.evaluation.verdicts import advice, preference_in_words, verdicts
 from mt.markdown import code, table, text_of
+from mt.wording import counted
 
 SHOWN_LOSSES = 3
 """Sentences in `report.md`; the page shows all."""
@@ -56,11 +57,6 @@ def render_report(
         signatures=list(dict.fromkeys((score.metric, score.signature) for score in evaluation.scores)),
         browser=browser_data(evaluation, glossary or Glossary.read()),
     )
-
-
-def render_data_card(title: str, data: Mapping[str, Any]) -> str:
-    """The data card as a page of its own."""
-    return render_page("data_card.html.jinja", styles=["page.css"], title=title, data=data)
 
 
 def _test_set_view(evaluation: Evaluation, test_set: TestSet) -> dict[str, Any]:
@@ -174,7 +170,7 @@ def render_markdown(title: str, evaluation: Evaluation, facts: Mapping[str, str]
     parts += [f"- {text_of(entry['text'])}" for entry in verdicts(evaluation)]
     for test_set in evaluation.test_sets:
         systems = list(evaluation.hypotheses[test_set.name])
-        parts += [f"\n## {text_of(test_set.name)}, {len(test_set.sources)} sentences\n"]
+        parts += [f"\n## {text_of(test_set.name)}, {counted(len(test_set.sources), 'sentence')}\n"]
         cautions = [f"- {text_of(each.text)}" for each in evaluation.cautions if each.test_set == test_set.name]
         parts += [*cautions, ""] if cautions else []
         parts += [text_of(made), ""] if (made := _how_made(test_set)) else []

@@ -20,6 +20,7 @@ from mt.evaluation.significance import BOOTSTRAP, RANDOMISATION, PairedResult, h
 from mt.evaluation.slices import score_slices, slices_of
 from mt.evaluation.test_set import TestSet
 from mt.evaluation.workers import workers
+from mt.progress import ProgressMeter
 
 
 def evaluate_hypotheses(
@@ -45,25 +46,36 @@ def evaluate_hypotheses(
     results: dict[_Key, _Result] = {}
     glossary = glossary or Glossary.read()
     sentences = sum(len(lines) for systems in hypotheses.values() for lines in systems.values())
-    with workers(sentences) as executor:
+    with workers(sentences) as executor, ProgressMeter("scoring", _steps(test_sets, metrics, extra), "steps") as meter:
         for test_set in test_sets:
             systems = hypotheses[test_set.name]
             measured = measure(test_set.name, systems, test_set.references, metrics, executor)
             measured = [
                 m.clustered(test_set.drawn_together) for m in (*measured, *(extra or {}).get(test_set.name, []))
             ]
+            meter.advance()
             evaluation.cautions += find_cautions(test_set, systems, evaluation.overlaps, glossary)
             checks = _start_checks(executor, test_set, systems, glossary)
-            evaluation.scores += _scores(test_set, measured, list(systems), resamples)
-            results |= _compare(evaluation, test_set, measured, resamples)
+            for each in measured:
+                evaluation.scores += _scores(test_set, each, list(systems), resamples)
+                results |= _compare(evaluation, test_set, each, resamples)
+                meter.advance()
             primary = next(each for each in measured if each.metric.name == PRIMARY)
             _look_closer(evaluation, test_set, primary, resamples, glossary, word_counts)
+            meter.advance()
             for fidelity, failures in (check.result() for check in checks):
                 evaluation.fidelity += fidelity
                 evaluation.failures += failures
+            meter.advance()
     for comparison in _comparisons(results):
         (evaluation.comparisons if comparison.baseline == evaluation.baseline else evaluation.rivals).append(comparison)
     return evaluation
+
+
+def _steps(test_sets: Sequence[TestSet], metrics: Sequence[str], extra: Mapping[str, Sequence[Measured]] | None) -> int:
+    """How often `evaluate_hypotheses` says that it has come further: for each metric, and for all else together."""
+    further = sum(len((extra or {}).get(test_set.name, [])) for test_set in test_sets)
+    return len(test_sets) * (len(metrics) + 3) + further
 
 
 _Key = tuple[str, str, str, str]
@@ -79,19 +91,16 @@ class _Result(NamedTuple):
     refused: str
 
 
-def _compare(
-    evaluation: Evaluation, test_set: TestSet, measured: Sequence[Measured], resamples: int
-) -> dict[_Key, _Result]:
-    """Every metric's pairs of systems on one test set, without the few sentences that one of them may have seen."""
+def _compare(evaluation: Evaluation, test_set: TestSet, measured: Measured, resamples: int) -> dict[_Key, _Result]:
+    """A metric's pairs of systems on one test set, without the few sentences that one of them may have seen."""
     rows = fair_rows(test_set, evaluation.overlaps)
     distinct = len(np.unique(test_set.clusters[rows]))
+    part = measured if len(rows) == len(test_set.sources) else measured.part(rows)
     results = {}
-    for each in measured:
-        part = each if len(rows) == len(test_set.sources) else each.part(rows)
-        for baseline, system in _pairs(list(each.statistics), each.metric.name):
-            reason = _refusal(evaluation, test_set, system, baseline)
-            paired = paired_test(part, system, baseline, resamples)
-            results[system, baseline, test_set.name, each.metric.name] = _Result(paired, len(rows), distinct, reason)
+    for baseline, system in _pairs(list(part.statistics), part.metric.name):
+        reason = _refusal(evaluation, test_set, system, baseline)
+        paired = paired_test(part, system, baseline, resamples)
+        results[system, baseline, test_set.name, part.metric.name] = _Result(paired, len(rows), distinct, reason)
     return results
 
 
@@ -125,16 +134,15 @@ def _pairs(systems: Sequence[str], metric: str) -> list[tuple[str, str]]:
     return [*combinations(systems, 2)] if metric == PRIMARY else [(systems[0], system) for system in systems[1:]]
 
 
-def _scores(test_set: TestSet, measured: Sequence[Measured], systems: Sequence[str], resamples: int) -> list[Score]:
+def _scores(test_set: TestSet, measured: Measured, systems: Sequence[str], resamples: int) -> list[Score]:
     scores = []
     drawn = f"|drawn:{test_set.known_documents} documents" if test_set.is_drawn_by_document else ""
-    for each in measured:
-        for system in systems:
-            low, high = interval(each, system, resamples)
-            name, signature = each.metric.name, f"{each.metric.signature}|bs:{resamples}{drawn}"
-            value = each.score(system)
-            size, distinct = len(test_set.sources), test_set.distinct
-            scores.append(Score(system, test_set.name, name, value, low, high, signature, size, distinct))
+    for system in systems:
+        low, high = interval(measured, system, resamples)
+        name, signature = measured.metric.name, f"{measured.metric.signature}|bs:{resamples}{drawn}"
+        size, distinct = len(test_set.sources), test_set.distinct
+        value = measured.score(system)
+        scores.append(Score(system, test_set.name, name, value, low, high, signature, size, distinct))
     return scores
 
 

@@ -18,6 +18,7 @@ from scipy.sparse import csr_array
 from mt.evaluation.checks.numbers import digit_numbers
 from mt.evaluation.glossary import Glossary, Term, fold_for_terms
 from mt.text import comparison_words, normalise
+from mt.wording import counted
 
 OFFSETS = (1, -1, 2, -2, 3, -3)
 _Array = NDArray[np.float64]
@@ -53,7 +54,7 @@ class Shift(NamedTuple):
 
     def __str__(self) -> str:
         """In words, after "are" or "is"."""
-        by = "1 line" if abs(self.offset) == 1 else f"{abs(self.offset)} lines"
+        by = counted(abs(self.offset), "line")
         return f"shifted by {by} from line {self.first} to line {self.first + self.lines - 1}"
 
 

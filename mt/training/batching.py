@@ -15,6 +15,7 @@ from torch.utils.data import Dataset, Sampler
 from mt.data.mixing import EpochMix
 from mt.errors import DataError
 from mt.training.loss import IGNORED_LABEL
+from mt.wording import counted
 
 # Widths of the target-length buckets grow by this factor; the best of 1.1 to 1.25 on general text.
 _BUCKET_GROWTH = 1.1
@@ -151,7 +152,7 @@ class TokenBatchSampler(Sampler[list[int]]):
         pairs = np.arange(len(self.lengths)) if self.mix is None else self.mix.epoch(epoch)
         if len(pairs) < self.world_size:
             raise DataError(
-                f"an epoch of {len(pairs)} pairs cannot feed {self.world_size} processes; raise the weights"
+                f"an epoch of {counted(len(pairs), 'pair')} cannot feed {self.world_size} processes; raise the weights"
             )
         places = token_batches(self.lengths[pairs], self.max_tokens, np.random.default_rng((self.seed, epoch)))
         batches = [pairs[batch].tolist() for batch in places]

@@ -28,6 +28,8 @@ class DevSet:
     sources: Sequence[str]
     """The sample that is decoded, tagged, with its terms."""
     references: Sequence[str]
+    name: str = "the dev split"
+    """For messages."""
     decoding: DecodingConfig = field(default_factory=lambda: DecodingConfig(num_beams=1))
     """How the sample is decoded: greedily, else as for the final scores; tag and terms are in the sources already."""
 
@@ -67,10 +69,12 @@ def encode_dev(translator: Translator, dev: Dataset, config: Config) -> DevSet:
 
 def encode_general(translator: Translator, general: TestSet, config: Config) -> DevSet:
     """The general dev set, for judging without a tag and terms."""
-    return _dev_set(translator, list(general.sources), list(general.references), config)
+    return _dev_set(translator, list(general.sources), list(general.references), config, "the general dev set")
 
 
-def _dev_set(translator: Translator, sources: list[str], targets: list[str], config: Config) -> DevSet:
+def _dev_set(
+    translator: Translator, sources: list[str], targets: list[str], config: Config, name: str = "the dev split"
+) -> DevSet:
     limit = translator.max_tokens
     encoded = EncodedPairs(
         [ids[:limit] for ids in translator.encode_sources(sources)],
@@ -79,4 +83,4 @@ def _dev_set(translator: Translator, sources: list[str], targets: list[str], con
     size = min(config.training.dev_sentences, len(sources))
     greedy = replace(config.decoding.without_domain(), num_beams=1)
     sample = np.sort(np.random.default_rng(0).permutation(len(sources))[:size])
-    return DevSet(encoded, [sources[i] for i in sample], [targets[i] for i in sample], greedy)
+    return DevSet(encoded, [sources[i] for i in sample], [targets[i] for i in sample], name, greedy)

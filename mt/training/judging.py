@@ -12,6 +12,7 @@ from mt.decoding import translate
 from mt.evaluation.metrics import bleu, chrf
 from mt.model import Translator
 from mt.processes import process_state, wait_for_everyone, whole_weights
+from mt.progress import progress
 from mt.training.batching import Collator, EncodedPairs, token_batches
 from mt.training.encoding import DevSet
 from mt.training.loss import LossOptions
@@ -25,7 +26,9 @@ def decoded_scores(translator: Translator, dev: DevSet, *, is_alone: bool = Fals
     state = process_state()
     rank, size = (0, 1) if is_alone else (state.process_index, state.num_processes)
     with whole_weights(translator.model):
-        own = translate(translator, dev.sources[rank::size], dev.decoding)
+        own = translate(
+            translator, dev.sources[rank::size], dev.decoding, f"{dev.name}, a sample" if rank == 0 else None
+        )
     if size > 1:
         wait_for_everyone()
     hypotheses = own if size == 1 else gather_object(own)
@@ -34,7 +37,9 @@ def decoded_scores(translator: Translator, dev: DevSet, *, is_alone: bool = Fals
     return {"chrF": chrf(hypotheses, references), "BLEU": bleu(hypotheses, references)}
 
 
-def dev_loss(model: nn.Module, collator: Collator, encoded: EncodedPairs, max_tokens: int) -> float:
+def dev_loss(
+    model: nn.Module, collator: Collator, encoded: EncodedPairs, max_tokens: int, name: str = "the dev split"
+) -> float:
     """Loss in nats per target token, without label smoothing; every process takes its share."""
     state = process_state()
     device = next(model.parameters()).device
@@ -43,7 +48,8 @@ def dev_loss(model: nn.Module, collator: Collator, encoded: EncodedPairs, max_to
     was_training = model.training
     model.eval()
     with whole_weights(model), torch.inference_mode():
-        for batch in batches[state.process_index :: state.num_processes]:
+        own = batches[state.process_index :: state.num_processes]
+        for batch in progress(own, f"loss on {name}", "batches") if state.is_main_process else own:
             inputs = to_device(collator([encoded[i] for i in batch]), device)
             total += model(**model_inputs(inputs), labels=inputs["labels"], loss=LossOptions())
     model.train(was_training)

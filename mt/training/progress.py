@@ -1,4 +1,4 @@
-"""What a run says while it trains: one bar, a line at each look at the dev split, and `metrics.jsonl`."""
+"""What a run says while it trains: how far it has come, a line at each look at the dev split, `metrics.jsonl`."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import math
 import os
 from typing import Any
 
-from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from mt.files import write_text, writing
 from mt.manifest import Manifest
+from mt.progress import ProgressMeter
 from mt.runs import RunDirectory, read_metrics
 
 logger = logging.getLogger(__name__)
 
 
 class Progress(TrainerCallback):
-    """Progress bar on stderr, dev metrics in the log, everything in `metrics.jsonl`; main process only.
+    """How far it has come on stderr, dev metrics in the log, everything in `metrics.jsonl`; main process only.
 
     A line of `metrics.jsonl` is an object with `update` (optimizer updates so far) and, by their names, `loss`
     (training, nats per target token with label smoothing), `grad_norm`, `learning_rate`, or `eval_loss`,
@@ -29,17 +29,15 @@ class Progress(TrainerCallback):
 
     def __init__(self, run: RunDirectory, manifest: Manifest | None) -> None:
         self.run, self.manifest = run, manifest
-        self.bar: tqdm[Any] | None = None
+        self.meter: ProgressMeter | None = None
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if state.is_world_process_zero:
-            self.bar = tqdm(
-                total=state.max_steps, initial=state.global_step, desc="fine-tune", unit="update", disable=None
-            )
+            self.meter = ProgressMeter("fine-tune", state.max_steps, "updates", done=state.global_step)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        if self.bar is not None:
-            self.bar.update(state.global_step - self.bar.n if not self.bar.disable else 0)
+        if self.meter is not None:
+            self.meter.advance()
 
     def on_log(
         self,
@@ -60,12 +58,12 @@ class Progress(TrainerCallback):
                 *(values["eval_chrF"], values["eval_BLEU"], math.exp(min(values["eval_loss"], 50))),
                 f"; general chrF {values['eval_general_chrF']:.2f}" if "eval_general_chrF" in values else "",
             )
-        elif self.bar is not None and "loss" in values:
-            self.bar.set_postfix(loss=f"{values['loss']:.3f}")
+        elif self.meter is not None and "loss" in values:
+            self.meter.note(f"loss {values['loss']:.3f}")
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        if self.bar is not None:
-            self.bar.close()
+        if self.meter is not None:
+            self.meter.close()
 
     def _write(self, entry: dict[str, float]) -> None:
         self.run.check_there()

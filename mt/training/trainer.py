@@ -29,6 +29,7 @@ from mt.training.encoding import DevSet
 from mt.training.footing import Footing
 from mt.training.judging import decoded_scores, dev_loss, model_inputs
 from mt.training.loss import IGNORED_LABEL, logits_of
+from mt.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -136,7 +137,7 @@ class TranslationTrainer(Seq2SeqTrainer):
         rows = sorted({row for _, batch in guilty or losses for row in batch.tolist()})
         what = f"the loss became {guilty[0][0].item()}" if guilty else "a gradient became infinite"
         raise ModelError(
-            f"{what} at update {self.state.global_step + 1}, in a batch of {len(rows)} pairs: "
+            f"{what} at update {self.state.global_step + 1}, in a batch of {counted(len(rows), 'pair')}: "
             f"{self.report_pairs(rows)}; "
             "checkpoints until here are kept: look at the pairs, lower training.learning_rate, raise "
             "training.warmup_updates or set training.precision fp32"
@@ -165,7 +166,7 @@ class TranslationTrainer(Seq2SeqTrainer):
     def dev_loss(self, dev: DevSet) -> float:
         """Loss on a whole dev set, nats per target token, without label smoothing."""
         with self.accelerator.autocast():
-            return dev_loss(self.model, self.data_collator, dev.encoded, self.sampler.max_tokens)
+            return dev_loss(self.model, self.data_collator, dev.encoded, self.sampler.max_tokens, dev.name)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         # With its tokenizer, so that any checkpoint can be translated with and compared. The tokenizer is not given

@@ -104,9 +104,11 @@ def _named(side: Side, first: Sequence[str], contents: Sequence[_Content]) -> in
     found = named_for(side, first)
     if found is None or _kind(first[found]) in (("english", True), ("english", False), ("arabic", True)):
         return found
-    script = "latin" if side == "source" else "arabic"
-    other = "arabic" if side == "source" else "latin"
-    return None if getattr(contents[found], other) >= _MIN_SHARE_OF_ROWS > getattr(contents[found], script) else found
+    script, other = ("latin", "arabic") if side == "source" else ("arabic", "latin")
+    is_denied = getattr(contents[found], other) >= _MIN_SHARE_OF_ROWS > getattr(contents[found], script)
+    # `source` is also what a column of news agencies is called.
+    is_label = contents[found].letters * 4 < max(getattr(content, script) * content.letters for content in contents)
+    return None if is_denied or is_label else found
 
 
 def named_for(side: Side, names: Sequence[str]) -> int | None:
@@ -178,6 +180,11 @@ def _by_content(contents: list[_Content], source: int | None, target: int | None
 def _are_sentences(contents: list[_Content]) -> bool:
     fits = len(contents) > 1 and min(contents[0].latin, contents[1].arabic) >= _MIN_SHARE_OF_ROWS
     return fits and min(content.letters for content in contents[:2]) >= _MIN_LETTERS_OF_SENTENCE
+
+
+def named_and_fitting(side: Side, rows: Sequence[Sequence[str]]) -> int | None:
+    """As `named_for` the first row, unless a name is only that of a role and the other rows' letters deny it."""
+    return _named(side, rows[0], _contents(rows))
 
 
 def sides_by_content(rows: Sequence[Sequence[str]]) -> tuple[int, int] | None:

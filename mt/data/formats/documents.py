@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import chain, islice
+from itertools import chain
 
+from mt.data.formats.lines import head_of
 from mt.data.pair import Pair
 
 MAX_DOCUMENT_PAIRS = 5000
 """What goes on for longer is a corpus with a stray blank line, or a file of many documents, and no document."""
+
+
+def first_pairs(pairs: Iterator[Pair]) -> list[Pair]:
+    """As many pairs as a document may have, or fewer if they are very long."""
+    return head_of(pairs, MAX_DOCUMENT_PAIRS, lambda pair: (len(pair.source) + len(pair.target)) // 4)
 
 
 class Parts:
@@ -33,7 +39,7 @@ class Parts:
 
     def named(self, pairs: Iterator[Pair]) -> Iterator[Pair]:
         """`pairs` with the documents that turn out to be there, numbered from 1."""
-        head = list(islice(pairs, MAX_DOCUMENT_PAIRS))
+        head = first_pairs(pairs)
         if not self.is_on:
             return chain(head, pairs)
         if len({pair.document for pair in head}) > 1:

@@ -37,6 +37,8 @@ _Piece = tuple[str, str]
 
 def text_of(element: Any, codes: dict[str, str] | None = None) -> str:
     """The text of a segment. codes: what the unit says of its codes, by the id that they are referred to by."""
+    if not len(element):
+        return element.text or ""
     pieces: list[_Piece] = []
     _collect(element, pieces, codes or {})
     text, run = "", []

@@ -9,10 +9,10 @@ import lzma
 import re
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 from mt.errors import DataError
 from mt.files import printable
@@ -22,6 +22,8 @@ if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
+
+Item = TypeVar("Item")
 
 COMPRESSED = {".gz": "gzip", ".zst": "zstd", ".xz": "xz"}
 """Compressions by the ending of a file's name."""
@@ -35,6 +37,7 @@ _MAX_RATIOS = {".gz": 70, ".zst": 150, ".xz": 150}
 _FREE_BYTES = 32 << 20
 _MAX_XZ_MEMORY = 128 << 20
 _CHUNK = 1 << 16
+_MAX_HEAD_CHARACTERS = 1 << 20
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _QUOTED = re.compile(rb'"[^"]*"')
 _ARABIC_LETTER = re.compile("[\u0620-\u064a]")
@@ -239,6 +242,19 @@ def _likely_encoding(raw: bytes) -> str:
     arabic = len(_ARABIC_LETTER.findall(raw.decode("cp1256", "replace")))
     likely = "Windows-1256, as older Arabic files are" if arabic * 2 > foreign else "Windows-1252"
     return f"it may be in {likely}"
+
+
+def head_of(items: Iterator[Item], count: int, size_of: Callable[[Item], int]) -> list[Item]:
+    """The first `count` items, or fewer if they have more than a mebibyte of characters: what tells the rest."""
+    head: list[Item] = []
+    characters = 0
+    while len(head) < count and characters <= _MAX_HEAD_CHARACTERS:
+        item = next(items, None)
+        if item is None:
+            break
+        head.append(item)
+        characters += size_of(item)
+    return head
 
 
 def shorten(text: str, length: int = 80) -> str:

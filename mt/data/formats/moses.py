@@ -12,6 +12,7 @@ from mt.data.formats.lines import compression, read_lines, uncompressed_name
 from mt.data.pair import Pair
 from mt.errors import DataError
 from mt.reading import fault_of_file
+from mt.wording import counted
 
 
 def target_file(path: Path, options: CorpusConfig) -> Path:
@@ -74,6 +75,6 @@ def _unequal(path: Path, other: Path, number: int, *, is_source_shorter: bool) -
     shorter, longer = (path, other) if is_source_shorter else (other, path)
     total = sum(1 for _ in read_lines(longer))
     return (
-        f"{shorter}:{number + 1}: ends after {number} lines, {longer} has {total}; "
+        f"{shorter}:{number + 1}: ends after {counted(number, 'line')}, {longer} has {total}; "
         "from some line on the two do not belong together: fetch both again"
     )

@@ -10,9 +10,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mt.config import CorpusConfig
-from mt.data.formats.columns import SAMPLE_ROWS, Side, document_name, key_of, listed, named_for, sides_by_content
+from mt.data.formats.columns import (
+    SAMPLE_ROWS,
+    Side,
+    document_name,
+    key_of,
+    listed,
+    named_and_fitting,
+    named_for,
+    sides_by_content,
+)
 from mt.data.formats.documents import Parts
-from mt.data.formats.lines import MAX_LINE_BYTES, read_lines, shorten, uncompressed_name
+from mt.data.formats.lines import MAX_LINE_BYTES, head_of, read_lines, shorten, uncompressed_name
 from mt.data.pair import Pair
 from mt.errors import DataError
 from mt.reading import is_file
@@ -117,7 +126,7 @@ def open_hf(options: CorpusConfig) -> Any:
 
 def _pairs(records: Iterator[_Record], options: CorpusConfig, parts: Parts) -> Iterator[Pair]:
     """A pair per record: flat keys, or `en` and `ar` inside `translation`. Raises `DataError`."""
-    sample = list(islice(records, SAMPLE_ROWS))
+    sample = head_of(records, SAMPLE_ROWS, lambda record: len(str(record[1])))
     shown = [_fields(record, place) for place, record, _ in sample if isinstance(record, Mapping)]
     keys: _Keys | None = None
     for place, record, part in chain(sample, records):
@@ -157,9 +166,12 @@ def _find_keys(
         )
     )
     texts = [str(name) for name in fields if all(_is_text(record.get(name)) for record in sample)] or list(fields)
-    source, target = source or _named("source", texts, fields), target or _named("target", texts, fields)
+    # The names count as a header.
+    rows = [texts, *([str(record.get(name) or "") for name in texts] for record in sample)]
+    source, target = source or _named("source", rows, fields), target or _named("target", rows, fields)
     if source is None or target is None:
-        source, target = _by_content(source, target, texts, sample)
+        found = sides_by_content(rows) if len(texts) > 1 else None
+        source, target = (source, target) if found is None else (source or texts[found[0]], target or texts[found[1]])
     for name, usual, option in (
         (source, "en` or `source", "source_column"),
         (target, "ar` or `target", "target_column"),
@@ -195,22 +207,14 @@ def _asked_for(fields: Mapping[str, object], wanted: str | None, option: str, pl
     return name
 
 
-def _named(side: Side, texts: list[str], fields: Mapping[str, object]) -> str | None:
-    """The key whose name says that it holds this side; one that holds text, if there is one."""
-    for names in (texts, list(map(str, fields))):
-        position = named_for(side, names)
-        if position is not None:
-            return names[position]
-    return None
-
-
-def _by_content(
-    source: str | None, target: str | None, texts: list[str], sample: list[Mapping[str, object]]
-) -> tuple[str | None, str | None]:
-    # The first row counts as a header.
-    rows = [texts, *([str(record.get(name) or "") for name in texts] for record in sample)]
-    found = sides_by_content(rows) if len(texts) > 1 else None
-    return (source, target) if found is None else (source or texts[found[0]], target or texts[found[1]])
+def _named(side: Side, rows: list[list[str]], fields: Mapping[str, object]) -> str | None:
+    """The key whose name says that it holds this side: one of text, in the first of the rows, or else any."""
+    texts, names = rows[0], list(map(str, fields))
+    if named_for(side, texts) is not None:
+        position = named_and_fitting(side, rows)
+        return None if position is None else texts[position]
+    position = named_for(side, names)
+    return None if position is None else names[position]
 
 
 def _is_text(value: object) -> bool:

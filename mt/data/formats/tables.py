@@ -6,13 +6,13 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 
 from mt.config import CorpusConfig
 from mt.data.formats.columns import SAMPLE_ROWS, Columns, find_columns, key_of, named_for, sides_by_content
 from mt.data.formats.documents import Parts
-from mt.data.formats.lines import MAX_LINE_BYTES, read_lines, uncompressed_name
+from mt.data.formats.lines import MAX_LINE_BYTES, head_of, read_lines, uncompressed_name
 from mt.data.formats.quoting import broken_quoting, is_quoted, is_quoted_table, unquoted
 from mt.data.pair import Pair
 from mt.errors import DataError
@@ -21,7 +21,6 @@ _DELIMITERS = ",;\t|"
 # Spreadsheets write and read such a first line, sometimes with empty cells behind it.
 _SEPARATOR_LINE = re.compile(r'\ufeff?"?sep=([,;|\t])"?[,;|\t]*\s*', re.IGNORECASE)
 _HEAD_LINES = 1000
-_HEAD_CHARACTERS = 1 << 20
 
 Row = tuple[int, list[str], str]
 """The number of its first line, from 1, its cells, and its document by the blank lines before it."""
@@ -74,14 +73,7 @@ def read_csv(path: Path, options: CorpusConfig) -> Iterator[Pair]:
 
 def _head(lines: Iterator[_Line]) -> list[_Line]:
     """The first lines of a file, as many as tell what it is like."""
-    head: list[_Line] = []
-    characters = 0
-    for line in lines:
-        head.append(line)
-        characters += len(line[1])
-        if len(head) == _HEAD_LINES or characters > _HEAD_CHARACTERS:
-            break
-    return head
+    return head_of(lines, _HEAD_LINES, lambda line: len(line[1]))
 
 
 def _separator_line(head: list[_Line]) -> tuple[list[_Line], str | None]:
@@ -207,7 +199,7 @@ def pairs_of_rows(
     rows: Iterator[Row], name: str, options: CorpusConfig, separated: str, parts: Parts
 ) -> Iterator[Pair]:
     """Pairs of a table whose rows are all as wide as the first. name: that of the table, for places."""
-    sample = list(islice(rows, SAMPLE_ROWS))
+    sample = head_of(rows, SAMPLE_ROWS, lambda row: sum(map(len, row[1])))
     if not sample:
         return
     first_number, first, _ = sample[0]

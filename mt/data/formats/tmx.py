@@ -20,6 +20,7 @@ _MAX_LANGUAGES = 100
 # As OmegaT, memoQ, Trados, Bitextor and the DGT's memory name the document of a unit, without x-, case and marks.
 _DOCUMENT_PROPS = {"file", "filename", "sourcefile", "document", "documentname", "documentid", "docid", "docname"}
 _DOCUMENT_PROPS |= {"doc", "docno", "docnumber", "sourcedocument", "sourceurl", "url", "article", "txtdocno"}
+_Props = list[tuple[str, str]]
 _UNFINISHED = {"draft", "unspecified", "rejectedtranslation", "rejectedsignoff"}
 
 
@@ -37,9 +38,12 @@ def read_tmx(path: Path, options: CorpusConfig) -> Iterator[Pair]:
         languages |= set(sides) if len(languages) < _MAX_LANGUAGES else set()
         is_usable |= {"en", "ar"} <= set(sides)
         has_segments |= any(text is not None for text in sides.values())
-        fault = _fault(unit, sides, options)
-        source, target = (without_marks(sides.get(language) or "") for language in ("en", "ar"))
-        yield Pair(source, target, "", f"{path}:unit {number}", _document(unit), fault)
+        props = _props(unit)
+        fault = _fault(props, sides, options)
+        source, target = sides.get("en") or "", sides.get("ar") or ""
+        if fault is not None:
+            source, target = without_marks(source), without_marks(target)
+        yield Pair(source, target, "", f"{path}:unit {number}", _document(props), fault)
     if languages and not is_usable:
         found = shorten(", ".join(sorted(languages)))
         raise DataError(f"{path}: no unit holds both English and Arabic; its languages are {found}")
@@ -62,24 +66,26 @@ def _sides(unit: Any, default: str) -> dict[str, str | None]:
     return sides
 
 
-def _fault(unit: Any, sides: dict[str, str | None], options: CorpusConfig) -> tuple[str, str] | None:
+def _fault(props: _Props, sides: dict[str, str | None], options: CorpusConfig) -> tuple[str, str] | None:
     both = [sides[language] for language in ("en", "ar") if language in sides]
     if None in both:
         return "empty side", "no <seg> in the <tuv>"
     if any(has_invalid_character(text or "") for text in both):
         return INVALID_CHARACTER
-    level = next((value for kind, value in _props(unit) if kind == "confirmationlevel"), "")
+    level = next((value for kind, value in props if kind == "confirmationlevel"), "")
     if level.casefold() in _UNFINISHED and not options.keep_unapproved:
         return NOT_APPROVED, level
     return None
 
 
-def _document(unit: Any) -> str:
-    return next((value for kind, value in _props(unit) if kind in _DOCUMENT_PROPS and value), "")
+def _document(props: _Props) -> str:
+    return next((value for kind, value in props if kind in _DOCUMENT_PROPS and value), "")
 
 
-def _props(unit: Any) -> Iterator[tuple[str, str]]:
+def _props(unit: Any) -> _Props:
     """(type, value) of the properties of a unit and its variants; types without `x-`, case and marks."""
-    for prop in unit.iterfind(".//{*}prop"):
-        kind = re.sub(r"[\W_]", "", (prop.get("type") or "").casefold().removeprefix("x-"))
-        yield kind, (prop.text or "").strip()
+    return [
+        (re.sub(r"[\W_]", "", (prop.get("type") or "").casefold().removeprefix("x-")), (prop.text or "").strip())
+        for one in (unit, *unit.iterchildren("{*}tuv"))
+        for prop in one.iterchildren("{*}prop")
+    ]

@@ -118,7 +118,7 @@ def _unfinished(element: Any) -> str | None:
     detail = (element.get("subState") or "").casefold()
     if approved == "no":
         return 'approved="no"'
-    if (element.get("translate") or "").casefold() == "no":
+    if any((one.get("translate") or "").casefold() == "no" for one in (element, element.getparent())):
         return 'translate="no"'
     if state.startswith(_STATES_LEFT_OUT):
         return f'state="{state[:40]}"'

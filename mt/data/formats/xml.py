@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -33,6 +34,11 @@ _OPEN_REFERENCE = re.compile(rb"&(?:#[0-9a-zA-Z]{0,20})?$")
 
 def language_of(code: str) -> str:
     """`en`, `ar` or another language, of a code such as `en-GB` or a name."""
+    return _language_of(code[:40])
+
+
+@lru_cache(maxsize=256)
+def _language_of(code: str) -> str:
     primary = re.split("[-_ (]", code.strip()[:20], maxsplit=1)[0].casefold()
     return "en" if primary in _ENGLISH else "ar" if primary in _ARABIC else primary
 
