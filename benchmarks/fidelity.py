@@ -102,11 +102,11 @@ def false_alarms(sets: dict[str, Pairs]) -> Iterator[list[str]]:
 
 
 def share(count: int, total: int) -> str:
-    """`45 of 50: 90 % (79–96)`."""
+    """`45 of 50: 90.0 (78.6–95.7)`, in per cent with the 95 % Wilson interval."""
     if not total:
         return "none"
     low, high = binomtest(count, total).proportion_ci(0.95, method="wilson")
-    return f"{count} of {total}: {count / total:.1%} ({low:.1%}–{high:.1%})"
+    return f"{count} of {total}: {100 * count / total:.1f} ({100 * low:.1f}–{100 * high:.1f})"
 
 
 def show_missed(sets: dict[str, Pairs], names: Names, rule: str) -> None:

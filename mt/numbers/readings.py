@@ -41,6 +41,7 @@ _DATE = re.compile(r"(?<![\d/.-])(\d{1,4})([/.-])(\d{1,2})\2(\d{1,4})(?![\d/.-]\
 _SHORT_YEAR = re.compile(r"(?<!\d)((?:19|20)\d\d)[/–-](\d\d)(?!\d)")
 _WORDS_TO_TEN = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _DIGIT_WORDS = {word: str(value) for value, word in enumerate(_WORDS_TO_TEN, start=1)}
+_FOLD = re.compile(r"\b([a-z]+)-?fold\b")
 _ROMAN = re.compile(r"\b(?=[IVX]{2,5}\b|[VX]\b)(X{0,3})(IX|IV|V?I{0,3})\b")
 _MIDDAYS = {12: r"\bnoon\b|\bmidday\b|(?<!\w)\w{0,3}ظهرا?(?!\w)|منتصف النهار", 0: r"\bmidnight\b|منتصف الليل"}
 _COUNTED = re.compile(r"\b(?:Chapter|Part|Annex|Article|Title|Section|Phase|Volume|Appendix|War) $")
@@ -230,10 +231,11 @@ def _dates(folded: str) -> Iterator[tuple[Decimal, Reading]]:
 
 
 def _named(text: str, folded: str) -> Iterator[Reading]:
-    """Months, noon, midnight and Roman numerals."""
+    """Months, noon, midnight, Roman numerals and multiples (`fivefold`)."""
     yield from (("time", hour, 0) for hour, pattern in _MIDDAYS.items() if re.search(pattern, folded))
     yield from (("month", month) for month in months(text) if month <= 12)
     yield from roman_numbers(text)
+    yield from (Decimal(_DIGIT_WORDS[word]) for word in _FOLD.findall(folded) if word in _DIGIT_WORDS)
 
 
 def roman_numbers(text: str) -> Iterator[Decimal]:

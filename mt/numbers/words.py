@@ -74,13 +74,20 @@ _ENGLISH_TOKENS = re.compile(r"[a-z]+|[^\sa-z-]")
 _CLITICS = ("", "و", "ب", "ل", "ف", "وب", "ال", "وال", "بال", "لل")
 _LATIN_LETTER, _ARABIC_LETTER = re.compile("[a-z]"), re.compile("[\u0620-\u06d3]")
 _LARGEST = 10**18  # a hundred hundred hundred is a number no more
+_FRACTIONS = {"½": "5", "¼": "25", "¾": "75"}
+_FRACTION = re.compile(r"(\d?)([½¼¾])")
 _FOLDED = str.maketrans("أإآٱ", "اااا")
+
+
+def _decimal(match: re.Match[str]) -> str:
+    """`2½` as 2.5."""
+    return f"{match[1] or 0}.{_FRACTIONS[match[2]]}"
 
 
 @lru_cache(maxsize=50_000)
 def fold(text: str) -> str:
     """The spelling in which numbers are read: Western digits, no diacritics, one alef, small letters."""
-    plain = remove_diacritics(western_digits(text)).translate(_FOLDED)
+    plain = _FRACTION.sub(_decimal, remove_diacritics(western_digits(text))).translate(_FOLDED)
     return plain.replace("٬", ",").replace("،", ",").casefold()
 
 
@@ -116,14 +123,19 @@ def arabic_numbers(folded: str, *, ordinals: bool = False) -> Iterator[Mention]:
     """`خمسة وعشرون` is 25, `ألف وخمسمئة` 1500; `خمسة وستة` are two numbers."""
     if not _ARABIC_LETTER.search(folded):
         return
-    total = current = start = end = 0
+    total = current = start = end = part = 0
     is_open = False
     tokens = [(match.group(), *match.span()) for match in _ARABIC_TOKENS.finditer(folded)]
     for word, first, last in [*tokens, ("", 0, 0)]:
         value, scale, is_joined = _arabic_value(word, ordinals)
         if is_open and scale is not None and (current or is_joined):
+            if scale >= 1000 and 0 < total < 1000 * scale and current:
+                # Two hundred thousand and three hundred thousand: a scale comes once in a number.
+                yield Mention(start, part, Decimal(total))
+                start, total = part, 0
             total, current = _scaled(total, current, scale)
         elif is_open and value is not None and _continues(current, value, is_joined):
+            part = part if current else first
             total, current = (total + value, 0) if value >= 1000 else (total, current + value)
         else:
             if is_open:

@@ -20,7 +20,7 @@ _TEXTS = 50_000
 # One and two are pronouns, articles and duals as often as numbers.
 _SMALLEST = 3
 _DECADE = re.compile(r"\b(?:1[89]|20)?(\d)0['’]?s\b", re.IGNORECASE)
-_NOT_NUMBERS = re.compile(r"\b9/11\b")
+_NOT_NUMBERS = re.compile(r"\b9/11\b|\b24/7\b")
 _SCALE = re.compile(
     r"\b(?:hundred|thousand|million|billion|trillion)|\d[kmb]\b|(?<!\w)\w{0,3}(?:ألف|الف|آلاف|مليون|ملايين|مليار)",
     re.IGNORECASE,
