@@ -44,7 +44,11 @@ _MA = re.compile(
     r"(?<!\w)[وف]?ما (?:كان|كانت|كانوا) لي?|"
     r"(?<!\w)[وف]?ما من (?:احد|شي)"
 )
-_STRONG_ARABIC = re.compile(r"(?<!\w)[وف]?(?:لم|لن|ليس|ليست|ليسوا|لسنا|لست|ليسا|لا)(?= \w)")
+# Before a word, or as an answer; "or not" is none.
+_STRONG_ARABIC = re.compile(
+    r"(?<!\w)[وف]?(?:لم|لن|ليس|ليست|ليسوا|لسنا|لست|ليسا|لا)(?= \w)|"
+    r"(?<!\w)(?<!ام )(?<!او )(?:لا|كلا)(?= ?(?:[.،,!؛:]|$))"
+)
 # "Neither the one nor the other": a particle that goes on with the one before. As many count as the English has.
 _NOR_ARABIC = re.compile(r"(?<=\w )(?:ولا|او لا)(?= (?![يتن]\w\w)\w)")
 _NOR = re.compile(r"(?:,|\band|\bor|\bbut) (?:no|not|never)\b", re.IGNORECASE)
