@@ -13,7 +13,7 @@ from mt.data.lost_text import lost_text_in
 from mt.data.markup import markup_in
 from mt.data.mojibake import is_mojibake
 from mt.data.visual_order import visual_order_in
-from mt.numbers import digit_runs, unmatched
+from mt.numbers import digit_numbers, digit_runs, unmatched
 from mt.text import is_mostly, remove_diacritics, script_shares
 from mt.wording import counted
 
@@ -142,6 +142,10 @@ def _numbers(source: str, target: str, options: CleaningConfig) -> str | None:
         return None
     # The same digits are no disagreement, also where old documents hold `2,300` as `300 2`, or `1.2` as `1-2`.
     if digit_runs(source) == digit_runs(target):
+        return None
+    ours, theirs = digit_numbers(source), digit_numbers(target)
+    # What follows takes ten times as long, and can only make these fewer.
+    if not (ours - theirs and theirs - ours) and options.numbers == "conflict":
         return None
     only_source, only_target = unmatched(source, target)
     if not (only_source and only_target if options.numbers == "conflict" else only_source or only_target):

@@ -126,7 +126,7 @@ def unmatched(source: str, target: str) -> tuple[Counter[Decimal], Counter[Decim
     new = theirs.digits - ours.digits - ours.words
     lost = Counter({value: n for value, n in lost.items() if not may_be_in(value, ours, theirs)})
     new = Counter({value: n for value, n in new.items() if not may_be_in(value, theirs, ours)})
-    return (Counter(), Counter()) if is_phone(source, target, lost, new) else (lost, new)
+    return (Counter(), Counter()) if lost and new and is_phone(source, target, lost, new) else (lost, new)
 
 
 def may_be_in(value: Decimal, ours: Numbers, theirs: Numbers) -> bool:
