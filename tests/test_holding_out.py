@@ -254,12 +254,34 @@ def test_blocks_off_divides_by_sentence_and_says_so(tmp_path: Path):
 
 
 def test_few_documents_are_divided_by_block(tmp_path: Path):
-    rows = [(source, target, "memory.tmx") for source, target, _ in articles(40, 20)]
+    rows = [(source, target, f"{n // 200}.tmx") for n, (source, target, _) in enumerate(articles(40, 20))]
     _, report = build(tmp_path, rows)
     held_out = report.corpora["news"].held_out
     assert held_out is not None
-    assert (held_out.by, held_out.documents) == ("block", 1)
-    assert "it names 1 document, too few to divide" in held_out.in_words()
+    assert (held_out.by, held_out.documents) == ("block", 4)
+    assert "it names 4 documents, too few to divide" in held_out.in_words()
+
+
+def test_what_holds_most_of_a_corpus_is_no_document(tmp_path: Path):
+    rows = [(source, target, "memory.tmx") for source, target, _ in articles(40, 20)]
+    splits, report = build(tmp_path, [*rows, *articles(10, 12, seed=5)])
+    held_out = report.corpora["news"].held_out
+    assert held_out is not None
+    assert (held_out.by, held_out.documents) == ("block", 10)
+    assert sum(split == "test" for split in splits.values()) < 250
+    # Those that are documents are held out whole, all the same.
+    small = [{splits[source] for source, _, d in articles(10, 12, seed=5) if d == f"article {n}"} for n in range(10)]
+    assert [len(found) for found in small] == [1] * 10
+
+
+def test_a_number_of_lines_where_every_pair_has_a_document(tmp_path: Path):
+    _, report = build(tmp_path, articles(30, 20), blocks=10)
+    assert report.corpora["news"].held_out == HeldOut("document", 30)
+
+
+def test_too_few_blocks_are_told_as_such(tmp_path: Path):
+    with pytest.raises(DataError, match=r"held out in blocks of about 5000 lines, too few of them: set data.blocks"):
+        build(tmp_path, [row[:2] for row in articles(10, 20)], blocks=5000)
 
 
 def test_numbers_for_blocks():

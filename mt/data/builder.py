@@ -30,6 +30,7 @@ from mt.data.rejects import REJECTED, RejectedFile
 from mt.data.report import LENGTH_STEP, CorpusReport, DataReport, Example
 from mt.data.selecting import DROPS, LEAKS, Selection, select_pairs
 from mt.data.slips import SlipWatches
+from mt.data.split_check import check_splits
 from mt.data.splitting import SPLITS
 from mt.data.store import PairStore
 from mt.data.yield_check import check_yield, left_out_of_test_set
@@ -44,8 +45,8 @@ COLUMNS = ("source", "target", "corpus", "group")
 # Starting processes takes a second each; so many bytes take longer than that to clean.
 _BYTES_WORTH_WORKERS = 4_000_000
 _SAMPLES = 10
-# Where more of a corpus than this is one group, it cannot be divided; of few pairs that is no wonder.
-_MOSTLY_ALIKE, _FEW = 0.5, 20
+# Of fewer pairs it is no wonder if they are alike.
+_FEW = 20
 
 
 def read_test_set(name: str, corpus: CorpusConfig, config: DataConfig) -> list[Pair]:
@@ -93,7 +94,7 @@ def build_data(
             build.describe(store, selection)
             build.describe_holding_out(holding_out)
         check_yield(config, build.report)
-        _check_splits(config, build.report, build.alike)
+        check_splits(config, build.report, build.alike)
         return _save(work, directory / "data"), build.report
 
 
@@ -266,31 +267,6 @@ def _one_sentence(directory: Path) -> Iterator[None]:
             f"{directory}: the build cannot be written ({error.strerror or error}); nothing half-done is kept: "
             "free space, or set data.cache_dir to another disk"
         ) from error
-
-
-def _check_splits(config: DataConfig, report: DataReport, alike: Mapping[str, float]) -> None:
-    usable = {split: sum(corpus.kept[split] for corpus in report.corpora.values()) for split in SPLITS}
-    is_pinned = {split: any(corpus.own_split == split for corpus in config.corpora.values()) for split in SPLITS}
-    for split, share in (("train", 1.0), ("dev", config.dev_share), ("test", config.test_share)):
-        if not usable[split] and (share > 0 or is_pinned[split]):
-            dropped = ", ".join(f"{count} {rule}" for rule, count in report.dropped.most_common(3))
-            raise DataError(
-                f"the {split} split is empty: the corpora hold {sum(usable.values())} usable pairs"
-                + (f" (dropped: {dropped})" if dropped else "")
-                + f"; {_remedy(config, alike)}"
-            )
-
-
-def _remedy(config: DataConfig, alike: Mapping[str, float]) -> str:
-    """What helps against an empty split."""
-    for name, share in alike.items():
-        if share > _MOSTLY_ALIKE:
-            return (
-                f"the pairs of corpus `{name}` are too much alike to be divided: set data.corpora.{name}.split to "
-                "train, and add a corpus of other texts, from which dev and test pairs can come"
-            )
-    pinned = [name for name, corpus in config.corpora.items() if corpus.own_split == "train"]
-    return "add more" + (f", or let {' or '.join(pinned[:3])} be divided: split is train" if pinned else "")
 
 
 def _save(work: Path, directory: Path) -> DatasetDict:

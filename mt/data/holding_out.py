@@ -21,6 +21,7 @@ from mt.data.store import PairStore
 
 _FEWEST_DOCUMENTS = 5
 _FEWEST_PAIRS_PER_DOCUMENT = 1.5
+_LARGEST_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -121,8 +122,10 @@ class _Chooser:
     def choose(self, positions: NDArray[np.float64], units: Hashes, is_unsettled: Mask) -> HeldOut:
         """Overwrite the positions of pairs that belong to a document or block, and name it in `units`."""
         documents = self._store.column("documents", np.uint64)[self._lines]
-        has_one = documents > 0
-        names = np.unique(documents[has_one])
+        names, sizes = np.unique(documents, return_counts=True)
+        # What holds most of a corpus is no document of it.
+        names = names[(names > 0) & (sizes <= _LARGEST_SHARE * len(documents))]
+        has_one = np.isin(documents, names)
         if len(names) < _FEWEST_DOCUMENTS or has_one.sum() < _FEWEST_PAIRS_PER_DOCUMENT * len(names):
             has_one[:] = False
         if has_one.any():
@@ -156,7 +159,7 @@ class _Chooser:
     ) -> HeldOut:
         source = self._store.side("source")
         likeness = measure_likeness(source, lines)
-        size = self._size(likeness, len(lines))
+        size = self._size(likeness, len(lines)) if len(lines) else 0
         if size:
             blocks = cut_blocks(source, lines, size, self._config.split_key)
             numbers = blocks.of_lines(len(lines))
