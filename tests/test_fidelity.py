@@ -95,6 +95,11 @@ SAME_NUMBERS = [
     ("Call +963 11 555 1234.", "اتصل على الرقم 00963115551234."),
     ("In fiscal 2023-24 the deficit rose.", "ارتفع العجز في السنة المالية 2023-2024."),
     ("In January 2022 thousands fled.", "في يناير 2022 فر آلاف العائلات."),
+    ("The raid came in July.", "وقعت الغارة في شهر 7."),
+    ("The October War began.", "بدأت حرب تشرين."),
+    ("He spoke at 12 noon.", "تحدث ظهرا."),
+    ("At 12 midnight the truce began.", "بدأت الهدنة عند منتصف الليل."),
+    ("The Sunday Times reported it.", "ذكرت صنداي تايمز ذلك."),
 ]
 OTHER_NUMBERS = [
     ("Some 12 people died.", "قُتل 21 شخصا.", "12 of the source is missing; 21 is not in the source"),
@@ -112,6 +117,18 @@ OTHER_NUMBERS = [
     ("In the 1990s.", "في الثمانينيات.", "the 90s of the source are missing"),
     ("Chapter VII of the Charter.", "الفصل الثامن من الميثاق.", "7 of the source is missing"),
     ("Half a million fled.", "فر نصف مليار.", "500000 of the source is missing"),
+    ("The raid came in July.", "وقعت الغارة في شهر 8.", "8 is not in the source; July of the source is missing"),
+    (
+        "The October War began.",
+        "بدأت حرب تشرين الثاني.",
+        "October of the source is missing; تشرين الثاني is not in the source",
+    ),
+    (
+        "He spoke at 12 noon.",
+        "تحدث عند منتصف الليل.",
+        "the part of the day is another one",
+    ),
+    ("They met on Sunday.", "اجتمعوا أمس.", "Sunday of the source is missing"),
     ("It killed 14 and hurt 37.", "أصاب 37 وقتل 14.", "14, 37 are in another order"),
 ]
 
@@ -144,6 +161,9 @@ def test_other_numbers(source: str, hypothesis: str, detail: str):
         ("negation", "Nobody knows whether it ended or not.", "لا أحد يعرف إن انتهى أم لا.", ""),
         ("attribution", "Troops reportedly left.", "غادرت القوات.", "`reportedly` is lost: a claim reads as a fact"),
         ("attribution", "Troops left.", "غادرت القوات.", None),
+        ("attribution", "Troops left, he said on Twitter.", "كتب على تويتر أن القوات غادرت.", ""),
+        ("attribution", "He wrote to the army, aides said.", "كتب إلى الجيش أن يغادر.",
+         "`said` is lost: a claim reads as a fact"),
         ("untranslated", "The convoy left.", "غادرت convoy.", "left in Latin letters: convoy"),
         ("repetition", "The convoy left.", "غادرت غادرت غادرت القافلة", "`غادرت` 3 times in a row"),
         ("repetition", "It left.", "غادرت القافلة البلدة أمس. غادرت القافلة البلدة أمس.",
