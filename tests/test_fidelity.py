@@ -97,6 +97,8 @@ SAME_NUMBERS = [
     ("In January 2022 thousands fled.", "في يناير 2022 فر آلاف العائلات."),
     ("The raid came in July.", "وقعت الغارة في شهر 7."),
     ("The October War began.", "بدأت حرب تشرين."),
+    ("He was born in '82.", "ولد عام 1982."),
+    ("In the first 100 days 12 men died.", "في أول مئة يوم قُتل 12 رجلا."),
     ("He spoke at 12 noon.", "تحدث ظهرا."),
     ("At 12 midnight the truce began.", "بدأت الهدنة عند منتصف الليل."),
     ("The Sunday Times reported it.", "ذكرت صنداي تايمز ذلك."),
@@ -128,6 +130,7 @@ OTHER_NUMBERS = [
         "تحدث عند منتصف الليل.",
         "the part of the day is another one",
     ),
+    ("He was born in '82.", "ولد عام 1983.", "82 of the source is missing; 1983 is not in the source"),
     ("They met on Sunday.", "اجتمعوا أمس.", "Sunday of the source is missing"),
     ("It killed 14 and hurt 37.", "أصاب 37 وقتل 14.", "14, 37 are in another order"),
 ]
