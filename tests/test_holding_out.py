@@ -204,6 +204,16 @@ def test_growth_at_the_end_moves_no_pair(tmp_path: Path, lines: int):
     assert report.dropped["end of the corpus"] <= 16
 
 
+def test_a_new_article_takes_no_sentence_from_an_old_one(tmp_path: Path):
+    rows = articles(60, 20)
+    said_again = [(*rows[number][:2], f"new article {number}") for number in range(0, 600, 5)]
+    old = [row[:3] for row in rows[:600]]
+    before, _ = build(tmp_path / "before", old)
+    after, _ = build(tmp_path / "after", [*old, *said_again, *said_again])
+    assert {*before} == {*after}
+    assert after == before
+
+
 def test_new_documents_and_new_sentences_of_old_ones_move_no_pair(tmp_path: Path):
     rows = articles(60, 20)
     old = [row for number, row in enumerate(rows[:600]) if number % 20 < 12]

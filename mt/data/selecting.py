@@ -105,13 +105,13 @@ def select_pairs(
         groups=np.zeros(size, np.uint64),
     )
     selection.drop(holding_out.is_unsettled, UNSETTLED)
-    _drop_duplicates(selection, config, store.column("pairs", np.uint64), *sides)
+    is_divided = np.array([corpus.own_split is None for corpus in corpora])[corpus_of]
+    _drop_duplicates(selection, config, is_divided, store.column("pairs", np.uint64), *sides)
     logger.info("looking for neighbours among %d pairs", int(selection.kept.sum()))
     # Sorting and hashing let other threads run.
     with ThreadPoolExecutor(len(sides)) as pool:
         work = [pool.submit(find_clusters, side, levels, selection.kept, config.similarity) for side in sides]
         clusters = [side.result() for side in work]
-    is_divided = np.array([corpus.own_split is None for corpus in corpora])[corpus_of]
     _drop_alike(selection, config, clusters)
     _drop_templates(selection, corpus_of, is_divided, clusters)
     _drop_leaks(selection, config, clusters, sides)
@@ -140,14 +140,22 @@ def _levels(
 
 
 def _drop_duplicates(
-    selection: Selection, config: DataConfig, pairs: NDArray[Any], source: SideColumns, target: SideColumns
+    selection: Selection,
+    config: DataConfig,
+    is_divided: Mask,
+    pairs: NDArray[Any],
+    source: SideColumns,
+    target: SideColumns,
 ) -> None:
     cleaning = config.cleaning
-    # A pair of another split is no duplicate but a leak; so is one of a test set that is only guarded against.
+    # A pair of a test set that is only guarded against is no duplicate but a leak; so is one of a corpus that was given
+    # another split. Of documents or blocks in different splits the first one keeps the pair, so that a new article does
+    # not take it away.
     split = np.where(selection.is_own, selection.levels, TEST + 1)
+    corpora = np.where(selection.is_own & is_divided, TEST + 2, split)
     for rule, is_on, keys in (
-        ("exact duplicate", cleaning.duplicates, combine(pairs, split)),
-        ("near duplicate", cleaning.near_duplicates != "none", combine(source.letters, target.letters, split)),
+        ("exact duplicate", cleaning.duplicates, combine(pairs, corpora)),
+        ("near duplicate", cleaning.near_duplicates != "none", combine(source.letters, target.letters, corpora)),
     ):
         first = first_of_equals(keys)
         selection.drop((first != np.arange(len(first))) & selection.is_ruled & is_on, rule, first)
