@@ -17,7 +17,10 @@ def one_sentence(message: str, options: Sequence[str]) -> str:
     """
     text = " ".join(line.strip(" -") for line in message.splitlines() if line.strip())
     text = re.sub(r"Importing '(.*?)' is not allowed.*", r"expected `key: value` options, got '\1'", text)
-    text = re.sub(r"Parser key \"[\w.]+\": Problem with given class_path '[\w.]+': ", "", text)
+    text = re.sub(r" Expected a <class 'NoneType'> Given value type: <class 'dict'>.*", "", text)
+    inner = r"^Parser key \"([\w.]+)\": .*?Problem with given class_path '[\w.]+': "
+    text = re.sub(inner + r"(?!Parser key)", "", text)
+    text = re.sub(inner + 'Parser key "', r'Parser key "\1: ', text)
     wanted = re.findall(r"Expected an? (?:<class '(?:mt\.config\.)?(\w+)'>|typing\.Literal(\[.*?\]))", text)
     got = re.search(r"(?:Got value|Given value): ?(.*)$", text)
     key = re.match(r'Parser key "([^"]+)":', text)

@@ -74,6 +74,12 @@ REFUSED = [
         r"training\.precision: expected one of \['auto', 'bf16', 'fp32', 'fp16'\], got 'fp8'",
     ),
     ("training: 3", r"`training` is a section"),
+    (
+        "data: {corpora: {a: {path: x, split: tst}}}",
+        r"data\.corpora: split: expected one of \['auto', 'train', 'dev', 'test'\], got 'tst'",
+    ),
+    ("data: {corpora: {a: {path: x, weight: much}}}", r"data\.corpora: weight: expected float, got 'much'"),
+    ("training: {general_dev: {path: x, weight: much}}", r"training\.general_dev: weight: expected float, got 'much'$"),
     ("data: {dev_share: 0.6, test_share: 0.4}", r"data\.dev_share \+ data\.test_share must leave something"),
     ("data: {corpora: {a: {path: x, fromat: tsv}}}", r"'fromat' is not accepted \(did you mean format\?\)"),
     ("model: {scratch: {d_model: 30}}", r"model\.scratch\.d_model must be a multiple of attention_heads, got 30"),
