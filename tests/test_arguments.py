@@ -340,3 +340,11 @@ def test_shipped_config(path: Path):
     # A general corpus is the user's.
     assert all((ROOT / corpus.path).is_file() for key, corpus in config.data.corpora.items() if key != "general")
     assert set(yaml.safe_load(path.read_text(encoding="utf-8"))) <= set(Config.__dataclass_fields__)
+
+
+def test_a_section_that_is_off_by_default_is_said_to_take_options(tmp_path: Path):
+    with pytest.raises(ConfigError) as error:
+        parse(tmp_path, "name: a", "--adaptation.lora", "true")
+    assert str(error.value) == (
+        "adaptation.lora: expected options ('{key: value}', or '{}' for the defaults) or null, got 'true'"
+    )
