@@ -45,6 +45,7 @@ BROKEN = [
     ("markup", "The {0>convoy<}95{>left<0}", "غادرت القافلة", "{0>"),
     ("markup", "The convoy of {{ user.name }} left", "غادرت القافلة", "{{ user.name }}"),
     ("markup", "The convoy of %1$@ left", "غادرت القافلة", "%1$@"),
+    ("markup", "The [b]convoy[/b] left", "غادرت القافلة", "[/b]"),
     ("markup", "The convoy ⟦1⟧ left", "غادرت القافلة", "⟦"),
     ("markup", 'See [ui id="G-1"}the map{ui].', "انظر الخريطة", '[ui id="G-1"}'),
     ("markup", "Click <b>here</b> to read", "انقر هنا للقراءة", "<b>"),

@@ -19,7 +19,8 @@ _FORMS = (
     r"\$\{?[A-Za-z0-9_]+\}|[#%@]\{[A-Za-z0-9_.]+\}|\[%[^\[\]]*\]|[⟦⟧]",
     # %s, %1$s, %(name)s, %@, %.2f.
     r"%(?:\d+\$)?[sd]\b|%\d+\$[a-zA-Z@]|%\([A-Za-z0-9_]+\)[sdif]|(?<![\d%])%@|(?<!\d)%(?:\.\d|\d\.\d|l{1,2})[dfiu]\b",
-    r"\[\[|\]\]",
+    # [[link]], and BBCode by the tag that closes.
+    r"\[\[|\]\]|\[/[a-zA-Z]{1,10}\]",
 )
 _MARKUP = re.compile("|".join(_FORMS))
 _BEGINS = re.compile(r"[<>&{}$%\[\]⟦⟧]")

@@ -24,7 +24,10 @@ _LEAD = re.compile(
 )
 _FEWEST = 2
 _ARABIC = re.compile("[\u0621-\u064a]")
-_READ_AS = ("cp1256", "cp1252", "latin-1", "mac_arabic", "cp720", "cp850", "cp866", "gb18030", "mac_roman", "cp437")
+_READ_AS = (
+    *("cp1256", "cp1252", "latin-1", "iso8859_15", "mac_arabic"),
+    *("cp720", "cp850", "cp866", "gb18030", "mac_roman", "cp437"),
+)
 _OTHER_READ_AS = ("cp1256", "cp1252", "latin-1", "mac_arabic", "mac_roman", "cp437", "cp850", "cp1251", "cp720")
 _WRITTEN_IN = ("cp1256", "iso8859_6", "mac_arabic", "cp720")
 _MAX_ROUNDS = 3

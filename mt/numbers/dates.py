@@ -26,8 +26,9 @@ _ARABIC_MONTHS = (
     "جماد[ىي] (?:الثانية|ال[آا]خرة|الثاني)", "رجب", "شعبان", "رمضان", "شوال", "ذ[وي] القعدة", "ذ[وي] الحجة",
 )  # fmt: skip
 _ENGLISH_DAYS = tuple(f"{day}s?" for day in (
-    "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"
+    "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "(?<!Mail on )Sunday"
 ))  # fmt: skip
+_NEWSPAPERS = "(?! (?:Times|Telegraph|Mirror|Express|Herald))"
 _ARABIC_DAYS = (
     "ال[اإ]ثنين",
     "(?:ال)?ثلاثاء",
@@ -54,7 +55,7 @@ def _names(english: Sequence[str], arabic: Sequence[str]) -> re.Pattern[str]:
 
 
 _MONTHS = _names(_ENGLISH_MONTHS, _ARABIC_MONTHS)
-_DAYS = _names(_ENGLISH_DAYS, _ARABIC_DAYS)
+_DAYS = _names([day + _NEWSPAPERS for day in _ENGLISH_DAYS], _ARABIC_DAYS)
 
 
 @lru_cache(maxsize=50_000)
@@ -116,7 +117,7 @@ _TIME = re.compile(
     r"(?<![\d:.,/])(?:(?P<h1>\d{1,2}):(?P<m1>\d\d)(?!\d)|(?P<h2>\d{1,2})(?:\.(?P<m2>\d\d))?(?= ?[ap]\.?m\b)|"
     r"(?P<h3>[01]\d|2[0-4])(?P<m3>[0-5]\d)(?= ?(?:gmt|utc|hours|hrs|local time|z\b|بتوقيت|بالتوقيت))|"
     r"(?<=ساعة )(?P<h4>\d{1,2})(?:\.(?P<m4>\d\d))?(?![\d:])|"
-    r"(?P<h5>\d{1,2})(?= (?:صباحا|مساء|فجرا|ظهرا|عصرا|ليلا|بعد الظهر)(?!\w)))|"
+    r"(?P<h5>\d{1,2}(?= (?:صباحا|مساء|فجرا|ظهرا|عصرا|ليلا|بعد الظهر)(?!\w))|12(?= (?:noon|midday|midnight)\b)))|"
     r"(?:ساعة ال|(?<!\w)[وبل]?ال(?=\w+ (?:عشرة )?(?:وال\w+ )?(?:صباحا|مساء|فجرا|ظهرا|عصرا|ليلا|بعد الظهر)(?!\w)))"
     rf"(?P<word>{'|'.join(reversed(_HOUR_WORDS))})(?!\w)"
 )

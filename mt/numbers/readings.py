@@ -38,6 +38,8 @@ _PERCENT = re.compile(
 )
 _FRACTION = re.compile(r"(?<![\d/])(\d)/(\d)(?![\d/])|\b(one|two|three|1|2|3) (?:in|out of)(?: every)? (\w+)\b")
 _DATE = re.compile(r"(?<![\d/.-])(\d{1,4})([/.-])(\d{1,2})\2(\d{1,4})(?![\d/.-]\d|\d)")
+_MONTH_IN_DIGITS = re.compile(r"(?<!\w)[وفبل]?شهر (1[0-2]|[1-9])(?!\d|[.,:/-]\d| ?[%٪])")
+_YEAR_WITHOUT_CENTURY = re.compile(r"(?<![\w'’‘])['’‘](\d\d)(?![\w'’‘])")
 _SHORT_YEAR = re.compile(r"(?<!\d)((?:19|20)\d\d)[/–-](\d\d)(?!\d)")
 _WORDS_TO_TEN = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _DIGIT_WORDS = {word: str(value) for value, word in enumerate(_WORDS_TO_TEN, start=1)}
@@ -218,7 +220,9 @@ def _sums(mentions: list[Mention], folded: str) -> Iterator[tuple[Decimal, Readi
 
 
 def _dates(folded: str) -> Iterator[tuple[Decimal, Reading]]:
-    """7 and 10 in `7/10/2023` may be months, 23 in `7/10/23` is 2023; 12 in `2011/12` is 2012."""
+    """7 and 10 in `7/10/2023` may be months, 7 in `شهر 7`; 23 in `7/10/23` and `'23` is 2023, 12 of `2011/12` 2012."""
+    for match in _MONTH_IN_DIGITS.finditer(folded):
+        yield Decimal(match[1]), ("month", int(match[1]))
     for match in _DATE.finditer(folded):
         for part in (match[1], match[3], match[4]):
             if len(part) <= 2 and 1 <= int(part) <= 12:
@@ -226,6 +230,8 @@ def _dates(folded: str) -> Iterator[tuple[Decimal, Reading]]:
         if len(match[4]) == 2:
             yield Decimal(match[4]), Decimal(f"20{match[4]}")
             yield Decimal(match[4]), Decimal(f"19{match[4]}")
+    for match in _YEAR_WITHOUT_CENTURY.finditer(folded):
+        yield from ((Decimal(match[1]), Decimal(century + match[1])) for century in ("19", "20"))
     for match in _SHORT_YEAR.finditer(folded):
         yield Decimal(match[2]), Decimal(match[1][:2] + match[2])
 

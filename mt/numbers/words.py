@@ -119,16 +119,19 @@ def _is_closed(current: int, value: int) -> bool:
     return not ((rest == 0 and current > 0) or (rest >= 20 and rest % 10 == 0 and 0 < value < 10) or current == 0)
 
 
+_FIRST = {"اول", "اولى"}
+
+
 def arabic_numbers(folded: str, *, ordinals: bool = False) -> Iterator[Mention]:
-    """`خمسة وعشرون` is 25, `ألف وخمسمئة` 1500; `خمسة وستة` are two numbers."""
+    """`خمسة وعشرون` is 25, `ألف وخمسمئة` 1500; `خمسة وستة` and `أول مئة` are two numbers."""
     if not _ARABIC_LETTER.search(folded):
         return
     total = current = start = end = part = 0
-    is_open = False
+    is_open = is_first = False
     tokens = [(match.group(), *match.span()) for match in _ARABIC_TOKENS.finditer(folded)]
     for word, first, last in [*tokens, ("", 0, 0)]:
         value, scale, is_joined = _arabic_value(word, ordinals)
-        if is_open and scale is not None and (current or is_joined):
+        if is_open and scale is not None and (current or is_joined) and (is_joined or not is_first):
             if scale >= 1000 and 0 < total < 1000 * scale and current:
                 # Two hundred thousand and three hundred thousand: a scale comes once in a number.
                 yield Mention(start, part, Decimal(total))
@@ -143,7 +146,7 @@ def arabic_numbers(folded: str, *, ordinals: bool = False) -> Iterator[Mention]:
             is_open, start = value is not None or scale is not None, first
             number = scale or value or 0
             total, current = (number, 0) if number >= 1000 else (0, number)
-        end = last
+        end, is_first = last, word in _FIRST
 
 
 @lru_cache(maxsize=50_000)

@@ -40,9 +40,9 @@ _CUES = read_cues("""
 نقل(?:ت|وا)?_[^.،]{1,60}_(?:عن|ان): transfer transport moved carr evacuat taken
 علي_حد تداول(?:ت)?
 (?<!ف)حسب حسبما بحسب
-وفق وفقا: accordance in_line consistent pursuant
+وفق وفقا: accordance in_line consistent pursuant under_(?:\\w+_){0,2}(?:law|agreement|deal|treaty|accord|resolution)
 جاء(?:ت)?_في* ورد(?:ت)?_في* وردت?_(?:انباء|تقارير|ان) مفاد*
-زعم زعمت زعموا يزعم* تزعم* مزعوم* مزاعم* زاعم*: claims?_of
+زعم زعمه زعمها زعمهم زعمت زعموا يزعم* تزعم* مزعوم* مزاعم* زاعم*: claims?_of
 ادعي ادعت ادعوا ادعاء* يدعي يدعون تدعي مدعي*: claims?_of prosecut plaintiff
 افاد افادت افادوا يفيد* تفيد* افاده* افادات*: useful
 ذكر ذكرت ذكروا ذكره ذكرته يذكر* تذكر* ذاكرا* مذكور*: mention recall remind memor anniversar remember
@@ -96,6 +96,13 @@ _CUES = read_cues("""
 ذريعه حجه دعوي: pretext excuse
 نشر(?:ت|وا)?_(?:\\w+_){0,3}(?:تقريرا|بيانا|خبرا|ان)
 نبه نبهت نبهوا ينبه*: alert
+كتب(?:ت|وا)?_(?:\\w+_){0,5}(?:ان|علي_(?:تويتر|تلغرام|تليغرام|فيسبوك|موقع|منصه|حساب*|صفح*)): writ wrot
+غرد غردت غردوا: tweet
+اورد اوردت اوردوا: list includ mention
+توعد توعدت توعدوا يتوعد* تتوعد*: threat vow pledg promis
+هدد هددت هددوا يهدد* تهدد* مهددا* تهديد*: threat
+حمل(?:ت|وا)?_(?:\\w+_){0,4}مسووليه: responsib blam
+في_حديث(?:ه|ها)?_(?:ل|مع_|الي_)*: talk conversation sp(?:ea|o)k
 جزم يجزم* ادلي ادلت ادلوا: \\bgave
 """)
 

@@ -172,11 +172,19 @@ def _other_day_parts(source: str, hypothesis: str) -> Iterator[str]:
         yield "the part of the day is another one"
 
 
+# Either of two months: October and November, December and January.
+_BARE_MONTHS = (
+    (re.compile(r"(?<!\w)[وفبلك]?تشرين(?!\w)(?! ?(?:ال)?(?:[أا]ول|ثاني))"), {10, 11}),
+    (re.compile(r"(?<!\w)[وفبلك]?كانون(?!\w)(?! ?(?:ال)?(?:[أا]ول|ثاني))"), {12, 1}),
+)
+
+
 def _other_dates(source: str, hypothesis: str) -> Iterator[str]:
     """Months and days of the week that the hypothesis lacks."""
     in_digits, ours_in_digits = numbers_of(hypothesis).meant, numbers_of(source).meant
+    bare = {number for pattern, numbers in _BARE_MONTHS if pattern.search(hypothesis) for number in numbers}
     for number, name in months(source).items():
-        if number not in months(hypothesis) and ("month", number) not in in_digits:
+        if number not in months(hypothesis) and number not in bare and ("month", number) not in in_digits:
             yield f"{name} of the source is missing"
     for number, name in months(hypothesis).items() if months(source) else ():
         if number not in months(source) and ("month", number) not in ours_in_digits:
