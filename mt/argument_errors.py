@@ -17,14 +17,21 @@ def one_sentence(message: str, options: Sequence[str]) -> str:
     """
     text = " ".join(line.strip(" -") for line in message.splitlines() if line.strip())
     text = re.sub(r"Importing '(.*?)' is not allowed.*", r"expected `key: value` options, got '\1'", text)
-    text = re.sub(r"Parser key \"[\w.]+\": Problem with given class_path '[\w.]+': ", "", text)
+    text = re.sub(r" Expected a <class 'NoneType'> Given value type: <class 'dict'>.*", "", text)
+    text = re.sub(r"Expected a dot import path string: .*? Expected a", "Expected a <class 'options'> Expected a", text)
+    inner = r"^Parser key \"([\w.]+)\": .*?Problem with given class_path '[\w.]+': "
+    text = re.sub(inner + r"(?!Parser key)", "", text)
+    text = re.sub(inner + 'Parser key "', r'Parser key "\1: ', text)
     wanted = re.findall(r"Expected an? (?:<class '(?:mt\.config\.)?(\w+)'>|typing\.Literal(\[.*?\]))", text)
-    got = re.search(r"(?:Got value|Given value): ?(.*)$", text)
+    got = re.search(r"(?:Got value|Given value): ?((?!.*Given value:).*)$", text)
     key = re.match(r'Parser key "([^"]+)":', text)
     if wanted and got and key:
         kinds = " or ".join(plain or f"one of {choices}" for plain, choices in wanted)
+        kinds = kinds.replace("NoneType", "null").replace(
+            "options", "options ('{key: value}', or '{}' for the defaults)"
+        )
         hint = "; put it in quotes" if wanted[0][0] == "str" and not got[1].startswith(("[", "{")) else ""
-        return f"{key[1]}: expected {kinds.replace('NoneType', 'null')}, got {shorten(got[1])!r}{hint}"
+        return f"{key[1]}: expected {kinds}, got {shorten(got[1])!r}{hint}"
     return shorten(re.sub(r"\s+", " ", text), 500) + _suggestion(text, options)
 
 

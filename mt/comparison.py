@@ -87,7 +87,8 @@ def compare(
     evaluation.remarks += remarks_on(runs)
     describe_search(evaluation, {label: each.decoding for label, each in settings.items()})
     facts = describe_comparison(command, systems, settings)
-    title = "Comparison of " + ", ".join(s.label for s in systems)
+    kind = "Comparison" if len(systems) > 1 else "Evaluation"
+    title = f"{kind} of {', '.join(s.label for s in systems)}"
     write_evaluation(output, evaluation, title, facts, glossary=glossary)
     return evaluation
 

@@ -74,6 +74,12 @@ REFUSED = [
         r"training\.precision: expected one of \['auto', 'bf16', 'fp32', 'fp16'\], got 'fp8'",
     ),
     ("training: 3", r"`training` is a section"),
+    (
+        "data: {corpora: {a: {path: x, split: tst}}}",
+        r"data\.corpora: split: expected one of \['auto', 'train', 'dev', 'test'\], got 'tst'",
+    ),
+    ("data: {corpora: {a: {path: x, weight: much}}}", r"data\.corpora: weight: expected float, got 'much'"),
+    ("training: {general_dev: {path: x, weight: much}}", r"training\.general_dev: weight: expected float, got 'much'$"),
     ("data: {dev_share: 0.6, test_share: 0.4}", r"data\.dev_share \+ data\.test_share must leave something"),
     ("data: {corpora: {a: {path: x, fromat: tsv}}}", r"'fromat' is not accepted \(did you mean format\?\)"),
     ("model: {scratch: {d_model: 30}}", r"model\.scratch\.d_model must be a multiple of attention_heads, got 30"),
@@ -334,3 +340,11 @@ def test_shipped_config(path: Path):
     # A general corpus is the user's.
     assert all((ROOT / corpus.path).is_file() for key, corpus in config.data.corpora.items() if key != "general")
     assert set(yaml.safe_load(path.read_text(encoding="utf-8"))) <= set(Config.__dataclass_fields__)
+
+
+def test_a_section_that_is_off_by_default_is_said_to_take_options(tmp_path: Path):
+    with pytest.raises(ConfigError) as error:
+        parse(tmp_path, "name: a", "--adaptation.lora", "true")
+    assert str(error.value) == (
+        "adaptation.lora: expected options ('{key: value}', or '{}' for the defaults) or null, got 'true'"
+    )

@@ -236,6 +236,7 @@ def test_no_verdict_on_a_run_that_was_trained_on_the_test_set(
     # Alone it has nobody to be better than, and still the score says what it is worth.
     assert evaluate(monkeypatch, "tuned=run", "--overwrite") == 0
     assert "no verdict: tuned has seen 36 of the 36 sentences" in capsys.readouterr().out
+    assert Path("out/report.md").read_text(encoding="utf-8").startswith("# Evaluation of tuned\n")
 
 
 def test_gate_lets_no_faulty_file_pass(

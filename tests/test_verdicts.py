@@ -25,7 +25,7 @@ def made(gains: dict[str, tuple[float, float]], sentences: int = 500) -> Evaluat
     different = ["s" * (i + 1) for i in range(sentences)]
     sets = [TestSet("news", different, different), TestSet("flores", different, different, is_general=True)]
     names = list(gains)
-    evaluation = Evaluation(names[0], sets, {each.name: {name: [] for name in names} for each in sets})
+    evaluation = Evaluation(names[0], sets, {each.name: {name: [name] for name in names} for each in sets})
     for column, test_set in enumerate(sets):
         for name in names:
             score = gains[name][column]
@@ -167,11 +167,23 @@ def test_advice_names_the_test_set_that_contradicts_it():
 
 
 def test_advice_without_general_text():
-    evaluation = evaluated(good=GOOD, twin=list(GOOD))
+    evaluation = made({"a": (30, 50), "b": (30.5, 50)})
+    evaluation.test_sets.pop()
+    assert advice(evaluation) == "b and a are tied on news, and there is no general test set to decide between them."
+
+
+def test_there_is_nothing_to_choose_between_systems_that_translate_alike():
+    evaluation = evaluated(times=40, good=GOOD, twin=GOOD)
     assert advice(evaluation) == (
-        "good and twin are tied on news, and there is no general test set (--general) to decide between them."
+        "good and twin translate every sentence alike, so there is nothing to choose between them."
     )
     assert advice(evaluated(good=GOOD)) == ""
+
+
+def test_a_small_difference_is_not_said_to_be_nothing():
+    text = verdict(made({"a": (30.0, 50), "b": (30.04, 50)}), "b", "news")
+    assert "b is less than 0.1 chrF better, which chance alone may explain" in text
+    assert "b is 0.1 chrF better" in verdict(made({"a": (30.0, 50), "b": (30.06, 50)}), "b", "news")
 
 
 def test_scores_json_keeps_its_keys():

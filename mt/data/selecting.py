@@ -214,5 +214,5 @@ def _fill(levels: Levels, is_free: Mask, groups: Indices, positions: NDArray[np.
     wanted = [level for level, share in shares.items() if share > 0]
     filled = fill_empty_splits(levels, is_free, groups, positions, wanted)
     if (filled != levels).any():
-        logger.info("few pairs: a split that the hash left empty got the group nearest to it")
+        logger.info("few sentences or documents: dev or test would be empty, so what came nearest went there")
     return filled

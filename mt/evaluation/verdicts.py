@@ -18,7 +18,7 @@ def verdict(evaluation: Evaluation, system: str, test_set: str, metric: str = PR
         scored = f"{system} scores {score.score:.1f} {metric} on {test_set} ({_sentences(score)})"
         reason = evaluation.refusal(test_set, system)
         return f"{scored}; no verdict: {reason}." if reason else f"{scored}."
-    size, direction = f"{abs(comparison.difference):.1f} {metric}", "better" if comparison.is_better else "worse"
+    size, direction = f"{_size(comparison)} {metric}", "better" if comparison.is_better else "worse"
     if comparison.refused:
         stand = f"is {size} {direction} than" if comparison.difference else f"scores the same in {metric} as"
         return f"On {test_set}, no verdict: {system} {stand} {comparison.baseline}, but {comparison.refused}."
@@ -34,6 +34,12 @@ def verdict(evaluation: Evaluation, system: str, test_set: str, metric: str = PR
         f"On {test_set}, {system} and {comparison.baseline} cannot be told apart by {metric}: {system} is {size} "
         f"{direction}, which chance alone may explain ({certainty})."
     )
+
+
+def _size(comparison: Comparison) -> str:
+    """The difference without its sign, never as the 0.0 that a small one is rounded to."""
+    size = f"{abs(comparison.difference):.1f}"
+    return "less than 0.1" if size == "0.0" else size
 
 
 def _sentences(counted: Score | Comparison) -> str:
@@ -103,9 +109,20 @@ def advice(evaluation: Evaluation) -> str:
         others = [test_set for test_set in evaluation.test_sets if test_set is not first]
         return f"Take {best}: on {first.name} it is better than every other system{_price(evaluation, best, others)}."
     names = _listed([best, *tied])
+    if _translate_alike(evaluation, [best, *tied]):
+        return f"{names} translate every sentence alike, so there is nothing to choose between them."
     if not general:
-        return f"{names} are tied on {first.name}, and there is no general test set (--general) to decide between them."
+        return f"{names} are tied on {first.name}, and there is no general test set to decide between them."
     return f"{names} are tied on {first.name}; {_tie_break(evaluation, [best, *tied], general)}."
+
+
+def _translate_alike(evaluation: Evaluation, systems: Sequence[str]) -> bool:
+    """Whether no test set has a sentence that two of the systems translate in two ways."""
+    return all(
+        by_system[system] == by_system[systems[0]]
+        for by_system in evaluation.hypotheses.values()
+        for system in systems[1:]
+    )
 
 
 def tied_with_best(evaluation: Evaluation, test_set: TestSet, systems: Sequence[str]) -> tuple[str, list[str]]:
