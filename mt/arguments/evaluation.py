@@ -13,6 +13,7 @@ from mt.files import check_distinct, check_name
 
 # The names in mt.evaluation.metrics, which takes seconds to import.
 _METRICS = ("BLEU", "chrF", "chrF++", "TER")
+_TESTED_ON = "sentence pairs to test on, in any format of a corpus; repeatable; default: the test split of the runs"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def evaluate_parser(prog: str) -> QuietParser:
         "translates as it was scored, by its languages, search, tag and terms; its base and RUN/model likewise, but "
         "without tag and terms",
     )
-    _add_test_set(parser)
+    add_test_set(parser, _TESTED_ON)
     parser.add_argument(
         "--general",
         action="append",
@@ -101,14 +102,15 @@ def evaluate_parser(prog: str) -> QuietParser:
     return parser
 
 
-def _add_test_set(parser: QuietParser) -> None:
+def add_test_set(parser: QuietParser, purpose: str) -> None:
+    """`--test_set NAME=FILE`, repeatable; `purpose` is its help text."""
     parser.add_argument(
         "--test_set",
         action="append",
         default=[],
         metavar="NAME=FILE",
         type=str,
-        help="sentence pairs to test on, in any format of a corpus; repeatable; default: the test split of the runs",
+        help=purpose,
     )
 
 
@@ -170,7 +172,7 @@ def review_parser(prog: str) -> QuietParser:
         parser.add_argument(
             name, metavar=name, type=str, help="a system, as `mt evaluate` takes it; label=SYSTEM names it"
         )
-    _add_test_set(parser)
+    add_test_set(parser, _TESTED_ON)
     parser.add_argument("--sentences", type=int, default=100, help="how many sentences the page holds at most")
     parser.add_argument("--output", default="review.html", metavar="FILE", type=str, help="the page to write")
     parser.add_argument("--overwrite", action="store_true", help="replace the page that is there")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mt.arguments.evaluation import named_files
+from mt.arguments.evaluation import add_test_set, named_files
 from mt.arguments.parsing import NOT_FOR_DECODING, QuietParser, parse_or_help, typed_options
 from mt.config import CorpusConfig, DecodingConfig, ModelConfig
 from mt.errors import ConfigError
@@ -77,14 +77,7 @@ def parse_export(argv: Sequence[str], prog: str) -> ExportCommand:
         default="float16",
         help="float16, float32; bfloat16 for transformers, int8 for ctranslate2",
     )
-    parser.add_argument(
-        "--test_set",
-        action="append",
-        default=[],
-        metavar="NAME=FILE",
-        type=str,
-        help="a test set on which the export is scored beside the model; may be given several times",
-    )
+    add_test_set(parser, "a test set on which the export is scored beside the model; may be given several times")
     # What the model is saved with; the rest is no part of a model.
     parser.add_class_arguments(
         DecodingConfig, "decoding", skip={"tag", "terminology", "max_length_ratio", "batch_tokens"}

@@ -18,6 +18,7 @@ from mt.data.fingerprints import Hashes, hash_of
 from mt.data.selection import Indices, Mask
 from mt.data.splitting import assign_levels
 from mt.data.store import PairStore
+from mt.wording import counted
 
 _FEWEST_DOCUMENTS = 5
 _FEWEST_PAIRS_PER_DOCUMENT = 1.5
@@ -53,8 +54,7 @@ class HeldOut:
             return "not divided: all of it is in one split"
         if self.by == "document":
             return f"by document: each of its {self.documents} documents is in one split"
-        named = "1 document" if self.documents == 1 else f"{self.documents} documents"
-        few = f" (it names {named}, too few to divide)" if self.documents else ""
+        few = f" (it names {counted(self.documents, 'document')}, too few to divide)" if self.documents else ""
         if self.by == "block":
             order = f"; {alike}, as far as {self.reach} lines" if self.reach else ""
             return f"by block: about {self.block_lines} consecutive lines at a time{order}{few}"
@@ -103,23 +103,23 @@ def hold_out(store: PairStore, config: DataConfig, corpora: Sequence[CorpusConfi
     """
     positions, units = store.column("positions", np.float64), np.zeros(store.size, np.uint64)
     corpus_of, is_unsettled = store.column("corpora", np.int32), np.zeros(store.size, bool)
-    accounts = []
+    found = HoldingOut(positions, units, is_unsettled, [])
     for index, corpus in enumerate(corpora[: len(config.corpora)]):
         if corpus.own_split is not None:
-            accounts.append(HeldOut("pinned"))
+            found.accounts.append(HeldOut("pinned"))
             continue
-        chooser = _Chooser(store, config, np.flatnonzero(corpus_of == index))
-        accounts.append(chooser.choose(positions, units, is_unsettled))
-    return HoldingOut(positions, units, is_unsettled, accounts)
+        chooser = _Chooser(store, config, np.flatnonzero(corpus_of == index), found)
+        found.accounts.append(chooser.choose())
+    return found
 
 
 class _Chooser:
-    """The lines of one corpus."""
+    """The lines of one corpus; `found` is filled in."""
 
-    def __init__(self, store: PairStore, config: DataConfig, lines: Indices) -> None:
-        self._store, self._config, self._lines = store, config, lines
+    def __init__(self, store: PairStore, config: DataConfig, lines: Indices, found: HoldingOut) -> None:
+        self._store, self._config, self._lines, self._found = store, config, lines, found
 
-    def choose(self, positions: NDArray[np.float64], units: Hashes, is_unsettled: Mask) -> HeldOut:
+    def choose(self) -> HeldOut:
         """Overwrite the positions of pairs that belong to a document or block, and name it in `units`."""
         documents = self._store.column("documents", np.uint64)[self._lines]
         names, sizes = np.unique(documents, return_counts=True)
@@ -129,42 +129,29 @@ class _Chooser:
         if len(names) < _FEWEST_DOCUMENTS or has_one.sum() < _FEWEST_PAIRS_PER_DOCUMENT * len(names):
             has_one[:] = False
         if has_one.any():
-            self._by_document(documents, names, has_one, positions, units)
+            self._by_document(documents, names, has_one)
         rest = self._lines[~has_one]
         if has_one.sum() > len(rest):
-            self._by_block(rest, positions, units, is_unsettled)
+            self._by_block(rest)
             return HeldOut("document", len(names))
-        return self._by_block(rest, positions, units, is_unsettled, len(names))
+        return self._by_block(rest, len(names))
 
-    def _by_document(
-        self,
-        documents: Hashes,
-        names: Hashes,
-        has_one: NDArray[np.bool_],
-        positions: NDArray[np.float64],
-        units: Hashes,
-    ) -> None:
+    def _by_document(self, documents: Hashes, names: Hashes, has_one: Mask) -> None:
         by_name = np.array([hash_of(f"{self._config.split_key}\0{name}") / 2**64 for name in names.tolist()])
         here = self._lines[has_one]
-        positions[here] = by_name[np.searchsorted(names, documents[has_one])]
-        units[here] = documents[has_one]
+        self._found.positions[here] = by_name[np.searchsorted(names, documents[has_one])]
+        self._found.units[here] = documents[has_one]
 
-    def _by_block(
-        self,
-        lines: Indices,
-        positions: NDArray[np.float64],
-        units: Hashes,
-        is_unsettled: Mask,
-        documents: int = 0,
-    ) -> HeldOut:
+    def _by_block(self, lines: Indices, documents: int = 0) -> HeldOut:
         source = self._store.side("source")
         likeness = measure_likeness(source, lines)
         size = self._size(likeness, len(lines)) if len(lines) else 0
         if size:
             blocks = cut_blocks(source, lines, size, self._config.split_key)
             numbers = blocks.of_lines(len(lines))
-            positions[lines], units[lines] = blocks.positions[numbers], blocks.names[numbers]
-            is_unsettled[lines[blocks.unsettled :]] = self._may_move(blocks)
+            self._found.positions[lines] = blocks.positions[numbers]
+            self._found.units[lines] = blocks.names[numbers]
+            self._found.is_unsettled[lines[blocks.unsettled :]] = self._may_move(blocks)
         by: Literal["block", "sentence"] = "block" if size else "sentence"
         return HeldOut(by, documents, size, round(likeness.near, 4), round(likeness.far, 4), likeness.reach)
 
