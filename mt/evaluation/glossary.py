@@ -15,7 +15,7 @@ from mt.files import printable
 from mt.reading import fault_of_file
 from mt.text import fold_spelling
 
-DEFAULT = Path(__file__).parent.parent / "assets" / "glossary.tsv"
+DEFAULT = Path(__file__).parent.parent / "assets" / "data" / "conflict_news" / "glossary.tsv"
 _TERM_SPELLINGS = str.maketrans("ىةؤئ", "يهوي")
 _HEADER = "english\tarabic\tkind"
 NAME_KINDS = ("place", "organisation", "armed_group")
