@@ -10,9 +10,6 @@ from mt.experiment.start import (
     open_base,
 )
 from mt.experiment.translations import BASE
-from mt.files import (
-    writing,
-)
 from mt.runs import RunDirectory, read_metrics
 from mt.training.adaptation import Choice, choose_weights
 from mt.training.stopping import best_update, evaluations_since_best
@@ -33,10 +30,8 @@ def take_model(config: Config, run: RunDirectory, trainer: TranslationTrainer) -
         translator, run.checkpoints, trainer.dev_scores_by_update(), config, trainer.dev, trainer.general, before
     )
     logger.info("saving the model")
-    unfinished = run.unfinished(run.model)
-    with writing(run.model):
-        translator.save(unfinished)
-    run.put(unfinished, run.model)
+    with run.new_directory(run.model) as work:
+        translator.save(work)
     return choice
 
 
