@@ -13,7 +13,7 @@ from mt.config.config_files import config_as_yaml
 from mt.config.input_paths import paths_of
 from mt.data.cache import cached_build
 from mt.data.report import DataReport
-from mt.data.saved import damage_of_splits, describe_splits, load_splits, refuse_other_splits, take_build
+from mt.data.saved import describe_splits, find_split_damage, load_splits, refuse_other_splits, take_build
 from mt.data.vocabulary import measure_vocabulary
 from mt.errors import RunError
 from mt.experiment.extension import announce, as_json, dropped_inputs, find_changes, refuse_fewer_updates
@@ -111,7 +111,7 @@ def _has_data(run: RunDirectory) -> bool:
     if not run.data.is_dir():
         return False
     # What an earlier version has written has no checksums: `load_splits` compares it with the manifest.
-    damage = damage_of_splits(run) if (run.data / CHECKSUMS).is_file() else None
+    damage = find_split_damage(run) if (run.data / CHECKSUMS).is_file() else None
     try:
         DataReport.read(run.data_report)
     except RunError as error:
