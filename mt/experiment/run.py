@@ -10,7 +10,6 @@ from mt.experiment.fine_tuning import fine_tune, prepare_training, record_start
 from mt.experiment.scoring import prepare_test_sets, score_run
 from mt.experiment.start import (
     claim_directory,
-    describe_vocabulary,
     load_base,
     prepare_data,
     record_extension,
@@ -41,7 +40,6 @@ def run_experiment(
         data = prepare_data(config, run, manifest)
         test_sets = prepare_test_sets(config, run, data)
         base = load_base(config, run, data)
-        describe_vocabulary(run, base, data)
         trainer = prepare_training(config, run, base, data, manifest)
         record_start(manifest, base, trainer)
         record_extension(config, run, trainer.sampler.plan.updates, manifest)

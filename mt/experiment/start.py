@@ -13,9 +13,9 @@ from mt.config.config_files import config_as_yaml
 from mt.config.input_paths import paths_of
 from mt.data.cache import cached_build
 from mt.data.report import DataReport
-from mt.data.saved import describe_splits, find_split_damage, load_splits, refuse_other_splits, take_build
-from mt.data.vocabulary import measure_vocabulary
+from mt.data.saved import describe_splits, find_split_damage, load_splits, refuse_other_splits
 from mt.errors import RunError
+from mt.experiment.data import take_data
 from mt.experiment.extension import announce, as_json, dropped_inputs, find_changes, refuse_fewer_updates
 from mt.experiment.inputs import identify
 from mt.files import (
@@ -29,7 +29,7 @@ from mt.models.from_scratch import create_marian
 from mt.models.identity import model_identity
 from mt.models.transformers_model import TransformersTranslator, load_translator
 from mt.processes import process_state, wait_for_everyone
-from mt.report.data_card import summary, write_report
+from mt.report.data_card import summary
 from mt.runs import RunDirectory, claim_run
 from mt.training.checkpoints import all_of, update_of
 
@@ -92,10 +92,7 @@ def record_extension(config: Config, run: RunDirectory, updates: int, manifest: 
 def prepare_data(config: Config, run: RunDirectory, manifest: Manifest | None = None) -> DatasetDict:
     """Build the splits, or take those of the run that is resumed, if they are as they were written."""
     if process_state().is_main_process and not _has_data(run):
-        build = cached_build(config.data, config.held_out_sets)
-        report = DataReport.read(build / "data_report.json")
-        write_report(run, report)
-        take_build(build, run)
+        report = take_data(config, cached_build(config.data, config.held_out_sets), run)
         logger.info("pairs: %s", summary(report))
     wait_for_everyone()
     data = load_splits(run)
@@ -158,12 +155,3 @@ def refuse_other_base(config: Config, run: RunDirectory, manifest: Manifest) -> 
             f"{run.base if config.model.scratch else config.model.name}: {changed}; the checkpoints are kept: put back "
             "what was there and go on with --resume"
         )
-
-
-def describe_vocabulary(run: RunDirectory, base: TransformersTranslator, data: DatasetDict) -> None:
-    """Add to the data card how the model's tokenizer copes with the corpora."""
-    if process_state().is_main_process:
-        logger.info("looking at how the model's tokenizer copes with the corpora")
-        report = DataReport.read(run.data_report)
-        report.tokenizer, report.vocabulary = base.name, measure_vocabulary(base.tokenizer, data)
-        write_report(run, report)
