@@ -10,7 +10,7 @@ from mt.experiment.early_checks import check_config
 from mt.experiment.extension import record_extension
 from mt.experiment.fine_tuning import fine_tune
 from mt.experiment.scoring import prepare_test_sets, score_run
-from mt.experiment.splits import describe_vocabulary, prepare_data
+from mt.experiment.splits import prepare_data
 from mt.experiment.start import claim_directory, start_manifest
 from mt.experiment.training_facts import early_stop, training_facts
 from mt.experiment.training_preparation import prepare_training, record_start
@@ -38,7 +38,6 @@ def run_experiment(
         data = prepare_data(config, run, manifest)
         test_sets = prepare_test_sets(config, run, data)
         base = load_base(config, run, data)
-        describe_vocabulary(run, base, data)
         trainer = prepare_training(config, run, base, data, manifest)
         record_start(manifest, base, trainer)
         record_extension(config, run, trainer.sampler.plan.updates, manifest)
