@@ -11,6 +11,7 @@ from datasets import Dataset, DatasetDict
 
 from mt import cli
 from mt.evaluation.blind_review import hypothesis_hash
+from mt.models import run_settings
 from tests.conftest import run_with
 from tests.helpers import make_setup, varied
 
@@ -74,7 +75,7 @@ def test_terms_that_are_not_there_stop_it_before_a_model_is_loaded(
     def refuse(*_: object) -> None:
         raise AssertionError("loaded")
 
-    monkeypatch.setattr("mt.systems.system.open_translator", refuse)
+    monkeypatch.setattr("mt.systems.translating.open_translator", refuse)
     options = ["--decoding.terminology", "none.tsv"]
     assert evaluate(monkeypatch, "base.txt", "tiny-en-ar", "--test_set", "news=news.tsv", *options) == 1
     for command in (["review", "tuned.txt", "tiny-en-ar", "--test_set", "news=news.tsv"], ["translate", "tiny-en-ar"]):
@@ -145,7 +146,7 @@ def test_refused_before_anything_slow(
     options: list[str], message: str, files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     # A model that would take long to load must not be reached.
-    monkeypatch.setattr("mt.systems.system.open_translator", lambda *_: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("mt.systems.translating.open_translator", lambda *_: pytest.fail("a model was loaded"))
     assert evaluate(monkeypatch, "base.txt", "slow=tiny-en-ar", *options) == 1
     error = capsys.readouterr().err
     assert error.startswith(f"evaluate.py: {message}"), error
@@ -201,7 +202,7 @@ def test_gate_and_a_run_that_was_trained_on_the_test_set(
     files: Path, marian_directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     seen_run(Path("run"), marian_directory)
-    monkeypatch.setattr("mt.systems.system.open_translator", lambda *_: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("mt.systems.translating.open_translator", lambda *_: pytest.fail("a model was loaded"))
     for options in (["--test_set", "news=news.tsv"], []):
         systems = ["base.txt", "tuned=run", *options, "--fail_if_worse", "chrF"]
         assert evaluate(monkeypatch, *systems) == 1
@@ -217,10 +218,14 @@ def test_no_verdict_on_a_run_that_was_trained_on_the_test_set(
 ):
     seen_run(Path("run"), marian_directory)
     monkeypatch.setattr(
-        "mt.systems.system.hypotheses_of",
-        lambda system, test_sets, *_, **__: {t.name: varied(TUNED if system.run else BASE, 6) for t in test_sets},
+        "mt.systems.translating.hypotheses_of",
+        lambda system, test_sets: {t.name: varied(TUNED if system.run else BASE, 6) for t in test_sets},
     )
+    read, files = run_settings.read_small, []
+    monkeypatch.setattr(run_settings, "read_small", lambda file, *rest: files.append(str(file)) or read(file, *rest))
     assert evaluate(monkeypatch, "base.txt", "tuned=run", "--test_set", "news=news.tsv") == 0
+    # Once for how the run translates, before any test set is read, and once for what it, and the runs before it, saw.
+    assert files == ["run/config.yaml"] * 2
     printed = capsys.readouterr().out
     sentence = "tuned has seen 36 of the 36 sentences in its training data (36 the same)"
     assert f"note: on news, {sentence}" in printed

@@ -15,7 +15,8 @@ from mt.models.run_settings import TranslationSettings
 from mt.models.terminology import with_terms, with_translated_terms
 from mt.models.transformers_model import TransformersTranslator, load_translator
 from mt.models.translator import inline_term
-from mt.systems.system import System, hypotheses_of
+from mt.systems.system import System
+from mt.systems.translating import hypotheses_of
 from mt.systems.translation_cache import cache_key
 from mt.text.glossary import Glossary
 
@@ -139,12 +140,12 @@ def test_general_text_is_given_no_tag_and_no_terms(monkeypatch: pytest.MonkeyPat
         given[progress] = decoding
         return sources
 
-    monkeypatch.setattr("mt.systems.system.translate", translate)
-    monkeypatch.setattr("mt.systems.system.open_translator", lambda model, decoding: object())
+    monkeypatch.setattr("mt.systems.translating.translate", translate)
+    monkeypatch.setattr("mt.systems.translating.open_translator", lambda model, decoding: object())
     sets = [TestSet("news", ["a"], ["b"]), TestSet("flores", ["a"], ["b"], is_general=True)]
     decoding = DecodingConfig(tag="<news>", terminology="terms.tsv", num_beams=2)
     settings = TranslationSettings(model=ModelConfig(name="none"), decoding=decoding)
-    hypotheses_of(System("m", "none"), sets, settings, use_cache=False)
+    hypotheses_of(System("m", "none", settings=settings, use_cache=False), sets)
     assert given == {"m on news": decoding, "m on flores": DecodingConfig(num_beams=2)}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,7 +23,6 @@ from mt.systems.names import check_systems
 
 if TYPE_CHECKING:
     from mt.evaluation.results import Evaluation
-    from mt.models.run_settings import TranslationSettings
     from mt.systems.system import System
     from mt.text.glossary import Glossary
 
@@ -43,22 +42,19 @@ def run(argv: Sequence[str], prog: str) -> int:
 
 def run_comparison(command: EvaluateCommand) -> Evaluation:
     """Translate, score, compare, and write `scores.json`, the translations, `report.html` and `report.md`."""
-    from mt.systems.settings import settle
-    from mt.systems.system import parse_systems
+    from mt.systems.system import resolve_systems
     from mt.text.glossary import read_glossary
 
     check_corpora(command.test_sets | command.general)
     glossary = read_glossary(command.glossary)
-    systems = parse_systems(command.systems)
-    settings = settle(systems, command.model, command.decoding)
+    systems = resolve_systems(command.systems, command.model, command.decoding, use_cache=not command.no_cache)
     with claim_output(command, systems) as output:
-        return compare(command, systems, settings, glossary, output)
+        return compare(command, systems, glossary, output)
 
 
 def compare(
     command: EvaluateCommand,
     systems: Sequence[System],
-    settings: Mapping[str, TranslationSettings],
     glossary: Glossary,
     output: RunDirectory,
 ) -> Evaluation:
@@ -70,10 +66,11 @@ def compare(
     from mt.evaluation.reading_test_sets import read_test_sets
     from mt.evaluation.scoring import evaluate_all
     from mt.evaluation.searches import describe_search
-    from mt.report.provenance import describe_comparison
+    from mt.report.provenance import describe_comparison, searches_of
     from mt.report.writing import write_evaluation
     from mt.runs import read_curve, remarks_on
-    from mt.systems.system import check_texts, hypotheses_of
+    from mt.systems.texts import check_texts
+    from mt.systems.translating import hypotheses_of
 
     ratings = [Path(file) for file in command.ratings]
     test_sets = read_test_sets(
@@ -89,7 +86,7 @@ def compare(
     hypotheses: dict[str, dict[str, list[str]]] = {test_set.name: {} for test_set in test_sets}
     output.clear()
     for system in systems:
-        translations = hypotheses_of(system, test_sets, settings.get(system.label), use_cache=not command.no_cache)
+        translations = hypotheses_of(system, test_sets)
         for name, lines in translations.items():
             hypotheses[name][system.label] = lines
             # At once, so that a later failure loses nothing that took time.
@@ -101,9 +98,9 @@ def compare(
     evaluation.preferences = read_ratings(ratings, hypotheses) if ratings else []
     evaluation.curves = {label: read_curve(run) for label, run in runs.items()}
     evaluation.remarks += remarks_on(runs)
-    describe_search(evaluation, {label: each.decoding for label, each in settings.items()})
+    describe_search(evaluation, searches_of(systems))
     facts = describe_comparison(
-        systems, settings, command.test_sets | command.general, glossary=command.glossary, ratings=command.ratings
+        systems, command.test_sets | command.general, glossary=command.glossary, ratings=command.ratings
     )
     kind = "Comparison" if len(systems) > 1 else "Evaluation"
     title = f"{kind} of {', '.join(s.label for s in systems)}"

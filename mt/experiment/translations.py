@@ -15,7 +15,7 @@ from mt.files import sha256_of, sha256_of_json
 from mt.manifest import Manifest
 from mt.models.transformers_model import TransformersTranslator
 from mt.runs import RunDirectory
-from mt.systems.system import open_translator, translate_once
+from mt.systems.translating import open_translator, translate_once
 from mt.text.lines import read_lines
 
 logger = logging.getLogger(__name__)

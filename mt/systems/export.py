@@ -20,7 +20,7 @@ from mt.models.ctranslate2_model import require_ctranslate2
 from mt.models.model_files import is_path_name, shown
 from mt.models.transformers_model import TransformersTranslator, load_translator
 from mt.systems.export_cost import EXPORT, MODEL, compare, translate_sets
-from mt.systems.system import open_translator
+from mt.systems.translating import open_translator
 
 logger = logging.getLogger(__name__)
 
