@@ -124,7 +124,10 @@ def test_gate(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         (["--test_set", "few=few.tsv"], "base: 36 translations for the 6 sentences of test set `few`"),
         (["table.tsv", "--test_set", "news=news.tsv"], "table.tsv: most lines hold tabs"),
         (["--test_set", "news=news.tsv", "--general", "few=few.tsv"], "base.txt: a file holds the translations of one"),
-        (["texts", "--test_set", "news=news.tsv"], "texts/news.txt: no such file; texts needs one translation a line"),
+        (
+            ["texts", "--test_set", "news=news.tsv"],
+            "texts/news.txt: no such file; texts needs one translation per line",
+        ),
         (["out/none.txt", "--test_set", "news=news.tsv"], "out/none.txt: no such file or directory"),
         (["reference=tuned.txt", "--test_set", "news=news.tsv"], "the label `reference` is taken"),
         ([f"{'x' * 101}=tuned.txt", "--test_set", "news=news.tsv"], "the label 'xxxx"),
@@ -218,8 +221,10 @@ def test_no_verdict_on_a_run_that_was_trained_on_the_test_set(
 ):
     seen_run(Path("run"), marian_directory)
     monkeypatch.setattr(
-        "mt.systems.translating.hypotheses_of",
-        lambda system, test_sets: {t.name: varied(TUNED if system.run else BASE, 6) for t in test_sets},
+        "mt.systems.translating.translate_systems",
+        lambda systems, test_sets, write: {
+            t.name: {s.label: varied(TUNED if s.run else BASE, 6) for s in systems} for t in test_sets
+        },
     )
     read, files = run_settings.read_small, []
     monkeypatch.setattr(run_settings, "read_small", lambda file, *rest: files.append(str(file)) or read(file, *rest))

@@ -19,7 +19,7 @@ from mt.models.identity import model_identity, remembered_sha256
 from mt.models.run_settings import TranslationSettings
 from mt.systems import translating, translation_cache
 from mt.systems.system import System
-from mt.systems.translating import hypotheses_of
+from mt.systems.translating import translate_systems
 from mt.systems.translation_cache import cache_key, cache_root, keep_translations, read_translations
 
 GREEDY = DecodingConfig(num_beams=1)
@@ -60,7 +60,7 @@ def translations(
 ) -> list[str]:
     test_set = TestSet("news", sources, sources)
     settings = TranslationSettings(model=(options or ModelConfig()).with_name(str(model)), decoding=decoding)
-    return hypotheses_of(System("mine", str(model), None, settings, use_cache), [test_set])["news"]
+    return translate_systems([System("mine", str(model), None, settings, use_cache)], [test_set])["news"]["mine"]
 
 
 def test_second_time_the_model_is_not_even_loaded(
@@ -83,8 +83,16 @@ def test_only_the_new_test_set_is_translated(model: Path, decoded: list[list[str
     translations(model)
     old, new = TestSet("old", SOURCES, SOURCES), TestSet("new", ["Peace."], ["Peace."])
     settings = TranslationSettings(model=ModelConfig(name=str(model)), decoding=GREEDY)
-    found = hypotheses_of(System("mine", str(model), None, settings), [old, new])
-    assert found == {"old": [source[::-1] for source in SOURCES], "new": [".ecaeP"]}
+    written: list[tuple[str, str, list[str], int]] = []
+    found = translate_systems(
+        [System("mine", str(model), None, settings)],
+        [old, new],
+        lambda *what: written.append((*what, len(decoded))),
+    )
+    backwards = [source[::-1] for source in SOURCES]
+    assert found == {"old": {"mine": backwards}, "new": {"mine": [".ecaeP"]}}
+    # Each as soon as it exists: the first before the second is decoded.
+    assert written == [("old", "mine", backwards, 1), ("new", "mine", [".ecaeP"], 2)]
     assert decoded == [SOURCES, ["Peace."]]
 
 

@@ -66,11 +66,12 @@ def compare(
     from mt.evaluation.reading_test_sets import read_test_sets
     from mt.evaluation.scoring import evaluate_all
     from mt.evaluation.searches import describe_search
-    from mt.report.provenance import describe_comparison, searches_of
+    from mt.report.provenance import describe_comparison
     from mt.report.writing import write_evaluation
     from mt.runs import read_curve, remarks_on
+    from mt.systems.system import searches_of
     from mt.systems.texts import check_texts
-    from mt.systems.translating import hypotheses_of
+    from mt.systems.translating import translate_systems
 
     ratings = [Path(file) for file in command.ratings]
     test_sets = read_test_sets(
@@ -83,14 +84,8 @@ def compare(
         refuse_seen_gate(test_sets, overlaps)
     check_rated_sets(ratings, test_sets)
     check_texts(systems, test_sets)
-    hypotheses: dict[str, dict[str, list[str]]] = {test_set.name: {} for test_set in test_sets}
     output.clear()
-    for system in systems:
-        translations = hypotheses_of(system, test_sets)
-        for name, lines in translations.items():
-            hypotheses[name][system.label] = lines
-            # At once, so that a later failure loses nothing that took time.
-            output.write_translations(name, system.label, lines)
+    hypotheses = translate_systems(systems, test_sets, output.write_translations)
     runs = {system.label: system.run for system in systems if system.run}
     training = next((load_splits(run)["train"] for run in runs.values() if run.data.is_dir()), None)
     evaluation = evaluate_all(test_sets, hypotheses, command.resamples, glossary, training, overlaps)

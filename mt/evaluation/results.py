@@ -13,7 +13,7 @@ from mt.evaluation.overlap import Overlap
 from mt.evaluation.ratings import Preference
 from mt.evaluation.significance import LEVEL
 from mt.evaluation.slices import CORPUS, Slice, SliceScore
-from mt.evaluation.test_set import TestSet
+from mt.evaluation.test_set import Hypotheses, TestSet
 
 SIGNIFICANT = LEVEL
 """A difference counts as shown below this p-value, after Holm's correction, by both tests."""
@@ -83,8 +83,7 @@ class Evaluation:
 
     baseline: str
     test_sets: list[TestSet] = field(default_factory=list)
-    hypotheses: dict[str, dict[str, list[str]]] = field(default_factory=dict)
-    """By test set, then by system."""
+    hypotheses: Hypotheses = field(default_factory=dict)
     scores: list[Score] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
     """With the baseline, by every metric and both tests."""

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 import mt
-from mt.config import CorpusConfig, DecodingConfig, ModelConfig
+from mt.config import CorpusConfig, ModelConfig
 from mt.data.cache import input_hashes
 from mt.evaluation.searches import describe_searches
-from mt.systems.system import System
+from mt.systems.system import System, searches_of
 
 
 def describe_comparison(
@@ -32,11 +32,6 @@ def describe_comparison(
     facts |= describe_searches(searches_of(systems))
     made = datetime.now(UTC).isoformat(timespec="seconds")
     return facts | {"made": f"{made} by mt {mt.__version__}, sacreBLEU {version('sacrebleu')}"}
-
-
-def searches_of(systems: Sequence[System]) -> dict[str, DecodingConfig]:
-    """How the systems translate, by label; files of translations were made elsewhere."""
-    return {system.label: system.settings.decoding for system in systems if system.settings is not None}
 
 
 def _described(system: System) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mt.config import DecodingConfig
 from mt.errors import DataError, RunError
 from mt.evaluation.fidelity import REFERENCE
 from mt.files import check_distinct, check_name
@@ -143,3 +144,8 @@ def _check_labels(systems: Sequence[_Found]) -> None:
                 f"{' and '.join(namesakes)} share the label `{system.label}`; name them, as in better={namesakes[1]}"
             )
     check_distinct([REFERENCE, *(system.label for system in systems)], "the labels")
+
+
+def searches_of(systems: Sequence[System]) -> dict[str, DecodingConfig]:
+    """How each system decodes, by label; files of translations were made elsewhere."""
+    return {system.label: system.settings.decoding for system in systems if system.settings is not None}

@@ -17,29 +17,35 @@ from mt.text.lines import read_lines, uncompressed_name
 logger = logging.getLogger(__name__)
 
 
-def hypotheses_of_text(system: System, test_sets: Sequence[TestSet]) -> dict[str, list[str]]:
-    """The lines of a system's files of translations, by test set.
+def check_texts(systems: Sequence[System], test_sets: Sequence[TestSet]) -> None:
+    """Refuse files of translations that cannot be those of a test set, before anything is decoded.
 
-    Raises `DataError` for one file and several test sets, for a missing file, a table, and for as many lines as are
-    not the test set's.
+    Raises `DataError` for one file and several test sets, and what `read_text` raises.
     """
-    if len(test_sets) > 1 and Path(system.path).is_file():
-        names = " and ".join(f"{test_set.name}.txt" for test_set in test_sets)
-        raise DataError(
-            f"{system.path}: a file holds the translations of one test set, and there are {len(test_sets)}; "
-            f"give a directory with {names}"
-        )
-    hypotheses = {}
-    for test_set in test_sets:
-        file = system.text_file(test_set.name)
-        if not file.is_file():
-            raise DataError(f"{file}: no such file; {system.label} needs one translation a line of `{test_set.name}`")
-        lines = _translations_in(file, len(test_set.references))
-        check_lengths(system.label, test_set.name, lines, test_set.references)
-        if sum("\t" in line for line in lines) * 2 > len(lines):
-            raise DataError(f"{file}: most lines hold tabs, as a table's do; keep the translations alone, one a line")
-        hypotheses[test_set.name] = lines
-    return hypotheses
+    for system in systems:
+        if system.is_text and len(test_sets) > 1 and Path(system.path).is_file():
+            names = " and ".join(f"{test_set.name}.txt" for test_set in test_sets)
+            raise DataError(
+                f"{system.path}: a file holds the translations of one test set, and there are {len(test_sets)}; "
+                f"give a directory with {names}"
+            )
+        for test_set in test_sets if system.is_text else ():
+            read_text(system, test_set)
+
+
+def read_text(system: System, test_set: TestSet) -> list[str]:
+    """A system's translations of a test set, from its file.
+
+    Raises `DataError` for a missing file, for a table, and for more or fewer lines than the test set has sentences.
+    """
+    file = system.text_file(test_set.name)
+    if not file.is_file():
+        raise DataError(f"{file}: no such file; {system.label} needs one translation per line of `{test_set.name}`")
+    lines = _translations_in(file, len(test_set.references))
+    check_lengths(system.label, test_set.name, lines, test_set.references)
+    if sum("\t" in line for line in lines) * 2 > len(lines):
+        raise DataError(f"{file}: most lines hold tabs, as a table's do; keep the translations alone, one per line")
+    return lines
 
 
 def _translations_in(file: Path, count: int) -> list[str]:
@@ -63,10 +69,3 @@ def _translations_in(file: Path, count: int) -> list[str]:
             "this one is not; save the translations as plain text, one a line"
         )
     return lines
-
-
-def check_texts(systems: Sequence[System], test_sets: Sequence[TestSet]) -> None:
-    """Refuse files of translations that cannot be those of a test set, before anything is decoded."""
-    for system in systems:
-        if system.is_text:
-            hypotheses_of_text(system, test_sets)

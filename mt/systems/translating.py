@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 import torch
 
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import DataError
-from mt.evaluation.test_set import TestSet
+from mt.evaluation.test_set import Hypotheses, TestSet
 from mt.models.ctranslate2_model import load_converted
 from mt.models.decoding import translate
 from mt.models.model_files import shown
@@ -20,12 +20,20 @@ from mt.models.terminology import check_terminology
 from mt.models.transformers_model import is_converted, load_translator
 from mt.models.translator import Translator
 from mt.systems.system import System
-from mt.systems.texts import hypotheses_of_text
-from mt.systems.translation_cache import CacheKey, cache_key, keep_translations, read_translations
+from mt.systems.texts import read_text
+from mt.systems.translation_cache import cache_key, keep_translations, read_translations
 from mt.text.lines import read_lines, read_stdin
 from mt.text.normalise import normalise
 
 logger = logging.getLogger(__name__)
+
+
+Write = Callable[[str, str, list[str]], object]
+"""Keeps translations: called with test set, system and lines."""
+
+
+def _discard(test_set: str, system: str, lines: list[str]) -> None:
+    """Keep them nowhere."""
 
 
 def open_translator(model: ModelConfig, decoding: DecodingConfig) -> Translator:
@@ -38,50 +46,54 @@ def open_translator(model: ModelConfig, decoding: DecodingConfig) -> Translator:
     return translator
 
 
-def hypotheses_of(system: System, test_sets: Sequence[TestSet]) -> dict[str, list[str]]:
-    """The system's translations by test set: read if it is a text file, else decoded, unless they were before.
-
-    A text file must have one line per sentence of every test set. The model is loaded only if it must translate.
-    """
-    if system.settings is None:
-        return hypotheses_of_text(system, test_sets)
-    model, decoding = system.settings.model, system.settings.decoding
-    opened = cache(partial(open_translator, model, decoding))
-    return {
-        test_set.name: translate_once(model, test_set, decoding, opened, system.label, use_cache=system.use_cache)
-        for test_set in test_sets
-    }
+def translate_systems(systems: Sequence[System], test_sets: Sequence[TestSet], write: Write = _discard) -> Hypotheses:
+    """The translations of every system on every test set; see `translate_test_sets`."""
+    hypotheses: Hypotheses = {}
+    for system in systems:
+        translate_test_sets(system, test_sets, hypotheses, write=write)
+    return hypotheses
 
 
-def translate_once(
-    model: ModelConfig,
-    test_set: TestSet,
-    decoding: DecodingConfig,
-    open_model: Callable[[], Translator],
-    label: str,
+def translate_test_sets(
+    system: System,
+    test_sets: Sequence[TestSet],
+    hypotheses: Hypotheses,
     *,
-    use_cache: bool = True,
-) -> list[str]:
-    """A model's translations of a test set: from the cache if it has them, else decoded and kept there.
+    translator: Translator | None = None,
+    write: Write = _discard,
+) -> None:
+    """Add a system's translations to `hypotheses`: from its files if it is a text, else from the cache or decoded.
 
-    open_model: loads `model`, and is called only if it must translate. label: names the system in log and progress.
+    translator: the system's model if it is loaded already; else it is loaded once, and only if it must translate.
+    write: called with each test set's translations as soon as they exist, so that a later failure loses nothing.
     """
-    own = test_set.search(decoding)
-    key = cache_key(model, own, test_set.sources) if use_cache else None
-    kept = _kept(label, test_set, key)
-    if kept is None:
-        logger.info("%s on %s: translating %d sentences", label, test_set.name, len(test_set.sources))
-        kept = translate(open_model(), test_set.sources, own, f"{label} on {test_set.name}")
-        # Not if the model's files were changed while it was loaded.
-        if key is not None and key == cache_key(model, own, test_set.sources):
-            keep_translations(key, kept)
-    return kept
+    opened = cache(lambda: translator or open_translator(*_model_of(system)))
+    for test_set in test_sets:
+        lines = read_text(system, test_set) if system.is_text else _translate_once(system, test_set, opened)
+        write(test_set.name, system.label, lines)
+        hypotheses.setdefault(test_set.name, {})[system.label] = lines
 
 
-def _kept(label: str, test_set: TestSet, key: CacheKey | None) -> list[str] | None:
-    lines = None if key is None else read_translations(key, len(test_set.sources))
-    if lines is not None:
-        logger.info("%s on %s: translated before, taken from the cache", label, test_set.name)
+def _model_of(system: System) -> tuple[ModelConfig, DecodingConfig]:
+    assert system.settings is not None, "a file of translations has no model"
+    return system.settings.model, system.settings.decoding
+
+
+def _translate_once(system: System, test_set: TestSet, opened: Callable[[], Translator]) -> list[str]:
+    """A model's translations of a test set: from the cache if it has them, else decoded and kept there."""
+    model, decoding = _model_of(system)
+    decoding = test_set.decoding_for(decoding)
+    job = f"{system.label} on {test_set.name}"
+    key = cache_key(model, decoding, test_set.sources) if system.use_cache else None
+    kept = None if key is None else read_translations(key, len(test_set.sources))
+    if kept is not None:
+        logger.info("%s: translated before, taken from the cache", job)
+        return kept
+    logger.info("%s: translating %d sentences", job, len(test_set.sources))
+    lines = translate(opened(), test_set.sources, decoding, job)
+    # Not if the model's files were changed while it was loaded.
+    if key is not None and key == cache_key(model, decoding, test_set.sources):
+        keep_translations(key, lines)
     return lines
 
 
