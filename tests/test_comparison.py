@@ -11,6 +11,7 @@ from datasets import Dataset, DatasetDict
 
 from mt import cli
 from mt.evaluation.blind_review import hypothesis_hash
+from mt.evaluation.results import Verdict
 from mt.models import run_settings
 from tests.conftest import run_with
 from tests.helpers import make_setup, varied
@@ -109,6 +110,22 @@ def test_everything_is_written(files: Path, monkeypatch: pytest.MonkeyPatch, cap
     html = Path("out/report.html").read_text(encoding="utf-8")
     assert "What is learnt on news, and what is forgotten on flores" in html
     assert Path("out/translations/news/tuned.txt").read_text(encoding="utf-8").splitlines()[1] == f"{TUNED[1]} اليوم"
+
+
+def test_verdicts_are_formed_once_and_shown_everywhere(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    calls: list[str] = []
+    verdict = Verdict("news", "tuned", "Tuned is a marvel.")
+    monkeypatch.setattr("mt.evaluation.scoring.verdicts", lambda _: calls.append("verdicts") or [verdict])
+    monkeypatch.setattr("mt.evaluation.scoring.advice", lambda _: calls.append("advice") or "Take whichever.")
+    # Whoever asked for them again would ask for this one.
+    monkeypatch.setattr("mt.evaluation.verdicts.verdict", lambda *_: pytest.fail("asked again"))
+    assert evaluate(monkeypatch, "base.txt", "tuned.txt", "--test_set", "news=news.tsv") == 0
+    assert calls == ["verdicts", "advice"]
+    said = [scores()["verdicts"][0]["text"] + scores()["advice"], capsys.readouterr().out]
+    said += [Path("out", name).read_text(encoding="utf-8") for name in ("report.html", "report.md")]
+    assert all("Tuned is a marvel." in text and "Take whichever." in text for text in said)
 
 
 def test_gate(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):

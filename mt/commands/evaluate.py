@@ -104,11 +104,11 @@ def compare(
 
 
 def _print_results(command: EvaluateCommand, evaluation: Evaluation) -> None:
-    from mt.evaluation.verdicts import advice, preference_in_words, verdicts
+    from mt.evaluation.verdicts import preference_in_words
     from mt.report.score_table import as_table
 
     print(as_table(evaluation), end="\n\n")
-    sentences = [*(entry["text"] for entry in verdicts(evaluation)), advice(evaluation)]
+    sentences = [*(verdict.text for verdict in evaluation.verdicts), evaluation.advice]
     for line in filter(None, [*sentences, *map(preference_in_words, evaluation.preferences)]):
         print(line)
     print(f"report: {command.output_dir}/report.html")

@@ -77,6 +77,15 @@ class Comparison:
         return (self.difference < 0) == (self.metric in LOWER_IS_BETTER) and self.difference != 0
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """What the scores of a system on a test set say, in words."""
+
+    test_set: str
+    system: str
+    text: str
+
+
 @dataclass
 class Evaluation:
     """What was scored, and how it came out."""
@@ -110,6 +119,10 @@ class Evaluation:
     overlaps: list[Overlap] = field(default_factory=list)
     """Of every system that is a run with every test set."""
     cautions: list[Caution] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    """One per test set and system; formed once, when everything is scored, and shown as they are."""
+    advice: str = ""
+    """Which system to take; empty where there is no choice."""
 
     @property
     def systems(self) -> list[str]:

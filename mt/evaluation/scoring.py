@@ -29,6 +29,7 @@ from mt.evaluation.results import MIN_SENTENCES, PRIMARY, Comparison, Evaluation
 from mt.evaluation.significance import BOOTSTRAP, RANDOMISATION, PairedResult, holm, interval, paired_test
 from mt.evaluation.slices import count_words, score_slices, slices_of
 from mt.evaluation.test_set import Hypotheses, TestSet
+from mt.evaluation.verdicts import advice, verdicts
 from mt.evaluation.workers import workers
 from mt.progress import ProgressMeter
 from mt.text.glossary import Glossary
@@ -82,6 +83,7 @@ def evaluate_hypotheses(
         (evaluation.comparisons if comparison.baseline == evaluation.baseline else evaluation.other_comparisons).append(
             comparison
         )
+    evaluation.verdicts, evaluation.advice = verdicts(evaluation), advice(evaluation)
     return evaluation
 
 
