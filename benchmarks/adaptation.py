@@ -108,14 +108,14 @@ def main() -> None:
 
 def cut(options: argparse.Namespace) -> None:
     """Write the splits that all runs share, one table each."""
-    from mt.arguments.training import parse_data
+    from mt.commands.data import parse_data
     from mt.config import CorpusConfig
     from mt.data.cache import cached_build, input_hashes
 
     def splits(corpora: Sequence[str], *rules: str) -> Any:
         from datasets import load_from_disk
 
-        config = parse_data([str(HERE / "adaptation.yaml"), *corpora, *rules], "adaptation.py")
+        config = parse_data([str(HERE / "adaptation.yaml"), *corpora, *rules], "adaptation.py").config
         return load_from_disk(str(cached_build(config.data, {}) / "data"))
 
     root = options.output_dir / "splits"
@@ -152,8 +152,8 @@ def best_aligned(train: Any, general: Any) -> Any:
     import numpy as np
 
     from mt.config import ModelConfig
-    from mt.lexicon import count_links
-    from mt.model import load_translator
+    from mt.models.transformers_model import load_translator
+    from mt.models.word_alignment import count_links
 
     translator = load_translator(ModelConfig(name="tiny-en-ar"))
     sources = translator.encode_sources([*train["source"], *general["source"]])
@@ -194,12 +194,12 @@ def in_parallel(jobs: int, tasks: list[list[str]], options: argparse.Namespace) 
 
 def train(output_dir: Path, name: str, seed: int) -> None:
     """One run, and what is derived from it; each way's model becomes a CTranslate2 directory, in float32."""
-    from mt.cli import quiet_libraries
-    from mt.comparison import read_named_test_set
+    from mt.commands.environment import quiet_libraries
     from mt.config import CorpusConfig
-    from mt.conversion import convert
-    from mt.experiment import fine_tune, prepare_training
-    from mt.run_start import claim_directory, load_base, open_base, prepare_data, start_manifest
+    from mt.evaluation.reading_test_sets import read_named_test_set
+    from mt.experiment.fine_tuning import fine_tune, prepare_training
+    from mt.experiment.start import claim_directory, load_base, open_base, prepare_data, start_manifest
+    from mt.models.ctranslate2_export import convert
     from mt.runs import RunDirectory
     from mt.training.adaptation import better_is_more, choose_weights
     from mt.training.encoding import encode_general
@@ -212,22 +212,22 @@ def train(output_dir: Path, name: str, seed: int) -> None:
     if RunDirectory(Path(str(config.output_dir))).is_run():
         command = replace(command, resume=True)
     # Also where nothing is left to do: a run of another config is none of this table's.
-    with claim_directory(command) as run:
+    with claim_directory(config, resume=command.resume, overwrite=False) as run:
         if all(model.is_dir() for model in models.values()):
             return
-        manifest = start_manifest(command, run)
+        manifest = start_manifest(config, run, resume=command.resume)
         data = prepare_data(config, run, manifest)
         base = load_base(config, run, data)
         trainer = prepare_training(config, run, base, data, manifest)
         fine_tune(run, trainer, command.resume)
-        looks = better_is_more(trainer.state.log_history, config.training.best_metric)
+        dev_scores = better_is_more(trainer.state.log_history, config.training.best_metric)
         for way in (way for way in ways if not models[way].is_dir()):
             tuned, general = open_base(config, run), None
             options = replace(config, adaptation=replace(config.adaptation, **ways[way]))
             if options.adaptation.interpolate:
                 corpus = CorpusConfig(path=str(output_dir / "splits" / "general_dev.tsv"))
                 general = encode_general(base, read_named_test_set("general_dev", corpus, config.data), config)
-            choice = choose_weights(tuned, run.checkpoints, looks, options, trainer.dev, general)
+            choice = choose_weights(tuned, run.checkpoints, dev_scores, options, trainer.dev, general)
             record = output_dir / f"choices-{seed}" / f"{way}.json"
             record.parent.mkdir(exist_ok=True)
             record.write_text(json.dumps(choice.as_json(), indent=2) + "\n", encoding="utf-8")
@@ -236,7 +236,7 @@ def train(output_dir: Path, name: str, seed: int) -> None:
 
 def command_of(output_dir: Path, name: str, seed: int) -> Any:
     """What train.py would be told for a run."""
-    from mt.arguments.training import parse_train
+    from mt.commands.train import parse_train
 
     splits = output_dir / "splits"
     variant = name if name in CLEANED else "full"
@@ -253,17 +253,16 @@ def command_of(output_dir: Path, name: str, seed: int) -> Any:
 
 def compare(output_dir: Path, seed: int, ways: Sequence[str]) -> dict[str, Any]:
     """The `scores.json` of all ways with one seed, the base being the baseline."""
-    from mt.arguments.evaluation import parse_evaluate
-    from mt.cli import quiet_libraries
-    from mt.comparison import run_comparison
+    from mt.commands.environment import quiet_libraries
+    from mt.commands.evaluate import parse_evaluate, run_comparison
 
     quiet_libraries()
     target, splits = output_dir / f"comparison-{seed}", output_dir / "splits"
     base = output_dir / "base"
     if not base.is_dir():
         from mt.config import ModelConfig
-        from mt.conversion import convert
-        from mt.model import load_translator
+        from mt.models.ctranslate2_export import convert
+        from mt.models.transformers_model import load_translator
 
         convert(load_translator(ModelConfig(name="tiny-en-ar")), base, "float32")
     systems = [f"base={base}", *(f"{way}={output_dir / f'models-{seed}' / way}" for way in ways)]
@@ -329,7 +328,7 @@ def write_results(
     docs: Path, figures: dict[int, dict[str, Any]], ways: Sequence[str], counts: dict[str, int], shares: list[float]
 ) -> None:
     """`adaptation.md`, `adaptation.svg` and `adaptation.json`."""
-    from mt.charts import trade_off
+    from mt.report.charts import trade_off
 
     docs.mkdir(parents=True, exist_ok=True)
     sets = (DOMAIN, GENERAL, FLORES)

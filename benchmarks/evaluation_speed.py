@@ -19,11 +19,11 @@ from sacrebleu.significance import PairedTest
 
 from mt.config import CorpusConfig
 from mt.data.readers import read_corpus
-from mt.evaluation.glossary import Glossary
-from mt.evaluation.report import render_report
 from mt.evaluation.scoring import evaluate_hypotheses
 from mt.evaluation.slices import count_words
 from mt.evaluation.test_set import TestSet
+from mt.report.comparison_report import render_report
+from mt.text.glossary import Glossary
 
 SENTENCES, RESAMPLES = 2000, 1000
 CHANGED = (0.2, 0.3, 0.4, 0.5, 0.65)

@@ -21,8 +21,8 @@ from breaking import RULES, Broken, Case, Names, names_in
 from scipy.stats import binomtest
 
 from mt.evaluation.fidelity import CHECKS
-from mt.evaluation.glossary import Glossary
-from mt.markdown import table
+from mt.report.markdown import table
+from mt.text.glossary import Glossary
 
 PARTS: dict[str, Callable[[int], bool]] = {
     "tuning": lambda hashed: hashed % 2 == 0,

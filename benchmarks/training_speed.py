@@ -72,7 +72,7 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
 
     from mt.config import Config, CorpusConfig, DataConfig, ModelConfig, TrainingConfig
     from mt.data.cache import cached_build
-    from mt.model import load_translator
+    from mt.models.transformers_model import load_translator
     from mt.training.encoding import encode_dev, encode_training
 
     disable_progress_bars()
@@ -93,7 +93,7 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as directory:
         run = train_mt if options.way == "mt" else train_library
         seconds, tokens, padded = run(options, translator, train, dev, Path(directory))
-    from mt.training.judging import decoded_scores
+    from mt.training.dev_evaluation import score_sample
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     return {
@@ -101,7 +101,7 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
         "tokens_per_second": round(tokens / seconds, 1),
         "not_padding": round(tokens / padded, 3),
         "peak_gib": round(peak, 3),
-        "dev_chrF": round(decoded_scores(translator, dev)["chrF"], 2),
+        "dev_chrF": round(score_sample(translator, dev)["chrF"], 2),
     }
 
 

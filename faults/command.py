@@ -31,8 +31,11 @@ _WARNING = re.compile(r"^\S+:\d+: \w*Warning: .*\n(?:  .*\n)?", re.MULTILINE)
 """A library's, to its callers: file, line, kind, and the line of code."""
 _VIRTUAL_BYTES = 12 << 30
 _WARM = (
-    *("mt.cli", "mt.experiment", "mt.inspection", "mt.sweep", "mt.comparison", "mt.blind_review", "mt.doctor"),
-    *("mt.export", "mt.conversion", "mt.systems", "peft", "ctranslate2", "optuna", "tensorboard", "matplotlib.pyplot"),
+    *("mt.cli", "mt.experiment.run", "mt.experiment.vocabulary", "mt.commands.sweep", "mt.commands.data"),
+    *("mt.commands.evaluate", "mt.evaluation.scoring", "mt.evaluation.reading_test_sets", "mt.report.writing"),
+    *("mt.commands.review", "mt.report.review_page", "mt.report.data_page", "mt.models.doctor"),
+    *("mt.systems.export", "mt.systems.settings", "mt.models.ctranslate2_export", "mt.systems.system"),
+    *("peft", "ctranslate2", "optuna", "tensorboard", "matplotlib.pyplot"),
     *("transformers.models.marian.modeling_marian", "transformers.models.marian.tokenization_marian"),
     *("transformers.trainer_seq2seq", "transformers.optimization", "torch.utils.tensorboard", "scipy.stats"),
 )

@@ -28,15 +28,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from mt.arguments import UsageError, parse_evaluate, parse_train
+from mt.commands.evaluate import parse_evaluate
+from mt.commands.train import parse_train
 from mt.config import CleaningConfig, CorpusConfig
 from mt.data.preparing import Preparation, RawPair, prepare
 from mt.data.readers import read_corpus
 from mt.data.rejects import quoted_cell
-from mt.errors import UserError
+from mt.errors import UsageError, UserError
 from mt.evaluation.fidelity import CHECKS, count_terms
-from mt.evaluation.glossary import Glossary, fold_for_terms
 from mt.evaluation.rating_files import read_ratings_file
+from mt.text.glossary import Glossary, fold_for_terms
 
 _SHOWN = 5  # faults of a target that are printed
 MAX_SECONDS = 1.0

@@ -105,7 +105,7 @@ def with_sets() -> dict[str, Any]:
 
 def _make_model(directory: Path, seed: int) -> None:
     from mt.config import ScratchConfig
-    from mt.scratch import create_marian
+    from mt.models.from_scratch import create_marian
 
     sources, targets = zip(*starter_pairs(), strict=True)
     create_marian(ScratchConfig(**SCRATCH), sources, targets, directory, seed)

@@ -36,3 +36,7 @@ class Stopped(BaseException):
 
     No `Exception`: a library that turns every error into one of its own must not swallow it.
     """
+
+
+class UsageError(OneLineError):
+    """A command line that cannot be understood; the program exits 2."""

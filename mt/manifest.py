@@ -31,7 +31,7 @@ class Manifest:
 
     @classmethod
     def begin(cls, file: Path, name: str, seed: int, made_from: Mapping[str, Any]) -> Manifest:
-        """Of a new run. made_from: see `mt.run_inputs.identify`. Raises `RunError` if it cannot be written."""
+        """Of a new run. made_from: see `mt.experiment.inputs.identify`. Raises `RunError` if it cannot be written."""
         start = _start()
         facts = {"name": name, **start, "seed": seed, **made_from, "wall_seconds": 0.0, "starts": [start]}
         manifest = cls(file, facts)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -226,3 +227,18 @@ def _metrics_of(line: str) -> dict[str, Any] | None:
         return None
     is_whole = isinstance(entry, dict) and all(isinstance(value, int | float) for value in entry.values())
     return entry if is_whole and "update" in entry else None
+
+
+def read_curve(run: RunDirectory) -> list[dict[str, float]]:
+    """The evaluations on the dev split that a run has logged."""
+    return [entry for entry in read_metrics(run) if "eval_loss" in entry]
+
+
+def remarks_on(runs: Mapping[str, RunDirectory]) -> list[str]:
+    """A sentence on each run whose model is its base as it was, as far as the runs say so; `runs` by system."""
+    found = []
+    for label, run in runs.items():
+        with suppress(RunError):
+            if read_manifest(run.manifest).get("model_is_base"):
+                found.append(f"The model of {label} is its base as it was, for nothing that was trained was as good.")
+    return found

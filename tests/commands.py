@@ -54,7 +54,7 @@ def forked_train(*argv: str, prepare: Callable[[], object] | None = None) -> sub
 
 
 def _start_server() -> None:
-    forkserver.set_forkserver_preload([__name__, "mt.experiment", "mt.evaluation.verdicts"])
+    forkserver.set_forkserver_preload([__name__, "mt.experiment.run", "mt.evaluation.verdicts"])
     with chdir(ROOT):  # where it finds this module
         forkserver.ensure_running()
 

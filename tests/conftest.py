@@ -29,9 +29,9 @@ from transformers import (
 
 from mt.config import CorpusConfig, ModelConfig, ScratchConfig
 from mt.data.readers import read_corpus
-from mt.model import Translator, load_translator
+from mt.models.from_scratch import create_marian
+from mt.models.transformers_model import TransformersTranslator, load_translator
 from mt.runs import claim_run
-from mt.scratch import create_marian
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -107,7 +107,7 @@ def marian_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def marian(marian_directory: Path) -> Translator:
+def marian(marian_directory: Path) -> TransformersTranslator:
     return load_translator(ModelConfig(name=str(marian_directory)))
 
 

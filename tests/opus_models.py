@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from transformers import MarianConfig, MarianMTModel
 
-from mt.model_files import EMBEDDED_MODELS
+from mt.models.model_files import EMBEDDED_MODELS
 
 EMBEDDED = EMBEDDED_MODELS / "tiny-en-ar"
 # As transformers 4 wrote them: settings of the search among those of the model.

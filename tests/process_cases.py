@@ -24,10 +24,13 @@ import torch.distributed as dist
 from accelerate import PartialState
 from accelerate.utils import DistributedType
 
-from mt import cli, experiment, run_start
+from mt import cli
+from mt.commands import train
 from mt.errors import DataError, Stopped, UserError
+from mt.experiment import run as experiment
+from mt.experiment import start as run_start
 from mt.processes import one_run, process_state, run_as_one, wait_for_everyone
-from mt.training import judging
+from mt.training import dev_evaluation as judging
 
 TIMEOUT = 1.0
 """Seconds after which a collective gives up."""
@@ -103,7 +106,7 @@ def train_slowly(argv: Sequence[str], prog: str) -> int:
         setattr(experiment, name, _slow(getattr(experiment, name)))
     process_state()
     dist.distributed_c10d._set_pg_timeout(timedelta(seconds=5 * TIMEOUT))
-    return cli._train(argv, prog)
+    return train.run(argv, prog)
 
 
 def _slow(quick: Callable[..., Any]) -> Callable[..., Any]:
@@ -133,7 +136,7 @@ def train_sharded(argv: Sequence[str], prog: str) -> int:
         return whole(model)
 
     PartialState.__init__, judging.whole_weights = begin_with_gpus, reported
-    return cli._train(argv, prog)
+    return train.run(argv, prog)
 
 
 def simply(case: Callable[[], None], _argv: Sequence[str], _prog: str) -> int:
@@ -152,7 +155,7 @@ def _start(command: Command, argv: Sequence[str], variables: dict[str, str], sai
     os.environ |= {"OMP_NUM_THREADS": "1"} | variables
     torch.set_num_threads(1)
     os.dup2(os.open(said, os.O_CREAT | os.O_WRONLY), 2)
-    sys.exit(run_as_one(partial(cli._outcome, command, argv, "train.py")))
+    sys.exit(run_as_one(partial(cli._outcome, command, argv, "train.py", can_resume=command is train.run)))
 
 
 def in_processes(

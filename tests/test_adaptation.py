@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from mt.config import AdaptationConfig, Config, LoraConfig, ModelConfig, TrainingConfig
 from mt.errors import ModelError
 from mt.files import write_checksums
-from mt.model import Translator, load_translator
+from mt.models.transformers_model import TransformersTranslator, load_translator
 from mt.training import adaptation
 from mt.training.adaptation import (
     average,
@@ -23,8 +23,8 @@ from mt.training.adaptation import (
     weights_of,
 )
 from mt.training.batching import EncodedPairs
+from mt.training.dev_evaluation import model_inputs
 from mt.training.encoding import DevSet
-from mt.training.judging import model_inputs
 from mt.training.loss import logits_of
 from mt.training.setup import build_trainer
 from mt.training.trainer import TranslationTrainer
@@ -97,14 +97,14 @@ def test_lora_trains_beside_the_weights_and_merges(tmp_path: Path, marian_direct
     torch.testing.assert_close(logits_of(base.model.eval(), batch), trained_logits, rtol=1e-4, atol=1e-4)
 
 
-def test_lora_and_freezing_combine(marian: Translator):
+def test_lora_and_freezing_combine(marian: TransformersTranslator):
     wrapped = prepare_model(marian.model, AdaptationConfig(lora=LoraConfig(rank=2), freeze=["encoder"]))
     names = [name for name, parameter in wrapped.named_parameters() if parameter.requires_grad]
     assert names
     assert all(".decoder.layers." in name and "lora_" in name for name in names)
 
 
-def test_layers_that_the_model_lacks(marian: Translator):
+def test_layers_that_the_model_lacks(marian: TransformersTranslator):
     with pytest.raises(ModelError, match=r"the model has no layer attn; it has .*fc1, fc2, k_proj"):
         prepare_model(marian.model, AdaptationConfig(lora=LoraConfig(layers=["attn"])))
 
@@ -132,7 +132,7 @@ def test_average_and_interpolation_by_hand():
     assert interpolate(models[0], models[2], 1.0)["w"].tolist() == [6.0, 0.0]
 
 
-def checkpoints(tmp_path: Path, translator: Translator, updates: list[int]) -> Path:
+def checkpoints(tmp_path: Path, translator: TransformersTranslator, updates: list[int]) -> Path:
     """Checkpoints in which every weight of the encoder's first layer norm is the number of the update."""
     for update in updates:
         weights = {name: weight.clone() for name, weight in translator.model.state_dict().items()}
@@ -147,25 +147,25 @@ def checkpoints(tmp_path: Path, translator: Translator, updates: list[int]) -> P
     return tmp_path
 
 
-def norm(translator: Translator) -> float:
+def norm(translator: TransformersTranslator) -> float:
     return float(translator.model.model.encoder.layers[0].final_layer_norm.weight[0].item())
 
 
-def test_which_checkpoints_are_taken(tmp_path: Path, marian: Translator, caplog: pytest.LogCaptureFixture):
+def test_which_checkpoints_are_taken(tmp_path: Path, marian: TransformersTranslator, caplog: pytest.LogCaptureFixture):
     there = checkpoints(tmp_path, marian, [2, 4, 6, 8])
-    looks = {2: 10.0, 4: 30.0, 6: 20.0, 8: 30.0}
-    assert chosen_updates(there, looks, AdaptationConfig()) == [4]  # of equals the earlier
-    assert chosen_updates(there, looks, AdaptationConfig(average=3)) == [4, 6, 8]
-    assert chosen_updates(there, looks, AdaptationConfig(average=2, average_of="last")) == [6, 8]
+    dev_scores = {2: 10.0, 4: 30.0, 6: 20.0, 8: 30.0}
+    assert chosen_updates(there, dev_scores, AdaptationConfig()) == [4]  # of equals the earlier
+    assert chosen_updates(there, dev_scores, AdaptationConfig(average=3)) == [4, 6, 8]
+    assert chosen_updates(there, dev_scores, AdaptationConfig(average=2, average_of="last")) == [6, 8]
     (there / "checkpoint-4" / "model.safetensors").unlink()
-    assert chosen_updates(there, looks, AdaptationConfig()) == [8]
+    assert chosen_updates(there, dev_scores, AdaptationConfig()) == [8]
     assert "the checkpoint of update 4 cannot be taken, model.safetensors is missing" in caplog.text
     with pytest.raises(ModelError, match="no checkpoint is left"):
-        chosen_updates(tmp_path / "elsewhere", looks, AdaptationConfig())
+        chosen_updates(tmp_path / "elsewhere", dev_scores, AdaptationConfig())
 
 
 def choose(
-    translator: Translator,
+    translator: TransformersTranslator,
     directory: Path,
     options: AdaptationConfig,
     has_general: bool = False,
@@ -178,7 +178,7 @@ def choose(
     return choose_weights(translator, directory, {2: 10.0, 4: 30.0, 6: 20.0}, config, dev, general, before)
 
 
-def test_averaged_weights_become_the_model(tmp_path: Path, marian: Translator):
+def test_averaged_weights_become_the_model(tmp_path: Path, marian: TransformersTranslator):
     there = checkpoints(tmp_path, marian, [2, 4, 6])
     assert choose(marian, there, AdaptationConfig()).updates == [4]
     assert norm(marian) == 4.0
@@ -189,7 +189,7 @@ def test_averaged_weights_become_the_model(tmp_path: Path, marian: Translator):
 
 
 def test_the_share_of_tuned_weights_weighs_gain_against_loss(
-    tmp_path: Path, marian: Translator, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, marian: TransformersTranslator, monkeypatch: pytest.MonkeyPatch
 ):
     there = checkpoints(tmp_path, marian, [2, 4, 6])
     with torch.no_grad():
@@ -198,10 +198,10 @@ def test_the_share_of_tuned_weights_weighs_gain_against_loss(
     # By the norm, which is 4 × the share: dev chrF, general chrF.
     known = {0.0: (20.0, 50.0), 1.0: (28.0, 49.5), 2.0: (30.0, 48.0), 4.0: (31.0, 42.0)}
 
-    def scores(translator: Translator, dev: DevSet, *, is_alone: bool) -> dict[str, float]:
+    def scores(translator: TransformersTranslator, dev: DevSet, *, is_alone: bool) -> dict[str, float]:
         return {"chrF": known[norm(translator)][dev.sources == ["general"]], "BLEU": 0.0}
 
-    monkeypatch.setattr(adaptation, "decoded_scores", scores)
+    monkeypatch.setattr(adaptation, "score_sample", scores)
     shares = AdaptationConfig(interpolate=[0.25, 0.5])
     assert choose(marian, there, shares, has_general=True).share == 0.5  # 30 - 2 against 28 - 0.5 and 31 - 8
     assert norm(marian) == 2.0
@@ -214,7 +214,7 @@ def test_the_share_of_tuned_weights_weighs_gain_against_loss(
     assert choose(marian, there, shares).share == 1.0  # nothing to forget is known of
 
 
-def test_a_base_that_is_better_than_every_checkpoint_stays(tmp_path: Path, marian: Translator):
+def test_a_base_that_is_better_than_every_checkpoint_stays(tmp_path: Path, marian: TransformersTranslator):
     there = checkpoints(tmp_path, marian, [2, 4, 6])
     untrained = norm(marian)
     choice = choose(marian, there, AdaptationConfig(), before={"eval_chrF": 30.5})
@@ -230,7 +230,7 @@ def test_a_base_that_is_better_than_every_checkpoint_stays(tmp_path: Path, maria
     assert (equal.share, equal.why_base, norm(marian)) == (1.0, "", 4.0)
 
 
-def test_the_base_is_compared_by_loss_where_the_best_is_the_lowest(tmp_path: Path, marian: Translator):
+def test_the_base_is_compared_by_loss_where_the_best_is_the_lowest(tmp_path: Path, marian: TransformersTranslator):
     there = checkpoints(tmp_path, marian, [2, 4])
     config, dev = Config(training=TrainingConfig(best_metric="loss")), DevSet(eight_pairs(), ["dev"], ["x"])
     for loss, share in ((3.1, 0.0), (3.2, 1.0), (3.3, 1.0)):
@@ -240,17 +240,17 @@ def test_the_base_is_compared_by_loss_where_the_best_is_the_lowest(tmp_path: Pat
 
 
 def test_the_base_is_compared_with_the_average_itself(
-    tmp_path: Path, marian: Translator, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, marian: TransformersTranslator, monkeypatch: pytest.MonkeyPatch
 ):
     """The mean of several checkpoints may be better or worse than each of them."""
     there = checkpoints(tmp_path, marian, [2, 4, 6])
     untrained = norm(marian)
     averaged = AdaptationConfig(average=2)
-    monkeypatch.setattr(adaptation, "decoded_scores", lambda *_, **__: {"chrF": 31.0, "BLEU": 0.0})
+    monkeypatch.setattr(adaptation, "score_sample", lambda *_, **__: {"chrF": 31.0, "BLEU": 0.0})
     assert choose(marian, there, averaged, before={"eval_chrF": 30.5}).share == 1.0
     assert norm(marian) == 5.0
     marian.model.model.encoder.layers[0].final_layer_norm.weight.data.fill_(untrained)
-    monkeypatch.setattr(adaptation, "decoded_scores", lambda *_, **__: {"chrF": 12.0, "BLEU": 0.0})
+    monkeypatch.setattr(adaptation, "score_sample", lambda *_, **__: {"chrF": 12.0, "BLEU": 0.0})
     choice = choose(marian, there, averaged, before={"eval_chrF": 13.0})
     assert (choice.share, norm(marian)) == (0.0, untrained)
     assert (
@@ -259,15 +259,15 @@ def test_the_base_is_compared_with_the_average_itself(
     )
 
 
-def test_the_base_is_one_of_the_shares(tmp_path: Path, marian: Translator, monkeypatch: pytest.MonkeyPatch):
+def test_the_base_is_one_of_the_shares(tmp_path: Path, marian: TransformersTranslator, monkeypatch: pytest.MonkeyPatch):
     there = checkpoints(tmp_path, marian, [4])
     marian.model.model.encoder.layers[0].final_layer_norm.weight.data.fill_(0.0)
     known = {0.0: (29.0, 50.0), 2.0: (30.0, 48.0), 4.0: (31.0, 42.0)}
 
-    def scores(translator: Translator, dev: DevSet, *, is_alone: bool) -> dict[str, float]:
+    def scores(translator: TransformersTranslator, dev: DevSet, *, is_alone: bool) -> dict[str, float]:
         return {"chrF": known[norm(translator)][dev.sources == ["general"]], "BLEU": 0.0}
 
-    monkeypatch.setattr(adaptation, "decoded_scores", scores)
+    monkeypatch.setattr(adaptation, "score_sample", scores)
     half = AdaptationConfig(interpolate=[0.5])
     choice = choose(marian, there, half, has_general=True, before={"eval_chrF": 29.0})  # 29 against 28 and 23
     assert ([tried["share"] for tried in choice.tried], choice.share, norm(marian)) == ([0.0, 0.5, 1.0], 0.0, 0.0)

@@ -7,22 +7,18 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mt.arguments import (
-    UsageError,
-    config_as_yaml,
-    parse_comet_setup,
-    parse_data,
-    parse_doctor,
-    parse_evaluate,
-    parse_export,
-    parse_review,
-    parse_sweep,
-    parse_train,
-    parse_translate,
-)
-from mt.arguments.config_files import off_value
+from mt.commands.comet_setup import parse_comet_setup
+from mt.commands.data import parse_data
+from mt.commands.doctor import parse_doctor
+from mt.commands.evaluate import parse_evaluate
+from mt.commands.export import parse_export
+from mt.commands.review import parse_review
+from mt.commands.sweep import parse_sweep
+from mt.commands.train import parse_train
+from mt.commands.translate import parse_translate
 from mt.config import CleaningConfig, Config, ModelConfig
-from mt.errors import ConfigError, RunError
+from mt.config.config_files import config_as_yaml, off_value
+from mt.errors import ConfigError, RunError, UsageError
 from tests.conftest import ROOT
 
 

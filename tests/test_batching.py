@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from mt.errors import DataError
-from mt.training.batching import Collator, EncodedPair, EncodedPairs, TokenBatchSampler, token_batches
+from mt.length_batches import token_batches
+from mt.training.batching import Collator, EncodedPair, EncodedPairs, TokenBatchSampler
 
 
 def lengths(*pairs: tuple[int, int]) -> np.ndarray:

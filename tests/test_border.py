@@ -2,7 +2,7 @@
 
 import pytest
 
-from mt.data.border import split_at_border
+from mt.data.unseparated import split_at_border
 from tests.conftest import SEED
 
 SEED_BORDERS = [

@@ -13,17 +13,18 @@ from pathlib import Path
 import pytest
 
 from mt.config import CorpusConfig
-from mt.data.border import split_at_border
-from mt.data.formats import lines, tables, xml
+from mt.data.formats import tables, xml
 from mt.data.preparing import RawPair, _chunked
 from mt.data.readers import check_corpus, input_files, read_corpus
 from mt.data.rejects import RejectedFile
+from mt.data.unseparated import split_at_border
 from mt.errors import DataError, UserError
 from mt.evaluation.fidelity import CHECKS
-from mt.evaluation.glossary import Glossary
 from mt.evaluation.rating_files import read_ratings_file
-from mt.numbers import digit_numbers, word_numbers
-from mt.text import normalise
+from mt.text import lines
+from mt.text.glossary import Glossary
+from mt.text.normalise import normalise
+from mt.text.numbers import digit_numbers, word_numbers
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from mt.config import CorpusConfig, DataConfig
 from mt.data.builder import build_data
-from mt.data.card import as_markdown, card_view, length_bars, summary
-from mt.data.places import places_in
+from mt.data.place_names import places_in
 from mt.data.report import DataReport
 from mt.data.vocabulary import measure_vocabulary
-from mt.evaluation.data_card import render_data_card
-from mt.model import Translator
+from mt.models.transformers_model import TransformersTranslator
+from mt.report.data_card import as_markdown, card_view, length_bars, summary
+from mt.report.data_page import render_data_card
 
 
 def build(tmp_path: Path) -> DataReport:
@@ -67,7 +67,7 @@ def test_places():
     assert places_in("South Sudan and the homs of nobody") == {"South Sudan"}
 
 
-def test_vocabulary(marian: Translator, tmp_path: Path):
+def test_vocabulary(marian: TransformersTranslator, tmp_path: Path):
     file = tmp_path / "news.tsv"
     file.write_text("".join(f"The war {c}\tالحرب {c} ☃\n" for c in "abcdefgh"), encoding="utf-8")
     config = DataConfig(corpora={"news": CorpusConfig(path=str(file))}, dev_share=0.0, test_share=0.0)

@@ -7,10 +7,10 @@ import pytest
 
 from mt.evaluation.cautions import Caution
 from mt.evaluation.faults import find_cautions
-from mt.evaluation.glossary import Glossary
 from mt.evaluation.shifts import shift_between, shift_of_translations
 from mt.evaluation.signs import count_signs
 from mt.evaluation.test_set import TestSet
+from mt.text.glossary import Glossary
 from tests.conftest import news_pairs
 
 GLOSSARY = Glossary.read()

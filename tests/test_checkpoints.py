@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mt.files import write_checksums
-from mt.training.checkpoints import damage_of_checkpoint, latest_intact, put_checkpoint, rotate
+from mt.training.checkpoints import find_checkpoint_damage, latest_intact, put_checkpoint, rotate
 
 OTHERS = ("config.json", "trainer_state.json", "optimizer.pt", "scheduler.pt")
 
@@ -25,13 +25,13 @@ def checkpoint(directory: Path, update: int) -> Path:
 
 def test_a_changed_byte_and_a_missing_file_are_noticed(tmp_path: Path):
     intact = checkpoint(tmp_path, 5)
-    assert damage_of_checkpoint(intact) is None
+    assert find_checkpoint_damage(intact) is None
     (intact / "model.safetensors").write_bytes(b"weightS" * 5)
-    assert damage_of_checkpoint(intact) == "model.safetensors is not as it was written"
+    assert find_checkpoint_damage(intact) == "model.safetensors is not as it was written"
     missing = checkpoint(tmp_path, 6)
     (missing / "rng_state.pth").unlink()
-    assert damage_of_checkpoint(missing) == "rng_state.pth is missing"
-    assert damage_of_checkpoint(tmp_path / "checkpoint-8") == "checksums.json is missing"
+    assert find_checkpoint_damage(missing) == "rng_state.pth is missing"
+    assert find_checkpoint_damage(tmp_path / "checkpoint-8") == "checksums.json is missing"
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "rng_state.pth", *OTHERS])
@@ -39,14 +39,16 @@ def test_a_checkpoint_that_was_sealed_without_a_part_is_not_intact(tmp_path: Pat
     torn = checkpoint(tmp_path, 5)
     (torn / name).unlink()
     write_checksums(torn)
-    assert str(damage_of_checkpoint(torn)).startswith("its checksums.json lists no ")
+    assert str(find_checkpoint_damage(torn)).startswith("its checksums.json lists no ")
     (torn / "checksums.json").write_text("{}")
-    assert damage_of_checkpoint(torn) == ("its checksums.json lists no model*.safetensors or adapter_model.safetensors")
+    assert find_checkpoint_damage(torn) == (
+        "its checksums.json lists no model*.safetensors or adapter_model.safetensors"
+    )
 
 
 def test_a_checkpoint_that_was_renamed_is_not_what_it_is_called(tmp_path: Path):
     renamed = shutil.copytree(checkpoint(tmp_path, 5), tmp_path / "checkpoint-7")
-    assert damage_of_checkpoint(renamed) == "it is the state after 5 updates"
+    assert find_checkpoint_damage(renamed) == "it is the state after 5 updates"
 
 
 @pytest.mark.parametrize("name", ["checkpoint-٤", "checkpoint--4", "checkpoint-²", "checkpoint-04", "checkpoint-best"])
@@ -60,7 +62,7 @@ def test_what_is_called_otherwise_is_no_checkpoint_and_stays(tmp_path: Path, nam
 
 def test_one_that_was_damaged_is_replaced(tmp_path: Path):
     (checkpoint(tmp_path, 5) / "model.safetensors").write_bytes(b"")
-    assert damage_of_checkpoint(checkpoint(tmp_path, 5)) is None
+    assert find_checkpoint_damage(checkpoint(tmp_path, 5)) is None
 
 
 def test_the_latest_intact_one_is_found(tmp_path: Path, caplog: pytest.LogCaptureFixture):

@@ -10,7 +10,7 @@ import pytest
 from datasets import Dataset, DatasetDict
 
 from mt import cli
-from mt.evaluation.review import hypothesis_hash
+from mt.evaluation.blind_review import hypothesis_hash
 from tests.conftest import run_with
 from tests.helpers import make_setup, varied
 
@@ -74,7 +74,7 @@ def test_terms_that_are_not_there_stop_it_before_a_model_is_loaded(
     def refuse(*_: object) -> None:
         raise AssertionError("loaded")
 
-    monkeypatch.setattr("mt.systems.open_translator", refuse)
+    monkeypatch.setattr("mt.systems.system.open_translator", refuse)
     options = ["--decoding.terminology", "none.tsv"]
     assert evaluate(monkeypatch, "base.txt", "tiny-en-ar", "--test_set", "news=news.tsv", *options) == 1
     for command in (["review", "tuned.txt", "tiny-en-ar", "--test_set", "news=news.tsv"], ["translate", "tiny-en-ar"]):
@@ -145,7 +145,7 @@ def test_refused_before_anything_slow(
     options: list[str], message: str, files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     # A model that would take long to load must not be reached.
-    monkeypatch.setattr("mt.systems.open_translator", lambda *_: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("mt.systems.system.open_translator", lambda *_: pytest.fail("a model was loaded"))
     assert evaluate(monkeypatch, "base.txt", "slow=tiny-en-ar", *options) == 1
     error = capsys.readouterr().err
     assert error.startswith(f"evaluate.py: {message}"), error
@@ -201,7 +201,7 @@ def test_gate_and_a_run_that_was_trained_on_the_test_set(
     files: Path, marian_directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     seen_run(Path("run"), marian_directory)
-    monkeypatch.setattr("mt.systems.open_translator", lambda *_: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("mt.systems.system.open_translator", lambda *_: pytest.fail("a model was loaded"))
     for options in (["--test_set", "news=news.tsv"], []):
         systems = ["base.txt", "tuned=run", *options, "--fail_if_worse", "chrF"]
         assert evaluate(monkeypatch, *systems) == 1
@@ -217,7 +217,7 @@ def test_no_verdict_on_a_run_that_was_trained_on_the_test_set(
 ):
     seen_run(Path("run"), marian_directory)
     monkeypatch.setattr(
-        "mt.comparison.hypotheses_of",
+        "mt.systems.system.hypotheses_of",
         lambda system, test_sets, *_, **__: {t.name: varied(TUNED if system.run else BASE, 6) for t in test_sets},
     )
     assert evaluate(monkeypatch, "base.txt", "tuned=run", "--test_set", "news=news.tsv") == 0
@@ -321,13 +321,13 @@ def test_documents_are_what_intervals_are_drawn_from(
 def test_how_a_run_held_out_its_test_split(files: Path, monkeypatch: pytest.MonkeyPatch):
     from datasets import Dataset
 
-    from mt.comparison import own_test_set
     from mt.data.holding_out import HeldOut
     from mt.data.report import CorpusReport, DataReport
     from mt.evaluation.faults import find_cautions
-    from mt.evaluation.glossary import Glossary
+    from mt.evaluation.reading_test_sets import own_test_set
     from mt.files import write_json
     from mt.runs import RunDirectory
+    from mt.text.glossary import Glossary
 
     run = RunDirectory(files / "run")
     run.root.mkdir()

@@ -12,24 +12,26 @@ import torch
 from ctranslate2.converters import TransformersConverter
 from ctranslate2.converters.transformers import MarianMTLoader
 
-from mt import cli, conversion
-from mt.arguments import parse_export
+from mt import cli
+from mt.commands.export import parse_export
 from mt.config import DecodingConfig, ModelConfig
-from mt.conversion import convert
-from mt.converted import ConvertedTranslator, load_converted
-from mt.decoding import encode_within_limits, translate
-from mt.doctor import SENTENCES
 from mt.errors import ConfigError, ModelError, RunError
-from mt.export import export_model
-from mt.model import Translator, load_translator
-from mt.systems import open_translator, parse_systems
+from mt.models import ctranslate2_export
+from mt.models.ctranslate2_export import convert
+from mt.models.ctranslate2_model import CTranslate2Translator, load_converted
+from mt.models.decoding import encode_within_limits, translate
+from mt.models.doctor import SENTENCES
+from mt.models.model_files import EMBEDDED_MODELS
+from mt.models.transformers_model import TransformersTranslator, load_translator
+from mt.systems.export import export_model
+from mt.systems.system import open_translator, parse_systems
 from tests.helpers import sources
 
 FAMILIES = ["marian_directory", "nllb_directory", "m2m_directory", "mbart50_directory", "mbart_directory"]
 GREEDY = DecodingConfig(num_beams=1, max_length_ratio=0.5)
 
 
-def converted(model: Path | str, directory: Path, precision: str = "float32") -> ConvertedTranslator:
+def converted(model: Path | str, directory: Path, precision: str = "float32") -> CTranslate2Translator:
     convert(load_translator(ModelConfig(name=str(model))), directory, precision)  # type: ignore[arg-type]
     return load_converted(ModelConfig(name=str(directory)))
 
@@ -47,7 +49,7 @@ def directory(converted_marian: Path, tmp_path: Path) -> Path:
     return shutil.copytree(converted_marian, tmp_path / "converted")
 
 
-def without_end(translator: Translator, hypotheses: list[list[int]]) -> list[list[int]]:
+def without_end(translator: TransformersTranslator, hypotheses: list[list[int]]) -> list[list[int]]:
     end = translator.model.generation_config.eos_token_id
     return [row[: row.index(end)] if end in row else row for row in hypotheses]
 
@@ -116,23 +118,23 @@ def test_embedded_model_translates_alike_with_beams(tmp_path: Path):
     assert translate(converted("tiny-en-ar", tmp_path / "converted"), SENTENCES, DecodingConfig()) == expected
 
 
-def test_a_tie_is_no_difference(marian: Translator):
-    trial = conversion.translate_trial(marian)
+def test_a_tie_is_no_difference(marian: TransformersTranslator):
+    trial = ctranslate2_export.translate_trial(marian)
     source, before = trial.sources[0], trial.hypotheses[0]
     token, other = before[5], 40
     assert token != other
     changed = [*before[:5], other]
-    assert not conversion._same_up_to_ties(marian, source, before, changed)
+    assert not ctranslate2_export._same_up_to_ties(marian, source, before, changed)
     with torch.no_grad():
         marian.model.get_output_embeddings().weight[other] = marian.model.get_output_embeddings().weight[token]
-    assert conversion._same_up_to_ties(marian, source, before, changed)
+    assert ctranslate2_export._same_up_to_ties(marian, source, before, changed)
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 def test_conversion_that_translates_otherwise_is_refused(
     precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setitem(conversion._LOADERS, "marian", MarianMTLoader)  # starts from zeros
+    monkeypatch.setitem(ctranslate2_export._LOADERS, "marian", MarianMTLoader)  # starts from zeros
     # A start embedding that training has moved far, so that the zeros show whatever the embedded model has learnt.
     translator = load_translator(ModelConfig(name="tiny-en-ar"))
     embeddings = translator.model.get_input_embeddings().weight
@@ -175,7 +177,7 @@ def test_precision_that_does_not_go_with_the_format(options: list[str]):
 
 
 def test_missing_package_is_one_sentence(directory: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("mt.converted.find_spec", lambda name: None)
+    monkeypatch.setattr("mt.models.ctranslate2_model.find_spec", lambda name: None)
     with pytest.raises(ModelError, match=r"needs the extra `ctranslate2`: pip install"):
         parse_systems([str(directory)])
     with pytest.raises(ModelError, match=r"--format ctranslate2: CTranslate2 needs the extra"):
@@ -197,7 +199,7 @@ def test_incomplete_tokenizer_is_one_sentence(file: str, directory: Path):
 
 def test_foreign_tokenizer_is_refused(directory: Path):
     for name in ("vocab.json", "source.spm", "target.spm"):
-        shutil.copy(Path(conversion.__file__).parent / "assets" / "tiny-en-ar" / name, directory)
+        shutil.copy(EMBEDDED_MODELS / "tiny-en-ar" / name, directory)
     with pytest.raises(ModelError, match=r"is another model's \(id \d+ is"):
         load_converted(ModelConfig(name=str(directory)))
 
@@ -233,4 +235,4 @@ def test_unknown_language_is_refused(directory: Path):
     ],
 )
 def test_agreement_is_put_into_words(agreement: float, said: str):
-    assert re.search(said, conversion._said_of(agreement))
+    assert re.search(said, ctranslate2_export._said_of(agreement))

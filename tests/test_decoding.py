@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from mt.config import DecodingConfig, ModelConfig
-from mt.decoding import encode_within_limits, translate
-from mt.model import Translator, load_translator
+from mt.models.decoding import encode_within_limits, translate
+from mt.models.transformers_model import TransformersTranslator, load_translator
 from tests.helpers import sources
 
 
 @pytest.mark.parametrize("beams", [1, 3])
-def test_batches_change_nothing(beams: int, marian: Translator):
+def test_batches_change_nothing(beams: int, marian: TransformersTranslator):
     """Each sentence alone, through the library's own generate, gives the same text."""
     texts = sources(6)
     together = translate(marian, texts, DecodingConfig(num_beams=beams, batch_tokens=9999, max_length_ratio=0.2))
@@ -28,15 +28,15 @@ def test_batches_change_nothing(beams: int, marian: Translator):
         assert ours == marian.tokenizer.decode(output[0][:limit], skip_special_tokens=True).strip()
 
 
-def test_order_is_kept(marian: Translator, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(Translator, "search", lambda self, sources, limits, config: sources)
-    monkeypatch.setattr(Translator, "decode", lambda self, rows: [str(len(row)) for row in rows])
+def test_order_is_kept(marian: TransformersTranslator, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(TransformersTranslator, "search", lambda self, sources, limits, config: sources)
+    monkeypatch.setattr(TransformersTranslator, "decode", lambda self, rows: [str(len(row)) for row in rows])
     texts = sources(30)
     expected = [str(len(ids)) for ids in marian.encode_sources(texts)]
     assert translate(marian, texts, DecodingConfig(batch_tokens=200)) == expected
 
 
-def test_mode_is_left_as_it_was(marian: Translator):
+def test_mode_is_left_as_it_was(marian: TransformersTranslator):
     marian.model.train()
     translate(marian, ["The war"], DecodingConfig(num_beams=1))
     assert marian.model.training
@@ -46,7 +46,9 @@ def test_mode_is_left_as_it_was(marian: Translator):
     assert translate(marian, [], DecodingConfig(num_beams=1)) == []
 
 
-def test_sources_beyond_the_positions_are_cut_with_a_word(marian: Translator, caplog: pytest.LogCaptureFixture):
+def test_sources_beyond_the_positions_are_cut_with_a_word(
+    marian: TransformersTranslator, caplog: pytest.LogCaptureFixture
+):
     text = "war " * 900
     length = len(marian.encode_sources([text])[0])
     assert length > 512
@@ -64,7 +66,7 @@ def test_sources_beyond_the_positions_are_cut_with_a_word(marian: Translator, ca
     assert (len(ids[0]), ids[0][-1]) == (512, marian.tokenizer.eos_token_id)
 
 
-def test_hypotheses_stop_at_the_ratio(marian: Translator):
+def test_hypotheses_stop_at_the_ratio(marian: TransformersTranslator):
     # An untrained model never ends by itself: 0.5 × source tokens + 10 is where it stops, start token included.
     ids = marian.encode_sources(["The war"])[0]
     monitor: list[int] = []
@@ -92,8 +94,8 @@ def test_language_token_is_not_in_the_text(m2m_directory: Path):
 
 
 def test_embedded_model_writes_arabic():
-    from mt.doctor import SENTENCES
-    from mt.text import arabic_share
+    from mt.models.doctor import SENTENCES
+    from mt.text.normalise import arabic_share
 
     translator = load_translator(ModelConfig(name="tiny-en-ar"))
     output = translate(translator, [SENTENCES[2]], DecodingConfig(num_beams=1))[0]
@@ -102,13 +104,13 @@ def test_embedded_model_writes_arabic():
 
 
 def test_embedded_model_is_small():
-    from mt.model_files import EMBEDDED_MODELS
+    from mt.models.model_files import EMBEDDED_MODELS
 
     size = sum(file.stat().st_size for file in Path(EMBEDDED_MODELS / "tiny-en-ar").iterdir())
     assert size <= 20 * 2**20
 
 
-def test_no_phrase_comes_twice(marian: Translator):
+def test_no_phrase_comes_twice(marian: TransformersTranslator):
     def repeated(size: int) -> int:
         config = DecodingConfig(num_beams=1, no_repeat_ngram_size=size)
         (ids,) = marian.search(marian.encode_sources(["The war in the city"]), [40], config)

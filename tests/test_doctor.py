@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from mt.config import ModelConfig
-from mt.doctor import (
+from mt.errors import ModelError
+from mt.models.doctor import (
     SENTENCES,
     check_language_tokens,
     check_lengths,
@@ -21,8 +22,7 @@ from mt.doctor import (
     examine,
     refuse_unhealthy,
 )
-from mt.errors import ModelError
-from mt.model import Translator, load_translator
+from mt.models.transformers_model import TransformersTranslator, load_translator
 
 GOOD = [
     "تقع المدينة في شمال البلاد.",
@@ -68,7 +68,7 @@ def test_the_same_answer_to_everything_fails():
     assert not check_variety([GOOD[0]] * 5).passed
 
 
-def test_untrained_model_is_refused(marian: Translator):
+def test_untrained_model_is_refused(marian: TransformersTranslator):
     with pytest.raises(ModelError, match="the model does not translate as it stands"):
         refuse_unhealthy(marian)
 
@@ -78,7 +78,7 @@ def test_embedded_model_is_healthy():
     assert [finding for finding in examine(translator).findings if not finding.passed] == []
 
 
-def test_ties_as_the_config_says(marian: Translator):
+def test_ties_as_the_config_says(marian: TransformersTranslator):
     assert check_ties(marian).passed
     head = marian.model.lm_head
     head.weight = torch.nn.Parameter(head.weight.detach().clone())
@@ -87,7 +87,7 @@ def test_ties_as_the_config_says(marian: Translator):
     assert finding.detail == "the config says tied, but output layer and decoder embeddings are separate"
 
 
-def test_untied_checkpoint_that_was_tied(marian: Translator):
+def test_untied_checkpoint_that_was_tied(marian: TransformersTranslator):
     marian.model.config.tie_word_embeddings = False
     assert check_ties(marian).detail == "the config says separate, but output layer and decoder embeddings are tied"
 
@@ -105,7 +105,7 @@ def test_output_layer_that_overwrote_the_embeddings(marian_directory: Path, tmp_
     assert finding.detail == "the config says tied, but output layer and decoder embeddings are separate"
 
 
-def test_embeddings_that_are_not_the_checkpoints(marian: Translator):
+def test_embeddings_that_are_not_the_checkpoints(marian: TransformersTranslator):
     with torch.no_grad():
         marian.model.model.shared.weight[5] += 1
     finding = check_ties(marian)
@@ -113,8 +113,8 @@ def test_embeddings_that_are_not_the_checkpoints(marian: Translator):
     assert finding.detail == "the loaded weights differ from the checkpoint's model.shared.weight"
 
 
-def test_token_that_does_not_arrive(marian: Translator, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(Translator, "encode_sources", lambda self, sources: [[7, 0] for _ in sources])
+def test_token_that_does_not_arrive(marian: TransformersTranslator, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(TransformersTranslator, "encode_sources", lambda self, sources: [[7, 0] for _ in sources])
     finding = check_language_tokens(marian)
     assert not finding.passed
     assert finding.detail == "the source is marked by id 7, not by 2 of >>ara<<"

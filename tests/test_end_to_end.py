@@ -15,9 +15,9 @@ from transformers import AutoModelForSeq2SeqLM
 from mt import cli
 from mt.config import CorpusConfig, DecodingConfig, ModelConfig
 from mt.data.readers import read_corpus
-from mt.decoding import translate
 from mt.evaluation.metrics import chrf
-from mt.model import load_translator
+from mt.models.decoding import translate
+from mt.models.transformers_model import load_translator
 from tests.commands import command
 from tests.conftest import ROOT, SEED
 
@@ -84,10 +84,10 @@ def test_manifest(demo: Path):
 def test_metrics_are_logged(demo: Path):
     lines = [json.loads(line) for line in (demo / "metrics.jsonl").read_text().splitlines()]
     assert any("loss" in line and "learning_rate" in line for line in lines)
-    base, *looks = [line for line in lines if "eval_chrF" in line]
+    base, *dev_scores = [line for line in lines if "eval_chrF" in line]
     assert base["update"] == 0
-    assert looks
-    best = max(looks, key=lambda line: line["eval_chrF"])
+    assert dev_scores
+    best = max(dev_scores, key=lambda line: line["eval_chrF"])
     assert json.loads((demo / "manifest.json").read_text())["best_update"] == best["update"]
 
 
@@ -215,9 +215,9 @@ def test_what_is_forgotten_is_seen(small_config: Path, tmp_path: Path, monkeypat
     leak = ["--data.corpora.leak.path", str(tmp_path / "leak.tsv"), "--data.corpora.leak.split", "train"]
     options = [*leak, "--training.general_dev", str(SEED), "--adaptation.interpolate=[0.5]", "--adaptation.average=2"]
     assert train_here(monkeypatch, small_config, *options) == 0
-    looks = looks_of(tmp_path / "run")
-    assert [look["update"] for look in looks] == [0, 2, 4]
-    assert all({"eval_general_chrF", "eval_general_BLEU", "eval_general_loss"} <= set(look) for look in looks)
+    dev_scores = looks_of(tmp_path / "run")
+    assert [entry["update"] for entry in dev_scores] == [0, 2, 4]
+    assert all({"eval_general_chrF", "eval_general_BLEU", "eval_general_loss"} <= set(entry) for entry in dev_scores)
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert manifest["averaged_updates"] == [2, 4]
     assert [tried["share"] for tried in manifest["tried_shares"]] == [0.0, 0.5, 1.0]
@@ -255,7 +255,7 @@ def test_patience_ends_a_run_that_gets_no_better(
     # At this rate no weight changes enough for another hypothesis.
     options = ["--training.max_updates", "40", "--training.patience", "2", "--training.learning_rate", "1e-12"]
     assert train_here(monkeypatch, small_config, *options) == 0
-    assert [look["update"] for look in looks_of(tmp_path / "run")] == [0, 2, 4, 6]
+    assert [entry["update"] for entry in looks_of(tmp_path / "run")] == [0, 2, 4, 6]
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert (manifest["best_update"], manifest["updates"], manifest["updates_planned"]) == (2, 6, 40)
     sentence = (

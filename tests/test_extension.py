@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from mt.arguments import config_as_yaml, parse_train
+from mt.commands.train import parse_train
 from mt.config import Config
+from mt.config.config_files import config_as_yaml
 from mt.errors import RunError
-from mt.extension import Change, announce, find_changes, refuse_fewer_updates
+from mt.experiment.extension import Change, announce, find_changes, refuse_fewer_updates
 from mt.manifest import Manifest
 from mt.runs import RunDirectory
 from mt.training.trainer import TranslationTrainer

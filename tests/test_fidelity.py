@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mt.evaluation.fidelity import CHECKS, WORTH, Failure, Fidelity, check_fidelity, count_terms
-from mt.evaluation.glossary import Glossary
+from mt.text.glossary import Glossary
 
 CASES = Path(__file__).parent / "fidelity"
 # Found and false alarms, of 20 failures and 24 right translations.

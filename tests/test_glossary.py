@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mt.errors import DataError
-from mt.evaluation.glossary import KINDS, Glossary, Term, fold_for_terms
+from mt.text.glossary import KINDS, Glossary, Term, fold_for_terms
 
 GLOSSARY = Glossary(
     [

@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 
 from mt.config import ModelConfig
 from mt.errors import ModelError
-from mt.identity import model_identity, record_base
-from mt.model import check_model, load_translator
+from mt.models.identity import model_identity, record_base
+from mt.models.transformers_model import check_model, load_translator
 from tests.spoiling import MARKER, Spoil, evil_code, removed, spoilt_json, truncated, written
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from mt.config import DecodingConfig, ModelConfig
-from mt.conversion import convert
-from mt.converted import load_converted
-from mt.decoding import translate
 from mt.errors import ModelError
-from mt.model import load_translator
-from mt.systems import parse_systems
+from mt.models.ctranslate2_export import convert
+from mt.models.ctranslate2_model import load_converted
+from mt.models.decoding import translate
+from mt.models.transformers_model import load_translator
+from mt.systems.system import parse_systems
 from tests.spoiling import Spoil, removed, replaced_by, sparse, spoilt_json, truncated, vocabulary, written
 
 GREEDY = DecodingConfig(num_beams=1, max_length_ratio=0.5)

@@ -14,9 +14,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from mt.config import DecodingConfig, ModelConfig
-from mt.decoding import translate
 from mt.errors import ModelError
-from mt.model import load_translator
+from mt.models.decoding import translate
+from mt.models.transformers_model import load_translator
 from tests.spoiling import (
     MARKER,
     Spoil,

@@ -13,8 +13,8 @@ import pytest
 from mt import cli
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import DataError, ModelError, RunError, UserError
-from mt.run_settings import read_run_settings
-from mt.systems import open_translator, parse_systems, translate_file
+from mt.models.run_settings import read_run_settings
+from mt.systems.system import open_translator, parse_systems, translate_file
 from tests.conftest import run_with
 from tests.spoiling import Spoil, removed, replaced_by, sparse, truncated, written
 
@@ -129,7 +129,7 @@ def test_missing_terms_are_told_before_anything_is_loaded(
     config("decoding: {terminology: gone.tsv}\n")(run)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["evaluate.py", str(run)])
-    monkeypatch.setattr("mt.systems.open_translator", None)
+    monkeypatch.setattr("mt.systems.system.open_translator", None)
     assert cli.evaluate_main() == 1
     assert "gone.tsv: no such glossary" in capsys.readouterr().err
 

@@ -113,17 +113,17 @@ def test_a_model_that_is_not_there_is_no_reason_to_stop(
 def test_splits_are_looked_through_once_until_they_change(config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     out = RunDirectory(tmp_path / "out")
     assert run(monkeypatch, "mt", "data", config, "--output_dir", str(out.root)) == 0
-    looks: list[Path] = []
+    dev_scores: list[Path] = []
     damage = saved.damage_of_splits
 
     def counted(run: RunDirectory) -> str | None:
-        looks.append(run.root)
+        dev_scores.append(run.root)
         return damage(run)
 
     monkeypatch.setattr(saved, "damage_of_splits", counted)
     saved._load.cache_clear()
     assert load_splits(out) is load_splits(out)
-    assert len(looks) == 1
+    assert len(dev_scores) == 1
     (arrow,) = (out.data / "test").glob("*.arrow")
     arrow.write_bytes(arrow.read_bytes()[:-1] + b"x")
     os.utime(arrow, ns=(1, 1))

@@ -10,10 +10,10 @@ import pytest
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from mt.config import ModelConfig
-from mt.doctor import check_language_tokens
 from mt.errors import ModelError
-from mt.languages import agree_on_languages
-from mt.model import Translator, load_translator
+from mt.models.doctor import check_language_tokens
+from mt.models.languages import agree_on_languages
+from mt.models.transformers_model import TransformersTranslator, load_translator
 
 
 class Vocabulary:
@@ -42,7 +42,7 @@ def test_unknown_language_is_refused_with_what_is_known():
         agree_on_languages(Vocabulary(">>fra<<", ">>deu<<"), "marian", "en", "ar")
 
 
-def test_marian_source_begins_with_the_token(marian: Translator):
+def test_marian_source_begins_with_the_token(marian: TransformersTranslator):
     # </s> 0, <unk> 1, >>ara<< 2: the order in which a new model's vocabulary is written.
     ids = marian.encode_sources(["The war"])[0]
     assert ids[0] == 2

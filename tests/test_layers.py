@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from mt.arguments import UsageError, config_as_yaml, parse_data, parse_sweep, parse_train
+from mt.commands.data import parse_data
+from mt.commands.sweep import parse_sweep
+from mt.commands.train import parse_train
 from mt.config import Config
-from mt.errors import ConfigError
+from mt.config.config_files import config_as_yaml
+from mt.errors import ConfigError, UsageError
 
 FILES = {
     "ground.yaml": """
@@ -88,7 +91,7 @@ def test_further_configs_override_in_their_order_and_options_override_them(place
 
 def test_every_command_with_a_config_takes_further_ones(place: Path):
     argv = [str(place / "mine.yaml"), "--config", str(place / "over.yaml")]
-    assert parse_data(argv, "mt data").name == "over"
+    assert parse_data(argv, "mt data").config.name == "over"
     assert parse_sweep([*argv, "--grid", "seed=1,2"], "mt sweep").config({"seed": "2"}).name == "over"
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mt.lexicon import count_links, shared_embeddings
+from mt.models.word_alignment import count_links, shared_embeddings
 
 HOUSE, BOOK, THE, DAS, HAUS, BUCH = range(6)
 
@@ -24,7 +24,7 @@ def test_expectation_maximisation_finds_the_textbook_alignment():
 
 def test_one_round_by_hand(monkeypatch: pytest.MonkeyPatch):
     # Two words each: on the diagonal exp(0), beside it exp(-4 / 2); the prior is normalised over the source.
-    monkeypatch.setattr("mt.lexicon._ROUNDS", 1)
+    monkeypatch.setattr("mt.models.word_alignment._ROUNDS", 1)
     links = count_links([[0, 1]], [[2, 3]], 4).toarray()
     beside = np.exp(-2) / (1 + np.exp(-2))
     assert links[0, 2] == pytest.approx(1 - beside)

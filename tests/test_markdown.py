@@ -2,7 +2,7 @@
 
 import pytest
 
-from mt.markdown import code, table, text_of
+from mt.report.markdown import code, table, text_of
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from mt.config import ModelConfig, TrainingConfig
-from mt.model import load_translator
-from mt.training.footing import Footing, find_footing
+from mt.models.transformers_model import load_translator
+from mt.training.autotune import TunedSettings, tune
 from mt.training.loss import LossOptions, return_loss
 from mt.training.memory import find_micro_batch, free_bytes, micro_batch_tokens
 
@@ -40,10 +40,10 @@ def test_found_on_a_model(marian_directory: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_resumed_run_stands_on_the_same_footing(marian_directory: Path):
     model = load_translator(ModelConfig(name=str(marian_directory))).model
     known = {"micro_batch_tokens": 77, "chunked_loss": True}
-    assert find_footing(model, TrainingConfig(), uses_bf16=False, known=known) == Footing(77, True)
+    assert tune(model, TrainingConfig(), uses_bf16=False, known=known) == TunedSettings(77, True)
 
 
 def test_what_is_said_is_taken(marian_directory: Path):
     model = load_translator(ModelConfig(name=str(marian_directory))).model
     config = TrainingConfig(micro_batch_tokens=500, loss="plain")
-    assert find_footing(model, config, uses_bf16=False) == Footing(500, False)
+    assert tune(model, config, uses_bf16=False) == TunedSettings(500, False)

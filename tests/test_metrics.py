@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mt.errors import DataError
-from mt.evaluation.metrics import METRICS, NORMALISED, SPBLEU, Measured, measure, segment_metric
+from mt.evaluation.metrics import METRICS, NORMALISED, SPBLEU, MetricStatistics, collect_statistics, segment_metric
 from mt.evaluation.scoring import evaluate_hypotheses
 from mt.evaluation.significance import interval
 from mt.evaluation.test_set import TestSet
@@ -24,8 +24,8 @@ CLI_OPTIONS = {
 }
 
 
-def measured(metric: str, systems: dict[str, list[str]], references: list[str] = REFERENCES) -> Measured:
-    return measure("news", systems, references, [metric])[0]
+def measured(metric: str, systems: dict[str, list[str]], references: list[str] = REFERENCES) -> MetricStatistics:
+    return collect_statistics("news", systems, references, [metric])[0]
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -87,7 +87,7 @@ def test_further_processes_change_nothing(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
     with workers(2000) as executor:
         assert not isinstance(executor, InThisProcess)
-        apart = measure("news", systems, REFERENCES, ["chrF", "TER-norm"], executor)
+        apart = collect_statistics("news", systems, REFERENCES, ["chrF", "TER-norm"], executor)
     for each in apart:
         alone = measured(each.metric.name, systems)
         assert all(each.score(system) == alone.score(system) for system in systems)
@@ -103,9 +103,9 @@ def test_spbleu_is_sacrebleus(tmp_path: Path, marian_directory: Path, monkeypatc
     environment = {"SACREBLEU": str(tmp_path / "sacrebleu")}
     printed = sacrebleu_cli(tmp_path, "-i", "good", "-m", "bleu", "--tokenize", "flores200", **environment)
     code = (
-        "import json,sys; from mt.evaluation.metrics import measure\n"
+        "import json,sys; from mt.evaluation.metrics import collect_statistics\n"
         "good, references = json.loads(sys.argv[1])\n"
-        f"print(measure('news', {{'good': good}}, references, [{SPBLEU!r}])[0].score('good'))"
+        f"print(collect_statistics('news', {{'good': good}}, references, [{SPBLEU!r}])[0].score('good'))"
     )
     command = [sys.executable, "-c", code, json.dumps([GOOD, REFERENCES])]
     ours = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
@@ -128,9 +128,9 @@ def test_scores_of_sentences_are_those_of_a_corpus_of_one(tmp_path: Path):
 
 def test_wrong_number_of_translations():
     with pytest.raises(DataError, match="good: 5 translations for the 6 sentences of test set `news`"):
-        measure("news", {"good": GOOD[:5]}, REFERENCES, METRICS)
+        collect_statistics("news", {"good": GOOD[:5]}, REFERENCES, METRICS)
     with pytest.raises(DataError, match="test set `news` is empty"):
-        measure("news", {"good": []}, [], METRICS)
+        collect_statistics("news", {"good": []}, [], METRICS)
 
 
 def test_names_of_metrics():

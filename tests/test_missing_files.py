@@ -9,9 +9,9 @@ import pytest
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from mt.config import DecodingConfig, ModelConfig
-from mt.decoding import translate
 from mt.errors import ModelError
-from mt.model import check_model, load_tokenizer, load_translator
+from mt.models.decoding import translate
+from mt.models.transformers_model import check_model, load_tokenizer, load_translator
 
 
 def touched(*names: str) -> Callable[[Path], object]:

@@ -14,7 +14,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import ModelError
-from mt.model import Translator, load_translator
+from mt.models.transformers_model import TransformersTranslator, load_translator
 
 LITERAL_TOKENS = [
     ">>fra<< The city fell.",
@@ -24,7 +24,9 @@ LITERAL_TOKENS = [
 
 
 @pytest.mark.parametrize("text", LITERAL_TOKENS)
-def test_text_that_looks_like_a_token_reaches_marian_whole(text: str, marian: Translator, marian_directory: Path):
+def test_text_that_looks_like_a_token_reaches_marian_whole(
+    text: str, marian: TransformersTranslator, marian_directory: Path
+):
     spm = sentencepiece.SentencePieceProcessor(model_file=str(marian_directory / "source.spm"))
     pieces = spm.encode(text, out_type=str)
     source = marian.tokenizer.convert_ids_to_tokens(marian.encode_sources([text])[0])
@@ -90,7 +92,7 @@ def test_half_precision_checkpoint_is_trained_in_float32(marian_directory: Path,
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
 
 
-def test_every_trainable_weight_gets_a_gradient(marian: Translator):
+def test_every_trainable_weight_gets_a_gradient(marian: TransformersTranslator):
     """DDP waits for all of them."""
     ids = torch.tensor([[2, 5, 0]])
     marian.model(input_ids=ids, decoder_input_ids=ids).logits.sum().backward()
@@ -121,7 +123,7 @@ def test_settings_that_cannot_be_saved_are_mended_at_load(marian_directory: Path
     assert "temperature" not in saved
 
 
-def test_saved_model_loads_with_the_library_and_decodes_alike(marian: Translator, tmp_path: Path):
+def test_saved_model_loads_with_the_library_and_decodes_alike(marian: TransformersTranslator, tmp_path: Path):
     marian.save(tmp_path)
     again = AutoModelForSeq2SeqLM.from_pretrained(tmp_path)
     ids = torch.tensor(marian.encode_sources(["The war in Syria"]))

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from mt.config import DecodingConfig, ModelConfig
-from mt.converted import load_converted
-from mt.decoding import translate
 from mt.evaluation.metrics import chrf
-from mt.model import Translator, load_translator
-from mt.model_files import EMBEDDED_MODELS
+from mt.models.ctranslate2_model import load_converted
+from mt.models.decoding import translate
+from mt.models.model_files import EMBEDDED_MODELS
+from mt.models.transformers_model import TransformersTranslator, load_translator
 from tests.conftest import news_pairs, run_with
 from tests.helpers import only_line, run
 
@@ -37,13 +37,13 @@ def test_translate_gives_a_run_what_it_was_scored_with(
 ):
     (tmp_path / "in.txt").write_text(f"{SOURCE}\n")
     used: list[DecodingConfig] = []
-    search = Translator.search
+    search = TransformersTranslator.search
 
-    def spy(self: Translator, sources: Any, limits: Any, config: DecodingConfig) -> Any:
+    def spy(self: TransformersTranslator, sources: Any, limits: Any, config: DecodingConfig) -> Any:
         used.append(config)
         return search(self, sources, limits, config)
 
-    monkeypatch.setattr(Translator, "search", spy)
+    monkeypatch.setattr(TransformersTranslator, "search", spy)
     assert run(monkeypatch, "mt", "translate", str(finished), str(tmp_path / "in.txt")) == 0
     own = DecodingConfig(num_beams=3, length_penalty=0.7, no_repeat_ngram_size=2, tag="<news>")
     assert capsys.readouterr().out.splitlines() == translate(load_translator(ModelConfig()), [SOURCE], own)

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from mt.numbers import digit_numbers, unmatched, word_numbers
-from mt.numbers.dates import day_parts, decades, months, times_of_day, weekdays
+from mt.text.numbers import digit_numbers, unmatched, word_numbers
+from mt.text.numbers.dates import day_parts, decades, months, times_of_day, weekdays
 
 DIGITS = [
     ("20,000 people", [20000]),

@@ -15,12 +15,12 @@ from safetensors.torch import load_file
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from mt.config import DecodingConfig, ModelConfig
-from mt.converted import load_converted
-from mt.decoding import translate
-from mt.doctor import SENTENCES, check_ties, examine
-from mt.export import export_model
-from mt.model import load_translator
-from mt.systems import open_translator
+from mt.models.ctranslate2_model import load_converted
+from mt.models.decoding import translate
+from mt.models.doctor import SENTENCES, check_ties, examine
+from mt.models.transformers_model import load_translator
+from mt.systems.export import export_model
+from mt.systems.system import open_translator
 from tests.commands import forked_train
 from tests.conftest import news_pairs
 from tests.helpers import sources

@@ -140,7 +140,7 @@ def test_repeats_do_not_thin_the_overlap(tmp_path: Path):
 
 
 def test_json_of_an_overlap(tmp_path: Path):
-    from mt.evaluation.results import as_json
+    from mt.report.scores_json import as_json
 
     content = json.loads(json.dumps(as_json(evaluated(make_run(tmp_path / "run", slice(0, 10)), slice(0, 40)), [], "")))
     (overlap,) = content["overlap"]

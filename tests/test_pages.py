@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mt.charts import bar_chart, intervals, lines, ranking, trade_off
-from mt.data.card import card_view
 from mt.data.report import CorpusReport, DataReport, Example
-from mt.evaluation.data_card import render_data_card
-from mt.evaluation.glossary import Glossary, Term
-from mt.evaluation.report import render_markdown, render_report
-from mt.evaluation.results import Evaluation, finite
-from mt.evaluation.review import draw_items, render_review
+from mt.evaluation.blind_review import draw_items
+from mt.evaluation.results import Evaluation
 from mt.evaluation.scoring import evaluate_hypotheses
-from mt.evaluation.templates import render_page
 from mt.evaluation.test_set import TestSet
+from mt.report.charts import bar_chart, intervals, lines, ranking, trade_off
+from mt.report.comparison_report import render_markdown, render_report
+from mt.report.data_card import card_view
+from mt.report.data_page import render_data_card
+from mt.report.pages import render_page
+from mt.report.review_page import render_review
+from mt.report.scores_json import finite
 from mt.runs import write_text
+from mt.text.glossary import Glossary, Term
 from tests.helpers import BAD, GOOD, REFERENCES, varied
 
 if TYPE_CHECKING:
@@ -42,8 +44,8 @@ def evil_evaluation() -> Evaluation:
     glossary = Glossary([Term(("city",), (EVIL,), "place")])
     evaluation = evaluate_hypotheses([test_set], {EVIL: systems}, 100, metrics=["chrF", "BLEU", "chrF++", "TER"],
                                      glossary=glossary)  # fmt: skip
-    looks = [{"update": n, "eval_loss": 4.0 - n, "eval_chrF": 10.0} for n in range(3)]
-    evaluation.curves = {EVIL: looks, "other": looks}
+    evaluations = [{"update": n, "eval_loss": 4.0 - n, "eval_chrF": 10.0} for n in range(3)]
+    evaluation.curves = {EVIL: evaluations, "other": evaluations}
     evaluation.notes = [EVIL]
     return evaluation
 
@@ -160,8 +162,8 @@ def wide_evaluation() -> Evaluation:
         for place, each in enumerate(sets)
     }
     evaluation = evaluate_hypotheses(sets, hypotheses, 100, metrics=["chrF", "BLEU", "chrF++", "TER"])
-    looks = [{"update": 100.0 * n, "eval_loss": 4.0 - n, "eval_chrF": 10.0 + n} for n in range(3)]
-    evaluation.curves = {LONG: looks, "b": looks}
+    evaluations = [{"update": 100.0 * n, "eval_loss": 4.0 - n, "eval_chrF": 10.0 + n} for n in range(3)]
+    evaluation.curves = {LONG: evaluations, "b": evaluations}
     return evaluation
 
 

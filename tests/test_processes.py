@@ -22,9 +22,9 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor
 from transformers import AutoModelForSeq2SeqLM
 
-from mt import cli
+from mt.commands import train
 from mt.config import ModelConfig
-from mt.model import Translator, load_translator
+from mt.models.transformers_model import TransformersTranslator, load_translator
 from mt.processes import _parameter_groups, prepare_for_sharding, whole_weights
 from tests import process_cases
 from tests.conftest import ROOT, STARTER
@@ -83,7 +83,7 @@ def run_all(commands: list[list[str]], directory: Path, **variables: str) -> str
 def alone(config: Path) -> Path:
     """The run of one process."""
     run = config.parent / "alone"
-    ends = process_cases.in_processes(1, cli._train, config.parent, [str(config), "--output_dir", str(run)])
+    ends = process_cases.in_processes(1, train.run, config.parent, [str(config), "--output_dir", str(run)])
     assert [status for status, _ in ends] == [0], ends
     return run
 
@@ -212,7 +212,7 @@ def one_process() -> Iterator[None]:
     dist.destroy_process_group()
 
 
-def shard(translator: Translator) -> None:
+def shard(translator: TransformersTranslator) -> None:
     """As accelerate does."""
     model, mesh = translator.model, init_device_mesh("cpu", (1,))
     for layer in (model.model.encoder.layers[0], model.model.decoder.layers[0]):
@@ -221,7 +221,7 @@ def shard(translator: Translator) -> None:
     fully_shard(model, mesh=mesh)
 
 
-def update(translator: Translator) -> None:
+def update(translator: TransformersTranslator) -> None:
     ids = torch.tensor([[2, 5, 6, 0]])
     translator.model(input_ids=ids, decoder_input_ids=ids, use_cache=False).logits.square().mean().backward()
     assert all(isinstance(p.grad, DTensor) for p in translator.model.parameters() if p.requires_grad)
@@ -251,7 +251,7 @@ def test_an_evaluation_leaves_a_sharded_model_as_it_was(family: str, request: py
     update(translator)
 
 
-def test_tied_embeddings_are_one_module_for_fsdp(marian: Translator):
+def test_tied_embeddings_are_one_module_for_fsdp(marian: TransformersTranslator):
     model = marian.model
     tied = [model.model.shared, model.model.encoder.embed_tokens, model.model.decoder.embed_tokens]
     assert len({id(module) for module in tied}) == 3

@@ -11,15 +11,16 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from mt.charts import is_on_frontier, trade_off
-from mt.evaluation.glossary import Glossary, Term
-from mt.evaluation.model_card import render_model_card
-from mt.evaluation.report import render_markdown, render_report
-from mt.evaluation.results import Evaluation, as_json
+from mt.evaluation.results import Evaluation
 from mt.evaluation.scoring import evaluate_hypotheses
 from mt.evaluation.test_set import TestSet
 from mt.evaluation.verdicts import advice, verdicts
 from mt.files import write_text
+from mt.report.charts import is_on_frontier, trade_off
+from mt.report.comparison_report import render_markdown, render_report
+from mt.report.model_card import render_model_card
+from mt.report.scores_json import as_json
+from mt.text.glossary import Glossary, Term
 from tests.helpers import REFERENCES
 
 SCRIPT = "<script>alert('x')</script> & \"quotes\" </script><!--"
@@ -36,8 +37,11 @@ def evaluated() -> Evaluation:
     lines = {"base": base, "tuned": tuned}
     hypotheses = {"news": lines, "flores": {name: each[::-1] for name, each in lines.items()}}
     evaluation = evaluate_hypotheses([news, flores], hypotheses, 100, glossary=GLOSSARY, word_counts={"city": 9})
-    looks = [{"update": 0, "eval_loss": 4.5, "eval_chrF": 10.0}, {"update": 10, "eval_loss": 4.1, "eval_chrF": 12.0}]
-    evaluation.curves = {"tuned": looks}
+    evaluations = [
+        {"update": 0, "eval_loss": 4.5, "eval_chrF": 10.0},
+        {"update": 10, "eval_loss": 4.1, "eval_chrF": 12.0},
+    ]
+    evaluation.curves = {"tuned": evaluations}
     return evaluation
 
 
@@ -220,9 +224,9 @@ def many_times(evaluation: Evaluation, times: int) -> Evaluation:
         by_system.update({system: values * times for system, values in by_system.items()})  # type: ignore[attr-defined]
     offsets = range(0, count * times, count)
     evaluation.failures = [replace(f, sentence=f.sentence + offset) for offset in offsets for f in evaluation.failures]
-    slices = evaluation.memberships[name]
+    slices = evaluation.slice_members[name]
     rows = [tuple(row + offset for offset in offsets for row in each.rows) for each in slices]
-    evaluation.memberships[name] = [replace(each, rows=own) for each, own in zip(slices, rows, strict=True)]
+    evaluation.slice_members[name] = [replace(each, rows=own) for each, own in zip(slices, rows, strict=True)]
     return evaluation
 
 

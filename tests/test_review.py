@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mt.errors import DataError
+from mt.evaluation.blind_review import ReviewItem, draw_items, hypothesis_hash
 from mt.evaluation.ratings import read_ratings
-from mt.evaluation.review import ReviewItem, draw_items, hypothesis_hash, render_review
 from mt.evaluation.test_set import TestSet
+from mt.report.review_page import render_review
 from tests.helpers import only_line, run
 
 if TYPE_CHECKING:

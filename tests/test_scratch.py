@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 
 from mt.config import ModelConfig, ScratchConfig
-from mt.model import load_translator
-from mt.scratch import create_marian
+from mt.models.from_scratch import create_marian
+from mt.models.transformers_model import load_translator
 from tests.conftest import ROOT
 
 WORDS = ["army", "road", "town", "water", "bread", "river", "clash", "truce", "family", "border", "child", "bridge"]
@@ -61,7 +61,7 @@ NEW_MODEL = """
 import sys
 from pathlib import Path
 from mt.config import ScratchConfig
-from mt.scratch import create_marian
+from mt.models.from_scratch import create_marian
 
 sizes, sources, targets = eval(sys.stdin.read())
 create_marian(ScratchConfig(**sizes), sources, targets, Path(sys.argv[1]), seed=1)

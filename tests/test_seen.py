@@ -9,7 +9,7 @@ from datasets import Dataset
 
 from mt.data.fingerprints import fingerprint
 from mt.data.seen import EXACT, NEAR, NEW, NGRAM, Rules, _WordReader, find_seen
-from mt.text import normalise
+from mt.text.normalise import normalise
 from tests.conftest import news_pairs
 
 RULES = Rules(similarity=0.6, words_in_a_row=13)

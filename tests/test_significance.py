@@ -11,7 +11,7 @@ import pytest
 from sacrebleu.metrics import BLEU, CHRF, TER
 from sacrebleu.significance import PairedTest
 
-from mt.evaluation.metrics import measure
+from mt.evaluation.metrics import collect_statistics
 from mt.evaluation.significance import detectable_difference, holm, interval, paired_test
 from mt.evaluation.test_set import TestSet
 from tests.helpers import BAD, GOOD, REFERENCES, sacrebleu_cli
@@ -23,7 +23,9 @@ def test_bootstrap_is_sacrebleus(tmp_path: Path):
     printed = sacrebleu_cli(tmp_path, *options, "--format", "text")
     scores = re.findall(r"(\d+\.\d+) \(\d", printed)
     p_values = re.findall(r"\(p = (\d\.\d+)\)", printed)
-    for column, each in enumerate(measure("news", {"good": GOOD, "bad": BAD}, REFERENCES, ["BLEU", "chrF", "TER"])):
+    for column, each in enumerate(
+        collect_statistics("news", {"good": GOOD, "bad": BAD}, REFERENCES, ["BLEU", "chrF", "TER"])
+    ):
         ours = paired_test(each, "bad", "good", 300)
         assert f"{ours.p_bootstrap:.4f}" == p_values[column]
         difference = float(scores[3 + column]) - float(scores[column])
@@ -46,7 +48,7 @@ def test_both_tests_are_sacrebleus_where_no_trial_ties():
     references, first, second = many(60)
     systems = [("first", first), ("second", second)]
     for name, scorer in (("BLEU", BLEU()), ("chrF", CHRF()), ("TER", TER())):
-        (ours,) = measure("news", dict(systems), references, [name])
+        (ours,) = collect_statistics("news", dict(systems), references, [name])
         result = paired_test(ours, "second", "first", 500)
         for option, found in (("bs", result.p_bootstrap), ("ar", result.p_randomisation)):
             theirs = PairedTest(systems, {name: scorer}, [references], test_type=option, n_samples=500)()[1]
@@ -61,7 +63,7 @@ def test_few_differing_sentences_are_no_evidence(differing: int, least: float):
     # Of k sentences that differ, all in one direction, 2 of the 2^k ways to swap come out as far: p = 2 / 2^k.
     references, first, _ = many(60)
     second = ["كلمة"] * differing + first[differing:]
-    (ours,) = measure("news", {"first": first, "second": second}, references, ["chrF"])
+    (ours,) = collect_statistics("news", {"first": first, "second": second}, references, ["chrF"])
     result = paired_test(ours, "second", "first", 1000)
     assert result.p_randomisation >= least
     assert result.p_randomisation == pytest.approx(2 / 2**differing, abs=0.05)
@@ -69,7 +71,7 @@ def test_few_differing_sentences_are_no_evidence(differing: int, least: float):
 
 def test_equal_translations_are_no_evidence():
     # sacreBLEU itself gives p = 1 / (resamples + 1) to systems that never differ.
-    (ours,) = measure("news", {"good": GOOD, "twin": list(GOOD)}, REFERENCES, ["chrF"])
+    (ours,) = collect_statistics("news", {"good": GOOD, "twin": list(GOOD)}, REFERENCES, ["chrF"])
     result = paired_test(ours, "twin", "good", 200)
     assert (result.difference, result.p_bootstrap, result.p_randomisation) == (0.0, 1.0, 1.0)
 
@@ -77,8 +79,8 @@ def test_equal_translations_are_no_evidence():
 def test_ten_sentences_six_times_are_ten():
     references, first, second = many(10)
     clusters = np.tile(np.arange(10), 6)
-    (once,) = measure("news", {"first": first, "second": second}, references, ["chrF"])
-    (often,) = measure("news", {"first": first * 6, "second": second * 6}, references * 6, ["chrF"])
+    (once,) = collect_statistics("news", {"first": first, "second": second}, references, ["chrF"])
+    (often,) = collect_statistics("news", {"first": first * 6, "second": second * 6}, references * 6, ["chrF"])
     together = often.clustered(clusters)
     assert together.score("first") == pytest.approx(once.score("first"))
     ours, single, naive = (paired_test(each, "second", "first", 500) for each in (together, once, often))
@@ -92,14 +94,14 @@ def test_ten_sentences_six_times_are_ten():
 
 
 def test_part_of_repeated_sentences():
-    (measured,) = measure("news", {"good": GOOD}, REFERENCES, ["chrF"])
+    (measured,) = collect_statistics("news", {"good": GOOD}, REFERENCES, ["chrF"])
     part = measured.clustered(np.array([0, 1, 2, 0, 3, 1])).part(np.array([1, 3, 5]))
     assert part.clusters.tolist() == [1, 0, 1]
     assert part.of_clusters("good").tolist()[0] == measured.statistics["good"][3].tolist()
 
 
 def test_interval_of_the_difference_holds_the_difference():
-    (ours,) = measure("news", {"good": GOOD, "bad": BAD}, REFERENCES, ["chrF"])
+    (ours,) = collect_statistics("news", {"good": GOOD, "bad": BAD}, REFERENCES, ["chrF"])
     result = paired_test(ours, "bad", "good", 500)
     assert result.ci_low < result.difference < result.ci_high < 0
 
@@ -152,7 +154,7 @@ def test_sentences_of_a_document_that_fare_alike_widen_the_interval():
     # by the square root of two.
     test_set = documents_of(50)
     hypotheses = [line if number // 2 % 2 else "x" for number, line in enumerate(test_set.references)]
-    (measured,) = measure("news", {"system": hypotheses}, test_set.references, ["chrF"])
+    (measured,) = collect_statistics("news", {"system": hypotheses}, test_set.references, ["chrF"])
     widths = []
     for each in (test_set, replace(test_set, resampling="sentence")):
         low, high = interval(measured.clustered(each.drawn_together), "system", 2000)

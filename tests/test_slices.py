@@ -2,10 +2,10 @@
 
 import pytest
 
-from mt.evaluation.glossary import Glossary, Term
-from mt.evaluation.metrics import measure
+from mt.evaluation.metrics import collect_statistics
 from mt.evaluation.ngrams import NgramDifference, ngram_differences
 from mt.evaluation.slices import count_words, score_slices, slices_of
+from mt.text.glossary import Glossary, Term
 
 GLOSSARY = Glossary([Term(("Raqqa",), ("الرقة",), "place"), Term(("Hamas",), ("حماس",), "armed_group")])
 SOURCES = [
@@ -45,11 +45,11 @@ def test_rare_words():
 def test_scores_are_those_of_the_part_alone():
     references = ["سقطت الرقة."] * 25
     systems = {"a": ["سقطت المدينة."] * 25, "b": ["سقطت الرقة." if n % 5 == 1 else "سقطت" for n in range(25)]}
-    (measured,) = measure("news", systems, references, ["chrF"])
+    (measured,) = collect_statistics("news", systems, references, ["chrF"])
     scores = score_slices("news", slices_of(SOURCES, [], GLOSSARY, None), measured, "a", 200)
     part = [s for s in scores if (s.group, s.slice) == ("place names", "with a place")]
     assert [(s.system, s.sentences, s.metric) for s in part] == [("a", 10, "chrF"), ("b", 10, "chrF")]
-    (alone,) = measure("news", {"b": ["سقطت", "سقطت الرقة."] * 5}, references[:10], ["chrF"])
+    (alone,) = collect_statistics("news", {"b": ["سقطت", "سقطت الرقة."] * 5}, references[:10], ["chrF"])
     assert part[1].score == pytest.approx(alone.score("b"))
     assert part[0].difference is None
     assert part[1].difference == pytest.approx(part[1].score - part[0].score)

@@ -8,11 +8,11 @@ import pytest
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from mt.config import TrainingConfig
-from mt.training.stopping import Patience, best_update, looks_since_best, state_of_end
+from mt.training.stopping import Patience, best_update, evaluations_since_best, state_of_end
 
 
 @pytest.mark.parametrize(
-    ("looks", "best", "since"),
+    ("dev_scores", "best", "since"),
     [
         ({2: 10.0}, 2, 0),
         ({2: 10.0, 4: 11.0, 6: 10.5, 8: 10.9}, 4, 2),
@@ -20,18 +20,18 @@ from mt.training.stopping import Patience, best_update, looks_since_best, state_
         ({2: -3.0, 4: -2.5, 6: -2.4}, 6, 0),
     ],
 )
-def test_how_long_ago_the_best_was(looks: dict[int, float], best: int, since: int):
-    assert (best_update(looks), looks_since_best(looks)) == (best, since)
+def test_how_long_ago_the_best_was(dev_scores: dict[int, float], best: int, since: int):
+    assert (best_update(dev_scores), evaluations_since_best(dev_scores)) == (best, since)
 
 
 def test_patience_is_counted_from_the_log(tmp_path: Path):
     """A process that begins with two evaluations behind it needs one more, as one that made all three."""
-    looks = {2: 10.0, 4: 9.0}
-    control, patience = TrainerControl(), Patience(lambda: looks, 2)
+    dev_scores = {2: 10.0, 4: 9.0}
+    control, patience = TrainerControl(), Patience(lambda: dev_scores, 2)
     arguments = TrainingArguments(output_dir=str(tmp_path), report_to=[])
     patience.on_evaluate(arguments, TrainerState(), control)
     assert not control.should_training_stop
-    looks[6] = 10.0
+    dev_scores[6] = 10.0
     patience.on_evaluate(arguments, TrainerState(), control)
     assert control.should_training_stop
 

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from mt import sweep
-from mt.arguments import SearchRange, SweepCommand, TrainCommand, UsageError, config_as_yaml, parse_sweep
-from mt.errors import ConfigError, ModelError, RunError
+from mt.commands.sweep import parse_sweep
+from mt.config import Config
+from mt.config.config_files import config_as_yaml
+from mt.errors import ConfigError, ModelError, RunError, UsageError
+from mt.experiment import run as experiment
+from mt.experiment.sweep import SearchRange, Sweep, run_sweep
+from mt.report.sweep_table import as_table, group_table
 from mt.runs import claim_run
-from mt.sweep import as_table, group_table, run_sweep
 from tests.conftest import ROOT
 from tests.helpers import run as run_command
 
@@ -51,21 +54,21 @@ def fake_runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float]]:
     """`run_experiment` that scores 10 × epochs, less for smoothing, and fails above 3 epochs."""
     ran = []
 
-    def run(command: TrainCommand) -> None:
-        training = command.config.training
+    def run(config: Config, *, resume: bool) -> None:
+        training = config.training
         ran.append((training.epochs, training.label_smoothing))
         if training.epochs > 3:
             raise ModelError("the loss became nan")
         metrics = {"eval_chrF": 10 * training.epochs - training.label_smoothing, "eval_BLEU": 1.0, "eval_loss": 2.0}
-        with claim_run(Path(str(command.config.output_dir)), {}) as run:
-            run.begin(config_as_yaml(command.config))
+        with claim_run(Path(str(config.output_dir)), {}) as run:
+            run.begin(config_as_yaml(config))
             run.manifest.write_text(json.dumps({"dev_metrics": metrics}), encoding="utf-8")
 
-    monkeypatch.setattr(sweep, "run_experiment", run)
+    monkeypatch.setattr(experiment, "run_experiment", run)
     return ran
 
 
-def command(tmp_path: Path, *options: str) -> SweepCommand:
+def command(tmp_path: Path, *options: str) -> Sweep:
     return parse_sweep([DEMO, *options, "--output_dir", str(tmp_path / "sweep")], "mt sweep")
 
 
@@ -80,7 +83,7 @@ def test_a_grid_tries_every_combination_once(tmp_path: Path, monkeypatch: pytest
     assert lines[0] == "| trial | training.epochs | training.label_smoothing | chrF | BLEU | loss |"
     assert lines[2] == "| trial-002 | 3 | 0 | 30.00 | 1.00 | 2.00 |"
     assert lines[-1] == "| trial-005 | 4 | 0.5 | failed | failed | failed |"
-    assert as_table(trials, asked) == "\n".join(lines)
+    assert as_table(trials, asked.metric) == "\n".join(lines)
     # Started again, it reads what is done.
     ran.clear()
     assert [trial.metrics for trial in run_sweep(asked)] == [trial.metrics for trial in trials]
@@ -97,16 +100,16 @@ def test_another_sweep_in_the_same_place_is_refused(tmp_path: Path, monkeypatch:
 def test_seeds_are_summed_up_by_mean_and_deviation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     scores = {("2", "1"): 20.0, ("2", "2"): 22.0, ("2", "3"): 27.0, ("3", "1"): 21.0, ("3", "2"): 25.0, ("3", "3"): 0.0}
 
-    def run(command: TrainCommand) -> None:
-        key = f"{command.config.training.epochs:g}", str(command.config.seed)
+    def run(config: Config, *, resume: bool) -> None:
+        key = f"{config.training.epochs:g}", str(config.seed)
         if not scores[key]:
             raise ModelError("the loss became nan")
         metrics = {"eval_chrF": scores[key], "eval_BLEU": 1.0, "eval_loss": 2.0}
-        with claim_run(Path(str(command.config.output_dir)), {}) as run:
-            run.begin(config_as_yaml(command.config))
+        with claim_run(Path(str(config.output_dir)), {}) as run:
+            run.begin(config_as_yaml(config))
             run.manifest.write_text(json.dumps({"dev_metrics": metrics}), encoding="utf-8")
 
-    monkeypatch.setattr(sweep, "run_experiment", run)
+    monkeypatch.setattr(experiment, "run_experiment", run)
     asked = command(tmp_path, "--grid", "seed=1,2,3", "--grid", "training.epochs=2,3")
     trials = run_sweep(asked)
     # Of 20, 22 and 27 the mean is 23 and the deviations -3, -1 and 4: sqrt(26 / 2) = 3.61. Of 21 and 25: sqrt(8).
@@ -116,7 +119,7 @@ def test_seeds_are_summed_up_by_mean_and_deviation(tmp_path: Path, monkeypatch: 
         "| 2 | 3 | 23.00 ± 3.61 | 1.00 ± 0.00 | 2.00 ± 0.00 |",
         "| 3 | 2 (1 failed) | 23.00 ± 2.83 | 1.00 ± 0.00 | 2.00 ± 0.00 |",
     ]
-    assert group_table(trials, asked).splitlines() == expected
+    assert group_table(trials, asked.metric).splitlines() == expected
     lines = (tmp_path / "sweep" / "sweep.md").read_text(encoding="utf-8").splitlines()
     assert lines[:4] == expected
     assert lines[5] == "| trial | seed | training.epochs | chrF | BLEU | loss |"
@@ -136,14 +139,14 @@ def test_no_means_without_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_a_sweep_that_is_stopped_says_what_is_done_and_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    ran, fake = fake_runs(monkeypatch), sweep.run_experiment
+    ran, fake = fake_runs(monkeypatch), experiment.run_experiment
 
-    def run_until_told(command: TrainCommand) -> None:
+    def run_until_told(config: Config, *, resume: bool) -> None:
         if len(ran) == 2:
             os.kill(os.getpid(), signal.SIGTERM)
-        fake(command)
+        fake(config, resume=resume)
 
-    monkeypatch.setattr(sweep, "run_experiment", run_until_told)
+    monkeypatch.setattr(experiment, "run_experiment", run_until_told)
     argv = ["sweep", DEMO, "--grid", "training.epochs=1,2,3", "--output_dir", str(tmp_path / "sweep")]
     assert run_command(monkeypatch, "mt", *argv) == 0
     captured = capsys.readouterr()
@@ -154,7 +157,7 @@ def test_a_sweep_that_is_stopped_says_what_is_done_and_goes_on(
     lines = (tmp_path / "sweep" / "sweep.md").read_text(encoding="utf-8").splitlines()
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| trial-001", "| trial-000"]
     assert len(json.loads((tmp_path / "sweep" / "sweep.json").read_text())["trials"]) == 2
-    monkeypatch.setattr(sweep, "run_experiment", fake)
+    monkeypatch.setattr(experiment, "run_experiment", fake)
     assert run_command(monkeypatch, "mt", *argv, "--resume") == 0
     assert ran == [(1, 0.1), (2, 0.1), (3, 0.1)]
     captured = capsys.readouterr()

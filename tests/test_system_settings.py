@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from mt.arguments import parse_evaluate, parse_review
-from mt.comparison_facts import remarks_on
+from mt.commands.evaluate import parse_evaluate
+from mt.commands.review import parse_review
 from mt.config import DecodingConfig
 from mt.errors import DataError, RunError
 from mt.evaluation.searches import describe_searches, search_as_json, unlike_searches
-from mt.identity import model_identity
-from mt.run_settings import TranslationSettings, settings_of_run
-from mt.runs import RunDirectory
-from mt.system_settings import settle
-from mt.systems import System
+from mt.models.identity import model_identity
+from mt.models.run_settings import TranslationSettings, settings_of_run
+from mt.runs import RunDirectory, remarks_on
+from mt.systems.settings import settle
+from mt.systems.system import System
 from tests.conftest import run_with
 
 LOOPS = "decoding: {num_beams: 2, no_repeat_ngram_size: 3, length_penalty: 1.5, max_length_ratio: 1.2, tag: <news>}\n"

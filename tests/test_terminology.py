@@ -8,16 +8,16 @@ import pytest
 
 from mt.config import Config, DecodingConfig, ModelConfig, TrainingConfig
 from mt.errors import ConfigError, DataError, ModelError
-from mt.evaluation.glossary import Glossary
 from mt.evaluation.searches import describe_searches
 from mt.evaluation.test_set import TestSet
-from mt.model import Translator, load_translator
-from mt.run_report import run_searches
-from mt.run_settings import TranslationSettings
-from mt.systems import System, hypotheses_of
-from mt.terminology import with_terms, with_translated_terms
-from mt.translation_cache import cache_key
-from mt.translator import inline_term
+from mt.experiment.scoring import run_searches
+from mt.models.run_settings import TranslationSettings
+from mt.models.terminology import with_terms, with_translated_terms
+from mt.models.transformers_model import TransformersTranslator, load_translator
+from mt.models.translator import inline_term
+from mt.systems.system import System, hypotheses_of
+from mt.systems.translation_cache import cache_key
+from mt.text.glossary import Glossary
 
 TABLE = """english\tarabic\tkind
 Deir ez-Zor | Deir al-Zor\tدير الزور\tplace
@@ -86,7 +86,7 @@ def test_a_share_of_the_terms_is_given_the_same_for_the_same_seed(glossary: str)
 
 @pytest.mark.parametrize("family", ["marian", "nllb", "m2m_100", "mbart50"])
 def test_ids_are_those_of_the_source_and_of_the_target(family: str, request: pytest.FixtureRequest):
-    translator: Translator = load_translator(
+    translator: TransformersTranslator = load_translator(
         ModelConfig(name=str(request.getfixturevalue({"m2m_100": "m2m"}.get(family, family) + "_directory")))
     )
     (with_term,) = translator.encode_sources([f"Aid reached Raqqa,{inline_term('الرقة')} too"])
@@ -100,14 +100,14 @@ def test_ids_are_those_of_the_source_and_of_the_target(family: str, request: pyt
     assert with_term[:start] == before[: len(before) - ends]
 
 
-def test_a_term_at_the_start_and_two_in_a_row(marian: Translator):
+def test_a_term_at_the_start_and_two_in_a_row(marian: TransformersTranslator):
     (ids,) = marian.encode_sources([f"{inline_term('الرقة')}{inline_term('دير الزور')} fell"])
     terms = [i for text in ("الرقة", "دير الزور") for i in marian.encode_targets([text])[0][:-1]]
     words = marian.encode_sources(["fell"])[0]
     assert ids == [words[0], *terms, *words[1:]]
 
 
-def test_a_model_with_two_vocabularies_is_refused(marian: Translator):
+def test_a_model_with_two_vocabularies_is_refused(marian: TransformersTranslator):
     marian.tokenizer.separate_vocabs = True
     with pytest.raises(ModelError, match=r"embeds source and target apart.*decoding\.terminology"):
         marian.encode_sources([f"Raqqa{inline_term('الرقة')}"])
@@ -139,8 +139,8 @@ def test_general_text_is_given_no_tag_and_no_terms(monkeypatch: pytest.MonkeyPat
         given[progress] = decoding
         return sources
 
-    monkeypatch.setattr("mt.systems.translate", translate)
-    monkeypatch.setattr("mt.systems.open_translator", lambda model, decoding: object())
+    monkeypatch.setattr("mt.systems.system.translate", translate)
+    monkeypatch.setattr("mt.systems.system.open_translator", lambda model, decoding: object())
     sets = [TestSet("news", ["a"], ["b"]), TestSet("flores", ["a"], ["b"], is_general=True)]
     decoding = DecodingConfig(tag="<news>", terminology="terms.tsv", num_beams=2)
     settings = TranslationSettings(model=ModelConfig(name="none"), decoding=decoding)

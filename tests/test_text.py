@@ -2,8 +2,16 @@
 
 import pytest
 
-from mt.keyboards import fold_keyboard_letters, is_arabic_from_other_keyboard
-from mt.text import arabic_share, comparison_key, fold_spelling, normalise, remove_diacritics, script_of, western_digits
+from mt.text.keyboards import fold_keyboard_letters, is_arabic_from_other_keyboard
+from mt.text.normalise import (
+    arabic_share,
+    comparison_key,
+    fold_spelling,
+    normalise,
+    remove_diacritics,
+    script_of,
+    western_digits,
+)
 
 
 @pytest.mark.parametrize(

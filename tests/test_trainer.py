@@ -10,11 +10,11 @@ from torch.nn.utils import clip_grad
 
 from mt.config import AdaptationConfig, Config, LoraConfig, ModelConfig, TrainingConfig
 from mt.errors import ConfigError, ModelError
-from mt.model import Translator, load_translator
+from mt.models.transformers_model import TransformersTranslator, load_translator
 from mt.training import setup
 from mt.training.batching import BatchPlan, Collator, EncodedPair
+from mt.training.dev_evaluation import model_inputs
 from mt.training.encoding import DevSet
-from mt.training.judging import model_inputs
 from mt.training.loss import LossOptions, chunked_loss, divergence, has_chunked_loss, return_loss, summed_loss
 from mt.training.setup import build_trainer, check_training
 from mt.training.trainer import TranslationTrainer, uniform_loss, uses_bf16, warmup
@@ -81,7 +81,7 @@ def test_divergence_by_hand():
     assert divergence(ours, theirs, torch.tensor([[1, -100]])).item() == pytest.approx(0.143841, abs=1e-6)
 
 
-def trainer_for(translator: Translator, directory: Path, **options: object) -> TranslationTrainer:
+def trainer_for(translator: TransformersTranslator, directory: Path, **options: object) -> TranslationTrainer:
     settings = {"max_updates": 1, "tokens_per_update": 44, "learning_rate": 1e-2, "log_every_updates": 1}
     settings |= {"report_to": [], "eval_every_updates": 1000, "max_grad_norm": 1e6}
     config = Config(training=TrainingConfig(**(settings | options)))  # type: ignore[arg-type]
@@ -126,7 +126,7 @@ def test_logged_loss_is_that_of_transformers(tmp_path: Path, marian_directory: P
     assert logged == pytest.approx(expected, abs=1e-5)
 
 
-def test_dev_loss_is_that_of_transformers(marian: Translator, tmp_path: Path):
+def test_dev_loss_is_that_of_transformers(marian: TransformersTranslator, tmp_path: Path):
     trainer = trainer_for(marian, tmp_path, micro_batch_tokens=20)
     batch = Collator(299, 299)([trainer.dev.encoded[i] for i in range(8)])
     with torch.inference_mode():
@@ -134,11 +134,11 @@ def test_dev_loss_is_that_of_transformers(marian: Translator, tmp_path: Path):
     assert trainer.dev_loss(trainer.dev) == pytest.approx(expected, abs=1e-5)
 
 
-def test_uniform_loss(marian: Translator):
+def test_uniform_loss(marian: TransformersTranslator):
     assert uniform_loss(marian) == pytest.approx(math.log(300))
 
 
-def test_loss_that_is_not_finite_stops_before_the_update(marian: Translator, tmp_path: Path):
+def test_loss_that_is_not_finite_stops_before_the_update(marian: TransformersTranslator, tmp_path: Path):
     trainer = trainer_for(marian, tmp_path, micro_batch_tokens=72)
     with torch.no_grad():
         marian.model.model.shared.weight[5] = float("nan")
@@ -153,7 +153,7 @@ def test_loss_that_is_not_finite_stops_before_the_update(marian: Translator, tmp
 
 @pytest.mark.parametrize("max_grad_norm", [0.0, 1.0])
 def test_a_gradient_that_is_not_finite_stops_before_the_update(
-    max_grad_norm: float, marian: Translator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    max_grad_norm: float, marian: TransformersTranslator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     trainer = trainer_for(marian, tmp_path, micro_batch_tokens=72, max_grad_norm=max_grad_norm)
     layer = marian.model.model.encoder.layers[0].fc1

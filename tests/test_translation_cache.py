@@ -11,14 +11,16 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from mt import identity, systems, translation_cache
-from mt.arguments import parse_evaluate
+from mt.commands.evaluate import parse_evaluate
 from mt.config import DecodingConfig, ModelConfig
 from mt.evaluation.test_set import TestSet
-from mt.identity import model_identity, remembered_sha256
-from mt.run_settings import TranslationSettings
-from mt.systems import System, hypotheses_of
-from mt.translation_cache import cache_key, cache_root, keep_translations, read_translations
+from mt.models import identity
+from mt.models.identity import model_identity, remembered_sha256
+from mt.models.run_settings import TranslationSettings
+from mt.systems import system as systems
+from mt.systems import translation_cache
+from mt.systems.system import System, hypotheses_of
+from mt.systems.translation_cache import cache_key, cache_root, keep_translations, read_translations
 
 GREEDY = DecodingConfig(num_beams=1)
 SOURCES = ["The war.", "The city fell.", "Two people."]

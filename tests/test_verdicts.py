@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from mt.evaluation.report import render_markdown, render_report
-from mt.evaluation.results import Comparison, Evaluation, Score, as_json
+from mt.evaluation.results import Comparison, Evaluation, Score
 from mt.evaluation.scoring import evaluate_hypotheses
 from mt.evaluation.test_set import TestSet
-from mt.evaluation.verdicts import advice, as_table, other_metrics, verdict, verdicts
+from mt.evaluation.verdicts import advice, other_metrics, verdict, verdicts
+from mt.report.comparison_report import render_markdown, render_report
+from mt.report.score_table import as_table
+from mt.report.scores_json import as_json
 from tests.helpers import BAD, GOOD, REFERENCES, varied
 
 
@@ -35,7 +37,7 @@ def made(gains: dict[str, tuple[float, float]], sentences: int = 500) -> Evaluat
                 difference = gains[names[second]][column] - gains[names[first]][column]
                 p = 0.001 if abs(difference) >= 1 else 0.4
                 row = (names[second], names[first], test_set.name, "chrF", difference, p, "paired bootstrap", p)
-                where = evaluation.rivals if first else evaluation.comparisons
+                where = evaluation.other_comparisons if first else evaluation.comparisons
                 where.append(Comparison(*row, difference - 0.9, difference + 0.9, 0.9, sentences, sentences))
     return evaluation
 

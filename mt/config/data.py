@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mt.config.checks import require, require_at_most, require_names, require_positive, require_share
-from mt.text import Tatweel
 
 Format = Literal["auto", "pairs", "tsv", "csv", "jsonl", "moses", "tmx", "xliff", "xlsx", "hf", "glossary"]
+
+
+Tatweel = Literal["spelling", "keep", "remove"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -167,9 +167,9 @@ class _Build:
     def write(self, store: PairStore, selection: Selection, rejected: RejectedFile, work: Path) -> None:
         """Stream the texts once more, each to its split or to the rejected ones."""
         schema = pa.schema([(column, pa.string()) for column in COLUMNS])
-        is_rival = np.zeros(store.size, bool)
-        is_rival[selection.rivals[selection.rivals >= 0]] = True
-        places = store.places(np.flatnonzero(is_rival))
+        is_conflicting = np.zeros(store.size, bool)
+        is_conflicting[selection.conflicting[selection.conflicting >= 0]] = True
+        places = store.places(np.flatnonzero(is_conflicting))
         start = 0
         with ExitStack() as stack:
             writers = []
@@ -205,10 +205,10 @@ class _Build:
     ) -> None:
         for index, row in zip(indices.tolist(), batch.take(pa.array(indices - start)).to_pylist(), strict=True):
             rule = DROPS[selection.dropped[index] - 1]
-            rival = int(selection.rivals[index])
-            detail = f"{places[rival]}" if rival >= 0 else ""
+            conflicting_pair = int(selection.conflicting[index])
+            detail = f"{places[conflicting_pair]}" if conflicting_pair >= 0 else ""
             if rule in LEAKS:
-                detail += f" in {SPLITS[selection.levels[rival]]}"
+                detail += f" in {SPLITS[selection.levels[conflicting_pair]]}"
             rejection = Rejection(rule, detail)
             rejected.write(rejection, row["place"], row["source"], row["target"])
             self._corpus(row["corpus"]).drop(rejection, row["place"], row["source"], row["target"])

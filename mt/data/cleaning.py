@@ -8,14 +8,13 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from mt.config import CleaningConfig
-from mt.data.formats.lines import shorten
 from mt.data.lost_text import lost_text_in
 from mt.data.markup import markup_in
 from mt.data.mojibake import is_mojibake
 from mt.data.visual_order import visual_order_in
-from mt.numbers import digit_numbers, digit_runs, unmatched
-from mt.text import is_mostly, remove_diacritics, script_shares
-from mt.wording import counted
+from mt.text.normalise import is_mostly, remove_diacritics, script_shares
+from mt.text.numbers import digit_numbers, digit_runs, unmatched
+from mt.wording import counted, shorten
 
 # Below so many letters, recognition of a language is a guess: Arabic names are taken for Persian ones.
 _MIN_LETTERS_FOR_LANGUAGE = 40

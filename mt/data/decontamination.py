@@ -19,10 +19,10 @@ def find_overlaps(side: SideColumns, training: Mask, held_out: Mask, length: int
     Returns int (pairs,): the index of that held-out pair, -1 where there is none. Case, punctuation and diacritics do
     not count, and one number is as good as another.
     """
-    rivals = np.full(len(training), -1, np.int64)
+    conflicting = np.full(len(training), -1, np.int64)
     owners, known = _ngrams(side, np.flatnonzero(held_out), length)
     if not len(known):
-        return rivals
+        return conflicting
     order = np.argsort(known, kind="stable")
     owners, known = owners[order], known[order]
     # Most n-grams are in no held-out pair, and one look here says so; a search in what is known takes twenty.
@@ -34,8 +34,8 @@ def find_overlaps(side: SideColumns, training: Mask, held_out: Mask, length: int
         pairs, ngrams = pairs[worth_a_search], ngrams[worth_a_search]
         place = np.minimum(np.searchsorted(known, ngrams), len(known) - 1)
         is_shared = known[place] == ngrams
-        rivals[pairs[is_shared]] = owners[place[is_shared]]
-    return rivals
+        conflicting[pairs[is_shared]] = owners[place[is_shared]]
+    return conflicting
 
 
 class LookUp:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
-from mt.text import comparison_words
+from mt.text.normalise import comparison_words
 
 Hashes = NDArray[np.uint64]
 

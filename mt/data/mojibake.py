@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import ftfy
 import ftfy.badness
 
-from mt.familiar import count_familiar, has_article, is_rather
+from mt.text.familiar import count_familiar, has_article, is_rather
 
 # What neither English nor Arabic text is made of; the marks of direction and common signs are.
 _PLAIN = (

@@ -11,13 +11,14 @@ from functools import partial
 from typing import NamedTuple, TypeVar
 
 from mt.config import CleaningConfig
+from mt.config.data import Tatweel
 from mt.data.cleaning import Rejection, find_fault
 from mt.data.fingerprints import Fingerprints, fingerprint
 from mt.data.mojibake import repair
-from mt.data.places import count_places
+from mt.data.place_names import count_places
 from mt.data.store import Texts
-from mt.keyboards import fold_keyboard_letters, is_arabic_from_other_keyboard
-from mt.text import Tatweel, normalise, remove_diacritics, western_digits
+from mt.text.keyboards import fold_keyboard_letters, is_arabic_from_other_keyboard
+from mt.text.normalise import normalise, remove_diacritics, western_digits
 
 MOJIBAKE, KEYBOARD_LETTERS = "mojibake", "Persian keyboard"
 """What is mended in a pair."""

@@ -11,7 +11,6 @@ from pathlib import Path
 from mt.config import CorpusConfig
 from mt.config.data import Format
 from mt.data.formats.documents import first_pairs
-from mt.data.formats.lines import compression, uncompressed_name
 from mt.data.formats.moses import read_moses, target_file
 from mt.data.formats.pairs import read_pairs
 from mt.data.formats.records import read_hf, read_jsonl
@@ -23,7 +22,8 @@ from mt.data.formats.xliff import read_xliff
 from mt.data.pair import Pair
 from mt.errors import DataError
 from mt.files import printable
-from mt.reading import fault_in_directory, fault_of_file, is_directory, is_file
+from mt.input_files import fault_in_directory, fault_of_file, is_directory, is_file
+from mt.text.lines import compression, uncompressed_name
 
 _READERS: dict[str, Callable[[Path, CorpusConfig], Iterator[Pair]]] = {
     "pairs": read_pairs,

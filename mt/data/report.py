@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from mt.data.cleaning import Rejection
-from mt.data.formats.lines import shorten
 from mt.data.holding_out import HeldOut
 from mt.data.splitting import SPLITS
 from mt.errors import RunError
+from mt.wording import shorten
 
 _EXAMPLES_PER_RULE = 3
 _EXAMPLE_CHARACTERS = 300

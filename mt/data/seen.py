@@ -26,7 +26,7 @@ from mt.data.neighbours import Edges, only_alike
 from mt.data.preparing import usable_cores
 from mt.data.selection import Indices, Mask
 from mt.data.store import SideColumns
-from mt.text import comparison_words, normalise
+from mt.text.normalise import comparison_words, normalise
 
 NEW, NGRAM, NEAR, EXACT = 0, 1, 2, 3
 """What a test sentence is to a run: new, with many words in a row in common with a training pair, alike, the same."""

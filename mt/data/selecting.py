@@ -65,7 +65,7 @@ class Selection:
     """False for pairs of corpora that the cleaning rules do not hold for."""
     dropped: NDArray[np.int8]
     """0 for pairs that are kept, else the number of the rule in `DROPS`, from 1."""
-    rivals: Indices
+    conflicting: Indices
     """The other pair that a pair was dropped for, or -1."""
     groups: NDArray[np.uint64]
     """Names of the groups of alike pairs."""
@@ -76,12 +76,12 @@ class Selection:
         is_kept: Mask = self.dropped == 0
         return is_kept
 
-    def drop(self, pairs: Mask, rule: str, rivals: Indices | None = None) -> None:
+    def drop(self, pairs: Mask, rule: str, conflicting: Indices | None = None) -> None:
         """Drop those of `pairs` that are still kept; pairs of guarded test sets stay."""
         pairs = pairs & self.kept & self.is_own
         self.dropped[pairs] = DROPS.index(rule) + 1
-        if rivals is not None:
-            self.rivals[pairs] = rivals[pairs]
+        if conflicting is not None:
+            self.conflicting[pairs] = conflicting[pairs]
 
 
 def select_pairs(
@@ -101,7 +101,7 @@ def select_pairs(
         corpus_of < own,
         is_ruled,
         dropped=np.zeros(size, np.int8),
-        rivals=np.full(size, -1, np.int64),
+        conflicting=np.full(size, -1, np.int64),
         groups=np.zeros(size, np.uint64),
     )
     selection.drop(holding_out.is_unsettled, UNSETTLED)
@@ -200,13 +200,13 @@ def _drop_templates(
 def _drop_leaks(
     selection: Selection, config: DataConfig, clusters: Sequence[Clusters], sides: Sequence[SideColumns]
 ) -> None:
-    rivals = find_leaks(clusters, selection.levels, selection.kept)
-    selection.drop(rivals >= 0, "like a held-out pair", rivals)
+    conflicting = find_leaks(clusters, selection.levels, selection.kept)
+    selection.drop(conflicting >= 0, "like a held-out pair", conflicting)
     for side in sides if config.decontaminate_words is not None else ():
         training = selection.kept & selection.is_own & (selection.levels == TRAIN)
         held_out = selection.kept & (selection.levels > TRAIN)
-        rivals = find_overlaps(side, training, held_out, config.decontaminate_words or 0)
-        selection.drop(rivals >= 0, "words of a held-out pair", rivals)
+        conflicting = find_overlaps(side, training, held_out, config.decontaminate_words or 0)
+        selection.drop(conflicting >= 0, "words of a held-out pair", conflicting)
 
 
 def _fill(levels: Levels, is_free: Mask, groups: Indices, positions: NDArray[np.float64], config: DataConfig) -> Levels:

@@ -35,14 +35,14 @@ def find_leaks(sides: Sequence[Clusters], levels: Levels, kept: Mask) -> Indices
     First the pairs like a test pair go, then the training pairs like a dev pair that is still there. A pair is never
     moved instead: what is in training, or in the test split, would change when others are added.
     """
-    rivals = np.full(len(levels), -1, np.int64)
+    conflicting = np.full(len(levels), -1, np.int64)
     for level in (TEST, DEV):
-        holders = np.flatnonzero(kept & (levels == level) & (rivals < 0))
+        holders = np.flatnonzero(kept & (levels == level) & (conflicting < 0))
         near = [_pairs_near(side, holders) for side in sides]
         for side, near_cluster in zip(sides, near, strict=True):
-            lower = np.flatnonzero(kept & (levels < level) & (rivals < 0))
-            rivals[lower] = near_cluster[side.of_pair[lower]]
-    return rivals
+            lower = np.flatnonzero(kept & (levels < level) & (conflicting < 0))
+            conflicting[lower] = near_cluster[side.of_pair[lower]]
+    return conflicting
 
 
 def _pairs_near(side: Clusters, holders: Indices) -> Indices:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from mt.familiar import backwards, has_familiar_words, is_rather, may_be_backwards
+from mt.text.familiar import backwards, has_familiar_words, is_rather, may_be_backwards
 
 _ARABIC_LETTERS = "\u0621-\u063a\u0641-\u064a"
 # Arabic words never begin with these.
@@ -20,7 +20,7 @@ def visual_order_in(source: str, text: str) -> str | None:
 
     source: the English, for a full stop that begins both sides is no sign.
     """
-    # Plain looks come first, for most sentences.
+    # Plain dev_scores come first, for most sentences.
     if (" ة" in text or " ى" in text) and len(words := _FINAL_LETTER_FIRST.findall(text)) >= _FEW:
         return " ".join(words)
     if text[:1] in _STOPS and _STOP_FIRST.match(text) and not _STOP_LAST.search(text) and source[:1] != text[:1]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mt.text import comparison_words
+from mt.text.normalise import comparison_words
 
 if TYPE_CHECKING:
     from datasets import DatasetDict

@@ -11,13 +11,12 @@ from collections.abc import Sequence
 
 from mt.config import CorpusConfig, DataConfig
 from mt.data.cleaning import PAIR_RULES
-from mt.data.formats.lines import shorten
 from mt.data.formats.xliff import READER_RULES
 from mt.data.pair import Pair
 from mt.data.report import CorpusReport, DataReport, Example
 from mt.errors import DataError
-from mt.text import script_shares
-from mt.wording import counted
+from mt.text.normalise import script_shares
+from mt.wording import counted, shorten
 
 MIN_KEPT_SHARE = 0.05
 """Of a corpus of `MIN_READ` pairs, at least this part must pass the rules that look at one pair alone."""

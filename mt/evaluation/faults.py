@@ -7,13 +7,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from mt.evaluation.cautions import Caution
-from mt.evaluation.glossary import Glossary
 from mt.evaluation.overlap import Overlap, overlap_caution
 from mt.evaluation.shifts import shift_between, shift_of_translations, words_of
 from mt.evaluation.signs import count_signs
 from mt.evaluation.test_set import TestSet
-from mt.keyboards import is_arabic_from_other_keyboard
-from mt.text import normalise, script_shares
+from mt.text.glossary import Glossary
+from mt.text.keyboards import is_arabic_from_other_keyboard
+from mt.text.normalise import normalise, script_shares
 
 MAX_FAULTY_SHARE = 0.05
 """Where more of the lines have a fault, there is no verdict; shifted lines always forbid one."""

@@ -16,7 +16,7 @@ from mt.evaluation.checks.marks import check_characters, check_punctuation, chec
 from mt.evaluation.checks.names import check_names
 from mt.evaluation.checks.negation import check_negation
 from mt.evaluation.checks.numbers import check_numbers
-from mt.evaluation.glossary import Glossary, fold_for_terms
+from mt.text.glossary import Glossary, fold_for_terms
 
 TERMS = "terms"
 """The one row of `Fidelity` that counts terms, not sentences."""

@@ -14,7 +14,7 @@ from sacrebleu.metrics import BLEU, CHRF, TER
 
 from mt.errors import DataError
 from mt.evaluation.workers import InThisProcess
-from mt.text import fold_spelling
+from mt.text.normalise import fold_spelling
 from mt.wording import counted
 
 METRICS = ("BLEU", "chrF", "chrF++", "TER")
@@ -42,7 +42,7 @@ class Metric:
 
 
 @dataclass(frozen=True)
-class Measured:
+class MetricStatistics:
     """One metric's statistics of every system on one test set."""
 
     metric: Metric
@@ -66,27 +66,27 @@ class Measured:
         np.add.at(sums, self.clusters, rows)
         return sums
 
-    def clustered(self, clusters: Array) -> Measured:
+    def clustered(self, clusters: Array) -> MetricStatistics:
         """The same, with the sentences that repeat each other known."""
-        return Measured(self.metric, self.statistics, clusters)
+        return MetricStatistics(self.metric, self.statistics, clusters)
 
-    def part(self, rows: Array) -> Measured:
+    def part(self, rows: Array) -> MetricStatistics:
         """The same of some sentences, by their indices."""
         clusters = None if self.clusters is None else np.unique(self.clusters[rows], return_inverse=True)[1]
-        return Measured(self.metric, {name: table[rows] for name, table in self.statistics.items()}, clusters)
+        return MetricStatistics(self.metric, {name: table[rows] for name, table in self.statistics.items()}, clusters)
 
     def of_sentences(self, system: str) -> list[float]:
         """The score of each sentence alone."""
         return [float(self.metric.score_of(row)) for row in self.statistics[system]]
 
 
-def measure(
+def collect_statistics(
     test_set: str,
     hypotheses: Mapping[str, Sequence[str]],
     references: Sequence[str],
     metrics: Sequence[str],
     executor: Executor | None = None,
-) -> list[Measured]:
+) -> list[MetricStatistics]:
     """Statistics of every system by the metrics of these names.
 
     References are scored as they are written. Raises `DataError` where hypotheses and references differ in number.
@@ -104,7 +104,7 @@ def measure(
     for (family, system), future in futures.items():
         for name in set(family) & set(metrics):
             columns[name][system] = future.result()[name]
-    return [Measured(_describe(name), columns[name]) for name in metrics]
+    return [MetricStatistics(_describe(name), columns[name]) for name in metrics]
 
 
 def _statistics(family: tuple[str, ...], hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, Array]:
@@ -175,10 +175,12 @@ def spbleu_model() -> Path:
     return Path(SACREBLEU_DIR) / "models" / "flores200sacrebleuspm"
 
 
-def segment_metric(name: str, signature: str, scores: Mapping[str, Sequence[float]]) -> Measured:
+def segment_metric(name: str, signature: str, scores: Mapping[str, Sequence[float]]) -> MetricStatistics:
     """A metric whose corpus score is the mean of scores of sentences, as COMET's is."""
     metric = Metric(name, signature, lambda sums: float(sums[0] / sums[1]))
-    return Measured(metric, {system: np.array([(score, 1.0) for score in each]) for system, each in scores.items()})
+    return MetricStatistics(
+        metric, {system: np.array([(score, 1.0) for score in each]) for system, each in scores.items()}
+    )
 
 
 def chrf(hypotheses: Sequence[str], references: Sequence[str]) -> float:

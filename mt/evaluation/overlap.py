@@ -16,7 +16,7 @@ from mt.data.saved import load_splits
 from mt.data.seen import EXACT, NEAR, NEW, NGRAM, Rules, find_seen
 from mt.evaluation.cautions import Caution
 from mt.evaluation.test_set import TestSet
-from mt.run_settings import read_run_config
+from mt.models.run_settings import read_run_config
 from mt.runs import RunDirectory
 
 logger = logging.getLogger(__name__)

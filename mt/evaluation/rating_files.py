@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from mt.data.formats.lines import shorten
 from mt.errors import DataError
-from mt.evaluation.review import RATINGS_FORMAT
-from mt.reading import read_small
+from mt.evaluation.blind_review import RATINGS_FORMAT
+from mt.input_files import read_small
+from mt.wording import shorten
 
 Choice = Literal["left", "right", "both_good", "both_bad"]
 

@@ -14,8 +14,8 @@ import krippendorff
 from scipy.stats import binomtest
 
 from mt.errors import DataError
+from mt.evaluation.blind_review import hypothesis_hash
 from mt.evaluation.rating_files import Item, RatingsFile, check_reviewers, check_test_set, read_ratings_file
-from mt.evaluation.review import hypothesis_hash
 
 logger = logging.getLogger(__name__)
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 from mt.config import DecodingConfig
 from mt.evaluation.cautions import Caution
@@ -14,7 +11,6 @@ from mt.evaluation.metrics import LOWER_IS_BETTER
 from mt.evaluation.ngrams import NgramDifference
 from mt.evaluation.overlap import Overlap
 from mt.evaluation.ratings import Preference
-from mt.evaluation.searches import search_as_json
 from mt.evaluation.significance import LEVEL
 from mt.evaluation.slices import CORPUS, Slice, SliceScore
 from mt.evaluation.test_set import TestSet
@@ -92,12 +88,12 @@ class Evaluation:
     scores: list[Score] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
     """With the baseline, by every metric and both tests."""
-    rivals: list[Comparison] = field(default_factory=list)
+    other_comparisons: list[Comparison] = field(default_factory=list)
     """Of systems that are no baseline with each other, by the primary metric and both tests."""
     fidelity: list[Fidelity] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     slices: list[SliceScore] = field(default_factory=list)
-    memberships: dict[str, list[Slice]] = field(default_factory=dict)
+    slice_members: dict[str, list[Slice]] = field(default_factory=dict)
     """By test set, its slices with their sentences."""
     ngrams: list[NgramDifference] = field(default_factory=list)
     sentence_scores: dict[str, dict[str, list[float]]] = field(default_factory=dict)
@@ -133,7 +129,11 @@ class Evaluation:
     def comparison(self, system: str, test_set: str, metric: str, baseline: str | None = None) -> Comparison | None:
         """The one that the arguments name, by the more cautious of the two tests; None for a system and itself."""
         wanted = (system, baseline or self.baseline, test_set, metric)
-        found = [c for c in (*self.comparisons, *self.rivals) if (c.system, c.baseline, c.test_set, c.metric) == wanted]
+        found = [
+            c
+            for c in (*self.comparisons, *self.other_comparisons)
+            if (c.system, c.baseline, c.test_set, c.metric) == wanted
+        ]
         return max(found, key=lambda c: c.p_holm, default=None)
 
     def by_corpus(self, test_set: str) -> dict[str, dict[str, SliceScore]]:
@@ -165,44 +165,3 @@ class Evaluation:
     def _with_baseline(self, metric: str) -> list[Comparison]:
         pairs = dict.fromkeys((c.system, c.test_set) for c in self.comparisons if c.metric == metric)
         return [c for pair in pairs if (c := self.comparison(*pair, metric)) is not None]
-
-
-def as_json(evaluation: Evaluation, verdicts: Sequence[Mapping[str, str]], advice: str) -> dict[str, Any]:
-    """The content of `scores.json`: all numbers of the report, and its sentences on them."""
-    cautions = [f"{each.test_set}: {each.text}" for each in evaluation.cautions]
-    content = {
-        "scores": [{k: v for k, v in asdict(score).items() if k != "distinct"} for score in evaluation.scores],
-        "comparisons": [asdict(comparison) for comparison in evaluation.comparisons],
-        "fidelity": [asdict(result) for result in evaluation.fidelity],
-        "baseline": evaluation.baseline,
-        "advice": advice,
-        "verdicts": list(verdicts),
-        "rivals": [asdict(comparison) for comparison in evaluation.rivals],
-        "slices": [asdict(score) for score in evaluation.slices],
-        "ngrams": [asdict(difference) for difference in evaluation.ngrams],
-        "fidelity_failures": [asdict(failure) for failure in evaluation.failures],
-        "sentences": evaluation.sentence_scores,
-        "preferences": [preference.as_json() for preference in evaluation.preferences],
-        "curves": evaluation.curves,
-        "general_test_sets": [test_set.name for test_set in evaluation.test_sets if test_set.is_general],
-        "notes": [*evaluation.remarks, *evaluation.notes, *cautions],
-        "distinct_sentences": {test_set.name: test_set.distinct for test_set in evaluation.test_sets},
-        "held_out": {test_set.name: test_set.held_out for test_set in evaluation.test_sets if test_set.held_out},
-        "drawn_by": {
-            test_set.name: "document" if test_set.is_drawn_by_document else "sentence"
-            for test_set in evaluation.test_sets
-        },
-        "overlap": [asdict(overlap) for overlap in evaluation.overlaps],
-        "cautions": [asdict(caution) for caution in evaluation.cautions],
-        "decoding": {system: search_as_json(search) for system, search in evaluation.decoding.items()},
-    }
-    return {key: finite(value) for key, value in content.items()}
-
-
-def finite(value: Any) -> Any:
-    """`value` without numbers that JSON does not know: infinite ones and NaN become None."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    return [finite(item) for item in value] if isinstance(value, list | tuple) else value

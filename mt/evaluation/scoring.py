@@ -8,19 +8,30 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
+from datasets import Dataset
 
+from mt.evaluation.comet import comet_scores
 from mt.evaluation.faults import find_cautions
 from mt.evaluation.fidelity import REFERENCE, Failure, Fidelity, check_fidelity
-from mt.evaluation.glossary import Glossary
-from mt.evaluation.metrics import METRICS, NORMALISED, Measured, measure
+from mt.evaluation.metrics import (
+    COMET,
+    METRICS,
+    NORMALISED,
+    SPBLEU,
+    MetricStatistics,
+    collect_statistics,
+    segment_metric,
+    spbleu_model,
+)
 from mt.evaluation.ngrams import ngram_differences
 from mt.evaluation.overlap import Overlap, fair_rows
 from mt.evaluation.results import MIN_SENTENCES, PRIMARY, Comparison, Evaluation, Score
 from mt.evaluation.significance import BOOTSTRAP, RANDOMISATION, PairedResult, holm, interval, paired_test
-from mt.evaluation.slices import score_slices, slices_of
+from mt.evaluation.slices import count_words, score_slices, slices_of
 from mt.evaluation.test_set import TestSet
 from mt.evaluation.workers import workers
 from mt.progress import ProgressMeter
+from mt.text.glossary import Glossary
 
 
 def evaluate_hypotheses(
@@ -29,7 +40,7 @@ def evaluate_hypotheses(
     resamples: int,
     *,
     metrics: Sequence[str] = METRICS + NORMALISED,
-    extra: Mapping[str, Sequence[Measured]] | None = None,
+    extra: Mapping[str, Sequence[MetricStatistics]] | None = None,
     glossary: Glossary | None = None,
     word_counts: Mapping[str, int] | None = None,
     overlaps: Sequence[Overlap] = (),
@@ -49,7 +60,7 @@ def evaluate_hypotheses(
     with workers(sentences) as executor, ProgressMeter("scoring", _steps(test_sets, metrics, extra), "steps") as meter:
         for test_set in test_sets:
             systems = hypotheses[test_set.name]
-            measured = measure(test_set.name, systems, test_set.references, metrics, executor)
+            measured = collect_statistics(test_set.name, systems, test_set.references, metrics, executor)
             measured = [
                 m.clustered(test_set.drawn_together) for m in (*measured, *(extra or {}).get(test_set.name, []))
             ]
@@ -68,11 +79,15 @@ def evaluate_hypotheses(
                 evaluation.failures += failures
             meter.advance()
     for comparison in _comparisons(results):
-        (evaluation.comparisons if comparison.baseline == evaluation.baseline else evaluation.rivals).append(comparison)
+        (evaluation.comparisons if comparison.baseline == evaluation.baseline else evaluation.other_comparisons).append(
+            comparison
+        )
     return evaluation
 
 
-def _steps(test_sets: Sequence[TestSet], metrics: Sequence[str], extra: Mapping[str, Sequence[Measured]] | None) -> int:
+def _steps(
+    test_sets: Sequence[TestSet], metrics: Sequence[str], extra: Mapping[str, Sequence[MetricStatistics]] | None
+) -> int:
     """How often `evaluate_hypotheses` says that it has come further: for each metric, and for all else together."""
     further = sum(len((extra or {}).get(test_set.name, [])) for test_set in test_sets)
     return len(test_sets) * (len(metrics) + 3) + further
@@ -91,7 +106,9 @@ class _Result(NamedTuple):
     refused: str
 
 
-def _compare(evaluation: Evaluation, test_set: TestSet, measured: Measured, resamples: int) -> dict[_Key, _Result]:
+def _compare(
+    evaluation: Evaluation, test_set: TestSet, measured: MetricStatistics, resamples: int
+) -> dict[_Key, _Result]:
     """A metric's pairs of systems on one test set, without the few sentences that one of them may have seen."""
     rows = fair_rows(test_set, evaluation.overlaps)
     distinct = len(np.unique(test_set.clusters[rows]))
@@ -134,7 +151,7 @@ def _pairs(systems: Sequence[str], metric: str) -> list[tuple[str, str]]:
     return [*combinations(systems, 2)] if metric == PRIMARY else [(systems[0], system) for system in systems[1:]]
 
 
-def _scores(test_set: TestSet, measured: Measured, systems: Sequence[str], resamples: int) -> list[Score]:
+def _scores(test_set: TestSet, measured: MetricStatistics, systems: Sequence[str], resamples: int) -> list[Score]:
     scores = []
     drawn = f"|drawn:{test_set.known_documents} documents" if test_set.is_drawn_by_document else ""
     for system in systems:
@@ -171,7 +188,7 @@ def _comparisons(results: Mapping[_Key, _Result]) -> list[Comparison]:
 def _look_closer(
     evaluation: Evaluation,
     test_set: TestSet,
-    measured: Measured,
+    measured: MetricStatistics,
     resamples: int,
     glossary: Glossary,
     word_counts: Mapping[str, int] | None,
@@ -179,8 +196,44 @@ def _look_closer(
     """Where the systems differ on one test set: slices, n-grams, sentences."""
     name, systems = test_set.name, evaluation.hypotheses[test_set.name]
     slices = slices_of(test_set.sources, test_set.corpora, glossary, word_counts)
-    evaluation.memberships[name] = slices
+    evaluation.slice_members[name] = slices
     refused = {s for s in systems if _refusal(evaluation, test_set, s, evaluation.baseline)}
     evaluation.slices += score_slices(name, slices, measured, evaluation.baseline, resamples, refused)
     evaluation.ngrams += ngram_differences(name, systems, test_set.references)
     evaluation.sentence_scores[name] = {s: [round(x, 2) for x in measured.of_sentences(s)] for s in systems}
+
+
+def evaluate_all(
+    test_sets: Sequence[TestSet],
+    hypotheses: dict[str, dict[str, list[str]]],
+    resamples: int,
+    glossary: Glossary,
+    training: Dataset | None,
+    overlaps: Sequence[Overlap] = (),
+) -> Evaluation:
+    """Everything that can be said of these hypotheses on this machine; what cannot stands in `notes`."""
+    has_spbleu = spbleu_model().is_file()
+    metrics = (*METRICS, *NORMALISED, *([SPBLEU] if has_spbleu else []))
+    comet = {each.name: comet_metric(each, hypotheses[each.name]) for each in test_sets}
+    evaluation = evaluate_hypotheses(
+        test_sets,
+        hypotheses,
+        resamples,
+        metrics=metrics,
+        extra={name: [measured] for name, measured in comet.items() if measured},
+        glossary=glossary,
+        word_counts=None if training is None else count_words(training["source"]),
+        overlaps=overlaps,
+    )
+    if not has_spbleu:
+        evaluation.notes.append(
+            f"{SPBLEU} is left out: its SentencePiece model is not at {spbleu_model()}. sacreBLEU fetches it there "
+            "when it is run with `--tokenize flores200` and has a network."
+        )
+    return evaluation
+
+
+def comet_metric(test_set: TestSet, hypotheses: Mapping[str, Sequence[str]]) -> MetricStatistics | None:
+    """COMET's scores, where `mt comet-setup` was run and they can be had."""
+    result = comet_scores(test_set.sources, hypotheses, test_set.references)
+    return None if result is None else segment_metric(COMET, result.signature, result.segments)

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from mt.config import DecodingConfig
+from mt.evaluation.results import Evaluation
 
 
 def search_in_words(decoding: DecodingConfig) -> str:
@@ -49,3 +50,9 @@ def unlike_searches(searches: Mapping[str, DecodingConfig]) -> str:
         f"The systems were decoded by different searches ({each}), so a difference may be one of searches rather than "
         "of models; an option such as --decoding.num_beams holds for all of them."
     )
+
+
+def describe_search(evaluation: Evaluation, searches: Mapping[str, DecodingConfig]) -> None:
+    """Note how each system was decoded, and a remark if not all were by the same search."""
+    evaluation.decoding = dict(searches)
+    evaluation.remarks += filter(None, [unlike_searches(searches)])

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from mt.evaluation.checks.numbers import digit_numbers
-from mt.evaluation.glossary import Glossary, Term, fold_for_terms
-from mt.text import comparison_words, normalise
+from mt.text.glossary import Glossary, Term, fold_for_terms
+from mt.text.normalise import comparison_words, normalise
 from mt.wording import counted
 
 OFFSETS = (1, -1, 2, -2, 3, -3)

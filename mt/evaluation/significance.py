@@ -22,7 +22,7 @@ import numpy as np
 from sacrebleu.significance import _compute_p_value, estimate_ci
 from scipy.stats import norm
 
-from mt.evaluation.metrics import Array, Measured
+from mt.evaluation.metrics import Array, MetricStatistics
 
 BOOTSTRAP, RANDOMISATION = "paired bootstrap", "paired approximate randomization"
 POWER, LEVEL = 0.8, 0.05
@@ -43,13 +43,13 @@ class PairedResult:
     """The difference that such a test set shows in four of five tries (`detectable_difference`)."""
 
 
-def interval(measured: Measured, system: str, resamples: int) -> tuple[float, float]:
+def interval(measured: MetricStatistics, system: str, resamples: int) -> tuple[float, float]:
     """95 % bootstrap interval of a score, as sacreBLEU gives it: the resamples' mean, plus and minus half its width."""
     mean, half = estimate_ci(resampled_scores(measured, system, resamples))
     return float(mean - half), float(mean + half)
 
 
-def paired_test(measured: Measured, system: str, baseline: str, resamples: int) -> PairedResult:
+def paired_test(measured: MetricStatistics, system: str, baseline: str, resamples: int) -> PairedResult:
     """Both tests of `system` against `baseline`. The difference is system minus baseline, in points of the metric."""
     difference = measured.score(system) - measured.score(baseline)
     if np.array_equal(measured.statistics[system], measured.statistics[baseline]):
@@ -69,7 +69,7 @@ def paired_test(measured: Measured, system: str, baseline: str, resamples: int) 
     )
 
 
-def resampled_scores(measured: Measured, system: str, resamples: int) -> Array:
+def resampled_scores(measured: MetricStatistics, system: str, resamples: int) -> Array:
     """Scores of bootstrap resamples of the clusters, the same ones for every system; shape (resamples,)."""
     key = (system, resamples)
     if key not in measured.resampled:
@@ -77,14 +77,16 @@ def resampled_scores(measured: Measured, system: str, resamples: int) -> Array:
     return measured.resampled[key]
 
 
-def _resample(measured: Measured, system: str, resamples: int) -> Array:
+def _resample(measured: MetricStatistics, system: str, resamples: int) -> Array:
     statistics = measured.of_clusters(system)
     sums = _times_drawn(len(statistics), resamples, _seed()) @ statistics.astype(np.float64)
     # sacreBLEU sums in float32, exact for counts, and its scores carry that precision.
     return np.array([measured.metric.score_of(row) for row in sums.astype(np.float32)])
 
 
-def _randomisation_p_value(measured: Measured, system: str, baseline: str, difference: float, trials: int) -> float:
+def _randomisation_p_value(
+    measured: MetricStatistics, system: str, baseline: str, difference: float, trials: int
+) -> float:
     ours, theirs = measured.of_clusters(system), measured.of_clusters(baseline)
     drawn = np.random.default_rng(_seed()).integers(2, size=(trials, len(ours)), dtype=bool).astype(np.float64)
     total = (ours.astype(np.float64) + theirs).sum(axis=0)

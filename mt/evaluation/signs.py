@@ -9,8 +9,8 @@ from functools import partial
 
 from mt.data.mojibake import is_mojibake, repair
 from mt.data.visual_order import visual_order_in
-from mt.keyboards import is_arabic_from_other_keyboard
-from mt.text import normalise, remove_diacritics
+from mt.text.keyboards import is_arabic_from_other_keyboard
+from mt.text.normalise import normalise, remove_diacritics
 
 _SPACED = re.compile(r"(?<=\S)\s+[.،؛؟!,:;?](?=\s|$)")
 _SEGMENTED = re.compile(r"[\u0621-\u064a]\+(?=\s)|(?<=\s)\+[\u0621-\u064a]")

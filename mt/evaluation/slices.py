@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mt.evaluation.glossary import Glossary
-from mt.evaluation.metrics import Measured
+from mt.evaluation.metrics import MetricStatistics
 from mt.evaluation.significance import interval, paired_test
-from mt.numbers import digit_numbers, word_numbers
-from mt.text import comparison_words
+from mt.text.glossary import Glossary
+from mt.text.normalise import comparison_words
+from mt.text.numbers import digit_numbers, word_numbers
 
 MIN_SLICE = 5
 """Slices of fewer sentences are left out: an interval of theirs would mean nothing."""
@@ -114,7 +114,7 @@ def count_words(sources: Sequence[str]) -> dict[str, int]:
 def score_slices(
     test_set: str,
     slices: Sequence[Slice],
-    measured: Measured,
+    measured: MetricStatistics,
     baseline: str,
     resamples: int,
     refused: Collection[str] = (),

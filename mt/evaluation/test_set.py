@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mt.config import DecodingConfig
-from mt.text import comparison_words, normalise
+from mt.text.normalise import comparison_words, normalise
 
 MIN_DOCUMENTS = 20
 """Resamples of fewer documents say little about other documents."""

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from mt.evaluation.metrics import METRICS
 from mt.evaluation.ratings import Preference
 from mt.evaluation.results import MIN_SENTENCES, PRIMARY, Comparison, Evaluation, Score
-from mt.evaluation.searches import describe_searches
 from mt.evaluation.test_set import TestSet
 
 
@@ -155,15 +154,15 @@ def _tie_break(evaluation: Evaluation, systems: Sequence[str], general: Sequence
 def _price(evaluation: Evaluation, system: str, others: Sequence[TestSet]) -> str:
     """What the best one costs on the other test sets, as the rest of a sentence."""
     enough = [test_set for test_set in others if _allows_verdicts(evaluation, test_set)]
-    rivals = [other for other in evaluation.systems if other != system]
+    opponents = [other for other in evaluation.systems if other != system]
     lost = []
     for test_set in enough:
-        differences = [_between(evaluation, system, rival, test_set.name) for rival in rivals]
+        differences = [_between(evaluation, system, other, test_set.name) for other in opponents]
         worse = [d for d in differences if d.is_significant and _gain(d, system) < 0]
         if worse:
             largest = min(worse, key=lambda d: _gain(d, system))
-            rival = largest.baseline if largest.system == system else largest.system
-            lost.append(f"{abs(largest.difference):.1f} {PRIMARY} to {rival} on {test_set.name}")
+            other = largest.baseline if largest.system == system else largest.system
+            lost.append(f"{abs(largest.difference):.1f} {PRIMARY} to {other} on {test_set.name}")
     if lost:
         return f", but it loses {_listed(lost)}"
     names = [test_set.name for test_set in enough]
@@ -196,23 +195,6 @@ def preference_in_words(preference: Preference) -> str:
         f"Reviewers on {p.test_set}, {names}: {p.sentences_for_system} of {decided} decided sentences for {p.system}, "
         f"a share of {p.rate:.2f} ({sure})."
     )
-
-
-def as_table(evaluation: Evaluation) -> str:
-    """The scores as text for a terminal: one line a system and test set, with 95 % intervals; first by corpus."""
-    lines = [line for test_set in evaluation.test_sets for line in _corpus_lines(evaluation, test_set.name)]
-    rows: list[tuple[str, ...]] = [("test set", "system", *METRICS)]
-    for test_set in evaluation.test_sets:
-        for system in evaluation.hypotheses[test_set.name]:
-            cells = [_cell(evaluation, system, test_set.name, metric) for metric in METRICS]
-            rows.append((test_set.name, system, *cells))
-    lines += _aligned(rows)
-    if any("*" in cell for row in rows[1:] for cell in row[2:]):
-        lines.append(f"* significantly unlike {evaluation.baseline}")
-    lines += [f"{name}: {made}" for name, made in describe_searches(evaluation.decoding).items()]
-    lines += [f"note: {remark}" for remark in evaluation.remarks]
-    lines += [f"note: on {each.test_set}, {each.text}" for each in evaluation.cautions]
-    return "\n".join(lines)
 
 
 def _corpus_lines(evaluation: Evaluation, test_set: str) -> list[str]:

@@ -14,14 +14,14 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from mt.adapters import merge_adapter
 from mt.config import AdaptationConfig, Config, LoraConfig
 from mt.errors import ModelError
-from mt.model import Translator
-from mt.model_files import ModelFiles
-from mt.training.checkpoints import damage_of_checkpoint, name_of
+from mt.models.adapters import merge_adapter
+from mt.models.model_files import ModelFiles
+from mt.models.transformers_model import TransformersTranslator
+from mt.training.checkpoints import find_checkpoint_damage, name_of
+from mt.training.dev_evaluation import score_sample
 from mt.training.encoding import DevSet
-from mt.training.judging import decoded_scores
 from mt.training.loss import return_loss
 
 logger = logging.getLogger(__name__)
@@ -107,9 +107,9 @@ class Choice:
 
 
 def choose_weights(
-    translator: Translator,
+    translator: TransformersTranslator,
     checkpoints: Path,
-    looks: Mapping[int, float],
+    dev_scores: Mapping[int, float],
     config: Config,
     dev: DevSet,
     general: DevSet | None,
@@ -117,17 +117,18 @@ def choose_weights(
 ) -> Choice:
     """Load into `translator`, the base, the weights that `config.adaptation` makes of the checkpoints.
 
-    looks: by update, how good the model was on the dev split, more being better. before: the metrics of the base there
-    (`eval_chrF`, ...); if it was better than all that was made of it, it stays. None: it is no candidate. A checkpoint
-    that is damaged or gone is replaced by the next best, with a warning. Raises `ModelError` if none is left.
+    dev_scores: by update, how good the model was on the dev split, more being better. before: the metrics of the base
+    there (`eval_chrF`, ...); if it was better than all that was made of it, it stays. None: it is no candidate. A
+    checkpoint that is damaged or gone is replaced by the next best, with a warning. Raises `ModelError` if none is
+    left.
     """
     adaptation = config.adaptation
-    updates = chosen_updates(checkpoints, looks, adaptation)
+    updates = chosen_updates(checkpoints, dev_scores, adaptation)
     choice = Choice(updates)
     if len(updates) == 1 and adaptation.average > 1:
         logger.warning("there is one checkpoint, so none is averaged; lower training.eval_every_updates")
     if len(updates) == 1 and not adaptation.interpolate and before is not None:
-        _compare_with_base(choice, looks[updates[0]], before, config.training.best_metric)
+        _compare_with_base(choice, dev_scores[updates[0]], before, config.training.best_metric)
         if choice.why_base:
             return choice
     tuned = average(weights_of(checkpoints / name_of(update), translator.model) for update in updates)
@@ -142,7 +143,7 @@ def choose_weights(
 
 
 def _take_average(
-    translator: Translator,
+    translator: TransformersTranslator,
     tuned: Weights,
     choice: Choice,
     metric: str,
@@ -154,7 +155,7 @@ def _take_average(
     load_weights(translator.model, tuned)
     if len(choice.updates) > 1 and before is not None:
         # No evaluation during training has seen the mean.
-        score = decoded_scores(translator, dev, is_alone=True)[metric]
+        score = score_sample(translator, dev, is_alone=True)[metric]
         logger.info("the average: dev %s %.2f (base %.2f)", metric, score, before[f"eval_{metric}"])
         _compare_with_base(choice, score, before, metric)
         if choice.why_base:
@@ -169,11 +170,11 @@ def _compare_with_base(choice: Choice, value: float, before: Mapping[str, float]
         choice.take_base(what, metric, abs(value), base)
 
 
-def chosen_updates(checkpoints: Path, looks: Mapping[int, float], config: AdaptationConfig) -> list[int]:
+def chosen_updates(checkpoints: Path, dev_scores: Mapping[int, float], config: AdaptationConfig) -> list[int]:
     """The updates whose checkpoints are averaged, in order of time; the next best stands in for one that is gone."""
     taken: list[int] = []
-    for place, update in enumerate(ranked(looks, config)):
-        trouble = damage_of_checkpoint(checkpoints / name_of(update))
+    for place, update in enumerate(ranked(dev_scores, config)):
+        trouble = find_checkpoint_damage(checkpoints / name_of(update))
         if trouble is None:
             taken.append(update)
         elif place < config.average:
@@ -185,11 +186,11 @@ def chosen_updates(checkpoints: Path, looks: Mapping[int, float], config: Adapta
     return sorted(taken)
 
 
-def ranked(looks: Mapping[int, float], config: AdaptationConfig) -> list[int]:
+def ranked(dev_scores: Mapping[int, float], config: AdaptationConfig) -> list[int]:
     """Updates in the order in which their checkpoints are wanted; of equally good ones the earlier."""
     if config.average_of == "last" and config.average > 1:
-        return sorted(looks, reverse=True)
-    return sorted(looks, key=lambda update: (-looks[update], update))
+        return sorted(dev_scores, reverse=True)
+    return sorted(dev_scores, key=lambda update: (-dev_scores[update], update))
 
 
 def weights_of(checkpoint: Path, base: PreTrainedModel) -> Weights:
@@ -226,7 +227,7 @@ def load_weights(model: PreTrainedModel, weights: Weights) -> None:
 
 
 def _interpolate(
-    translator: Translator,
+    translator: TransformersTranslator,
     tuned: Weights,
     choice: Choice,
     config: AdaptationConfig,
@@ -238,13 +239,13 @@ def _interpolate(
 ) -> None:
     """Load the mixture of base and tuned weights that is worth most, and note in `choice` what each was worth."""
     base = {name: translator.model.state_dict()[name].clone() for name in tuned}
-    unforgetting = None if general is None else decoded_scores(translator, general, is_alone=True)[metric]
+    unforgetting = None if general is None else score_sample(translator, general, is_alone=True)[metric]
     for share in sorted({*config.interpolate, 1.0} | ({0.0} if is_base_tried else set())):
         load_weights(translator.model, interpolate(base, tuned, share))
-        tried = {"share": share, "dev": decoded_scores(translator, dev, is_alone=True)[metric]}
+        tried = {"share": share, "dev": score_sample(translator, dev, is_alone=True)[metric]}
         tried["value"] = tried["dev"]
         if general is not None and unforgetting is not None:
-            tried["general"] = decoded_scores(translator, general, is_alone=True)[metric]
+            tried["general"] = score_sample(translator, general, is_alone=True)[metric]
             tried["value"] -= config.forgetting_price * max(0.0, unforgetting - tried["general"])
         choice.tried.append(tried)
         logger.info(
@@ -262,7 +263,7 @@ def _interpolate(
     load_weights(translator.model, interpolate(base, tuned, choice.share))
 
 
-def better_is_more(looks: Sequence[Mapping[str, float]], metric: str) -> dict[int, float]:
+def better_is_more(dev_scores: Sequence[Mapping[str, float]], metric: str) -> dict[int, float]:
     """By update, the metric of each look at the dev split, its sign such that more is better."""
     sign = -1.0 if metric == "loss" else 1.0
-    return {int(look["step"]): sign * look[f"eval_{metric}"] for look in looks if f"eval_{metric}" in look}
+    return {int(entry["step"]): sign * entry[f"eval_{metric}"] for entry in dev_scores if f"eval_{metric}" in entry}

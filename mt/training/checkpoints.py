@@ -42,7 +42,7 @@ def put_checkpoint(finished: Path, checkpoints: Path) -> None:
     put_directory(finished, checkpoints / finished.name)
 
 
-def damage_of_checkpoint(checkpoint: Path) -> str | None:
+def find_checkpoint_damage(checkpoint: Path) -> str | None:
     """What is wrong with a checkpoint, in words, or None if all it must hold is there and as it was written."""
     damage = find_damage(checkpoint, _REQUIRED)
     if damage is None and _updates_in(checkpoint) != update_of(checkpoint):
@@ -64,7 +64,7 @@ def all_of(checkpoints: Path) -> list[Path]:
 def latest_intact(checkpoints: Path) -> Path | None:
     """The latest checkpoint that is intact; a warning names each later one that is not."""
     for checkpoint in reversed(all_of(checkpoints)):
-        trouble = damage_of_checkpoint(checkpoint)
+        trouble = find_checkpoint_damage(checkpoint)
         if trouble is None:
             return checkpoint
         logger.warning("%s: passed over, %s", checkpoint, trouble)

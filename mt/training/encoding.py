@@ -11,11 +11,11 @@ from datasets import Dataset
 
 from mt.config import Config, DecodingConfig
 from mt.data.mixing import EpochMix, mixing_weights
-from mt.decoding import prepared
 from mt.errors import DataError
 from mt.evaluation.test_set import TestSet
-from mt.model import Translator
-from mt.terminology import with_translated_terms
+from mt.models.decoding import prepared
+from mt.models.terminology import with_translated_terms
+from mt.models.transformers_model import TransformersTranslator
 from mt.training.batching import EncodedPairs
 
 
@@ -34,7 +34,7 @@ class DevSet:
     """How the sample is decoded: greedily, else as for the final scores; tag and terms are in the sources already."""
 
 
-def encode_training(translator: Translator, train: Dataset, config: Config) -> tuple[EncodedPairs, int]:
+def encode_training(translator: TransformersTranslator, train: Dataset, config: Config) -> tuple[EncodedPairs, int]:
     """(the training split, how many of its pairs are left out because a side has too many tokens).
 
     Raises `DataError` if none is left.
@@ -62,18 +62,22 @@ def encode_training(translator: Translator, train: Dataset, config: Config) -> t
     )
 
 
-def encode_dev(translator: Translator, dev: Dataset, config: Config) -> DevSet:
+def encode_dev(translator: TransformersTranslator, dev: Dataset, config: Config) -> DevSet:
     """The dev split, for judging with the domain's tag and terms."""
     return _dev_set(translator, prepared(list(dev["source"]), config.decoding), list(dev["target"]), config)
 
 
-def encode_general(translator: Translator, general: TestSet, config: Config) -> DevSet:
+def encode_general(translator: TransformersTranslator, general: TestSet, config: Config) -> DevSet:
     """The general dev set, for judging without a tag and terms."""
     return _dev_set(translator, list(general.sources), list(general.references), config, "the general dev set")
 
 
 def _dev_set(
-    translator: Translator, sources: list[str], targets: list[str], config: Config, name: str = "the dev split"
+    translator: TransformersTranslator,
+    sources: list[str],
+    targets: list[str],
+    config: Config,
+    name: str = "the dev split",
 ) -> DevSet:
     limit = translator.max_tokens
     encoded = EncodedPairs(

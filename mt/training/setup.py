@@ -14,12 +14,12 @@ from transformers.integrations import INTEGRATION_TO_CALLBACK, get_available_rep
 
 from mt.config import Config
 from mt.errors import ConfigError
-from mt.model import Translator
+from mt.models.transformers_model import TransformersTranslator
 from mt.processes import is_sharded, prepare_for_sharding, process_state, wait_for_everyone
 from mt.training.adaptation import prepare_model
+from mt.training.autotune import tune
 from mt.training.batching import EncodedPairs
 from mt.training.encoding import DevSet
-from mt.training.footing import find_footing
 from mt.training.loss import frozen_copy, has_chunked_loss
 from mt.training.stopping import Patience
 from mt.training.trainer import (
@@ -74,18 +74,18 @@ class UpdateCheck(TrainerCallback):
 
 def build_trainer(
     config: Config,
-    translator: Translator,
+    translator: TransformersTranslator,
     train: EncodedPairs,
     dev: DevSet,
     general: DevSet | None,
     checkpoints: Path,
-    known_footing: Mapping[str, Any] | None = None,
+    known_settings: Mapping[str, Any] | None = None,
     report_pairs: Callable[[Sequence[int]], str] = str,
 ) -> TranslationTrainer:
     """A trainer for one run; `train()` starts it.
 
     `translator.model` is from now on the model in training: on its device, with LoRA where the config has it.
-    known_footing: that of the run which is resumed. report_pairs: names rows of the training split in a message.
+    known_settings: that of the run which is resumed. report_pairs: names rows of the training split in a message.
     """
     training = config.training
     if training.precision == "fp16":
@@ -106,7 +106,7 @@ def build_trainer(
     logger.info("trained weights: %.1f M", count / 1e6)
     # What is measured next is agreed on in collectives, and a process may have been slow to load its model.
     wait_for_everyone()
-    footing = find_footing(translator.model, training, uses_bf16=uses_bf16(training.precision), known=known_footing)
+    footing = tune(translator.model, training, uses_bf16=uses_bf16(training.precision), known=known_settings)
     plan = batch_sampler(
         train, training, footing.micro_batch_tokens, config.seed, 0, process_state().num_processes
     ).plan
@@ -123,5 +123,5 @@ def build_trainer(
     )
     trainer.add_callback(UpdateCheck(trainer))
     if training.patience is not None:
-        trainer.add_callback(Patience(trainer.looks, training.patience))
+        trainer.add_callback(Patience(trainer.dev_scores, training.patience))
     return trainer

@@ -55,27 +55,27 @@ class Patience(TrainerCallback):
     Counted from the log, which checkpoints keep: a resumed run stops where it would have stopped.
     """
 
-    def __init__(self, looks: Callable[[], Mapping[int, float]], patience: int) -> None:
-        self._looks, self._patience = looks, patience
+    def __init__(self, dev_scores: Callable[[], Mapping[int, float]], patience: int) -> None:
+        self._looks, self._patience = dev_scores, patience
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        if looks_since_best(self._looks()) >= self._patience:
+        if evaluations_since_best(self._looks()) >= self._patience:
             control.should_training_stop = True
 
 
-def best_update(looks: Mapping[int, float]) -> int:
+def best_update(dev_scores: Mapping[int, float]) -> int:
     """The update after which the model was best on the dev split; of equally good ones the earliest."""
-    return max(looks, key=lambda update: (looks[update], -update))
+    return max(dev_scores, key=lambda update: (dev_scores[update], -update))
 
 
-def looks_since_best(looks: Mapping[int, float]) -> int:
-    """How many evaluations have come since the best one. looks: by update, more being better."""
-    return sum(update > best_update(looks) for update in looks) if looks else 0
+def evaluations_since_best(dev_scores: Mapping[int, float]) -> int:
+    """How many evaluations have come since the best one. dev_scores: by update, more being better."""
+    return sum(update > best_update(dev_scores) for update in dev_scores) if dev_scores else 0
 
 
 def state_of_end(checkpoint: Path, training: TrainingConfig) -> TrainerState | None:
     """The state at a checkpoint if training had ended there for want of anything better; None if it is to go on."""
     state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
-    looks = better_is_more(state.log_history, training.best_metric)
-    has_patience = training.patience is None or looks_since_best(looks) < training.patience
+    dev_scores = better_is_more(state.log_history, training.best_metric)
+    has_patience = training.patience is None or evaluations_since_best(dev_scores) < training.patience
     return None if has_patience else state

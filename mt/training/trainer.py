@@ -19,15 +19,15 @@ from transformers.trainer import TRAINER_STATE_NAME
 from mt.config import Config, TrainingConfig
 from mt.errors import ModelError
 from mt.files import writing
-from mt.identity import record_base
-from mt.model import Translator
+from mt.models.identity import record_base
+from mt.models.transformers_model import TransformersTranslator
 from mt.processes import uses_cpu, wait_for_everyone
 from mt.training.adaptation import better_is_more, ranked
+from mt.training.autotune import TunedSettings
 from mt.training.batching import BatchPlan, Collator, EncodedPairs, TokenBatchSampler
 from mt.training.checkpoints import UNFINISHED, name_of, put_checkpoint, rotate
+from mt.training.dev_evaluation import dev_loss, model_inputs, score_sample
 from mt.training.encoding import DevSet
-from mt.training.footing import Footing
-from mt.training.judging import decoded_scores, dev_loss, model_inputs
 from mt.training.loss import IGNORED_LABEL, logits_of
 from mt.wording import counted
 
@@ -51,12 +51,12 @@ class TranslationTrainer(Seq2SeqTrainer):
 
     def __init__(
         self,
-        translator: Translator,
+        translator: TransformersTranslator,
         train: EncodedPairs,
         dev: DevSet,
         general: DevSet | None,
         config: Config,
-        footing: Footing,
+        footing: TunedSettings,
         kl_base: PreTrainedModel | None = None,
         report_pairs: Callable[[Sequence[int]], str] = str,
         **kwargs: Any,
@@ -157,7 +157,7 @@ class TranslationTrainer(Seq2SeqTrainer):
         for prefix, dev in (("eval", self.dev), ("eval_general", self.general)):
             if dev is not None:
                 metrics[f"{prefix}_loss"] = self.dev_loss(dev)
-                metrics |= {f"{prefix}_{name}": value for name, value in decoded_scores(self.translator, dev).items()}
+                metrics |= {f"{prefix}_{name}": value for name, value in score_sample(self.translator, dev).items()}
         self.log(metrics)
         control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)  # type: ignore[has-type]
         self.control = control
@@ -213,10 +213,10 @@ class TranslationTrainer(Seq2SeqTrainer):
 
     def _rotate(self) -> None:
         adaptation, keep = self.config.adaptation, self.config.training.keep_checkpoints
-        wanted = ranked(self.looks(), adaptation)[: adaptation.average]
+        wanted = ranked(self.dev_scores_by_update(), adaptation)[: adaptation.average]
         rotate(self.checkpoints, keep, wanted)
 
-    def looks(self) -> dict[int, float]:
+    def dev_scores_by_update(self) -> dict[int, float]:
         """By update, how good the model was on the dev split, more being better."""
         return better_is_more(self.state.log_history, self.config.training.best_metric)
 
@@ -292,6 +292,6 @@ def training_arguments(config: Config, plan: BatchPlan, checkpoints: Path) -> Se
     )
 
 
-def uniform_loss(translator: Translator) -> float:
+def uniform_loss(translator: TransformersTranslator) -> float:
     """The loss, in nats per token, of a model that knows nothing: every token equally likely."""
     return math.log(int(translator.model.config.vocab_size))

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from mt.config import CorpusConfig
-from mt.data.formats.lines import shorten
 from mt.errors import DataError
-from mt.text import script_shares
+from mt.text.normalise import script_shares
+from mt.wording import shorten
 
 logger = logging.getLogger(__name__)
 
@@ -204,8 +204,8 @@ def _content(cells: Sequence[str]) -> _Content:
 def _best(weights: list[float], contents: list[_Content], script: str) -> int | None:
     """The column of a script with by far the most letters."""
     best = max(range(len(weights)), key=weights.__getitem__)
-    rivals = [weight for index, weight in enumerate(weights) if index != best]
-    is_clear = weights[best] > 2 * max(rivals, default=0)
+    others = [weight for index, weight in enumerate(weights) if index != best]
+    is_clear = weights[best] > 2 * max(others, default=0)
     return best if is_clear and getattr(contents[best], script) >= _MIN_SHARE_OF_ROWS else None
 
 

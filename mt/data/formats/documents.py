@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from itertools import chain
 
-from mt.data.formats.lines import head_of
 from mt.data.pair import Pair
+from mt.text.lines import head_of
 
 MAX_DOCUMENT_PAIRS = 5000
 """What goes on for longer is a corpus with a stray blank line, or a file of many documents, and no document."""

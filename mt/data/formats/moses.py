@@ -8,10 +8,10 @@ from pathlib import Path
 
 from mt.config import CorpusConfig
 from mt.data.formats.documents import Parts
-from mt.data.formats.lines import compression, read_lines, uncompressed_name
 from mt.data.pair import Pair
 from mt.errors import DataError
-from mt.reading import fault_of_file
+from mt.input_files import fault_of_file
+from mt.text.lines import compression, read_lines, uncompressed_name
 from mt.wording import counted
 
 

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mt.config import CorpusConfig
-from mt.data.border import split_at_border
 from mt.data.formats.documents import Parts
-from mt.data.formats.lines import read_lines, shorten, uncompressed_name
 from mt.data.formats.tables import is_table, read_tsv
 from mt.data.pair import Pair
+from mt.data.unseparated import split_at_border
 from mt.errors import DataError
+from mt.text.lines import read_lines, uncompressed_name
+from mt.wording import shorten
 
 _MAX_CHARACTERS = 1 << 18
 

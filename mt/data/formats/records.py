@@ -21,10 +21,11 @@ from mt.data.formats.columns import (
     sides_by_content,
 )
 from mt.data.formats.documents import Parts
-from mt.data.formats.lines import MAX_LINE_BYTES, head_of, read_lines, shorten, uncompressed_name
 from mt.data.pair import Pair
 from mt.errors import DataError
-from mt.reading import is_file
+from mt.input_files import is_file
+from mt.text.lines import MAX_LINE_BYTES, head_of, read_lines, uncompressed_name
+from mt.wording import shorten
 
 # No name of a column has so many words; a sentence has.
 _MAX_WORDS_OF_KEY = 8

@@ -12,10 +12,11 @@ from typing import Any
 
 from mt.config import CorpusConfig
 from mt.data.formats.documents import Parts
-from mt.data.formats.lines import open_stream, shorten
 from mt.data.formats.tables import Row, pairs_of_rows
 from mt.data.pair import Pair
 from mt.errors import DataError
+from mt.text.lines import open_stream
+from mt.wording import shorten
 
 logger = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from mt.config import CorpusConfig
 from mt.data.formats.columns import SAMPLE_ROWS, Columns, find_columns, key_of, named_for, sides_by_content
 from mt.data.formats.documents import Parts
-from mt.data.formats.lines import MAX_LINE_BYTES, head_of, read_lines, uncompressed_name
 from mt.data.formats.quoting import broken_quoting, is_quoted, is_quoted_table, unquoted
 from mt.data.pair import Pair
 from mt.errors import DataError
+from mt.text.lines import MAX_LINE_BYTES, head_of, read_lines, uncompressed_name
 
 _DELIMITERS = ",;\t|"
 # Spreadsheets write and read such a first line, sometimes with empty cells behind it.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mt.config import CorpusConfig
 from mt.data.pair import Pair
-from mt.evaluation.glossary import Glossary
+from mt.text.glossary import Glossary
 
 
 def read_terms(path: Path, _: CorpusConfig) -> Iterator[Pair]:

@@ -9,11 +9,11 @@ from typing import Any
 
 from mt.config import CorpusConfig
 from mt.data.formats.inline import text_of
-from mt.data.formats.lines import shorten
 from mt.data.formats.xliff import INVALID_CHARACTER, NOT_APPROVED
 from mt.data.formats.xml import elements, has_invalid_character, language_of, without_marks
 from mt.data.pair import Pair
 from mt.errors import DataError
+from mt.wording import shorten
 
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _MAX_LANGUAGES = 100

@@ -11,8 +11,9 @@ from typing import Any, BinaryIO
 
 from lxml import etree
 
-from mt.data.formats.lines import open_stream, shorten, utf8_from_utf16
 from mt.errors import DataError
+from mt.text.lines import open_stream, utf8_from_utf16
+from mt.wording import shorten
 
 INVALID = "\ufdd0"
 """A noncharacter, put where a file has a character that XML forbids."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mt.evaluation.checks.cues import count_unexplained, read_cues
-from mt.evaluation.glossary import Glossary, fold_for_terms
+from mt.text.glossary import Glossary, fold_for_terms
 
 _ATTRIBUTED = re.compile(
     r"\b(?:said|says|saying|told|tells|reportedly|allegedly|according to|claim(?:ed|s|ing)|alleg(?:ed|es|ing)|"

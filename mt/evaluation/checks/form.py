@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mt.evaluation.checks.numbers import digit_numbers, word_numbers
-from mt.evaluation.glossary import Glossary, fold_for_terms
+from mt.text.glossary import Glossary, fold_for_terms
 
 _LINKS = re.compile(
     r"(?:https?://|www\.)\S+|\S{1,64}@\S+|[@#]\w+|\b[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}\.(?:com|org|net|info|int|gov|sy|eu)\b"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from mt.evaluation.glossary import Glossary
+from mt.text.glossary import Glossary
 
 _UNWANTED = re.compile(
     "[\u200b\u200e\u200f\u061c\u202a-\u202e\u2028\u2029\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\uffff\u00ad\u034f\u180e"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mt.evaluation.glossary import Glossary, fold_for_terms
+from mt.text.glossary import Glossary, fold_for_terms
 
 
 def check_names(source: str, hypothesis: str, glossary: Glossary) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mt.evaluation.checks.cues import count_unexplained, read_cues
-from mt.evaluation.glossary import Glossary, fold_for_terms
+from mt.text.glossary import Glossary, fold_for_terms
 
 _NEGATED = re.compile(
     r"\b(?:not|never|no|none|nobody|nothing|nowhere|neither|cannot|without|unable|refus(?:ed|es|ing)|denie[ds]|"

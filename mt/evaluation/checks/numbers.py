@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from decimal import Decimal
 from functools import lru_cache
 
-from mt import numbers
-from mt.evaluation.glossary import Glossary
-from mt.numbers import digit_runs
-from mt.numbers.dates import day_parts, decades, months, times_of_day, weekdays
-from mt.numbers.digits import numbers_in_digits
-from mt.numbers.readings import Numbers, is_phone, may_be_in, numbers_of, roman_numbers
-from mt.numbers.words import fold
-from mt.text import western_digits
+from mt.text import numbers
+from mt.text.glossary import Glossary
+from mt.text.normalise import western_digits
+from mt.text.numbers import digit_runs
+from mt.text.numbers.dates import day_parts, decades, months, times_of_day, weekdays
+from mt.text.numbers.digits import numbers_in_digits
+from mt.text.numbers.readings import Numbers, is_phone, may_be_in, numbers_of, roman_numbers
+from mt.text.numbers.words import fold
 
 _TEXTS = 50_000
 # One and two are pronouns, articles and duals as often as numbers.

@@ -1,0 +1,93 @@
+"""`mt data`: build and inspect the data of a config, without training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mt.commands.environment import quiet_libraries
+from mt.config import Config
+from mt.config.input_paths import paths_of
+from mt.config.parsing import config_parser, instantiate_config, parse_with_config
+from mt.experiment.early_checks import check_data_files
+from mt.files import write_text
+from mt.outputs import claim, refuse_inputs_inside, refuse_taken
+from mt.runs import DATA_BUILD, RunDirectory
+
+
+def run(argv: Sequence[str], prog: str) -> int:
+    """Build the data, write the card, print where they are. Raises `UserError`s."""
+    command = parse_data(argv, prog)
+    check_data_command(command)
+    quiet_libraries()
+    directory, summary = inspect_data(command.config, as_tsv=command.as_tsv)
+    print(f"{summary}\ncard:     {directory}/data_card.html\nrejected: {directory}/rejected.tsv")
+    return 0
+
+
+def inspect_data(config: Config, *, as_tsv: bool = False) -> tuple[Path, str]:
+    """Build the data and write `data/`, `data_card.md`, `data_card.html`, `data_report.json` and `rejected.tsv`.
+
+    Returns the directory, `runs/<name>-data` unless the config says otherwise, and one line of numbers.
+    """
+    from mt.data.cache import cached_build
+    from mt.data.report import DataReport
+    from mt.data.saved import take_build
+    from mt.experiment.vocabulary import describe_vocabulary
+    from mt.report.data_card import card_view, summary, write_report
+    from mt.report.data_page import render_data_card
+
+    check_data_files(config)
+    held_out = config.evaluation.named_sets
+    root = data_directory(config)
+    refuse_inputs_inside(root, paths_of(config))
+    with RunDirectory(root, claim(root, DATA_BUILD)) as run:
+        build = cached_build(config.data, held_out)
+        report = DataReport.read(build / "data_report.json")
+        run.clear()
+        take_build(build, run, as_tsv=as_tsv)
+        describe_vocabulary(config, build, report, run)
+        write_report(run, report)
+        write_text(run.root / "data_card.html", render_data_card(f"Data of {config.name}", card_view(report)))
+    return root, summary(report)
+
+
+def data_directory(config: Config) -> Path:
+    """Where `mt data` writes."""
+    return Path(config.output_dir or f"runs/{config.name}-data")
+
+
+@dataclass(frozen=True)
+class DataCommand:
+    """What `mt data` was asked to do."""
+
+    config: Config
+    as_tsv: bool
+
+
+def parse_data(argv: Sequence[str], prog: str) -> DataCommand:
+    """The command in `argv`. Raises `UsageError` or `ConfigError`."""
+    description = "Build and inspect the data of a config without training; the options are those of `mt train`."
+    parser = config_parser(
+        prog,
+        "%(prog)s CONFIG [--config FILE ...] [--section.key VALUE ...] [--output_dir DIR] [--export tsv]",
+        description,
+    )
+    parser.add_argument(
+        "--export",
+        type=Literal["tsv"] | None,
+        default=None,
+        metavar="FORMAT",
+        help="tsv: write the splits as tables, too: data/train.tsv, dev.tsv and test.tsv",
+    )
+    options = parse_with_config(parser, argv, prog)
+    return DataCommand(instantiate_config(parser, options), options.export == "tsv")
+
+
+def check_data_command(command: DataCommand) -> None:
+    """`mt data`: the config's files and the output directory."""
+    config = command.config
+    check_data_files(config)
+    refuse_taken(data_directory(config), DATA_BUILD, paths_of(config))

@@ -1,0 +1,79 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mt.config import CorpusConfig, DecodingConfig, ModelConfig
+from mt.config.parsing import QuietParser, typed_options
+from mt.errors import UsageError
+from mt.files import check_name
+
+NOT_FOR_DECODING = {"name", "scratch", "skip_doctor", "dropout"}
+"""Options of a model that only training has."""
+TESTED_ON = "sentence pairs to test on, in any format of a corpus; repeatable; default: the test split of the runs"
+
+
+def add_test_set(parser: QuietParser, purpose: str) -> None:
+    """`--test_set NAME=FILE`, repeatable; `purpose` is its help text."""
+    parser.add_argument(
+        "--test_set",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        type=str,
+        help=purpose,
+    )
+
+
+def named_files(option: str, arguments: Sequence[str]) -> dict[str, CorpusConfig]:
+    """The files of NAME=FILE arguments by name. Raises `UsageError` or `RunError`."""
+    found: dict[str, CorpusConfig] = {}
+    for argument in arguments:
+        name, separator, path = argument.partition("=")
+        if not (name and separator and path):
+            raise UsageError(f"{option} takes NAME=FILE, got {argument}")
+        if name in found:
+            raise UsageError(f"{option} {name} is given twice; names must differ")
+        found[check_name(name, f"{option}: the name")] = CorpusConfig(path=path)
+    return found
+
+
+@dataclass(frozen=True)
+class ModelCommand:
+    """A run or a model, and the options that were typed for it: what is left out, a run may know better."""
+
+    name: str
+    model: dict[str, Any]
+    """Options of the section `model` by name; likewise `decoding`."""
+    decoding: dict[str, Any]
+
+
+def typed_sections(
+    parser: QuietParser, argv: Sequence[str], *, is_scored: bool = False
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The options of the sections `model` and `decoding` that were typed, by name.
+
+    is_scored: translations are compared with references, which are Arabic. Raises `ConfigError`.
+    """
+    model, decoding = (typed_options(parser, argv, section) for section in ("model", "decoding"))
+    settings = ModelConfig(**model)
+    if is_scored:
+        settings.require_english_to_arabic()
+    DecodingConfig(**decoding)
+    return model, decoding
+
+
+def model_parser(prog: str, usage: str, description: str) -> QuietParser:
+    parser = QuietParser(prog=prog, usage=usage, description=description)
+    parser.add_argument(
+        "name",
+        metavar="MODEL",
+        type=str,
+        help="a run, whose chosen model is taken and works as the run was scored; a model directory; a hub name; or "
+        "tiny-en-ar, which comes along",
+    )
+    parser.add_class_arguments(ModelConfig, "model", skip=NOT_FOR_DECODING)
+    return parser

@@ -1,0 +1,99 @@
+"""`train.py` and `mt train`: build the data, fine-tune, score base and tuned model, write the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mt.commands.environment import is_main_process, quiet_libraries, stop_on_sigterm
+from mt.config import Config
+from mt.config.input_paths import paths_of
+from mt.config.parsing import QuietParser, config_parser, instantiate_config, parse_with_config
+from mt.errors import UsageError
+from mt.experiment.early_checks import check_config
+from mt.experiment.extension import find_changes
+from mt.runs import RunDirectory, check_run_directory
+
+if TYPE_CHECKING:
+    from mt.evaluation.results import Evaluation
+
+
+def run(argv: Sequence[str], prog: str) -> int:
+    """Train as `argv` says, and print scores, verdicts and where everything is. Raises `UserError`s."""
+    command = parse_train(argv, prog)
+    if is_main_process():
+        check_train(command)
+    quiet_libraries()
+    from mt.experiment.run import run_experiment
+
+    stop_on_sigterm()
+    run_directory, evaluation = run_experiment(
+        command.config, resume=command.resume, overwrite=command.overwrite, use_cache=not command.no_cache
+    )
+    if evaluation is not None:
+        _print_results(run_directory, evaluation)
+    return 0
+
+
+def _print_results(run_directory: RunDirectory, evaluation: Evaluation) -> None:
+    from mt.evaluation.verdicts import advice, verdicts
+    from mt.experiment.translations import FINETUNED
+    from mt.report.score_table import as_table
+
+    print(as_table(evaluation), end="\n\n")
+    for entry in verdicts(evaluation):
+        print(entry["text"])
+    if evaluation.systems != [FINETUNED]:
+        print(advice(evaluation))
+    print(f"model:  {run_directory.model}\nreport: {run_directory.report}")
+
+
+@dataclass(frozen=True)
+class TrainCommand:
+    """What `train.py` was asked to do."""
+
+    config: Config
+    resume: bool
+    overwrite: bool
+    no_cache: bool = False
+    """Translate the test sets anew, whatever was translated before."""
+
+
+def train_parser(prog: str) -> QuietParser:
+    """The parser behind `train.py --help`: every option of `Config`, its docstring as help text."""
+    usage = (
+        "%(prog)s CONFIG [--config FILE ...] [--section.key VALUE ...] [--output_dir DIR] [--resume | --overwrite] "
+        "[--no_cache]"
+    )
+    description = "Build the data, fine-tune, score the base and the tuned model, write the report."
+    parser = config_parser(prog, usage, description)
+    parser.add_argument("--resume", action="store_true", help="go on with the run in the output directory")
+    parser.add_argument("--overwrite", action="store_true", help="replace the run in the output directory")
+    parser.add_argument(
+        "--no_cache", action="store_true", help="translate anew what was translated before, and do not keep it"
+    )
+    return parser
+
+
+def parse_train(argv: Sequence[str], prog: str) -> TrainCommand:
+    """The command in `argv`; overrides win over the file.
+
+    Raises `UsageError` for a command line, `ConfigError` for a config or value, that cannot be used.
+    """
+    parser = train_parser(prog)
+    options = parse_with_config(parser, argv, prog)
+    if options.resume and options.overwrite:
+        raise UsageError("--resume and --overwrite exclude each other")
+    return TrainCommand(instantiate_config(parser, options), options.resume, options.overwrite, options.no_cache)
+
+
+def check_train(command: TrainCommand) -> None:
+    """`train.py`: the config's files and the run directory."""
+    config = command.config
+    check_config(config)
+    root = Path(config.output_dir or f"runs/{config.name}")
+    check_run_directory(root, paths_of(config), resume=command.resume, overwrite=command.overwrite)
+    if command.resume:
+        find_changes(RunDirectory(root), config)

@@ -1,0 +1,56 @@
+"""`mt translate`: a text file, one sentence per line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mt.commands.environment import quiet_libraries
+from mt.commands.options import ModelCommand, model_parser, typed_sections
+from mt.config import DecodingConfig
+from mt.config.parsing import parse_or_help
+from mt.errors import DataError
+from mt.experiment.early_checks import check_tables
+from mt.input_files import is_file
+from mt.models.model_files import shown
+from mt.systems.names import check_model_argument
+
+
+def run(argv: Sequence[str], prog: str) -> int:
+    """Print one translation per line. Raises `UserError`s."""
+    command = parse_translate(argv, prog)
+    check_translate(command)
+    quiet_libraries()
+    from mt.systems.settings import settle_one
+    from mt.systems.system import translate_file
+
+    settings = settle_one(command.name, command.model, command.decoding)
+    for line in translate_file(settings.model, settings.decoding, command.file):
+        print(line)
+    return 0
+
+
+@dataclass(frozen=True)
+class TranslateCommand(ModelCommand):
+    """What `mt translate` was asked to do."""
+
+    file: str
+
+
+def parse_translate(argv: Sequence[str], prog: str) -> TranslateCommand:
+    """The command in `argv`. Raises `UsageError` or `ConfigError`."""
+    usage = "%(prog)s MODEL [FILE] [--section.key VALUE ...]"
+    parser = model_parser(prog, usage, "Translate a text file, one sentence per line, to stdout.")
+    parser.add_argument("file", nargs="?", default="-", metavar="FILE", type=str, help="UTF-8 text; default: stdin")
+    parser.add_class_arguments(DecodingConfig, "decoding")
+    options = parse_or_help(parser, argv)
+    return TranslateCommand(options.name, *typed_sections(parser, argv), options.file)
+
+
+def check_translate(command: TranslateCommand) -> None:
+    """`mt translate`: the model, the text and the terms."""
+    check_model_argument(command.name)
+    if command.file != "-" and not is_file(command.file):
+        raise DataError(f"{shown(command.file)}: no such text file (seen from {Path.cwd()})")
+    check_tables([command.decoding.get("terminology")])

@@ -1,0 +1,253 @@
+"""Parsers that speak in one sentence, and command lines read with them."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import re
+from collections.abc import Iterator, Sequence
+from functools import reduce
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+from jsonargparse import ArgumentError as ParseError
+from jsonargparse import ArgumentParser, Namespace, _loaders_dumpers, set_loader, set_parsing_settings
+
+from mt.config import Config
+from mt.config.config_files import CORPUS_MAPS, find_unknown, is_off, off_value
+from mt.config.layers import merged, read_layers, with_typed
+from mt.config.parse_errors import one_sentence
+from mt.config.yaml_files import parse_yaml
+from mt.errors import ConfigError, UsageError
+from mt.files import printable
+
+# No value names Python to be imported but our own options: nothing that a config or command line says is run.
+set_parsing_settings(
+    docstring_parse_attribute_docstrings=True, import_path_denylist=["*"], import_path_allowlist=["mt.config"]
+)
+
+_USAGE = ("unrecognized", "not accept", "required", "expected one argument")
+_SINGLE_CORPUS = ("training", "general_dev")
+_CLEANING = "--data.cleaning."
+_MAX_WHOLE_NUMBER = 2**63 - 1
+_LONG_NUMBER = re.compile(r"[-+]?[\d_]{40,}\.?\d*(?:[eE][-+]?\d*)?")
+
+
+class QuietParser(ArgumentParser):
+    """An ArgumentParser that raises and leaves it to the caller to speak, and takes no prefix for an option."""
+
+    def __init__(self, **options: Any) -> None:
+        # jsonargparse makes parsers of this class itself, for sections inside values.
+        super().__init__(**{"exit_on_error": False, "allow_abbrev": False} | options)
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        raise ex if isinstance(ex, ParseError) else ParseError(None, message)
+
+    @property
+    def option_names(self) -> list[str]:
+        """Every option that may be typed, without its dashes."""
+        names = (string for action in self._actions for string in action.option_strings)
+        return [name.removeprefix("--") for name in names if name != "--config" and not name.endswith(".help")]
+
+
+def _load(text: str) -> Any:
+    """A value as it was typed, or the config that `read_config_file` has read."""
+    if text.startswith("{"):
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            pass  # braces of YAML's own, or a fault that is told better below
+    return parse_yaml(text)
+
+
+class _Loader:
+    """`parse_yaml` for `yaml.load`, which jsonargparse calls for single values: 1:30 is no 90, nor 0x1F a 31."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def get_single_data(self) -> Any:
+        return parse_yaml(self._text)
+
+    def dispose(self) -> None:
+        """Nothing is held."""
+
+
+set_loader("yaml", _load, (yaml.YAMLError,))
+_loaders_dumpers.yaml_default_loader = _Loader  # type: ignore[assignment]
+
+
+def config_parser(prog: str, usage: str, description: str) -> QuietParser:
+    parser = QuietParser(prog=prog, usage=usage, description=description)
+    parser.add_argument(
+        "--config", action="config", metavar="FILE", help="another config, whose options override CONFIG's"
+    )
+    parser.add_class_arguments(Config)
+    return parser
+
+
+def parse_or_help(parser: QuietParser, argv: Sequence[str]) -> Namespace:
+    _help_if_asked(parser, argv)
+    _check_text(argv)
+    return _parse(parser, None, list(argv))
+
+
+def typed_options(parser: QuietParser, argv: Sequence[str], section: str) -> dict[str, Any]:
+    """The options of a section that stand on the command line, by name: what is left out, a run may know better."""
+    typed = parser.parse_args(list(argv), defaults=False).get(section)
+    return {} if typed is None else dict(vars(typed))
+
+
+def parse_with_config(parser: QuietParser, argv: Sequence[str], prog: str) -> Namespace:
+    _help_if_asked(parser, argv)
+    if not argv or argv[0].startswith("-"):
+        raise UsageError(f"the first argument is the config, as in: {prog} configs/demo.yaml")
+    _check_text(argv)
+    further, arguments = _further_configs(argv[1:])
+    content = _read_configs(parser, [Path(argv[0]), *further])
+    content, arguments = with_typed(content, arguments)
+    return _parse(parser, None, ["--config", json.dumps(content), *_spelt_out(arguments)])
+
+
+def _further_configs(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """(the files of `--config FILE`, the other arguments)."""
+    files, others, waiting = [], [], list(arguments)
+    while waiting:
+        name, equals, value = waiting.pop(0).partition("=")
+        if name != "--config":
+            others.append(f"{name}{equals}{value}")
+            continue
+        if not equals and (not waiting or waiting[0].startswith("--")):
+            raise UsageError("--config takes a file, whose options override those of the configs before it")
+        files.append(Path(value if equals else waiting.pop(0)))
+    return files, others
+
+
+def _read_configs(parser: QuietParser, files: Sequence[Path]) -> dict[str, Any]:
+    """What the files say together; a mistake carries the name of the first one that it shows with."""
+    layers, content = read_layers(files), dict[str, Any]()
+    for layer in layers:
+        try:
+            content = merged(content, layer.content)
+        except ConfigError as error:
+            raise ConfigError(f"{printable(layer.path)}: {error}") from error
+    try:
+        _parse(parser, layers[0].path, ["--config", json.dumps(content)])
+    except ConfigError:
+        for number, layer in enumerate(layers, start=1):
+            so_far = reduce(merged, (layer.content for layer in layers[:number]))
+            _parse(parser, layer.path, ["--config", json.dumps(so_far)])
+        raise
+    return content
+
+
+def _help_if_asked(parser: QuietParser, argv: Sequence[str]) -> None:
+    if "--help" in argv or "-h" in argv:
+        parser.print_help()
+        raise SystemExit(0)
+
+
+def _check_text(argv: Sequence[str]) -> None:
+    for argument in argv:
+        if _LONG_NUMBER.fullmatch(argument.partition("=")[2] or argument):
+            raise ConfigError(f"{argument[:40]}...: a number of {len(argument)} characters, which no option takes")
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            raise ConfigError(
+                f"{printable(argument)}: is not UTF-8, and what is written down of it would name another file; "
+                "rename the file, or set the terminal to UTF-8"
+            ) from error
+
+
+def _spelt_out(arguments: Sequence[str]) -> Iterator[str]:
+    """Options in the long form: `--data.corpora.news FILE` means `--data.corpora.news.path FILE`.
+
+    Raises `UsageError` for an option that is none.
+    """
+    keys = "|".join(map(re.escape, CORPUS_MAPS))
+    single = r"\.".join(_SINGLE_CORPUS)
+    rule = ""
+    for argument in arguments:
+        if rule:
+            argument, rule = _rule_value(rule, argument), ""
+        elif argument.startswith("--"):
+            name, equals, value = argument.partition("=")
+            _check_option(name)
+            if name.startswith(_CLEANING):
+                rule = "" if equals else name.removeprefix(_CLEANING)
+                argument = f"{name}={_rule_value(name.removeprefix(_CLEANING), value)}" if equals else argument
+            argument = re.sub(rf"^(--(?:(?:{keys})\.[^.=]+|{single}))(?==|$)", r"\1.path", argument)
+        yield argument
+
+
+def _rule_value(rule: str, value: str) -> str:
+    """null, none and false switch a rule off, whatever its type."""
+    is_switch = is_off(value) or value in ("null", "false")
+    return json.dumps(off_value(rule)).strip('"') if is_switch else value
+
+
+def _check_option(argument: str) -> None:
+    option = argument.removeprefix("--").removesuffix("+")
+    first = option.partition(".")[0]
+    unknown = find_unknown(option) if first in Config.__dataclass_fields__ else None
+    if unknown is not None:
+        near = difflib.get_close_matches(unknown[0], unknown[1], n=1)
+        meant = f" (did you mean {argument.rpartition(unknown[0])[0]}{near[0]}?)" if near else ""
+        raise UsageError(f"unrecognized arguments: {argument}{meant}")
+
+
+def _parse(parser: QuietParser, path: Path | None, arguments: list[str]) -> Namespace:
+    try:
+        options = parser.parse_args(arguments).clone(with_meta=False)
+        _check_values(options)
+    except (ParseError, TypeError, KeyError, ValueError, OverflowError, ConfigError) as error:
+        message = one_sentence(str(error), parser.option_names)
+        if path is not None:
+            raise ConfigError(f"{path}: {message}") from error
+        # An unknown option is a matter of usage, an impossible value one of configuration.
+        kind = UsageError if any(words in message for words in _USAGE) else ConfigError
+        raise kind(message) from error
+    return options
+
+
+def _check_values(options: Namespace) -> None:
+    """Refuse what no option takes: numbers without end, text that no file can be called by or hold."""
+    for key, value in options.items(branches=False):
+        for item in _plain_values(value):
+            if isinstance(item, float) and not math.isfinite(item):
+                raise ConfigError(f"{key} must be a finite number, got {item}")
+            if isinstance(item, int) and abs(item) > _MAX_WHOLE_NUMBER:
+                raise ConfigError(f"{key} must fit 64 bits, got a number of {len(str(item))} digits")
+            if isinstance(item, str) and any(c == "\0" or "\ud800" <= c <= "\udfff" for c in item):
+                raise ConfigError(f"{key} holds a NUL or half a character (a lone surrogate), got {item[:40]!r}")
+
+
+def _plain_values(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict | Namespace):
+        for name, item in vars(value).items() if isinstance(value, Namespace) else value.items():
+            yield name
+            yield from _plain_values(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _plain_values(item)
+    else:
+        yield value
+
+
+def instantiate_config(parser: ArgumentParser, options: Namespace) -> Config:
+    try:
+        made = parser.instantiate(options)
+    except ValueError as error:
+        # Inside an optional section our own message comes wrapped in jsonargparse's.
+        ours = re.search(r"[\w.]+ must .*, got .*", str(error))
+        raise ConfigError(ours.group() if ours else one_sentence(str(error), [])) from error
+    return Config(**{name: made[name] for name in Config.__dataclass_fields__})
+
+
+def read_config(file: Path) -> Config:
+    """The config in one file, as `train.py` takes it. Raises `UsageError` or `ConfigError`."""
+    parser = config_parser("", "", "")
+    return instantiate_config(parser, parse_with_config(parser, [str(file)], ""))

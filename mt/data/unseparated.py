@@ -1,0 +1,115 @@
+"""Where the English ends and the Arabic begins, on a line that holds both with nothing between them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import accumulate
+
+from mt.text.normalise import script_of, western_digits
+
+_WORD = re.compile(r"[^\W\d_]+(?:['’\u064b-\u0652][^\W\d_]+)*")
+_ASIDE = re.compile(r'"[^"]{1,40}"|“[^”]{1,40}”|«[^»]{1,40}»|\([^)]{1,40}\)')
+_DIGITS = re.compile(r"\d+")
+_SENTENCE_ENDS = frozenset(".!?؟…")
+_CLOSING = frozenset("\"”»’')]")
+_PUNCTUATION = frozenset("\"“”«»'’()[].,;:!?،؛؟…-")
+
+# A letter on the wrong side costs 1. An acronym is at home in both languages and a short quotation may be
+# in the other one, so they weigh little; a finished sentence before the border outweighs either.
+_ACRONYM_WEIGHT = 0.2
+_ASIDE_WEIGHT = 0.3
+_SENTENCE_END_BONUS = 2.5
+_SHARED_NUMBER_BONUS = 0.5
+# Below this share of letters on their own side, there is no border to speak of.
+_MIN_AGREEMENT = 0.75
+
+
+def split_at_border(line: str) -> tuple[str, str] | None:
+    """(English, Arabic) of a line that holds both, in either order; None if no border can be recognised.
+
+    The border is the place that leaves the most letters on the side of their own script. Among places that
+    differ only in digits, punctuation, an acronym or a short quotation, a finished sentence before the border
+    and numbers that occur on both sides decide. Takes time in proportion to the line's length.
+    """
+    line = line.strip()
+    scripts = [_script(character) for character in line]
+    latin, arabic = _letter_weights(line, scripts)
+    total = latin[-1] + arabic[-1]
+    best_score, best, is_english_first = 0.0, 0, True
+    numbers = _SharedNumbers(line)
+    for position, is_end in _candidates(line, scripts):
+        english_first = latin[position] + arabic[-1] - arabic[position]
+        agreement = max(english_first, total - english_first)
+        if agreement < _MIN_AGREEMENT * total:
+            continue
+        score = agreement + _SENTENCE_END_BONUS * is_end + _SHARED_NUMBER_BONUS * numbers.before(position)
+        # Of equals the last one wins: punctuation and digits between two sentences close the first.
+        if score >= best_score:
+            best_score, best, is_english_first = score, position, english_first >= total - english_first
+    sides = (line[:best].strip(), line[best:].strip())
+    english, arabic_side = sides if is_english_first else sides[::-1]
+    return (english, arabic_side) if _has_script(english, "latin") and _has_script(arabic_side, "arabic") else None
+
+
+def _candidates(line: str, scripts: Sequence[str]) -> Iterator[tuple[int, bool]]:
+    """(place where a border may lie, whether a sentence is finished before it), from left to right.
+
+    Such places are at white space, and inside a word where scripts meet ("city.وقال").
+    """
+    # Of the text so far: the script of its last letter behind which only punctuation stands, and whether it ends a
+    # sentence, with quotes and brackets behind the full stop or none.
+    script, is_end = "other", False
+    was_space = True
+    for i, character in enumerate(line):
+        is_space = character.isspace()
+        if is_space or (not was_space and scripts[i] != "other" and script not in ("other", scripts[i])):
+            yield i, is_end
+        if not is_space:
+            is_end = character in _SENTENCE_ENDS or (is_end and not was_space and character in _CLOSING)
+        if character not in _PUNCTUATION:
+            script = scripts[i]
+        was_space = is_space
+
+
+class _SharedNumbers:
+    """How many numbers occur both before and behind a place that moves from left to right."""
+
+    def __init__(self, line: str) -> None:
+        self._numbers = deque((match.start(), western_digits(match.group())) for match in _DIGITS.finditer(line))
+        self._before: Counter[str] = Counter()
+        self._behind = Counter(number for _, number in self._numbers)
+        self._shared = 0
+
+    def before(self, position: int) -> int:
+        """The count for a place that lies in no number."""
+        while self._numbers and self._numbers[0][0] < position:
+            number = self._numbers.popleft()[1]
+            self._shared -= min(self._before[number], self._behind[number])
+            self._before[number] += 1
+            self._behind[number] -= 1
+            self._shared += min(self._before[number], self._behind[number])
+        return self._shared
+
+
+def _letter_weights(line: str, scripts: Sequence[str]) -> tuple[list[float], list[float]]:
+    """Cumulative weight of the Latin and of the Arabic letters before each position of `line`."""
+    weights = [1.0] * len(line)
+    for word in _WORD.finditer(line):
+        if word.group().isupper() and len(word.group()) > 1:
+            weights[word.start() : word.end()] = [_ACRONYM_WEIGHT] * len(word.group())
+    for aside in _ASIDE.finditer(line):
+        weights[aside.start() : aside.end()] = [_ASIDE_WEIGHT] * len(aside.group())
+    latin = accumulate((w * (s == "latin") for w, s in zip(weights, scripts, strict=True)), initial=0.0)
+    arabic = accumulate((w * (s == "arabic") for w, s in zip(weights, scripts, strict=True)), initial=0.0)
+    return list(latin), list(arabic)
+
+
+# A line has few different characters, and their names are slow to look up.
+_script = lru_cache(maxsize=4096)(script_of)
+
+
+def _has_script(text: str, script: str) -> bool:
+    return any(_script(character) == script for character in text)

@@ -1,0 +1,105 @@
+"""Test sets from files, and the test splits that runs bring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from datasets import Dataset
+
+from mt.config import CorpusConfig, DataConfig
+from mt.data.builder import read_test_set
+from mt.data.holding_out import how_held_out, too_easy
+from mt.data.report import DataReport
+from mt.data.saved import load_splits
+from mt.errors import DataError
+from mt.evaluation.test_set import Resampling, TestSet
+from mt.runs import RunDirectory, sha256_of_rows
+from mt.text.normalise import arabic_share
+
+OWN_TEST_SET = "test"
+"""Name of the test split that a run brings."""
+
+
+def read_test_sets(
+    test_sets: Mapping[str, CorpusConfig],
+    runs: Sequence[RunDirectory],
+    general: Mapping[str, CorpusConfig] | None = None,
+    resampling: Resampling = "auto",
+) -> list[TestSet]:
+    """The test sets that are named, or the one that the runs share; then those of general text.
+
+    Raises `DataError` where resamples of documents are asked for and a test set names too few.
+    """
+    options = DataConfig()
+    found = [read_named_test_set(*each, options, resampling=resampling) for each in test_sets.items()]
+    found = found or [shared_test_set(runs, resampling)]
+    found += [
+        read_named_test_set(*each, options, is_general=True, resampling=resampling) for each in (general or {}).items()
+    ]
+    for test_set in found:
+        check_resampling(test_set)
+    return found
+
+
+def check_resampling(test_set: TestSet) -> None:
+    """Raise `DataError` where resamples of documents are asked for and too few are known."""
+    if test_set.resampling == "document" and test_set.known_documents < 2:
+        raise DataError(
+            f"resampling by document needs to know the documents of test set `{test_set.name}`: give it a column "
+            "`document` or an empty line between documents, or resample by sentence"
+        )
+
+
+def shared_test_set(runs: Sequence[RunDirectory], resampling: Resampling = "auto") -> TestSet:
+    """The test split that the runs bring. Raises `DataError` if there is none, or not one and the same."""
+    splits = [load_splits(run)["test"] for run in runs]
+    if not splits:
+        raise DataError("no test set: none of the systems is a run that brings its own; add --test_set NAME=FILE")
+    if len({sha256_of_rows(split) for split in splits}) > 1:
+        raise DataError(
+            "the runs hold different test splits, and one may have trained on another's test sentences; "
+            "say --test_set NAME=FILE"
+        )
+    return own_test_set(splits[0], runs[0], resampling)
+
+
+def read_named_test_set(
+    name: str,
+    corpus: CorpusConfig,
+    options: DataConfig,
+    *,
+    is_general: bool = False,
+    resampling: Resampling = "auto",
+) -> TestSet:
+    """A test set from a file; sources are normalised as training data are, references stay as they are."""
+    pairs = read_test_set(name, corpus, options)
+    arabic = sum(arabic_share(pair.target) > 0.5 for pair in pairs)
+    if arabic * 2 < len(pairs):
+        raise DataError(
+            f"{corpus.path}: {len(pairs) - arabic} of the {len(pairs)} references of test set `{name}` are not Arabic; "
+            "put English first, or name the columns in a header: english, arabic"
+        )
+    columns = zip(*((pair.source, pair.target, pair.corpus, pair.document) for pair in pairs), strict=True)
+    sources, references, corpora, documents = map(list, columns)
+    return TestSet(name, sources, references, corpora, is_general, documents, resampling=resampling)
+
+
+def own_test_set(split: Dataset, run: RunDirectory, resampling: Resampling = "auto") -> TestSet:
+    """The test split of a run, with what the run's data card knows of how it was held out."""
+    accounts = {}
+    if run.data_report.is_file():
+        report = DataReport.read(run.data_report)
+        accounts = {name: each.held_out for name, each in report.corpora.items() if each.held_out is not None}
+    corpora = list(split["corpus"])
+    accounts = {name: account for name, account in accounts.items() if name in corpora}
+    by_document = {name for name, account in accounts.items() if account.by == "document"}
+    return TestSet(
+        OWN_TEST_SET,
+        list(split["source"]),
+        list(split["target"]),
+        corpora,
+        documents=[g if c in by_document else "" for g, c in zip(split["group"], corpora, strict=True)],
+        held_out=how_held_out(accounts),
+        too_easy=too_easy(accounts),
+        resampling=resampling,
+    )

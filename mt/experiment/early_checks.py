@@ -1,0 +1,70 @@
+"""What of a command can be refused in the first second, before torch and transformers are imported.
+
+Files that are missing, output directories that are taken, models and systems that are not there. Everything raises a
+`UserError`. The commands check again what others may have changed since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from mt.config import Config, CorpusConfig, DataConfig
+from mt.config.input_paths import tables_of
+from mt.data.readers import check_corpus
+from mt.errors import ConfigError
+from mt.models.model_files import check_model_name
+from mt.text.glossary import Glossary
+
+
+def check_config(config: Config) -> None:
+    """Everything that a config names is there, and there is something to train and to test on."""
+    check_data(config.data)
+    check_corpora(config.held_out_sets)
+    check_tables(tables_of(config).values())
+    check_held_out(config)
+    if config.data.test_share == 0 and not config.evaluation.named_sets:
+        raise ConfigError("nothing to test on: raise data.test_share above 0 or name a file in evaluation.test_sets")
+    if config.data.dev_share == 0:
+        raise ConfigError("data.dev_share is 0, so no checkpoint could be chosen; raise it")
+    if config.model.scratch is None:
+        check_model_name(config.model.name)
+
+
+def check_held_out(config: Config) -> None:
+    """Raise `ConfigError` where every corpus is for training, so that none is left to choose or test a model by."""
+    splits = {corpus.own_split for corpus in config.data.corpora.values()}
+    remedy = "add your own sentences, as in --data.corpora.news news.tsv, or change `split`"
+    names = " and ".join(f"`{name}`" for name in config.data.corpora)
+    if not splits & {None, "dev"}:
+        raise ConfigError(
+            f"{names} have a split of their own, so no sentence is left to choose a checkpoint by: {remedy}"
+        )
+    if not splits & {None, "test"} and not config.evaluation.named_sets:
+        raise ConfigError(f"{names} have a split of their own, so no sentence is left to test on: {remedy}")
+
+
+def check_data_files(config: Config) -> None:
+    """The corpora and the test sets that `mt data` reads are there."""
+    check_data(config.data)
+    check_corpora(config.evaluation.named_sets)
+
+
+def check_data(config: DataConfig) -> None:
+    """Refuse what cannot be built: no corpus, a missing file, an unknown format."""
+    if not config.corpora:
+        raise ConfigError("data.corpora is empty; name at least one corpus, as in --data.corpora.news news.tsv")
+    check_corpora(config.corpora)
+
+
+def check_corpora(corpora: Mapping[str, CorpusConfig]) -> None:
+    """Their files are there, in formats that are known."""
+    for name, corpus in corpora.items():
+        check_corpus(name, corpus)
+
+
+def check_tables(paths: Iterable[str | None]) -> None:
+    """Tables of terms that are named can be read."""
+    for path in paths:
+        if path is not None:
+            Glossary.read(Path(path))

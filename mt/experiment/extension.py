@@ -1,0 +1,124 @@
+"""A run that goes on with other options: those that change nothing it has done already, and no others."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from mt.config import Config
+from mt.config.config_files import config_as_yaml
+from mt.config.parsing import read_config
+from mt.errors import RunError, UserError
+from mt.runs import RunDirectory
+from mt.wording import counted, shorten
+
+logger = logging.getLogger(__name__)
+
+EXTENDABLE = (
+    *("training.epochs", "training.max_updates", "training.patience", "training.eval_every_updates"),
+    *("training.dev_sentences", "training.keep_checkpoints", "training.report_to", "training.log_every_updates"),
+    *("adaptation.average", "adaptation.average_of", "adaptation.interpolate", "adaptation.forgetting_price"),
+    *("decoding.num_beams", "decoding.length_penalty", "decoding.batch_tokens", "evaluation.*"),
+    *("data.workers", "data.cache_dir", "model.skip_doctor"),
+)
+"""Options, or patterns of them, that `--resume` may change."""
+
+_IGNORED = ("output_dir",)  # the run may have been moved
+_ABSENT = "nothing"
+_MAX_NAMED = 3
+
+
+class Change(NamedTuple):
+    """An option that has another value than when the run was last started."""
+
+    key: str
+    before: Any
+    now: Any
+
+    def __str__(self) -> str:
+        return f"{self.key} was {shorten(str(self.before))} and is now {shorten(str(self.now))}"
+
+
+def find_changes(run: RunDirectory, config: Config) -> list[Change]:
+    """What differs between `config` and that of the run, all of it extendable.
+
+    An option that an earlier version did not know counts as its default. Raises `RunError`, naming both values, if
+    anything differs that would change what the run has done.
+    """
+    try:
+        before = read_config(run.config)
+    except UserError as error:
+        raise RunError(f"{error}; restore the config, or start anew by --overwrite") from error
+    changes = [c for c in _differences(_plain(before), _plain(config)) if c.key not in _IGNORED]
+    refused = [c for c in changes if not any(fnmatch(c.key, pattern) for pattern in EXTENDABLE)]
+    if refused:
+        more = f" (and {len(refused) - _MAX_NAMED} more)" if len(refused) > _MAX_NAMED else ""
+        raise RunError(
+            f"{run.root}: {'; '.join(map(str, refused[:_MAX_NAMED]))}{more}, which would change what the run has done: "
+            f"resume with the old value, start anew by --overwrite or another --output_dir, or train another run from "
+            f"its model by --model.name {run.model}"
+        )
+    return changes
+
+
+def _plain(config: Config) -> dict[str, Any]:
+    plain: dict[str, Any] = yaml.safe_load(config_as_yaml(config))
+    return plain
+
+
+def _differences(before: Any, now: Any, key: str = "") -> Iterator[Change]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        for name in [*before, *(name for name in now if name not in before)]:
+            yield from _differences(before.get(name, _ABSENT), now.get(name, _ABSENT), f"{key}.{name}".lstrip("."))
+    elif before != now:
+        yield Change(key, _short(before), _short(now))
+
+
+def _short(value: Any) -> Any:
+    """A corpus by its path."""
+    return value["path"] if isinstance(value, dict) and "path" in value else value
+
+
+def announce(run: RunDirectory, changes: Sequence[Change]) -> None:
+    """Say what the new options do, and what they cannot do any more."""
+    for change in changes:
+        logger.info("extended: %s", change)
+    keys = {change.key for change in changes}
+    if "training.dev_sentences" in keys:
+        logger.warning(
+            "training.dev_sentences: dev scores until now are of another sample than those to come, so that a small "
+            "difference between them is none"
+        )
+    new = [c.key for c in changes if c.before == _ABSENT and c.key.startswith("evaluation.")]
+    if new and run.data.is_dir():
+        logger.warning(
+            "%s: not held out when the splits were made; what the run has trained on of it stands in the report",
+            ", ".join(new),
+        )
+
+
+def refuse_fewer_updates(run: RunDirectory, config: Config, updates: int, done: int) -> None:
+    """Raise `RunError` if the options ask for fewer updates than the run has done."""
+    if updates < done:
+        training = config.training
+        limit = f" and training.max_updates {training.max_updates}" if training.max_updates is not None else ""
+        raise RunError(
+            f"{run.root}: {counted(done, 'update')} done, and training.epochs {training.epochs:g}{limit} "
+            f"make {updates}; ask for at least as many, or start anew by another --output_dir"
+        )
+
+
+def as_json(changes: Sequence[Change]) -> dict[str, dict[str, Any]]:
+    """For the manifest: both values by option."""
+    return {change.key: {"before": change.before, "now": change.now} for change in changes}
+
+
+def dropped_inputs(inputs: Mapping[str, str], changes: Sequence[Change]) -> set[str]:
+    """Those of the inputs that a manifest lists which belong to test sets, or a glossary, that are named no more."""
+    gone = [str(change.before) for change in changes if change.key.startswith("evaluation.") and change.before]
+    return {path for path in inputs if any(path == name or Path(name) in Path(path).parents for name in gone)}

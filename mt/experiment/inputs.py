@@ -1,0 +1,46 @@
+"""The content of everything a run is made from, so that a resumed run cannot mix two."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mt.config import Config, ModelConfig
+from mt.config.input_paths import corpora_of, tables_of
+from mt.data.cache import input_hashes
+from mt.errors import DataError, ModelError
+from mt.files import printable, sha256_of
+from mt.models.identity import model_identity
+
+
+def identify(config: Config) -> dict[str, Any]:
+    """`inputs`, the SHA-256 of every file by its path, and `base_model`, with the content of its weights.
+
+    Raises `DataError` for what cannot be read, `ModelError` for a name that is no model's and for no network.
+    """
+    files = {path: digest for corpus in corpora_of(config).values() for path, digest in input_hashes(corpus).items()}
+    files |= {path: _hash(path) for path in tables_of(config).values()}
+    scratch = config.model.scratch is not None
+    identity = None if scratch else _identity_of_base(config.model)
+    name = None if scratch else config.model.name
+    return {
+        "inputs": {printable(path): digest for path, digest in files.items()},
+        "base_model": {"name": name, "identity": identity},
+    }
+
+
+def _identity_of_base(model: ModelConfig) -> dict[str, Any]:
+    try:
+        return model_identity(model.name, model.revision)
+    except OSError as error:
+        raise ModelError(
+            f"{model.name}: neither a directory here nor a model that could be fetched from the hub at revision "
+            f"`{model.revision}`; check the name, the revision and the network"
+        ) from error
+
+
+def _hash(path: str) -> str:
+    try:
+        return sha256_of(Path(path))
+    except OSError as error:
+        raise DataError(f"{printable(path)}: cannot be read ({error.strerror})") from error

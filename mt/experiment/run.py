@@ -1,0 +1,65 @@
+"""A training run from config to report, stage by stage."""
+
+from __future__ import annotations
+
+from mt.config import Config
+from mt.evaluation.results import Evaluation
+from mt.experiment.choosing import early_stop, explain_base, take_model, training_facts
+from mt.experiment.early_checks import check_config
+from mt.experiment.fine_tuning import fine_tune, prepare_training, record_start
+from mt.experiment.scoring import prepare_test_sets, score_run
+from mt.experiment.start import (
+    claim_directory,
+    describe_vocabulary,
+    load_base,
+    prepare_data,
+    record_extension,
+    refuse_other_base,
+    start_manifest,
+)
+from mt.experiment.translations import FINETUNED, translate_base, translate_tuned
+from mt.processes import one_run
+from mt.runs import RunDirectory
+from mt.training.setup import check_training
+
+
+@one_run()
+def run_experiment(
+    config: Config, *, resume: bool = False, overwrite: bool = False, use_cache: bool = True
+) -> tuple[RunDirectory, Evaluation | None]:
+    """Build the data, fine-tune, score base and tuned model, write the report.
+
+    resume: go on with the run in the output directory. overwrite: replace it. use_cache: take translations that were
+    made before.
+
+    Returns the run directory and, in the main process, the evaluation. What is already there when a run is
+    resumed (data, base translations, checkpoints) is used, not made again, if it is as it was written.
+    """
+    check_inputs(config)
+    with claim_directory(config, resume=resume, overwrite=overwrite) as run:
+        manifest = start_manifest(config, run, resume=resume)
+        data = prepare_data(config, run, manifest)
+        test_sets = prepare_test_sets(config, run, data)
+        base = load_base(config, run, data)
+        describe_vocabulary(run, base, data)
+        trainer = prepare_training(config, run, base, data, manifest)
+        record_start(manifest, base, trainer)
+        record_extension(config, run, trainer.sampler.plan.updates, manifest)
+        hypotheses = translate_base(config, run, base, test_sets, manifest, use_cache=use_cache)
+        fine_tune(run, trainer, resume)
+        if manifest is None:
+            return run, None
+        stopped = early_stop(trainer)
+        manifest.update(**training_facts(trainer), stopped_early=stopped or None)
+        refuse_other_base(config, run, manifest)
+        choice = take_model(config, run, trainer)
+        manifest.update(**choice.as_json())
+        hypotheses[FINETUNED] = translate_tuned(config, run, test_sets, use_cache=use_cache)
+        remarks = list(filter(None, [explain_base(config, choice), stopped]))
+        return run, score_run(config, run, data, manifest.facts, test_sets, hypotheses, remarks)
+
+
+def check_inputs(config: Config) -> None:
+    """Everything about the input that can be refused without reading it."""
+    check_config(config)
+    check_training(config)

@@ -1,0 +1,87 @@
+"""The scores and reports of a training run, and what they must say about how its model came to be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from datasets import DatasetDict
+
+from mt.config import Config, DecodingConfig
+from mt.data.report import DataReport
+from mt.data.splitting import SPLITS
+from mt.evaluation.overlap import find_overlaps
+from mt.evaluation.reading_test_sets import check_resampling, own_test_set, read_named_test_set
+from mt.evaluation.results import Evaluation
+from mt.evaluation.scoring import evaluate_all
+from mt.evaluation.searches import describe_search, describe_searches
+from mt.evaluation.test_set import TestSet
+from mt.experiment.translations import BASE, FINETUNED
+from mt.files import (
+    write_text,
+)
+from mt.report.data_card import card_view
+from mt.report.model_card import render_model_card
+from mt.report.writing import write_evaluation
+from mt.runs import RunDirectory, read_curve
+from mt.text.glossary import read_glossary
+
+
+def score_run(
+    config: Config,
+    run: RunDirectory,
+    data: DatasetDict,
+    facts: dict[str, Any],
+    test_sets: Sequence[TestSet],
+    hypotheses: dict[str, dict[str, list[str]]],
+    remarks: Sequence[str] = (),
+) -> Evaluation:
+    """Score the systems of `hypotheses` (by system, then by test set); write scores, report and model card.
+
+    facts: the manifest's. remarks: what a reader must know before the scores.
+    """
+    by_set = {t.name: {system: lines[t.name] for system, lines in hypotheses.items()} for t in test_sets}
+    glossary = read_glossary(config.evaluation.glossary)
+    overlaps, cautions = find_overlaps({FINETUNED: str(run.root), BASE: config.model.name}, test_sets)
+    known = [overlap for overlap in overlaps if overlap.system in hypotheses]
+    evaluation = evaluate_all(test_sets, by_set, config.evaluation.resamples, glossary, data["train"], known)
+    evaluation.cautions += [caution for caution in cautions if caution.system in hypotheses]
+    evaluation.curves = {FINETUNED: read_curve(run)}
+    evaluation.remarks += remarks
+    describe_search(evaluation, run_searches(config))
+    shown = {
+        "base model": config.model.name if config.model.scratch is None else "none, trained from scratch",
+        "pairs": ", ".join(f"{facts['splits'][split]['pairs']} {split}" for split in SPLITS),
+        "corpora": ", ".join(f"{name} ({corpus.path})" for name, corpus in config.data.corpora.items()),
+        "versions": ", ".join(f"{package} {version}" for package, version in facts["versions"].items()),
+        "seed": str(config.seed),
+    } | describe_searches(evaluation.decoding)
+    card = card_view(DataReport.read(run.data_report))
+    write_evaluation(run, evaluation, f"Run {config.name}", shown, card, glossary)
+    run.check_there(run.model / "README.md")
+    write_text(run.model / "README.md", render_model_card(config.name, evaluation, FINETUNED, shown))
+    return evaluation
+
+
+def run_searches(config: Config) -> dict[str, DecodingConfig]:
+    """How the hypotheses of a run were made, by system; a model from scratch has no base."""
+    base = {} if config.model.scratch else {BASE: config.decoding.without_domain()}
+    return base | {FINETUNED: config.decoding}
+
+
+def prepare_test_sets(config: Config, run: RunDirectory, data: DatasetDict) -> list[TestSet]:
+    """The run's own test split, unless it is empty, then the named test sets."""
+    named = [
+        read_named_test_set(
+            name,
+            corpus,
+            config.data,
+            is_general=name in config.evaluation.general,
+            resampling=config.evaluation.resampling,
+        )
+        for name, corpus in config.evaluation.named_sets.items()
+    ]
+    own = [own_test_set(data["test"], run, config.evaluation.resampling)] if len(data["test"]) else []
+    for test_set in (*own, *named):
+        check_resampling(test_set)
+    return [*own, *named]

@@ -1,0 +1,81 @@
+"""Files that users name, looked at before they are opened: only regular files, and small ones where small is usual."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from mt.errors import DataError, UserError
+from mt.files import printable
+
+
+def is_file(path: Path | str) -> bool:
+    """Whether there is a regular file; False also for what cannot be a path at all, as one with a NUL character."""
+    return stat.S_ISREG(_mode(path))
+
+
+def is_directory(path: Path | str) -> bool:
+    """Whether there is a directory; False also for what cannot be a path at all."""
+    return stat.S_ISDIR(_mode(path))
+
+
+def _mode(path: Path | str) -> int:
+    try:
+        # `Path("")` would be the current directory.
+        return os.stat(path).st_mode  # noqa: PTH116
+    except (OSError, ValueError):
+        return 0
+
+
+def fault_of_file(path: Path) -> str | None:
+    """Why `path` cannot be read as a file, as in "does not exist"; None if nothing speaks against it.
+
+    A pipe, socket or device is refused: reading one may wait or go on forever.
+    """
+    try:
+        str(path).encode()
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return "does not exist"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    except ValueError:
+        return "is no usable path (it holds a NUL character or is not UTF-8; rename it)"
+    if stat.S_ISDIR(mode):
+        return "is a directory, not a file"
+    if not stat.S_ISREG(mode):
+        return "is a pipe, socket or device, not a file"
+    return None if os.access(path, os.R_OK) else "cannot be read (Permission denied)"
+
+
+def fault_in_directory(path: Path) -> str | None:
+    """What in a directory, at any depth, is no file that can be read; None if all of it is."""
+    for file in path.rglob("*"):
+        fault = None if is_directory(file) else fault_of_file(file)
+        if fault is not None:
+            return f"{printable(file)} {fault}"
+    return None
+
+
+def read_small(path: Path, what: str, limit: int, error_type: type[UserError] = DataError) -> str:
+    """The text of a UTF-8 file of at most `limit` bytes, without a leading BOM.
+
+    what: for the message, as "config". Raises `error_type` for any other file.
+    """
+    fault = fault_of_file(path)
+    if fault is not None:
+        raise error_type(f"{printable(path)}: the {what} {fault} (seen from {printable(Path.cwd())})")
+    try:
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+    except OSError as error:
+        raise error_type(f"{printable(path)}: the {what} cannot be read ({error.strerror})") from error
+    if len(content) > limit:
+        raise error_type(f"{path}: more than {limit} bytes, which is no {what}; is it another file?")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        byte = content[error.start]
+        raise error_type(f"{path}:{line}: byte 0x{byte:02x} is not UTF-8; save the {what} as UTF-8") from error

@@ -1,0 +1,1 @@
+"""Models and how text passes through them."""

@@ -1,0 +1,186 @@
+"""Translate with a CTranslate2 directory: `model.bin` with the tokenizer's files beside it.
+
+The language tokens come from the tokenizer by the contract of `mt.models.languages`, as for a model of transformers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mt.config import DecodingConfig, ModelConfig
+from mt.errors import ModelError
+from mt.models.ctranslate2_file import check_model_file
+from mt.models.languages import family_by_tokenizer
+from mt.models.model_config import MAX_VOCABULARY
+from mt.models.model_files import ModelFiles, check_model_name, files_of, is_index, library_errors
+from mt.models.tokenizer import load_tokenizer_files, set_languages
+from mt.models.translator import Translator
+
+_TOKENIZERS = ("source.spm", "tokenizer.json", "sentencepiece.bpe.model")
+_TO_COPY = (
+    "source.spm, target.spm, vocab.json and tokenizer_config.json of a Marian model, "
+    "sentencepiece.bpe.model, tokenizer_config.json and tokenizer.json or vocab.json of another"
+)
+_MAX_TOKENS = {"marian": 512}  # of models whose tokenizer does not say
+_OTHER_MAX_TOKENS = 1024
+# Tokenizers and vocabularies may name a few unused ids differently; shifted by one, they differ in nearly all.
+_MAX_DIFFERENT_SHARE = 0.01
+_MAX_UNUSED = 100
+# Searches end at a multiple of this, so that few of a batch's hypotheses need a search of their own.
+_LIMIT_STEP = 16
+
+
+@dataclass(kw_only=True)
+class CTranslate2Translator(Translator):
+    """A CTranslate2 model. Token ids are those of the tokenizer; CTranslate2 itself is spoken to in tokens."""
+
+    engine: Any
+    vocabulary: list[str]
+    """Tokens by id."""
+    adds_end_token: bool
+    """Whether the engine puts `</s>` behind the source by itself, as after a conversion from Marian's own format."""
+
+    def __post_init__(self) -> None:
+        self._ids = {token: index for index, token in enumerate(self.vocabulary)}
+
+    @property
+    def max_tokens(self) -> int:
+        """The longest source or target, in tokens, that the model's positions allow."""
+        said = self.tokenizer.model_max_length  # astronomical where a tokenizer does not say
+        if is_index(said) and 1 < said < 10**6:
+            return int(said)
+        return _MAX_TOKENS.get(self.languages.family, _OTHER_MAX_TOKENS)
+
+    @property
+    def target_prefix(self) -> list[str]:
+        """The tokens that every hypothesis starts with: the target language's, unless the source says it."""
+        first = (self.languages.decoder_start_token_id, self.languages.forced_bos_token_id)
+        return [self.vocabulary[index] for index in first if index is not None]
+
+    @property
+    def _repeated(self) -> int:
+        """How many tokens of the prefix stand in a hypothesis: not the one that decoding starts from (first mBART)."""
+        return int(self.languages.forced_bos_token_id is not None)
+
+    def search(self, sources: Sequence[list[int]], limits: Sequence[int], config: DecodingConfig) -> list[list[int]]:
+        """See `Translator`. No end token is in the result.
+
+        CTranslate2 knows one limit for a batch. Where a beam search ends decides between its hypotheses, so
+        sentences are put together by their own limit, rounded up, and never by their neighbours'.
+        """
+        groups: dict[int, list[int]] = defaultdict(list)
+        for index, limit in enumerate(limits):
+            groups[min(-(-limit // _LIMIT_STEP) * _LIMIT_STEP, self.max_tokens)].append(index)
+        hypotheses: list[list[int]] = [[]] * len(sources)
+        for limit, group in groups.items():
+            for index, ids in zip(group, self._search([sources[i] for i in group], limit, config), strict=True):
+                # The start token is in the limit, but not in the result.
+                hypotheses[index] = ids[: max(0, limits[index] - 1 - self._repeated)]
+        return hypotheses
+
+    def _search(self, sources: list[list[int]], limit: int, config: DecodingConfig) -> list[list[int]]:
+        prefix = self.target_prefix
+        end = -1 if self.adds_end_token else None
+        tokens = [[self.vocabulary[index] for index in ids[:end]] for ids in sources]
+        with library_errors(f"{self.name}: CTranslate2 cannot translate with this model; convert it again"):
+            results = self.engine.translate_batch(
+                tokens,
+                target_prefix=[prefix] * len(sources) if prefix else None,
+                beam_size=config.num_beams,
+                length_penalty=config.length_penalty,
+                no_repeat_ngram_size=config.no_repeat_ngram_size,
+                max_decoding_length=limit - 1,
+                min_decoding_length=0,  # an empty hypothesis is allowed, as in transformers
+                max_input_length=0,
+            )
+        return [[self._ids[token] for token in result.hypotheses[0][self._repeated :]] for result in results]
+
+
+def require_ctranslate2(name: str) -> None:
+    """Raise `ModelError` if the package is missing, which `name` needs."""
+    if find_spec("ctranslate2") is None:
+        raise ModelError(
+            f"{name}: CTranslate2 needs the extra `ctranslate2`: pip install 'mt-conflict-news[ctranslate2]'"
+        )
+
+
+def check_converted(name: str) -> None:
+    """What can be refused of a CTranslate2 directory without loading it. Raises `ModelError`."""
+    require_ctranslate2(name)
+    check_model_name(name)
+    if not any((Path(name) / file).is_file() for file in _TOKENIZERS):
+        raise ModelError(
+            f"{name}: a CTranslate2 model without its tokenizer; copy {_TO_COPY} there, as "
+            "`ct2-transformers-converter --copy_files ...` and `mt export --format ctranslate2` do"
+        )
+
+
+def load_converted(config: ModelConfig) -> CTranslate2Translator:
+    """Load the CTranslate2 directory that `config` names, on a GPU if it finds one.
+
+    Raises `ModelError`: files missing or damaged, a tokenizer of another model, a language that is not supported.
+    """
+    check_converted(config.name)
+    import ctranslate2
+
+    files = files_of(config.name, config.revision)
+    files.find("model.bin")  # raises if it is no such file
+    vocabulary = _load_vocabulary(files)
+    tokenizer = load_tokenizer_files(files, "", MAX_VOCABULARY)
+    _refuse_foreign_tokenizer(config.name, tokenizer, vocabulary)
+    # CTranslate2's own converter leaves <pad> out of Marian's, and a few that are never written out of others'.
+    size = len(vocabulary) + _MAX_UNUSED
+    languages = set_languages(files, tokenizer, family_by_tokenizer(tokenizer), config, size)
+    check_model_file(Path(config.name) / "model.bin", len(vocabulary))
+    settings = files.read_json("config.json") or {}
+    with library_errors(f"{config.name}: the CTranslate2 model cannot be loaded; convert it again"):
+        engine = ctranslate2.Translator(config.name, device="auto", intra_threads=torch.get_num_threads())
+    return CTranslate2Translator(
+        tokenizer=tokenizer,
+        languages=languages,
+        name=config.name,
+        location=config.name,
+        engine=engine,
+        vocabulary=vocabulary,
+        adds_end_token=bool(settings.get("add_source_eos")),
+    )
+
+
+def _load_vocabulary(files: ModelFiles) -> list[str]:
+    """Tokens by id. Raises `ModelError`."""
+    file = files.find("shared_vocabulary.json") or files.find("shared_vocabulary.txt")  # .txt: up to CTranslate2 3
+    if file is None:
+        raise ModelError(
+            f"{files.name}: no shared_vocabulary.json; CTranslate2 models whose source and target have vocabularies of "
+            "their own are not supported, use the model that it was made from"
+        )
+    try:
+        text = file.read_text(encoding="utf-8")
+        tokens = json.loads(text) if file.suffix == ".json" else text.removesuffix("\n").split("\n")
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{file}: the vocabulary cannot be read ({error!s:.200}); convert the model again") from error
+    if not isinstance(tokens, list) or not tokens or not all(isinstance(token, str) for token in tokens):
+        raise ModelError(f"{file}: the vocabulary is no list of tokens; convert the model again")
+    if len(set(tokens)) < len(tokens):
+        raise ModelError(f"{file}: the vocabulary holds a token twice; convert the model again")
+    return tokens
+
+
+def _refuse_foreign_tokenizer(name: str, tokenizer: Any, vocabulary: list[str]) -> None:
+    with library_errors(f"{name}: the tokenizer cannot be used; fetch it again"):
+        tokens = tokenizer.convert_ids_to_tokens(list(range(min(len(vocabulary), len(tokenizer)))))
+    different = [i for i, token in enumerate(tokens) if token not in (vocabulary[i], tokenizer.unk_token, None)]
+    if len(different) > _MAX_DIFFERENT_SHARE * len(tokens) or len(tokens) < len(vocabulary) / 2:
+        first = different[0] if different else len(tokens)
+        raise ModelError(
+            f"{name}: the tokenizer beside the CTranslate2 model is another model's (id {first} is "
+            f"`{vocabulary[first]}` in the model's vocabulary); copy the files of the one that was converted"
+        )

@@ -1,0 +1,204 @@
+"""Does this model translate at all? Cheap checks that catch what otherwise shows after hours of training.
+
+Checkpoints whose tied weights load wrongly, a missing language token or a foreign tokenizer raise no error: they
+give fluent nonsense, another language, or nothing. Five fixed sentences tell.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mt.config import DecodingConfig
+from mt.errors import ModelError
+from mt.models.adapters import CONFIG as ADAPTER
+from mt.models.decoding import translate
+from mt.models.model_files import ModelFiles
+from mt.models.transformers_model import TransformersTranslator
+from mt.models.weights import find_weights, read_tensors
+from mt.text.normalise import arabic_share
+from mt.wording import counted
+
+SENTENCES = (
+    "The city is in the north of the country.",
+    "Two children were killed and five people were injured in the attack.",
+    "The Security Council called for an immediate end to the fighting in Syria.",
+    "Thousands of people have left their homes because of the war.",
+    "The government said on Monday that the talks would continue.",
+)
+
+_MAX_UNKNOWN_SHARE = 0.05
+_MIN_ARABIC_SHARE = 0.6
+_LENGTH_RATIOS = (0.25, 3.0)
+# A weak model may stumble over one sentence of five; a broken one stumbles over most.
+_ALLOWED_FAILURES = 1
+_LOOP = re.compile(r"(?:^|\s)(\S+(?:\s\S+){0,3}?)(?:\s\1){3,}(?=\s|$)|(\S{1,8}?)\2{9,}")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check and how it came out."""
+
+    check: str
+    passed: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """All findings on one model, with the translations they rest on."""
+
+    findings: list[Finding]
+    translations: list[tuple[str, str]]
+    """(source, hypothesis) of each of the fixed sentences."""
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether every check passed."""
+        return all(finding.passed for finding in self.findings)
+
+
+def examine(translator: TransformersTranslator, beams: int = 1) -> Diagnosis:
+    """Check weights and tokens, translate `SENTENCES` and check what comes out."""
+    findings = [check_ties(translator), check_language_tokens(translator), check_unknown_share(translator)]
+    hypotheses = translate(translator, SENTENCES, DecodingConfig(num_beams=beams))
+    findings += [
+        check_script(hypotheses),
+        check_loops(hypotheses),
+        check_lengths(SENTENCES, hypotheses),
+        check_variety(hypotheses),
+    ]
+    return Diagnosis(findings, list(zip(SENTENCES, hypotheses, strict=True)))
+
+
+def refuse_unhealthy(translator: TransformersTranslator) -> Diagnosis:
+    """`examine`, and raise `ModelError` with every reason if a check fails."""
+    diagnosis = examine(translator)
+    if not diagnosis.is_healthy:
+        reasons = "; ".join(f"{f.check}: {f.detail}" for f in diagnosis.findings if not f.passed)
+        raise ModelError(
+            f"{translator.name}: the model does not translate as it stands ({reasons}); "
+            "see `mt doctor`, or train all the same by --model.skip_doctor true"
+        )
+    return diagnosis
+
+
+def check_ties(translator: TransformersTranslator) -> Finding:
+    """Embeddings and output layer share their weights exactly if the config says so, and equal the checkpoint's."""
+    model, config = translator.model, translator.model.config
+    output, decoder = _weight(model.get_output_embeddings()), _weight(_part(model, "decoder"))
+    encoder = _weight(_part(model, "encoder"))
+    tied = {"output layer": output is decoder}
+    if getattr(config, "share_encoder_decoder_embeddings", True):
+        tied["encoder"] = encoder is decoder
+    expected = bool(getattr(config, "tie_word_embeddings", True))
+    for part, is_tied in tied.items():
+        if is_tied != expected:
+            says, does = ("tied", "separate") if expected else ("separate", "tied")
+            return Finding("ties", False, f"the config says {says}, but {part} and decoder embeddings are {does}")
+    changed = _changed_embeddings(translator, {"encoder": encoder, "decoder": decoder, "output": output})
+    if changed:
+        return Finding("ties", False, f"the loaded weights differ from the checkpoint's {changed}")
+    return Finding("ties", True, "tied" if expected else "separate")
+
+
+def _changed_embeddings(translator: TransformersTranslator, loaded: dict[str, Tensor]) -> str | None:
+    """Name of an embedding in the checkpoint that did not arrive where it belongs; None if all did."""
+    homes = {
+        "model.shared.weight": "decoder",
+        "model.encoder.embed_tokens.weight": "encoder",
+        "model.decoder.embed_tokens.weight": "decoder",
+        "lm_head.weight": "output",
+    }
+    for file in _checkpoint_files(translator):
+        stored = read_tensors(file)
+        for name in homes.keys() & stored.keys():
+            there, here = stored[name].to(torch.float32), loaded[homes[name]].detach().cpu()
+            if there.shape != here.shape or not torch.equal(there, here):
+                return name
+    return None
+
+
+def _checkpoint_files(translator: TransformersTranslator) -> list[Path]:
+    """The files with the weights that were loaded; none of an adapter, which changes them."""
+    files = ModelFiles(translator.name, translator.location, translator.revision)
+    return find_weights(files) if files.find(ADAPTER) is None else []
+
+
+def _part(model: Any, name: str) -> Any:
+    return getattr(model.model, name).embed_tokens
+
+
+def _weight(module: Any) -> Tensor:
+    weight: Tensor = module.weight
+    return weight
+
+
+def check_language_tokens(translator: TransformersTranslator) -> Finding:
+    """Source and target language are one known token each, and stand where the model was trained to see them."""
+    languages, tokenizer = translator.languages, translator.tokenizer
+    source = translator.encode_sources(["war"])[0]
+    target = translator.encode_targets(["حرب"])[0]
+    wanted: list[tuple[str, str, int]] = []
+    if languages.family == "marian" and languages.source_prefix.strip():
+        wanted.append((languages.source_prefix.strip(), "source", source[0]))
+    elif languages.family != "marian":
+        mark = "__{}__" if languages.family == "m2m_100" else "{}"
+        # The first mBART writes the language last, all later models first.
+        place = -1 if languages.family == "mbart" else 0
+        wanted.append((mark.format(languages.source_code), "source", source[place]))
+        wanted.append((mark.format(languages.target_code), "target", target[place]))
+    for token, side, found in wanted:
+        expected = tokenizer.convert_tokens_to_ids(token)
+        if found != expected or found == tokenizer.unk_token_id:
+            detail = f"the {side} is marked by id {found}, not by {expected} of {token}"
+            return Finding("language tokens", False, detail)
+        shared = [word for word, index in tokenizer.get_added_vocab().items() if index == found and word != token]
+        if shared:
+            detail = f"{token} and {shared[0]}, which was added to the tokenizer, have one id, {found}"
+            return Finding("language tokens", False, detail)
+    return Finding("language tokens", True, ", ".join(token for token, _, _ in wanted) or "none needed")
+
+
+def check_unknown_share(translator: TransformersTranslator) -> Finding:
+    """Few pieces of plain English are unknown."""
+    ids = [piece for sentence in translator.encode_sources(list(SENTENCES)) for piece in sentence]
+    share = ids.count(translator.tokenizer.unk_token_id) / len(ids)
+    return Finding("unknown pieces", share <= _MAX_UNKNOWN_SHARE, f"{share:.0%} of the source's pieces")
+
+
+def check_script(hypotheses: list[str]) -> Finding:
+    """The output is mostly Arabic script."""
+    share = arabic_share(" ".join(hypotheses))
+    return Finding("script", share >= _MIN_ARABIC_SHARE, f"{share:.0%} of the letters are Arabic")
+
+
+def check_loops(hypotheses: list[str]) -> Finding:
+    """No phrase is repeated over and over."""
+    loops = [hypothesis for hypothesis in hypotheses if _LOOP.search(hypothesis)]
+    detail = f"{len(loops)} of {len(hypotheses)} sentences repeat a phrase over and over"
+    return Finding("loops", len(loops) <= _ALLOWED_FAILURES, detail)
+
+
+def check_lengths(sources: tuple[str, ...], hypotheses: list[str]) -> Finding:
+    """Hypotheses are about as long as their sources, in characters."""
+    low, high = _LENGTH_RATIOS
+    odd = [h for s, h in zip(sources, hypotheses, strict=True) if not low <= len(h) / len(s) <= high]
+    detail = (
+        f"{len(odd)} of {len(hypotheses)} sentences are shorter than {low:g} or longer than {high:g} × their source"
+    )
+    return Finding("length", len(odd) <= _ALLOWED_FAILURES, detail)
+
+
+def check_variety(hypotheses: list[str]) -> Finding:
+    """Different sources have different translations."""
+    different = len(set(hypotheses))
+    passed = different >= len(hypotheses) - _ALLOWED_FAILURES
+    return Finding(
+        "variety", passed, f"{counted(different, 'different translation')} of {counted(len(hypotheses), 'sentence')}"
+    )

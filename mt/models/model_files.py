@@ -1,0 +1,185 @@
+"""The files of a model, in a directory or on the hub, none of which is trusted: JSON is validated, no code is run."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mt.errors import ModelError, Stopped
+from mt.models.missing_files import instead_of_model, refuse_stand_in
+
+ADAPTER_CONFIG = "adapter_config.json"
+"""Makes a directory a LoRA adapter, which may stand alone: the rest is its base's."""
+EMBEDDED_MODELS = Path(__file__).parent.parent / "assets"
+_MAX_PATH_BYTES, _MAX_PART_BYTES = 4096, 256
+# The largest that are known, NLLB's tokenizer.json and the index of a model in many shards, have 32 and 1 MB.
+_MAX_JSON_BYTES = 2**28
+_MAX_SETTINGS_BYTES = 2**24
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """Access to the files of one model."""
+
+    name: str
+    """As the user gave it."""
+    path: str
+    """Directory or hub name."""
+    revision: str | None = None
+    """Of a hub model; None for a directory."""
+
+    def find(self, file: str) -> Path | None:
+        """Where `file` is; None if the model has none. Raises `ModelError` if it is no regular file, or no network."""
+        if self.revision is None:
+            return _regular_file(Path(self.path) / file)
+        # Here, so that names and directories can be looked at before seconds of imports.
+        from transformers.utils import cached_file
+
+        try:
+            found = cached_file(
+                self.path, file, revision=self.revision, _raise_exceptions_for_missing_entries=file == "config.json"
+            )
+        except (OSError, ValueError) as error:
+            raise ModelError(
+                f"{self.name}: neither a directory here nor a model that could be fetched from the hub at revision "
+                f"`{self.revision}`; check the name, the revision and the network ({first_line(error)})"
+            ) from error
+        return None if found is None else Path(found)
+
+    def read_json(self, file: str, max_bytes: int = _MAX_SETTINGS_BYTES) -> dict[str, Any] | None:
+        """The JSON object in `file`; None if the model has no such file. Raises `ModelError` if it is damaged."""
+        found = self.find(file)
+        return None if found is None else read_object(found, max_bytes)
+
+    def read_vocabulary(self, file: str) -> dict[str, int] | None:
+        """Ids by token, each id once. Raises `ModelError` likewise."""
+        vocabulary = self.read_json(file, _MAX_JSON_BYTES)
+        if vocabulary is None:
+            return None
+        for token, index in vocabulary.items():
+            if not is_index(index):
+                raise ModelError(f"{self.path}/{file}: token `{token[:40]}` has the id {index!r:.40}, which is no id")
+        if len(set(vocabulary.values())) < len(vocabulary):
+            raise ModelError(f"{self.path}/{file}: some ids stand for two tokens; fetch the model again")
+        return vocabulary
+
+    @property
+    def commit(self) -> str | None:
+        """The commit that a hub model's revision stands at; None for a directory."""
+        config = None if self.revision is None else self.find("config.json")
+        # .../snapshots/<commit>/config.json
+        return None if config is None else config.parent.name
+
+
+def files_of(name: str, revision: str) -> ModelFiles:
+    """The files of the model that a user names. Raises `ModelError` for a path with no model."""
+    path = check_model_name(name)
+    # A directory has no revision, and hub models are cached by it.
+    return ModelFiles(name, path, None if os.path.isdir(path) else revision)  # noqa: PTH112 - see `check_model_name`
+
+
+def check_model_name(name: str) -> str:
+    """A directory or hub name that holds `name`'s files; cheap, so call it before slow work.
+
+    A name that has the form of a hub name is believed. Raises `ModelError` for a path with no model.
+    """
+    if not is_path_name(name):
+        raise ModelError(
+            f"{shown(name)}: no path and no hub name: too long, not UTF-8, or with control characters in it"
+        )
+    # Functions of `os.path`, as those of `Path` raise where a part is too long or may not be searched.
+    if os.path.isfile(EMBEDDED_MODELS / name / "config.json"):  # noqa: PTH113
+        return str(EMBEDDED_MODELS / name)
+    if os.path.isdir(name):  # noqa: PTH112
+        if all(_regular_file(Path(name) / file) is None for file in ("config.json", ADAPTER_CONFIG)):
+            instead = instead_of_model(Path(name))
+            raise ModelError(
+                f"{name}: no config.json in the directory, so it holds no model{instead and f'; {instead}'}"
+            )
+        return name
+    # On the hub, every model of the supported kinds is owner/name.
+    if name.startswith((".", "/", "~")) or name.count("/") != 1 or os.path.lexists(name):
+        raise ModelError(f"{name}: no such model directory; check the path (seen from {Path.cwd()})")
+    return name
+
+
+def is_converted(path: str | Path) -> bool:
+    """Whether `path` is a directory with a CTranslate2 model."""
+    return os.path.isfile(os.path.join(path, "model.bin"))  # noqa: PTH113, PTH118 - see `check_model_name`
+
+
+def is_path_name(name: str) -> bool:
+    """Whether `name` can be that of a file: UTF-8 that can be printed, and no longer than paths may be."""
+    try:
+        parts = [part.encode() for part in name.split("/")]
+    except UnicodeEncodeError:
+        return False
+    is_short = 0 < len(name.encode()) < _MAX_PATH_BYTES and max(map(len, parts)) < _MAX_PART_BYTES
+    return is_short and name.isprintable()
+
+
+def shown(name: str) -> str:
+    """A name for a message of one line: short, and quoted if it is more than a name."""
+    return name[:100] if is_path_name(name) else repr(name[:100])
+
+
+def is_index(value: object) -> bool:
+    """Whether a value from JSON can be a token's id."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def read_object(file: Path, max_bytes: int = _MAX_SETTINGS_BYTES) -> dict[str, Any]:
+    """The JSON object in a file. Raises `ModelError`, naming it, for whatever else it holds."""
+    try:
+        size = file.stat().st_size
+        if size > max_bytes:
+            raise ModelError(f"{file}: {size / 2**20:,.0f} MB, which no such file has; fetch it again")
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(f"{file}: cannot be read ({error.strerror or error})") from error
+    except RecursionError as error:
+        raise ModelError(f"{file}: JSON nested too deeply; fetch it again") from error
+    except ValueError as error:
+        raise ModelError(f"{file}: no valid JSON ({first_line(error)}); fetch it again") from error
+    if not isinstance(value, dict):
+        raise ModelError(f"{file}: expected a JSON object, found {type(value).__name__}; fetch it again")
+    return value
+
+
+@contextmanager
+def library_errors(message: str) -> Iterator[None]:
+    """Turn whatever a library raises on files it cannot take into one `ModelError`: `message`, then the reason.
+
+    For calls that do nothing but read a model. The libraries promise no set of exceptions, and those written in Rust
+    raise panics that are not even `Exception`s.
+    """
+    try:
+        yield
+    except (ModelError, Stopped, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:
+        raise ModelError(f"{message} ({first_line(error)})") from error
+
+
+def first_line(error: BaseException) -> str:
+    """What an exception says, short."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
+
+
+def _regular_file(file: Path) -> Path | None:
+    """`file`, or None if there is nothing. Raises `ModelError` for a directory, a pipe or a link to nothing."""
+    try:
+        if file.is_file():
+            refuse_stand_in(file)
+            return file
+        is_there = os.path.lexists(file)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{file}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    if is_there:
+        raise ModelError(f"{file}: no regular file, or a link to nothing; put the model's own file there")
+    return None

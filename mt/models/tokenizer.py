@@ -1,0 +1,128 @@
+"""A model's tokenizer: one of five known classes, its files validated, every id inside the vocabulary."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from transformers import (
+    M2M100Tokenizer,
+    MarianTokenizer,
+    MBart50Tokenizer,
+    MBartTokenizer,
+    NllbTokenizer,
+    PreTrainedTokenizerBase,
+)
+
+from mt.config import ModelConfig
+from mt.errors import ModelError
+from mt.models.languages import LanguageContract, agree_on_languages
+from mt.models.missing_files import origin_of
+from mt.models.model_config import refuse_own_code
+from mt.models.model_files import ModelFiles, is_index, library_errors
+
+_CLASSES: dict[str, type[PreTrainedTokenizerBase]] = {
+    "MarianTokenizer": MarianTokenizer,
+    "M2M100Tokenizer": M2M100Tokenizer,
+    "NllbTokenizer": NllbTokenizer,
+    "MBartTokenizer": MBartTokenizer,
+    "MBart50Tokenizer": MBart50Tokenizer,
+}
+_CLASS_KEY = "tokenizer_class"
+# Of models that do not say.
+_USUAL = {"marian": "MarianTokenizer", "m2m_100": "M2M100Tokenizer", "mbart": "MBartTokenizer"}
+TOKENIZER_FILES = ("source.spm", "sentencepiece.bpe.model", "tokenizer.json")
+"""One of them at least is in every tokenizer's directory."""
+# At least one of each group.
+_NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
+    "MarianTokenizer": (("source.spm",), ("target.spm",), ("vocab.json",)),
+    "M2M100Tokenizer": (("sentencepiece.bpe.model",), ("vocab.json",)),
+}
+_NEEDED_ELSEWHERE = (("tokenizer.json", "sentencepiece.bpe.model"),)
+_VOCABULARIES = ("vocab.json", "target_vocab.json", "added_tokens.json")
+_SPECIAL = ("eos_token", "pad_token", "unk_token")
+_TRIAL = "The war in Syria, 2011."
+_MAX_TOKENIZER_BYTES = 2**28
+
+
+def load_tokenizer_files(files: ModelFiles, kind: str, size: int) -> Any:
+    """The tokenizer of a model of this kind, whose vocabulary has `size` ids.
+
+    `kind`: config.json's model_type, or `` where that says nothing. Raises `ModelError` if files are missing or
+    damaged.
+    """
+    name = _class_name(files, kind)
+    _check_files(files, name, size)
+    with warnings.catch_warnings(), library_errors(f"{files.name}: the tokenizer cannot be loaded; fetch it again"):
+        # sacremoses is not used: mt.text.normalise normalises.
+        warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
+        options = {} if files.revision is None else {"revision": files.revision}
+        return _CLASSES[name].from_pretrained(files.path, **options, trust_remote_code=False)
+
+
+def set_languages(files: ModelFiles, tokenizer: Any, family: str, options: ModelConfig, size: int) -> LanguageContract:
+    """Set a tokenizer to its languages, and try it, for some damage shows at the first text only.
+
+    Raises `ModelError` for a language that it does not know, and if it is damaged or writes ids from `size` upwards,
+    which a model has no embeddings for.
+    """
+    with library_errors(f"{files.name}: the tokenizer cannot be used; fetch it again"):
+        languages = agree_on_languages(tokenizer, family, options.source_language, options.target_language)
+        [ids] = tokenizer([_TRIAL], split_special_tokens=True)["input_ids"]
+        [target_ids] = tokenizer(text_target=[_TRIAL], split_special_tokens=True)["input_ids"]
+        tokenizer.batch_decode([ids, target_ids], skip_special_tokens=True)
+        largest = max([*ids, *target_ids, *tokenizer.get_vocab().values(), *tokenizer.added_tokens_decoder])
+        missing = [
+            key for key in _SPECIAL if not (getattr(tokenizer, key) and is_index(getattr(tokenizer, f"{key}_id")))
+        ]
+    if missing or not all(tokenizer.all_special_tokens):
+        what = f"no {missing[0]}" if missing else "an empty special token"
+        raise ModelError(f"{files.name}: the tokenizer has {what}; copy its files there anew")
+    _refuse_beyond(files, largest, size)
+    return languages
+
+
+def _refuse_beyond(files: ModelFiles, largest: int, size: int) -> None:
+    if largest >= size:
+        raise ModelError(
+            f"{files.name}: the tokenizer has the id {largest}, and the model's vocabulary ends at {size - 1}; one of "
+            "them is damaged or another model's"
+        )
+
+
+def _class_name(files: ModelFiles, kind: str) -> str:
+    settings = files.read_json("tokenizer_config.json") or {}
+    place = f"{files.path}/tokenizer_config.json"
+    # mBART-50's says it in the model's own settings.
+    in_model = (files.read_json("config.json") or {}).get(_CLASS_KEY)
+    said = settings.get(_CLASS_KEY) or in_model or _guessed(files, kind)
+    name = said.removesuffix("Fast") if isinstance(said, str) else ""
+    refuse_own_code(place, settings, is_needed=name not in _CLASSES)
+    if name not in _CLASSES:
+        raise ModelError(f"{place}: tokenizers of class {said!r:.40} are not supported; use {', '.join(_CLASSES)}")
+    return name
+
+
+def _guessed(files: ModelFiles, kind: str) -> str | None:
+    """Old models do not say their tokenizer's class, nor does a CTranslate2 directory their kind."""
+    if kind == "m2m_100" and files.find("vocab.json") is None and files.find("tokenizer.json") is not None:
+        return "NllbTokenizer"  # which, unlike M2M-100's, is one file
+    return _USUAL.get(kind) or ("MarianTokenizer" if files.find("source.spm") is not None else None)
+
+
+def _check_files(files: ModelFiles, name: str, size: int) -> None:
+    needed = _NEEDED.get(name, _NEEDED_ELSEWHERE)
+    if (files.read_json("tokenizer_config.json") or {}).get("separate_vocabs") is True:
+        needed = (*needed, ("target_vocab.json",))
+    missing = [" or ".join(choice) for choice in needed if all(files.find(file) is None for file in choice)]
+    if missing:
+        listed = " and ".join(filter(None, [", ".join(missing[:-1]), missing[-1]]))
+        raise ModelError(
+            f"{files.name}: the tokenizer's {listed} {'is' if len(missing) == 1 else 'are'} missing; copy the "
+            f"tokenizer's files there, tokenizer_config.json too, from {origin_of(Path(files.path))}"
+        )
+    for vocabulary in _VOCABULARIES:
+        _refuse_beyond(files, max((files.read_vocabulary(vocabulary) or {"": 0}).values(), default=0), size)
+    files.read_json("special_tokens_map.json")
+    files.read_json("tokenizer.json", _MAX_TOKENIZER_BYTES)

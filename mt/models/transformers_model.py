@@ -1,0 +1,155 @@
+"""Load a pretrained model with its tokenizer: languages set or refused, weights whole, settings savable."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from mt.config import DecodingConfig, ModelConfig
+from mt.errors import ModelError
+from mt.models.adapters import Adapter, find_adapter, merge_adapter
+from mt.models.identity import check_base
+from mt.models.languages import LanguageContract, family_of
+from mt.models.model_config import generation_config, read_model_config, read_token_ids, vocabulary_size
+from mt.models.model_files import ModelFiles, check_model_name, files_of, is_converted
+from mt.models.tokenizer import TOKENIZER_FILES, load_tokenizer_files, set_languages
+from mt.models.translator import Translator
+from mt.models.weights import find_weights, load_model
+
+__all__ = [
+    "TransformersTranslator",
+    "check_model",
+    "check_model_name",
+    "is_converted",
+    "load_tokenizer",
+    "load_translator",
+]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True)
+class TransformersTranslator(Translator):
+    """A model of transformers, to train and to decode with."""
+
+    model: PreTrainedModel
+
+    @property
+    def max_tokens(self) -> int:
+        """The longest source or target, in tokens, that the model's positions allow."""
+        return int(self.model.config.max_position_embeddings)
+
+    @property
+    def decoder_prefix(self) -> list[int]:
+        """The ids that every hypothesis begins with: the start token and, for most families, the language."""
+        settings = self.model.generation_config
+        first = (settings.decoder_start_token_id, settings.forced_bos_token_id)
+        return [index for index in first if index is not None]
+
+    def search(self, sources: Sequence[list[int]], limits: Sequence[int], config: DecodingConfig) -> list[list[int]]:
+        """See `Translator`. The model is left in the mode, train or eval, it was in."""
+        rows = [torch.tensor(ids, device=self.model.device) for ids in sources]
+        padding = self.model.generation_config.pad_token_id
+        was_training = self.model.training
+        self.model.eval()
+        with torch.inference_mode():
+            output = self.model.generate(
+                input_ids=pad_sequence(rows, batch_first=True, padding_value=padding),
+                attention_mask=pad_sequence([torch.ones_like(row) for row in rows], batch_first=True),
+                max_length=min(max(limits), self.max_tokens),
+                num_beams=config.num_beams,
+                early_stopping=config.num_beams > 1,
+                length_penalty=config.length_penalty if config.num_beams > 1 else None,
+                no_repeat_ngram_size=config.no_repeat_ngram_size,
+            )
+        self.model.train(was_training)
+        # To its own limit each, not to the longest one's: what a sentence becomes must not depend on its neighbours.
+        # M2M-100's tokenizer does not know its language tokens for special ones, and would decode them as text.
+        start = len(self.decoder_prefix)
+        return [row[start:limit] for row, limit in zip(output.tolist(), limits, strict=True)]
+
+    def save(self, directory: Path) -> None:
+        """Write model and tokenizer so that `AutoModelForSeq2SeqLM.from_pretrained` and this module load them."""
+        self.model.save_pretrained(directory)
+        self.tokenizer.save_pretrained(directory)
+
+
+def load_translator(config: ModelConfig, decoding: DecodingConfig | None = None) -> TransformersTranslator:
+    """Load the model that `config` names, in float32, ready to train and to decode.
+
+    Raises `ModelError`: no such model, no network, a kind or language that is not supported, files that are missing,
+    damaged or do not belong together. Code that comes with a model is never run.
+    """
+    if is_converted(config.name):
+        raise ModelError(
+            f"{config.name}: a CTranslate2 model, which `mt translate` and `mt evaluate` take and nothing else can "
+            "use; name the model that it was made from"
+        )
+    files = files_of(config.name, config.revision)
+    adapter = find_adapter(files)
+    model_config, tokenizer, languages = _load_tokenizer(files, adapter, config)
+    if config.dropout is not None:
+        model_config.dropout = config.dropout
+    ids = read_token_ids(_settings_files(files, adapter), model_config)
+    settings = generation_config(model_config, ids, languages, decoding or DecodingConfig())
+    if adapter is not None:
+        check_base(adapter)
+    model = load_model(files if adapter is None else adapter.base, model_config, settings)
+    if adapter is not None:
+        model = merge_adapter(model, files)
+    _freeze_fixed_positions(model)
+    return TransformersTranslator(
+        model=model,
+        tokenizer=tokenizer,
+        languages=languages,
+        name=config.name,
+        location=files.path,
+        revision=files.commit,
+    )
+
+
+def check_model(name: str) -> None:
+    """What can be refused of a model without loading it; a hub name is believed. Raises `ModelError`."""
+    files = files_of(name, "main")
+    if files.revision is None:
+        adapter = find_adapter(files)
+        read_model_config(_settings_files(files, adapter))
+        base = files if adapter is None else adapter.base
+        if base.revision is None:
+            find_weights(base)
+
+
+def load_tokenizer(config: ModelConfig) -> PreTrainedTokenizerBase:
+    """The tokenizer alone, set to the config's languages. Raises `ModelError` likewise."""
+    files = files_of(config.name, config.revision)
+    tokenizer: PreTrainedTokenizerBase = _load_tokenizer(files, find_adapter(files), config)[1]
+    return tokenizer
+
+
+def _settings_files(files: ModelFiles, adapter: Adapter | None) -> ModelFiles:
+    """Where config.json and generation_config.json are; those of an adapter that stands alone are its base's."""
+    return files if adapter is None else adapter.home_of("config.json")
+
+
+def _load_tokenizer(
+    files: ModelFiles, adapter: Adapter | None, config: ModelConfig
+) -> tuple[PreTrainedConfig, Any, LanguageContract]:
+    settings = read_model_config(_settings_files(files, adapter))
+    home = files if adapter is None else adapter.home_of(*TOKENIZER_FILES)
+    size = vocabulary_size(settings)
+    tokenizer = load_tokenizer_files(home, settings.model_type, size)
+    return settings, tokenizer, set_languages(home, tokenizer, family_of(settings, tokenizer), config, size)
+
+
+def _freeze_fixed_positions(model: PreTrainedModel) -> None:
+    """Sinusoidal positions come out of loading as trainable and never get a gradient, for which DDP would wait."""
+    for module in model.modules():
+        if "Sinusoidal" in type(module).__name__:
+            module.requires_grad_(False)

@@ -1,0 +1,157 @@
+"""What every way of running a model shares: text to token ids and back, by the model's language contract."""
+
+from __future__ import annotations
+
+import json
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cached_property
+
+from tokenizers import Tokenizer
+from transformers import PreTrainedTokenizerBase
+from transformers.tokenization_python import Trie
+
+from mt.config import DecodingConfig
+from mt.errors import ModelError
+from mt.models.languages import LanguageContract, added_words
+
+# Around an inline term while it is text; no tokenizer sees them.
+_OPENING, _CLOSING = "\ue000", "\ue001"
+_INLINE = re.compile(f"{_OPENING}([^{_OPENING}{_CLOSING}]*){_CLOSING}")
+
+
+def inline_term(term: str) -> str:
+    """A word of the target language to stand inside a source, for `Translator.encode_sources`."""
+    return f" {_OPENING}{term}{_CLOSING}"
+
+
+def without_inline_marks(text: str) -> str:
+    """`text` without the characters that mark inline terms, which no text of people has any use for."""
+    return text.replace(_OPENING, "").replace(_CLOSING, "")
+
+
+@dataclass(kw_only=True)
+class Translator(ABC):
+    """A tokenizer and the languages it is set to; how token ids are translated is the subclasses' matter."""
+
+    tokenizer: PreTrainedTokenizerBase
+    languages: LanguageContract
+    name: str
+    """As the user gave it."""
+    location: str
+    """Hub name or directory that it was loaded from."""
+    revision: str | None = None
+    """The commit of a hub model; None for a directory."""
+
+    @property
+    @abstractmethod
+    def max_tokens(self) -> int:
+        """The longest source or target, in tokens, that the model's positions allow."""
+
+    @abstractmethod
+    def search(self, sources: Sequence[list[int]], limits: Sequence[int], config: DecodingConfig) -> list[list[int]]:
+        """The best hypothesis of each source as token ids, for `decode`: no start or language token before it.
+
+        An end token and padding may follow it. All sources are one batch. `limits` are the most tokens of each
+        hypothesis, start, language and end tokens counted.
+        """
+
+    def encode_sources(self, sources: list[str]) -> list[list[int]]:
+        """Token ids with language and end tokens, one list a sentence; text that looks like a token stays text.
+
+        An `inline_term` becomes the ids that it would have in a target. Raises `ModelError` for one if the model's
+        source and target ids have nothing in common.
+        """
+        texts = [self.languages.source_prefix + self._defused(source) for source in sources]
+        has_terms = [_INLINE.search(text) is not None for text in texts]
+        plain = [text for text, has in zip(texts, has_terms, strict=True) if not has]
+        encoded = iter(self._encoder(plain, **self._as_text)["input_ids"] if plain else [])
+        before, after = self._frame() if any(has_terms) else ([], [])
+        return [
+            [*before, *self._encode_with_terms(text), *after] if has else next(encoded)
+            for text, has in zip(texts, has_terms, strict=True)
+        ]
+
+    @cached_property
+    def _words(self) -> list[str]:
+        return added_words(self.tokenizer)
+
+    @cached_property
+    def _encoder(self) -> PreTrainedTokenizerBase:
+        """The tokenizer, which finds added words in a text and takes special tokens that it happens to hold for text.
+
+        Tokenizers in Python (Marian, M2M-100) look for both kinds or for neither; those in Rust never look for added
+        words that are special, of which a copy is told that they are not.
+        """
+        if hasattr(self.tokenizer, "tokens_trie"):
+            self.tokenizer.tokens_trie = Trie(self._words)
+            return self.tokenizer
+        special = {str(token) for token in self.tokenizer.added_tokens_decoder.values() if token.special}
+        if special.isdisjoint(self._words):
+            return self.tokenizer
+        encoder = deepcopy(self.tokenizer)
+        content = json.loads(encoder.backend_tokenizer.to_str())
+        for token in content["added_tokens"]:
+            token["special"] = token["special"] and token["content"] not in self._words
+        encoder._tokenizer = Tokenizer.from_str(json.dumps(content))
+        return encoder
+
+    @cached_property
+    def _as_text(self) -> dict[str, bool]:
+        """The option to call `_encoder` with."""
+        return {"split_special_tokens": not (self._words and hasattr(self._encoder, "tokens_trie"))}
+
+    def _frame(self) -> tuple[list[int], list[int]]:
+        """(the special tokens before a source, those behind it). Raises `ModelError` if no term can stand inside."""
+        if getattr(self.tokenizer, "separate_vocabs", False):
+            raise ModelError(
+                f"{self.name}: embeds source and target apart, so a term of the target means nothing to it inside a "
+                "source; leave decoding.terminology out"
+            )
+        whole, bare = self._encoder("a", **self._as_text)["input_ids"], self._source_ids("a")
+        start = next(i for i in range(len(whole)) if whole[i : i + len(bare)] == bare)
+        return whole[:start], whole[start + len(bare) :]
+
+    def _encode_with_terms(self, text: str) -> list[int]:
+        """Ids without special tokens."""
+        # By turns source and term; each begins a word, so the pieces are those of the text as a whole.
+        ids: list[int] = []
+        for index, part in enumerate(_INLINE.split(text)):
+            plain = without_inline_marks(part).strip()
+            if not plain:
+                continue
+            if index % 2:
+                ids += self.tokenizer(text_target=plain, add_special_tokens=False)["input_ids"]
+            else:
+                # The space: see `mt.models.languages` on Marian sentences that begin with `>>`.
+                ids += self._source_ids(plain if index == 0 else f" {plain}")
+        return ids
+
+    def _source_ids(self, text: str) -> list[int]:
+        ids: list[int] = self._encoder(text, **self._as_text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def encode_targets(self, targets: list[str]) -> list[list[int]]:
+        """Label ids with language and end tokens, one list a sentence."""
+        # The space: see `mt.models.languages` on Marian sentences that begin with `>>`.
+        texts = [" " + target if target.startswith(">>") else self._defused(target) for target in targets]
+        return list(self._encoder(text_target=texts, **self._as_text)["input_ids"]) if texts else []
+
+    def _defused(self, text: str) -> str:
+        """`text` with a space inside each literal special token, for mBART, whose vocabulary would match it."""
+        if not self.languages.family.startswith("mbart"):
+            return text
+        for token in self.tokenizer.all_special_tokens:
+            if token in text and token not in self._words:
+                text = text.replace(token, f"{token[0]} {token[1:]}")
+        return text
+
+    def decode(self, token_ids: list[list[int]]) -> list[str]:
+        """Text of each list of ids, without special tokens."""
+        decoded: list[str] = self.tokenizer.batch_decode(
+            token_ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return [text.strip() for text in decoded]

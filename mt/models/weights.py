@@ -1,0 +1,161 @@
+"""The weights of a checkpoint: read without running code, and compared with the config before memory is allocated."""
+
+from __future__ import annotations
+
+import math
+import re
+import zipfile
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from transformers import GenerationConfig, PreTrainedConfig, PreTrainedModel
+
+from mt.errors import ModelError
+from mt.models.model_config import model_class
+from mt.models.model_files import ModelFiles, library_errors
+
+Weights = dict[str, Tensor]
+
+# Recomputed from the config, so a checkpoint may leave them out.
+_REBUILT = ("embed_positions.weight", "final_logits_bias")
+_LAYER = re.compile(r"\.layers\.\d+\.")
+
+
+def load_model(files: ModelFiles, config: PreTrainedConfig, settings: GenerationConfig) -> Any:
+    """The model with its weights in float32, whatever the file holds: a half-precision one is trained in float32.
+
+    The library is handed tensors, never the directory, in which it would find further files to follow: other
+    configs, adapters, pickled metadata. Raises `ModelError` for weights that are missing, damaged or another's.
+    """
+    weights = read_weights(files)
+    _check_shapes(files.name, weights, config)
+    for key in weights:
+        # Out of the file's mapped pages, which change when somebody writes the file anew.
+        weights[key] = weights[key].clone()
+    with library_errors(f"{files.name}: the weights cannot be loaded; fetch it again"):
+        model, loading = model_class(config).from_pretrained(
+            None,
+            config=config,
+            state_dict=weights,
+            generation_config=settings,
+            dtype=torch.float32,
+            output_loading_info=True,
+            trust_remote_code=False,
+        )
+    _refuse_missing(files.name, [key for key in loading["missing_keys"] if not key.endswith(_REBUILT)])
+    refuse_not_finite(files.name, model)
+    # What adapters record as their base.
+    model.config.name_or_path = model.name_or_path = files.path
+    return model
+
+
+def read_weights(files: ModelFiles) -> Weights:
+    """All tensors of a checkpoint. Raises `ModelError` if there is none, or one is damaged."""
+    return {name: tensor for file in find_weights(files) for name, tensor in read_tensors(file).items()}
+
+
+def find_weights(files: ModelFiles) -> list[Path]:
+    """The files that hold a model's weights: one, or the shards of an index. Raises `ModelError` if there is none."""
+    for whole in ("model.safetensors", "pytorch_model.bin"):
+        file = files.find(whole)
+        found = [file] if file is not None else _shards(files, f"{whole}.index.json")
+        if found:
+            return found
+    raise ModelError(
+        f"{files.name}: no weights, neither model.safetensors nor pytorch_model.bin; fetch the whole model again"
+    )
+
+
+def _shards(files: ModelFiles, index: str) -> list[Path]:
+    """The files that an index names; none if there is no index."""
+    content = files.read_json(index)
+    if content is None:
+        return []
+    names = content.get("weight_map")
+    if not isinstance(names, dict) or not names or not all(isinstance(name, str) for name in names.values()):
+        raise ModelError(f"{files.path}/{index}: no weight_map from weights to files; fetch it again")
+    shards = []
+    for name in sorted(set(names.values())):
+        # Path.name: an index that leads elsewhere is none of this model's.
+        shard = files.find(name) if name == Path(name).name and name.isprintable() else None
+        if shard is None:
+            raise ModelError(f"{files.path}/{index}: names {name[:80]!r}, which is no file of the model; fetch both")
+        shards.append(shard)
+    return shards
+
+
+def read_tensors(file: Path) -> Weights:
+    """The tensors of a safetensors file or of a pickled one, of which nothing but tensors is unpickled."""
+    with library_errors(f"{file}: the weights cannot be loaded; fetch the file again"):
+        if file.suffix == ".safetensors":
+            found: Weights = load_file(file)
+            return found
+        try:
+            # mmap: torch's older format, which is no zip file, has none.
+            found = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
+        except UnpicklingError as error:
+            # torch goes on to say how to run what is in there.
+            raise ModelError(
+                f"{file}: damaged, or holds more than tensors, which could be code and is not loaded; fetch safetensors"
+            ) from error
+    if not isinstance(found, dict) or not all(_is_plain(tensor) for tensor in found.values()):
+        raise ModelError(f"{file}: expected a dictionary of tensors; fetch the file again")
+    return found
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a value is a tensor that is as large in the file as it says."""
+    return (
+        isinstance(value, Tensor)
+        and value.layout == torch.strided
+        and value.device.type == "cpu"
+        and value.untyped_storage().nbytes() >= value.numel() * value.element_size()
+    )
+
+
+def _check_shapes(name: str, weights: Weights, config: PreTrainedConfig) -> None:
+    """Compare with an empty model of the config. Raises `ModelError`."""
+    with library_errors(f"{name}: no model can be made of its config.json"), torch.device("meta"):
+        expected = model_class(config)(config).state_dict()
+    common = sorted(expected.keys() & weights.keys())
+    for key in common:
+        found, wanted = tuple(weights[key].shape), tuple(expected[key].shape)
+        if found != wanted:
+            raise ModelError(
+                f"{name}: the checkpoint has other shapes than its config.json asks for: {key} is {_times(found)}, not "
+                f"{_times(wanted)}; one of the two files is damaged or another model's"
+            )
+        if not weights[key].is_floating_point():
+            raise ModelError(f"{name}: {key} is {weights[key].dtype}; quantised weights are not supported")
+    homeless = sorted(key for key in weights.keys() - expected.keys() if _LAYER.search(key))
+    if homeless:
+        raise ModelError(
+            f"{name}: the checkpoint has {len(homeless)} weights that its config.json has no layer for, such as "
+            f"{homeless[0][:80]}; one of the two files is damaged or another model's"
+        )
+    _refuse_missing(name, [key for key in expected.keys() - weights.keys() if _LAYER.search(key)])
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape)) or "a number"
+
+
+def _refuse_missing(name: str, missing: list[str]) -> None:
+    """Weights that the checkpoint lacks would be random numbers; say so instead of training on."""
+    if missing:
+        raise ModelError(
+            f"{name}: the checkpoint lacks {len(missing)} weights of its architecture, such as {min(missing)}; "
+            "it is damaged or made for another architecture"
+        )
+
+
+def refuse_not_finite(name: str, model: PreTrainedModel) -> None:
+    """Raise `ModelError` if a weight is NaN or infinite: the model would write nonsense, or nothing."""
+    for key, weight in model.named_parameters():
+        # The sum first, which is ten times as fast and not finite if a summand is not.
+        if not math.isfinite(weight.detach().sum()) and not bool(torch.isfinite(weight).all()):
+            raise ModelError(f"{name}: {key} holds NaN or infinite numbers; it is damaged, or training diverged")

@@ -1,0 +1,140 @@
+"""The data card: what a person should know of the data before trusting a model that was trained on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+from typing import Any
+
+from mt.data.report import LENGTH_STEP, DataReport, Example
+from mt.data.splitting import SPLITS
+from mt.files import write_json, write_text
+from mt.report.charts import bar_chart, ranking
+from mt.report.markdown import text_of
+from mt.runs import RunDirectory
+
+_SHOWN_PLACES = 15
+_BAR = 30
+_MAX_LENGTH = 80
+
+
+def write_report(run: RunDirectory, report: DataReport) -> None:
+    """Write `data_report.json` and `data_card.md`."""
+    write_json(run.data_report, report.as_json())
+    write_text(run.data_card, as_markdown(report))
+
+
+def summary(report: DataReport) -> str:
+    """One line: how many pairs each split holds, and how many are in none."""
+    kept = ", ".join(f"{sum(corpus.kept[split] for corpus in report.corpora.values())} {split}" for split in SPLITS)
+    dropped = ", ".join(f"{count} {rule}" for rule, count in report.dropped.most_common())
+    mended = ", ".join(f"{count} {fault}" for fault, count in report.mended.most_common())
+    said = [kept, f"not used: {report.dropped.total()} ({dropped})" if dropped else ""]
+    return "; ".join(filter(None, [*said, f"mended: {report.mended.total()} ({mended})" if mended else ""]))
+
+
+def as_markdown(report: DataReport) -> str:
+    """The content of `data_card.md`."""
+    lines = ["# Data card", "", "Sentence pairs, English to Arabic.", "", *_overview(report), ""]
+    for name, corpus in report.corpora.items():
+        lines += [f"## {text_of(name)}", ""]
+        lines += [f"Held out {text_of(corpus.held_out.in_words())}.", ""] if corpus.held_out else []
+        for side, counts in (("Source", corpus.source_words), ("Target", corpus.target_words)):
+            lines += [f"{side} lengths in words:", "", "```", *_text_bars(counts), "```", ""]
+        if corpus.places:
+            named = ", ".join(f"{place} {count}" for place, count in corpus.places.most_common(_SHOWN_PLACES))
+            lines += [f"Places named most often, in sentences: {named}.", ""]
+        if corpus.mended:
+            mended = ", ".join(f"{count} {fault}" for fault, count in corpus.mended.most_common())
+            lines += [f"Pairs that were mended: {mended}.", ""]
+        if corpus.dropped:
+            lines += ["Pairs that are not used, some of each rule:", "", *_examples(corpus.examples), ""]
+        lines += ["Training pairs, drawn by hash:", "", *_pairs(corpus.samples), ""]
+    return "\n".join([*lines, *_vocabulary(report)]).rstrip() + "\n"
+
+
+def _overview(report: DataReport) -> Iterator[str]:
+    yield "| corpus | read | not used | train | dev | test | in an epoch |"
+    yield "|---|--:|---|--:|--:|--:|--:|"
+    for name, corpus in report.corpora.items():
+        dropped = ", ".join(f"{count} {rule}" for rule, count in sorted(corpus.dropped.items())) or "none"
+        kept = " | ".join(str(corpus.kept[split]) for split in SPLITS)
+        yield f"| {text_of(name)} | {corpus.read} | {dropped} | {kept} | {corpus.epoch_pairs:g} |"
+
+
+def _text_bars(counts: list[int]) -> Iterator[str]:
+    labels, values = length_bars(counts)
+    for label, value in zip(labels, values, strict=True):
+        yield f"{label:>6} {value:>8} {'█' * round(_BAR * value / max(1, *values))}".rstrip()
+
+
+def length_bars(counts: list[int]) -> tuple[list[str], list[int]]:
+    """(labels, counts) of a histogram of lengths; what is very long is one bar."""
+    cut = _MAX_LENGTH // LENGTH_STEP
+    labels = [f"{LENGTH_STEP * i}-{LENGTH_STEP * (i + 1) - 1}" for i in range(min(cut, len(counts)))]
+    values = counts[:cut]
+    return ([*labels, f"{_MAX_LENGTH}+"], [*values, sum(counts[cut:])]) if len(counts) > cut else (labels, values)
+
+
+def _examples(examples: dict[str, list[Example]]) -> Iterator[str]:
+    for rule, pairs in examples.items():
+        yield f"- {rule}"
+        for pair in pairs:
+            detail = f" ({text_of(pair.detail)})" if pair.detail else ""
+            yield f"  - {text_of(pair.place)}{detail}: {text_of(pair.source)} / {text_of(pair.target)}"
+
+
+def _pairs(samples: list[Example]) -> Iterator[str]:
+    for sample in samples:
+        yield f"- {text_of(sample.source)}"
+        yield f'  <p dir="rtl">{escape(" ".join(sample.target.split()))}</p>'
+
+
+def _vocabulary(report: DataReport) -> Iterator[str]:
+    if not report.tokenizer:
+        return
+    yield f"## Vocabulary of {text_of(report.tokenizer)}"
+    yield ""
+    if not report.vocabulary:
+        return
+    yield "| corpus | side | pieces a word | unknown pieces | words covered | vocabulary used | unknown characters |"
+    yield "|---|---|--:|--:|--:|--:|---|"
+    for row in vocabulary_rows(report):
+        yield "| " + " | ".join(text_of(str(cell)) for cell in row) + " |"
+
+
+def vocabulary_rows(report: DataReport) -> Iterator[tuple[str, ...]]:
+    """Cells of the table of how the tokenizer copes, as text."""
+    for corpus, sides in report.vocabulary.items():
+        for side, facts in sides.items():
+            yield (
+                *(corpus, side, f"{facts['pieces_per_word']:.2f}", f"{facts['unknown_share']:.3%}"),
+                *(f"{facts['words_covered']:.1%}", f"{facts['vocabulary_used']:.1%}"),
+                facts["unknown_characters"] or "none",
+            )
+
+
+def card_view(report: DataReport) -> dict[str, Any]:
+    """What the page's template shows of the data."""
+    return {
+        "report": report,
+        "splits": SPLITS,
+        "vocabulary": list(vocabulary_rows(report)),
+        "charts": {name: list(_charts(report, name)) for name in report.corpora},
+    }
+
+
+def _charts(report: DataReport, name: str) -> Iterator[Any]:
+    corpus = report.corpora[name]
+    labels, source = length_bars(corpus.source_words)
+    others, target = length_bars(corpus.target_words)
+    width = max(len(labels), len(others))
+    padded = {
+        side: [*values, *[0] * (width - len(values))] for side, values in (("source", source), ("target", target))
+    }
+    if width:
+        yield bar_chart(f"Lengths in {name}", max(labels, others, key=len), padded, "words", "pairs")
+    if corpus.dropped:
+        yield ranking(f"Pairs of {name} that are not used", dict(corpus.dropped.most_common()), "pairs")
+    if corpus.places:
+        yield ranking(f"Places named in {name}", dict(corpus.places.most_common(_SHOWN_PLACES)), "sentences")

@@ -1,0 +1,52 @@
+"""`scores.json`: everything that a comparison found, for programs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from mt.evaluation.results import Evaluation
+from mt.evaluation.searches import search_as_json
+
+
+def as_json(evaluation: Evaluation, verdicts: Sequence[Mapping[str, str]], advice: str) -> dict[str, Any]:
+    """The content of `scores.json`: all numbers of the report, and its sentences on them."""
+    cautions = [f"{each.test_set}: {each.text}" for each in evaluation.cautions]
+    content = {
+        "scores": [{k: v for k, v in asdict(score).items() if k != "distinct"} for score in evaluation.scores],
+        "comparisons": [asdict(comparison) for comparison in evaluation.comparisons],
+        "fidelity": [asdict(result) for result in evaluation.fidelity],
+        "baseline": evaluation.baseline,
+        "advice": advice,
+        "verdicts": list(verdicts),
+        "rivals": [asdict(comparison) for comparison in evaluation.other_comparisons],
+        "slices": [asdict(score) for score in evaluation.slices],
+        "ngrams": [asdict(difference) for difference in evaluation.ngrams],
+        "fidelity_failures": [asdict(failure) for failure in evaluation.failures],
+        "sentences": evaluation.sentence_scores,
+        "preferences": [preference.as_json() for preference in evaluation.preferences],
+        "curves": evaluation.curves,
+        "general_test_sets": [test_set.name for test_set in evaluation.test_sets if test_set.is_general],
+        "notes": [*evaluation.remarks, *evaluation.notes, *cautions],
+        "distinct_sentences": {test_set.name: test_set.distinct for test_set in evaluation.test_sets},
+        "held_out": {test_set.name: test_set.held_out for test_set in evaluation.test_sets if test_set.held_out},
+        "drawn_by": {
+            test_set.name: "document" if test_set.is_drawn_by_document else "sentence"
+            for test_set in evaluation.test_sets
+        },
+        "overlap": [asdict(overlap) for overlap in evaluation.overlaps],
+        "cautions": [asdict(caution) for caution in evaluation.cautions],
+        "decoding": {system: search_as_json(search) for system, search in evaluation.decoding.items()},
+    }
+    return {key: finite(value) for key, value in content.items()}
+
+
+def finite(value: Any) -> Any:
+    """`value` without numbers that JSON does not know: infinite ones and NaN become None."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    return [finite(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,1 @@
+"""Whatever translates, by one name: runs, models, files of translations."""

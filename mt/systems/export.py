@@ -1,0 +1,93 @@
+"""A model written in the form it is passed on in, and scored beside the model it was made from."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+from safetensors import SafetensorError
+
+from mt.config import DecodingConfig, ModelConfig
+from mt.errors import RunError
+from mt.evaluation.results import Evaluation
+from mt.evaluation.test_set import TestSet
+from mt.files import cannot_write, new_directory, writing
+from mt.models.ctranslate2_model import require_ctranslate2
+from mt.models.model_files import is_path_name, shown
+from mt.models.transformers_model import TransformersTranslator, load_translator
+from mt.systems.export_cost import EXPORT, MODEL, compare, translate_sets
+from mt.systems.system import open_translator
+
+logger = logging.getLogger(__name__)
+
+
+Precision = Literal["float16", "bfloat16", "float32", "int8"]
+
+
+Format = Literal["transformers", "ctranslate2"]
+
+
+def export_model(
+    model: ModelConfig,
+    directory: Path,
+    precision: Precision,
+    decoding: DecodingConfig,
+    form: Format = "transformers",
+    test_sets: Sequence[TestSet] = (),
+) -> Evaluation | None:
+    """Write the model with its tokenizer to a new directory, its weights in `precision`.
+
+    Half precision halves the file; `load_translator` computes in float32 whatever the file holds. For `ctranslate2`,
+    which knows int8 and no bfloat16, see `mt.models.ctranslate2_export.convert`; decoding settings are saved for
+    `transformers` only.
+    Returns how the export scores beside the model, if there are `test_sets`.
+    """
+    _check_is_free(directory)
+    if form == "ctranslate2":
+        require_ctranslate2(f"--format {form}")
+    translator = load_translator(model, decoding)
+    # What is written may be made of the model's own weights, changed in place.
+    before = translate_sets(translator, test_sets, decoding, MODEL)
+    try:
+        if form == "transformers":
+            _save(translator, directory, precision)
+        else:
+            # Not at the top: it needs the package.
+            from mt.models.ctranslate2_export import convert
+
+            assert precision != "bfloat16"
+            convert(translator, directory, precision)
+    except (OSError, SafetensorError) as error:
+        raise cannot_write(directory, error) from error
+    if decoding.tag or decoding.terminology:
+        # A run's: away from the run, nothing says so.
+        logger.warning(
+            "%s: the model was trained to be given%s%s, which mt translate gives it by the same option",
+            directory,
+            f" --decoding.tag {decoding.tag!r}" if decoding.tag else "",
+            f" --decoding.terminology {decoding.terminology}" if decoding.terminology else "",
+        )
+    if not test_sets:
+        return None
+    exported = open_translator(model.with_name(str(directory)), decoding)
+    return compare(test_sets, before, translate_sets(exported, test_sets, decoding, EXPORT))
+
+
+def _check_is_free(directory: Path) -> None:
+    """Raise `RunError` unless a model can be written to `directory`: new, or empty."""
+    if not is_path_name(str(directory)):
+        raise RunError(f"{shown(str(directory))}: no path; it is too long, not UTF-8 or holds control characters")
+    with writing(directory):
+        if os.path.lexists(directory) and (not directory.is_dir() or any(directory.iterdir())):
+            raise RunError(f"{directory}: is not empty; choose a new directory to export to")
+
+
+def _save(translator: TransformersTranslator, directory: Path, precision: Precision) -> None:
+    """Write the whole model beside `directory`, then rename: half a model would load as one."""
+    translator.model.to(getattr(torch, precision))
+    with new_directory(directory) as work:
+        translator.save(work)

@@ -1,0 +1,53 @@
+"""What an export costs: the model and what was written of it on the same test sets, by the tests of any comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mt.config import DecodingConfig
+from mt.evaluation.metrics import METRICS, chrf
+from mt.evaluation.results import PRIMARY, Evaluation
+from mt.evaluation.scoring import evaluate_hypotheses
+from mt.evaluation.test_set import TestSet
+from mt.evaluation.verdicts import verdict
+from mt.models.decoding import translate
+from mt.models.translator import Translator
+
+MODEL, EXPORT = "model", "export"
+Hypotheses = dict[str, list[str]]
+"""Translations by test set."""
+
+
+def translate_sets(
+    translator: Translator, test_sets: Sequence[TestSet], decoding: DecodingConfig, name: str
+) -> Hypotheses:
+    """The translations of every test set."""
+    return {
+        each.name: translate(translator, each.sources, each.search(decoding), f"{name} on {each.name}")
+        for each in test_sets
+    }
+
+
+def compare(test_sets: Sequence[TestSet], before: Hypotheses, after: Hypotheses, resamples: int = 1000) -> Evaluation:
+    """The scores of model and export, the model being the baseline."""
+    by_set = {each.name: {MODEL: before[each.name], EXPORT: after[each.name]} for each in test_sets}
+    return evaluate_hypotheses(test_sets, by_set, resamples, metrics=METRICS)
+
+
+def describe(evaluation: Evaluation) -> list[str]:
+    """A sentence for each test set: how alike the translations are, both scores, and whether chance explains it."""
+    return [_describe(evaluation, each, evaluation.hypotheses[each.name]) for each in evaluation.test_sets]
+
+
+def _describe(evaluation: Evaluation, test_set: TestSet, lines: Mapping[str, Sequence[str]]) -> str:
+    same = sum(ours == theirs for ours, theirs in zip(lines[MODEL], lines[EXPORT], strict=True))
+    scores = ", ".join(
+        f"{metric} {evaluation.score(MODEL, test_set.name, metric).score:.1f} and "
+        f"{evaluation.score(EXPORT, test_set.name, metric).score:.1f}"
+        for metric in (PRIMARY, "BLEU")
+    )
+    return (
+        f"{test_set.name}: {same} of {len(lines[MODEL])} translations are the same, chrF between the two is "
+        f"{chrf(list(lines[EXPORT]), list(lines[MODEL])):.1f}; against the references {scores}. "
+        f"{verdict(evaluation, EXPORT, test_set.name)}"
+    )
