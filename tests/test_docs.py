@@ -63,9 +63,9 @@ class Block:
 
     @property
     def commands(self) -> list[str]:
-        """One per line, those that a backslash continues in one piece."""
+        """One per line, without comments, those that a backslash continues in one piece."""
         lines = self.text.replace("\\\n", " ").splitlines()
-        return [" ".join(line.split()) for line in lines if line.strip() and not line.lstrip().startswith("#")]
+        return [shlex.join(words) for line in lines if (words := shlex.split(line, comments=True))]
 
 
 def blocks_of(page: Path, text: str) -> Iterator[Block]:
@@ -354,7 +354,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, marian_directory: Path) -> Pa
 
 def words_of(command: str) -> list[str]:
     """A command as train.py, evaluate.py, mt or another program and its arguments, without output redirected."""
-    words = shlex.split(command, comments=True)
+    words = shlex.split(command)
     if words[0] == "sbatch":
         assert (ROOT / words[1]).is_file(), words[1]
         return ["train.py", *words[2:]]
@@ -378,7 +378,7 @@ def shortened(words: Sequence[str], model: Path) -> list[str]:
     if words[0] != "train.py" and words[:2] != ["mt", "sweep"]:
         return list(words)
     head = words[: words.index(next(word for word in words if word.endswith(".yaml"))) + 1]
-    trials = ["--trials", "2"] if "--trials" in words else []
+    trials = ["--trials", "1"] if "--trials" in words else []
     return [*head, "--model.name", str(model), *SMALL, *words[len(head) :], *trials]
 
 
@@ -412,11 +412,12 @@ def test_commands_parse(block: Block, desk: Path, monkeypatch: pytest.MonkeyPatc
     def stop() -> None:
         raise ParsedError
 
-    # Called by every command after it has parsed its arguments and looked for its files, before anything slow.
-    monkeypatch.setattr(cli, "quiet_libraries", stop)
-    for command in block.commands:
+    # Every command calls it after it has parsed its arguments and looked for its files, before anything slow.
+    for command in cli.COMMANDS.values():
+        monkeypatch.setattr(f"mt.commands.{command.module}.quiet_libraries", stop)
+    for line in block.commands:
         with pytest.raises(ParsedError):
-            call(monkeypatch, words_of(command))
+            call(monkeypatch, words_of(line))
 
 
 @pytest.mark.parametrize(
