@@ -62,13 +62,13 @@ def test_greedy_tokens_are_those_of_transformers(family: str, tmp_path: Path, re
     encoded, limits = encode_within_limits(translator, texts, GREEDY)
     assert encode_within_limits(other, texts, GREEDY) == (encoded, limits)
     assert other.max_tokens == translator.max_tokens == 512
-    expected = without_end(translator, translator.search(encoded, limits, GREEDY))
-    found = other.search(encoded, limits, GREEDY)
+    expected = without_end(translator, translator.generate(encoded, limits, GREEDY))
+    found = other.generate(encoded, limits, GREEDY)
     unlike = replace(GREEDY, no_repeat_ngram_size=2)
     # The untrained mBART writes its start token again, which is a repetition to transformers alone.
     if family != "mbart_directory":
-        repeats_nothing = without_end(translator, translator.search(encoded, limits, unlike))
-        assert repeats_nothing == other.search(encoded, limits, unlike)
+        repeats_nothing = without_end(translator, translator.generate(encoded, limits, unlike))
+        assert repeats_nothing == other.generate(encoded, limits, unlike)
     assert [row for row in expected if row], "the model writes nothing, so nothing is compared"
     assert found == expected
     assert translate(other, texts, GREEDY) == translate(translator, texts, GREEDY)

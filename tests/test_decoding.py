@@ -54,13 +54,15 @@ def test_sources_beyond_the_positions_are_cut_with_a_word(
     assert length > 512
     search = DecodingConfig(num_beams=1, max_length_ratio=0.01)
     translate(marian, [text, "war"], search)
-    assert caplog.messages == ["1 sources are longer than the model's 512 tokens and are cut: split them"]
+    assert caplog.messages == [
+        "1 source is longer than the model's limit of 512 tokens and cut: split long sources into sentences"
+    ]
     caplog.clear()
     translate(marian, ["war", *[text] * 7], search, "base on test")
     cut = f"has {length} tokens and is cut to the 512 that the model can read; split it into sentences"
     assert caplog.messages == [
         *(f"base on test: sentence {number} {cut}" for number in range(2, 7)),
-        "base on test: 2 more are cut likewise",
+        "base on test: 2 more are cut, too",
     ]
     ids, _ = encode_within_limits(marian, [text], search)
     assert (len(ids[0]), ids[0][-1]) == (512, marian.tokenizer.eos_token_id)

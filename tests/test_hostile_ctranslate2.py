@@ -68,7 +68,7 @@ CASES: dict[str, tuple[Spoil, str]] = {
     "model of zeros": (replaced_by("model.bin", sparse(1)), "cannot be loaded"),
     "model of another version": (written("model.bin", struct.pack("<I", 99) + bytes(50)), "cannot be loaded"),
     "rank": (patched(BIAS, 0, b"\xff"), "has 255 dimensions"),
-    "dimensions": (patched(BIAS, 1, struct.pack("<I", 2**31)), "projection/bias is not as large as it says"),
+    "dimensions": (patched(BIAS, 1, struct.pack("<I", 2**31)), "projection/bias has another size than it declares"),
     "type": (patched(BIAS, 5, b"\x63"), "not as large as it says"),
     "bytes": (patched(BIAS, 6, struct.pack("<I", 2**32 - 1)), "not as large as it says"),
     "NaN": (patched(BIAS, 10, struct.pack("<f", float("nan"))), "projection/bias holds NaN"),
@@ -90,7 +90,7 @@ CASES: dict[str, tuple[Spoil, str]] = {
     "config loop": (replaced_by("config.json", lambda f: f.symlink_to(f.name)), "no regular file"),
     "no tokenizer": (removed("source.spm", "target.spm", "vocab.json"), "a CTranslate2 model without its tokenizer"),
     "tokenizer truncated": (truncated("source.spm"), "the tokenizer cannot be"),
-    "tokenizer vocabulary": (vocabulary(lambda v: v.update({"</s>": "0"})), "which is no id"),
+    "tokenizer vocabulary": (vocabulary(lambda v: v.update({"</s>": "0"})), "which is not a number from 0"),
     "tokenizer shifted": (vocabulary(lambda v: v.update({k: (i + 1) % 300 for k, i in v.items()})), "another model's"),
     "tokenizer class": (spoilt_json("tokenizer_config.json", tokenizer_class="Evil"), "are not supported"),
 }

@@ -90,7 +90,7 @@ CASES: dict[str, tuple[Spoil, str]] = {
         "the run has no model yet",
     ),
     "model's weights gone": (removed("model/model.safetensors"), "no weights, neither"),
-    "model's config damaged": (truncated("model/config.json"), r"config\.json: no valid JSON"),
+    "model's config damaged": (truncated("model/config.json"), r"config\.json: not valid JSON"),
     "model's config a directory": (replaced_by("model/config.json", Path.mkdir), "no regular file"),
     "model's config a pipe": (replaced_by("model/config.json", os.mkfifo), "no regular file"),
 }
@@ -177,7 +177,7 @@ def test_name_that_is_no_path(name: str):
         lambda name: translate_file(ModelConfig(), DecodingConfig(), name),
     ]
     for function in functions:
-        with pytest.raises((DataError, ModelError), match=r"no path and no hub name|no such") as raised:
+        with pytest.raises((DataError, ModelError), match=r"neither a path nor a hub name|no such") as raised:
             function(name)
         assert "\n" not in str(raised.value)
         assert len(str(raised.value)) < 600

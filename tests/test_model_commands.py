@@ -37,13 +37,13 @@ def test_translate_gives_a_run_what_it_was_scored_with(
 ):
     (tmp_path / "in.txt").write_text(f"{SOURCE}\n")
     used: list[DecodingConfig] = []
-    search = TransformersTranslator.search
+    generate = TransformersTranslator.generate
 
     def spy(self: TransformersTranslator, sources: Any, limits: Any, config: DecodingConfig) -> Any:
         used.append(config)
-        return search(self, sources, limits, config)
+        return generate(self, sources, limits, config)
 
-    monkeypatch.setattr(TransformersTranslator, "search", spy)
+    monkeypatch.setattr(TransformersTranslator, "generate", spy)
     assert run(monkeypatch, "mt", "translate", str(finished), str(tmp_path / "in.txt")) == 0
     own = DecodingConfig(num_beams=3, length_penalty=0.7, no_repeat_ngram_size=2, tag="<news>")
     assert capsys.readouterr().out.splitlines() == translate(load_translator(ModelConfig()), [SOURCE], own)
