@@ -29,7 +29,7 @@ def test_batches_change_nothing(beams: int, marian: TransformersTranslator):
 
 
 def test_order_is_kept(marian: TransformersTranslator, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(TransformersTranslator, "search", lambda self, sources, limits, config: sources)
+    monkeypatch.setattr(TransformersTranslator, "generate", lambda self, sources, limits, config: sources)
     monkeypatch.setattr(TransformersTranslator, "decode", lambda self, rows: [str(len(row)) for row in rows])
     texts = sources(30)
     expected = [str(len(ids)) for ids in marian.encode_sources(texts)]
@@ -115,7 +115,7 @@ def test_embedded_model_is_small():
 def test_no_phrase_comes_twice(marian: TransformersTranslator):
     def repeated(size: int) -> int:
         config = DecodingConfig(num_beams=1, no_repeat_ngram_size=size)
-        (ids,) = marian.search(marian.encode_sources(["The war in the city"]), [40], config)
+        (ids,) = marian.generate(marian.encode_sources(["The war in the city"]), [40], config)
         pairs = list(pairwise(ids))
         return len(pairs) - len(set(pairs))
 
