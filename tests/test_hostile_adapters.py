@@ -56,7 +56,7 @@ def adapter_weights(drop: str = "", rename: str = "", factor: float = 1.0) -> Sp
 
 
 CASES: dict[str, tuple[Spoil, str]] = {
-    "no JSON": (written("adapter_config.json", "{"), r"adapter_config\.json: no valid JSON"),
+    "no JSON": (written("adapter_config.json", "{"), r"adapter_config\.json: not valid JSON"),
     "list": (written("adapter_config.json", "[]"), r"adapter_config\.json: expected a JSON object"),
     "empty": (written("adapter_config.json", "{}"), "an adapter of type None; only LORA"),
     "kind": (settings(peft_type="PREFIX_TUNING"), "an adapter of type 'PREFIX_TUNING'"),

@@ -44,9 +44,15 @@ NO_MODELS: dict[str, tuple[Callable[[Path], object], str]] = {
     "model below": (touched("opus/config.json"), "name one of the models in it: .*/x/opus$"),
     "runs below": (touched("a/config.yaml", "b/config.yaml"), "name one of the models in it: .*/x/a, .*/x/b$"),
     "run": (touched("config.yaml", "model/config.json"), "it is a run: name its model, .*/x/model$"),
-    "run without model": (touched("config.yaml", "checkpoints/checkpoint-5/x"), "a run that has no model yet: let it"),
+    "run without model": (
+        touched("config.yaml", "checkpoints/checkpoint-5/x"),
+        "a run that has no model yet: finish it",
+    ),
     "tokenizer alone": (touched("source.spm", "target.spm"), r"it has a tokenizer, source\.spm, and no weights"),
-    "Marian": (touched("opus.npz", "decoder.yml"), "it has a model of Marian's own, which transformers' convert"),
+    "Marian": (
+        touched("opus.npz", "decoder.yml"),
+        "it has a model in Marian's own format, which transformers' convert",
+    ),
     "anything": (touched("notes.md"), "so it holds no model$"),
 }
 
