@@ -18,7 +18,7 @@ from mt.config import DecodingConfig, ModelConfig
 from mt.errors import ConfigError, ModelError, RunError
 from mt.models import ctranslate2_export
 from mt.models.ctranslate2_export import convert
-from mt.models.ctranslate2_model import CTranslate2Translator, load_converted
+from mt.models.ctranslate2_model import CTranslate2Translator, load_ctranslate2
 from mt.models.decoding import encode_within_limits, translate
 from mt.models.doctor import SENTENCES
 from mt.models.model_files import EMBEDDED_MODELS
@@ -34,7 +34,7 @@ GREEDY = DecodingConfig(num_beams=1, max_length_ratio=0.5)
 
 def converted(model: Path | str, directory: Path, precision: str = "float32") -> CTranslate2Translator:
     convert(load_translator(ModelConfig(name=str(model))), directory, precision)  # type: ignore[arg-type]
-    return load_converted(ModelConfig(name=str(directory)))
+    return load_ctranslate2(ModelConfig(name=str(directory)))
 
 
 @pytest.fixture(scope="module")
@@ -93,12 +93,12 @@ def test_decoding_starts_from_the_trained_embedding_of_pad(trained_pad: Path, tm
     # This is why the library's own converter is not used for Marian.
     TransformersConverter(str(trained_pad)).convert(str(tmp_path / "theirs"))
     translator.tokenizer.save_pretrained(tmp_path / "theirs")
-    assert translate(load_converted(ModelConfig(name=str(tmp_path / "theirs"))), SENTENCES, GREEDY) != expected
+    assert translate(load_ctranslate2(ModelConfig(name=str(tmp_path / "theirs"))), SENTENCES, GREEDY) != expected
 
 
 @pytest.mark.parametrize("beams", [1, 3])
 def test_neighbours_change_nothing(beams: int, directory: Path):
-    translator = load_converted(ModelConfig(name=str(directory)))
+    translator = load_ctranslate2(ModelConfig(name=str(directory)))
     config = DecodingConfig(num_beams=beams, max_length_ratio=0.5)
     texts = sources(12)
     alone = [translate(translator, [text], config)[0] for text in texts]
@@ -107,10 +107,10 @@ def test_neighbours_change_nothing(beams: int, directory: Path):
 
 def test_end_token_comes_once(directory: Path):
     """CTranslate2's converter of Marian's own format leaves the end token to the engine."""
-    before = translate(load_converted(ModelConfig(name=str(directory))), SENTENCES, GREEDY)
+    before = translate(load_ctranslate2(ModelConfig(name=str(directory))), SENTENCES, GREEDY)
     settings = json.loads((directory / "config.json").read_text())
     (directory / "config.json").write_text(json.dumps(settings | {"add_source_eos": True}))
-    assert translate(load_converted(ModelConfig(name=str(directory))), SENTENCES, GREEDY) == before
+    assert translate(load_ctranslate2(ModelConfig(name=str(directory))), SENTENCES, GREEDY) == before
 
 
 def test_embedded_model_translates_alike_with_beams(tmp_path: Path):
@@ -195,26 +195,26 @@ def test_missing_tokenizer_is_one_sentence(directory: Path):
 def test_incomplete_tokenizer_is_one_sentence(file: str, directory: Path):
     (directory / file).unlink()
     with pytest.raises(ModelError, match=r"is missing; copy the tokenizer"):
-        load_converted(ModelConfig(name=str(directory)))
+        load_ctranslate2(ModelConfig(name=str(directory)))
 
 
 def test_foreign_tokenizer_is_refused(directory: Path):
     for name in ("vocab.json", "source.spm", "target.spm"):
         shutil.copy(EMBEDDED_MODELS / "tiny-en-ar" / name, directory)
     with pytest.raises(ModelError, match=r"is another model's \(id \d+ is"):
-        load_converted(ModelConfig(name=str(directory)))
+        load_ctranslate2(ModelConfig(name=str(directory)))
 
 
 def test_damaged_model_is_one_sentence(directory: Path):
     (directory / "model.bin").write_bytes((directory / "model.bin").read_bytes()[:1000])
     with pytest.raises(ModelError, match="the CTranslate2 model is damaged"):
-        load_converted(ModelConfig(name=str(directory)))
+        load_ctranslate2(ModelConfig(name=str(directory)))
 
 
 def test_missing_vocabulary_is_one_sentence(directory: Path):
     (directory / "shared_vocabulary.json").unlink()
     with pytest.raises(ModelError, match=r"no shared_vocabulary\.json"):
-        load_converted(ModelConfig(name=str(directory)))
+        load_ctranslate2(ModelConfig(name=str(directory)))
 
 
 def test_it_cannot_be_trained(directory: Path):

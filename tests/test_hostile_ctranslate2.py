@@ -12,7 +12,7 @@ import pytest
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import ModelError
 from mt.models.ctranslate2_export import convert
-from mt.models.ctranslate2_model import load_converted
+from mt.models.ctranslate2_model import load_ctranslate2
 from mt.models.decoding import translate
 from mt.models.transformers_model import load_translator
 from mt.systems.system import resolve_systems
@@ -101,15 +101,15 @@ def test_damage_is_one_sentence(case: str, directory: Path):
     spoil, message = CASES[case]
     spoil(directory)
     with pytest.raises(ModelError, match=message) as raised:
-        translate(load_converted(ModelConfig(name=str(directory))), ["The war"], GREEDY)
+        translate(load_ctranslate2(ModelConfig(name=str(directory))), ["The war"], GREEDY)
     assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize("length", [-5, 0, 1e300, None])
 def test_length_that_is_none_is_not_taken(length: object, directory: Path):
-    usual = translate(load_converted(ModelConfig(name=str(directory))), ["The war"], GREEDY)
+    usual = translate(load_ctranslate2(ModelConfig(name=str(directory))), ["The war"], GREEDY)
     spoilt_json("tokenizer_config.json", model_max_length=length)(directory)
-    translator = load_converted(ModelConfig(name=str(directory)))
+    translator = load_ctranslate2(ModelConfig(name=str(directory)))
     assert translator.max_tokens == 512
     assert translate(translator, ["The war"], GREEDY) == usual
 

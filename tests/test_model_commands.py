@@ -12,7 +12,7 @@ import pytest
 
 from mt.config import DecodingConfig, ModelConfig
 from mt.evaluation.metrics import chrf
-from mt.models.ctranslate2_model import load_converted
+from mt.models.ctranslate2_model import load_ctranslate2
 from mt.models.decoding import translate
 from mt.models.model_files import EMBEDDED_MODELS
 from mt.models.transformers_model import TransformersTranslator, load_translator
@@ -103,7 +103,7 @@ def test_export_says_what_it_costs_on_a_test_set(
     cost, model = capsys.readouterr().out.splitlines()
     search = DecodingConfig(num_beams=1)
     before = translate(load_translator(ModelConfig()), english, search)
-    after = translate(load_converted(ModelConfig(name=str(tmp_path / "int8"))), english, search)
+    after = translate(load_ctranslate2(ModelConfig(name=str(tmp_path / "int8"))), english, search)
     same = sum(one == other for one, other in zip(before, after, strict=True))
     between, *scores = (f"{chrf(*pair):.1f}" for pair in ((after, before), (before, arabic), (after, arabic)))
     assert cost.startswith(

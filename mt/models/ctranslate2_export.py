@@ -15,7 +15,7 @@ from sacrebleu import corpus_chrf
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import ModelError
 from mt.files import new_directory
-from mt.models.ctranslate2_model import CTranslate2Translator, load_converted
+from mt.models.ctranslate2_model import CTranslate2Translator, load_ctranslate2
 from mt.models.decoding import encode_within_limits
 from mt.models.doctor import SENTENCES
 from mt.models.transformers_model import TransformersTranslator
@@ -36,7 +36,7 @@ _USUAL, _SAME = 70.0, 99.0
 def convert(
     translator: TransformersTranslator, directory: Path, precision: Literal["int8", "float16", "float32"]
 ) -> None:
-    """Write the model to `directory`, new or empty, for `load_converted`; all of it or nothing.
+    """Write the model to `directory`, new or empty, for `load_ctranslate2`; all of it or nothing.
 
     Do not use `translator` afterwards: CTranslate2 quantises its weights in place. Raises `ModelError` if CTranslate2
     does not support the model, or translates differently.
@@ -53,7 +53,7 @@ def convert(
             source_language=languages.source_code,
             target_language=languages.target_code,
         )
-        check_parity(translator, load_converted(options), trial, precision)
+        check_parity(translator, load_ctranslate2(options), trial, precision)
 
 
 @dataclass(frozen=True)

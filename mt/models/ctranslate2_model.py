@@ -115,7 +115,7 @@ def require_ctranslate2(name: str) -> None:
         )
 
 
-def check_converted(name: str) -> None:
+def check_ctranslate2(name: str) -> None:
     """Raise `ModelError` for a CTranslate2 directory that cannot be used, as far as that shows without loading it."""
     require_ctranslate2(name)
     check_model_name(name)
@@ -126,13 +126,13 @@ def check_converted(name: str) -> None:
         )
 
 
-def load_converted(config: ModelConfig) -> CTranslate2Translator:
+def load_ctranslate2(config: ModelConfig) -> CTranslate2Translator:
     """Load the CTranslate2 directory that `config` names, on a GPU if there is one.
 
     Raises `ModelError` if files are missing or damaged, the tokenizer is another model's, or the model does not know a
     language.
     """
-    check_converted(config.name)
+    check_ctranslate2(config.name)
     import ctranslate2
 
     files = files_of(config.name, config.revision)

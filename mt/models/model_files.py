@@ -110,7 +110,7 @@ def check_model_name(name: str) -> str:
     return name
 
 
-def is_converted(path: str | Path) -> bool:
+def is_ctranslate2(path: str | Path) -> bool:
     """Whether `path` is a directory with a CTranslate2 model."""
     return os.path.isfile(os.path.join(path, "model.bin"))  # noqa: PTH113, PTH118 - see `check_model_name`
 

@@ -18,7 +18,7 @@ from mt.models.adapters import Adapter, find_adapter, merge_adapter
 from mt.models.identity import check_base
 from mt.models.languages import LanguageContract, family_of
 from mt.models.model_config import generation_config, read_model_config, read_token_ids, vocabulary_size
-from mt.models.model_files import ModelFiles, check_model_name, files_of, is_converted
+from mt.models.model_files import ModelFiles, check_model_name, files_of, is_ctranslate2
 from mt.models.tokenizer import TOKENIZER_FILES, load_tokenizer_files, set_languages
 from mt.models.translator import Translator
 from mt.models.weights import find_weights, load_model
@@ -27,7 +27,7 @@ __all__ = [
     "TransformersTranslator",
     "check_model",
     "check_model_name",
-    "is_converted",
+    "is_ctranslate2",
     "load_tokenizer",
     "load_translator",
 ]
@@ -87,7 +87,7 @@ def load_translator(config: ModelConfig, decoding: DecodingConfig | None = None)
     Raises `ModelError` if there is no such model or no network, its type or a language is not supported, or files are
     missing, damaged or do not belong together. Code that comes with a model is never run.
     """
-    if is_converted(config.name):
+    if is_ctranslate2(config.name):
         raise ModelError(
             f"{config.name}: a CTranslate2 model, which only `mt translate` and `mt evaluate` can use; name the model "
             "that it was made from"
