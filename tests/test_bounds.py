@@ -14,7 +14,8 @@ import pytest
 
 from mt.config import CorpusConfig
 from mt.data.formats import tables, xml
-from mt.data.preparing import RawPair, _chunked
+from mt.data.pair import Pair, Rejection
+from mt.data.preparing import _chunked
 from mt.data.readers import check_corpus, input_files, read_corpus
 from mt.data.rejects import RejectedFile
 from mt.data.unseparated import split_at_border
@@ -217,7 +218,7 @@ def test_numbers_of_a_million_digits():
 
 
 def test_large_pairs_go_to_the_workers_in_small_chunks():
-    pairs = [RawPair("x" * 3_000_000, "y", 0, "a:1")] * 4 + [RawPair("x", "y", 0, "a:2")] * 4500
+    pairs = [Pair("x" * 3_000_000, "y", "a:1")] * 4 + [Pair("x", "y", "a:2")] * 4500
     assert [len(chunk) for chunk in _chunked(pairs)] == [2, 2, 2000, 2000, 500]
 
 
@@ -291,10 +292,9 @@ def test_terms_that_are_none(line: str, message: str, tmp_path: Path):
 
 @pytest.mark.parametrize("begin", ["=", "+", "-", "@"])
 def test_no_cell_of_rejected_tsv_is_a_formula(begin: str, tmp_path: Path):
-    from mt.data.cleaning import Rejection
-
     with RejectedFile(tmp_path / "rejected.tsv") as file:
-        file.write(Rejection("markup", f"{begin}1"), "news.tsv:1", f"\t\r{begin}cmd|' /C calc'!A0", "حرب = سلام")
+        fault = Rejection("markup", f"{begin}1")
+        file.write(Pair(f"\t\r{begin}cmd|' /C calc'!A0", "حرب = سلام", "news.tsv:1", fault=fault))
     row = (tmp_path / "rejected.tsv").read_text(encoding="utf-8").splitlines()[1]
     assert row == f"markup\t'{begin}1\tnews.tsv:1\t'{begin}cmd|' /C calc'!A0\tحرب = سلام"
 

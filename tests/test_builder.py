@@ -105,7 +105,7 @@ def test_rejected_pairs_are_listed_with_rule_and_place(tmp_path: Path):
         ["empty side", "no target", f"{file}:2", "A war.", ""],
         ["exact duplicate", f"{file}:3", f"{file}:11", "Word a.", "كلمة a"],
     ]
-    assert report.corpora["news"].examples["numbers"][0].place == f"{file}:1"
+    assert report.corpora["news"].examples["numbers"][0].origin == f"{file}:1"
 
 
 def test_training_pairs_like_a_test_set_are_dropped(tmp_path: Path):

@@ -33,10 +33,8 @@ def inspect_data(config: Config, *, as_tsv: bool = False) -> tuple[Path, str]:
     Returns the directory, `runs/<name>-data` unless the config says otherwise, and one line of numbers.
     """
     from mt.data.cache import cached_build
-    from mt.data.report import DataReport
-    from mt.data.saved import take_build
-    from mt.experiment.vocabulary import describe_vocabulary
-    from mt.report.data_card import card_view, summary, write_report
+    from mt.experiment.data import take_data
+    from mt.report.data_card import card_view, summary
     from mt.report.data_page import render_data_card
 
     check_data_files(config)
@@ -44,11 +42,8 @@ def inspect_data(config: Config, *, as_tsv: bool = False) -> tuple[Path, str]:
     root = data_directory(config)
     with RunDirectory(root, claim(root, DATA_BUILD, paths_of(config))) as run:
         build = cached_build(config.data, held_out)
-        report = DataReport.read(build / "data_report.json")
         run.clear()
-        take_build(build, run, as_tsv=as_tsv)
-        describe_vocabulary(config, build, report, run)
-        write_report(run, report)
+        report = take_data(config, build, run, as_tsv=as_tsv)
         write_text(run.root / "data_card.html", render_data_card(f"Data of {config.name}", card_view(report)))
     return root, summary(report)
 

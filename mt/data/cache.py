@@ -148,11 +148,11 @@ def _refuse_rejects(build: Path) -> None:
         return
     with (build / REJECTED).open(encoding="utf-8") as file:
         next(file)
-        rule, detail, place, *_ = next(file).split("\t")
+        rule, detail, origin, *_ = next(file).split("\t")
     counts = ", ".join(f"{count} {name}" for name, count in dropped.most_common())
     verb = "is" if dropped.total() == 1 else "are"
     raise DataError(
-        f"{place}: {rule}{f' ({detail})' if detail else ''}; "
+        f"{origin}: {rule}{f' ({detail})' if detail else ''}; "
         f"in all {counted(dropped.total(), 'pair')} {verb} not used ({counts}), "
         f"listed in {build / REJECTED}: mend them or leave out --data.strict"
     )

@@ -61,7 +61,7 @@ def _row(cells: Iterable[str]) -> str:
     return "\t".join(" ".join(cell.replace("\t", " ").splitlines()) for cell in cells) + "\n"
 
 
-def damage_of_splits(run: RunDirectory) -> str | None:
+def find_split_damage(run: RunDirectory) -> str | None:
     """What is wrong with a run's splits, in words; None if they are there as they were written."""
     return find_damage(run.data, REQUIRED)
 
@@ -85,7 +85,7 @@ def _load(root: Path, _state: tuple[tuple[str, int, int, int], ...]) -> DatasetD
 
     run = RunDirectory(root)
     is_sealed = (run.data / CHECKSUMS).is_file()
-    damage = damage_of_splits(run) if is_sealed else None
+    damage = find_split_damage(run) if is_sealed else None
     if damage is not None:
         raise _damaged(run, damage)
     try:
