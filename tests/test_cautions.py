@@ -81,7 +81,7 @@ def moved(lines: Sequence[str], by: int, start: int = 0, end: int | None = None)
         (moved(SYSTEM, 1, 100), "shifted hypotheses",
          "the hypotheses of base are shifted by 1 line from line 102 to line 200", True),
         (SYSTEM[::-1], "hypotheses in another order",
-         "the hypotheses of base are in another order than the sentences", True),
+         "the hypotheses of base are in a different order than the sentences", True),
     ],
 )  # fmt: skip
 def test_hypotheses(hypotheses: list[str], kind: str, text: str, forbids: bool):
@@ -123,7 +123,7 @@ def test_the_reference_as_a_system(hypotheses: list[str]):
     ("sources", "references", "kind", "text", "forbids"),
     [
         (SOURCES, ["\u200b\u200f", *REFERENCES[1:]], "empty references",
-         "1 of the 200 references is empty: nothing visible is in them", False),
+         "1 of the 200 references is empty: they contain nothing visible", False),
         (SOURCES, ["؟؟؟ ؟؟", *REFERENCES[1:]], "references without letters",
          "1 of the 200 references is without any Arabic letter", False),
         (SOURCES, ["\u200b".join(line) for line in REFERENCES], "invisible characters",

@@ -19,6 +19,7 @@ from mt.experiment.sweep import SearchRange, Sweep, run_sweep
 from mt.report.sweep_table import as_table, group_table
 from mt.runs import claim_run
 from tests.conftest import ROOT
+from tests.helpers import only_line
 from tests.helpers import run as run_command
 
 DEMO = str(ROOT / "configs" / "demo.yaml")
@@ -163,6 +164,43 @@ def test_a_sweep_that_is_stopped_says_what_is_done_and_goes_on(
     captured = capsys.readouterr()
     assert "| trial-002 | 3 | 29.90 | 1.00 | 2.00 |" in captured.out
     assert f"best:  {tmp_path}/sweep/trial-002\ntable: {tmp_path}/sweep/sweep.md\n" in captured.out
+
+
+def test_the_command_prints_every_trial_and_the_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    fake_runs(monkeypatch)
+    out = tmp_path / "sweep"
+    argv = ["sweep", DEMO, "--output_dir", str(out), "--grid"]
+    assert run_command(monkeypatch, "mt", *argv, "training.epochs=2,4,3") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" |")[0] for line in lines if line.startswith("| trial-")] == [
+        "| trial-002",
+        "| trial-000",
+        "| trial-001",
+    ]
+    assert "| trial-001 | 4 | failed | failed | failed |" in lines
+    assert lines[-2:] == [f"best:  {out}/trial-002", f"table: {out}/sweep.md"]
+
+
+def test_the_command_fails_if_every_trial_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    fake_runs(monkeypatch)
+    argv = ["sweep", DEMO, "--output_dir", str(tmp_path / "sweep"), "--grid", "training.epochs=4,5"]
+    assert run_command(monkeypatch, "mt", *argv) == 1
+    assert "| trial-000 | 4 | failed | failed | failed |" in capsys.readouterr().out
+
+
+def test_the_command_refuses_a_directory_that_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    ran = fake_runs(monkeypatch)
+    (tmp_path / "notes.txt").write_text("mine")
+    argv = ["sweep", DEMO, "--output_dir", str(tmp_path), "--grid", "training.epochs=1,2"]
+    assert run_command(monkeypatch, "mt", *argv) == 1
+    assert "holds files that mt did not write, such as 'notes.txt'" in only_line(capsys)
+    assert ran == []
 
 
 def test_a_search_is_repeatable_and_finds_its_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
