@@ -110,7 +110,7 @@ def _start() -> dict[str, Any]:
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": [printable(argument) for argument in sys.argv],
         "versions": {"mt": mt.__version__, "python": platform.python_version(), **_versions()},
-        "git_commit": _git_commit(),
+        "git_commit": git_commit(),
         "hardware": _hardware(),
     }
 
@@ -125,10 +125,14 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _git_commit() -> str | None:
-    """The commit of the code that runs, `+changes` if it was edited since; None outside a repository."""
+def git_commit() -> str | None:
+    """The commit of the code that runs, `+changes` if it was edited since; None outside its repository.
+
+    An installed package may lie in an environment inside of somebody else's repository, which does not track it.
+    """
     command = ["git", "-C", str(Path(mt.__file__).parent)]
     try:
+        subprocess.run([*command, "ls-files", "--error-unmatch", "__init__.py"], capture_output=True, check=True)
         commit = subprocess.run([*command, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
         status = subprocess.run([*command, "status", "--porcelain", "."], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):

@@ -33,7 +33,7 @@ def read_config_file(path: Path, named_by: Path | None = None) -> dict[str, Any]
     """
     if fault_of_file(path) == "does not exist":
         seen = f"named by `extends` in {named_by}" if named_by else f"seen from {printable(Path.cwd())}"
-        raise ConfigError(f"{path}: no such config file ({seen}); see configs/ for examples")
+        raise ConfigError(f"{path}: no such config file ({seen}); `mt configs` lists the recipes")
     text = read_small(path, "config", MAX_BYTES, ConfigError)
     try:
         content = parse_yaml(text)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from mt.config import Config
 from mt.evaluation.results import Evaluation
-from mt.experiment.choosing import early_stop, explain_base, take_model, training_facts
+from mt.experiment.base_model import load_base, refuse_other_base
+from mt.experiment.choosing import explain_base, take_model
 from mt.experiment.early_checks import check_config
-from mt.experiment.fine_tuning import fine_tune, prepare_training, record_start
+from mt.experiment.extension import record_extension
+from mt.experiment.fine_tuning import fine_tune
 from mt.experiment.scoring import prepare_test_sets, score_run
-from mt.experiment.start import (
-    claim_directory,
-    load_base,
-    prepare_data,
-    record_extension,
-    refuse_other_base,
-    start_manifest,
-)
+from mt.experiment.splits import prepare_data
+from mt.experiment.start import claim_directory, start_manifest
+from mt.experiment.training_facts import early_stop, training_facts
+from mt.experiment.training_preparation import prepare_training, record_start
 from mt.experiment.translations import FINETUNED, translate_base, translate_tuned
 from mt.processes import one_run
 from mt.runs import RunDirectory

@@ -16,7 +16,7 @@ from mt.text.lines import read_lines
 from mt.text.normalise import fold_spelling
 from mt.wording import shorten
 
-DEFAULT = Path(__file__).parent.parent / "assets" / "glossary.tsv"
+DEFAULT = Path(__file__).parent.parent / "assets" / "data" / "conflict_news" / "glossary.tsv"
 _TERM_SPELLINGS = str.maketrans("ىةؤئ", "يهوي")
 _HEADER = "english\tarabic\tkind"
 NAME_KINDS = ("place", "organisation", "armed_group")
