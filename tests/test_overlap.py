@@ -46,7 +46,7 @@ test_set.__test__ = False  # type: ignore[attr-defined]
 
 
 def counts(model: Path, rows: slice) -> tuple[int, int, int, int]:
-    ((overlap,), _) = find_overlaps({"tuned": str(model)}, [test_set(rows)])
+    (overlap,) = find_overlaps({"tuned": str(model)}, [test_set(rows)]).found
     assert (overlap.system, overlap.test_set) == ("tuned", "news")
     return overlap.exact, overlap.near, overlap.ngram, overlap.sentences
 
@@ -88,15 +88,16 @@ def test_data_that_is_gone_or_broken(tmp_path: Path):
     with pytest.raises(RunError, match="run/data: it cannot be read"):
         find_overlaps({"tuned": str(run)}, [test_set(slice(0, 60))])
     (run / "data").rename(tmp_path / "elsewhere")
-    overlaps, (caution,) = find_overlaps({"tuned": str(run)}, [test_set(slice(0, 60))])
-    assert overlaps == []
+    overlaps = find_overlaps({"tuned": str(run)}, [test_set(slice(0, 60))])
+    assert overlaps.found == []
+    (caution,) = overlaps.unknown
     assert caution.text.startswith("what tuned has seen is not known: ")
     assert not caution.forbids
 
 
 def evaluated(run: Path, rows: slice) -> Any:
     news = test_set(rows)
-    overlaps, _ = find_overlaps({"tuned": str(run)}, [news])
+    overlaps = find_overlaps({"tuned": str(run)}, [news])
     base = [" ".join(target.split()[::2]) for target in news.references]
     tuned = [" ".join(target.split()[:-1]) for target in news.references]
     lines = {"news": {"base": base, "tuned": tuned}}
@@ -133,7 +134,7 @@ def test_repeats_do_not_thin_the_overlap(tmp_path: Path):
     """One seen sentence of fifty different ones is two in a hundred, though the others come ten times."""
     run = make_run(tmp_path / "run", slice(0, 1))
     news = TestSet("news", [SOURCES[0], *SOURCES[1:50] * 10], [TARGETS[0], *TARGETS[1:50] * 10])
-    ((overlap,), _) = find_overlaps({"tuned": str(run)}, [news])
+    (overlap,) = find_overlaps({"tuned": str(run)}, [news]).found
     caution = overlap_caution(overlap, news)
     assert caution is not None
     assert caution.forbids

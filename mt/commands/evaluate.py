@@ -79,7 +79,7 @@ def compare(
     )
     if command.fail_if_worse:
         refuse_small_gate(test_sets)
-    overlaps, cautions = find_overlaps({s.label: s.path for s in systems if not s.is_text}, test_sets)
+    overlaps = find_overlaps({s.label: s.path for s in systems if not s.is_text}, test_sets)
     if command.fail_if_worse:
         refuse_seen_gate(test_sets, overlaps)
     check_rated_sets(ratings, test_sets)
@@ -89,7 +89,6 @@ def compare(
     runs = {system.label: system.run for system in systems if system.run}
     training = next((load_splits(run)["train"] for run in runs.values() if run.data.is_dir()), None)
     evaluation = evaluate_all(test_sets, hypotheses, command.resamples, glossary, training, overlaps)
-    evaluation.cautions += cautions
     evaluation.preferences = read_ratings(ratings, hypotheses) if ratings else []
     evaluation.curves = {label: read_curve(run) for label, run in runs.items()}
     evaluation.remarks += remarks_on(runs)

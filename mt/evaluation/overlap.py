@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mt.config import DataConfig
 from mt.data.saved import load_splits
 from mt.data.seen import EXACT, NEAR, NEW, NGRAM, Rules, find_seen
-from mt.evaluation.cautions import Caution
+from mt.evaluation.cautions import OVERLAP, Caution
 from mt.evaluation.test_set import TestSet
 from mt.models.run_settings import read_run_config
 from mt.runs import RunDirectory
@@ -50,13 +50,24 @@ class Overlap:
         return self.exact + self.near + self.ngram
 
 
-def find_overlaps(models: Mapping[str, str], test_sets: Sequence[TestSet]) -> tuple[list[Overlap], list[Caution]]:
-    """The overlap of each system with each test set, and what cannot be told; `models`: paths or names, by system.
+@dataclass(frozen=True)
+class Overlaps:
+    """What the systems of a comparison have seen of its test sets."""
+
+    found: Sequence[Overlap] = ()
+    """Of each system that comes from a run, with each test set."""
+    unknown: Sequence[Caution] = ()
+    """Where the data of a run is gone, so that nobody can tell what it has seen."""
+
+
+def find_overlaps(models: Mapping[str, str], test_sets: Sequence[TestSet]) -> Overlaps:
+    """The overlap of each system with each test set; `models`: paths or names, by system.
 
     Only models that lie in a run's directory are looked at, and the runs that these were trained from. Raises
     `RunError` if the data of a run cannot be read.
     """
-    overlaps, cautions = [], []
+    found: list[Overlap] = []
+    unknown: list[Caution] = []
     known: dict[Path, NDArray[np.int8]] = {}
     read = cache(read_run_config)
     for system, model in models.items():
@@ -65,10 +76,10 @@ def find_overlaps(models: Mapping[str, str], test_sets: Sequence[TestSet]) -> tu
             if run.data.is_dir() and run.root.resolve() not in known:
                 known[run.root.resolve()] = _seen_by(run, read(run.config), test_sets)
         seen = [known[run.root.resolve()] for run in runs if run.data.is_dir()]
-        cautions += [_unknown(system, run, each) for run in runs if not run.data.is_dir() for each in test_sets]
+        unknown += [_unknown(system, run, each) for run in runs if not run.data.is_dir() for each in test_sets]
         if seen:
-            overlaps += _overlaps(system, np.maximum.reduce(seen), test_sets)
-    return overlaps, cautions
+            found += _overlaps(system, np.maximum.reduce(seen), test_sets)
+    return Overlaps(found, unknown)
 
 
 Read = Callable[[Path], Mapping[str, Any]]
@@ -145,7 +156,7 @@ def overlap_caution(overlap: Overlap, test_set: TestSet) -> Caution | None:
     return Caution(
         test_set.name,
         overlap.system,
-        "overlap",
+        OVERLAP,
         overlap.seen,
         overlap.sentences,
         text if forbids else f"{text}; comparisons leave them out",

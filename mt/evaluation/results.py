@@ -162,9 +162,10 @@ class Evaluation:
         return comparison.is_better if comparison is not None and comparison.is_significant else None
 
     def refusal(self, test_set: str, *systems: str) -> str:
-        """Why these systems get no verdict on a test set, as a clause; empty if only its size may forbid one."""
-        reasons = [c.text for c in self.cautions if c.forbids and c.concerns(test_set, *systems)]
-        return reasons[0] if reasons else ""
+        """Why these systems get no verdict on a test set, the gravest reason as a clause; empty if only its size may
+        forbid one."""
+        reasons = [c for c in self.cautions if c.forbids and c.concerns(test_set, *systems)]
+        return max(reasons, key=lambda caution: caution.gravity).text if reasons else ""
 
     def significantly_worse(self, metric: str) -> list[Comparison]:
         """Where a system is worse than the baseline by more than chance explains."""

@@ -24,7 +24,7 @@ from mt.evaluation.metrics import (
     spbleu_model,
 )
 from mt.evaluation.ngrams import ngram_differences
-from mt.evaluation.overlap import Overlap, fair_rows
+from mt.evaluation.overlap import Overlaps, fair_rows
 from mt.evaluation.results import MIN_SENTENCES, PRIMARY, Comparison, Evaluation, Score
 from mt.evaluation.significance import BOOTSTRAP, RANDOMISATION, PairedResult, holm, interval, paired_test
 from mt.evaluation.slices import count_words, score_slices, slices_of
@@ -33,6 +33,8 @@ from mt.evaluation.verdicts import advice, verdicts
 from mt.evaluation.workers import workers
 from mt.progress import ProgressMeter
 from mt.text.glossary import Glossary
+
+_NOTHING_SEEN = Overlaps()
 
 
 def evaluate_hypotheses(
@@ -44,7 +46,7 @@ def evaluate_hypotheses(
     extra: Mapping[str, Sequence[MetricStatistics]] | None = None,
     glossary: Glossary | None = None,
     word_counts: Mapping[str, int] | None = None,
-    overlaps: Sequence[Overlap] = (),
+    overlaps: Overlaps = _NOTHING_SEEN,
 ) -> Evaluation:
     """Score every system on every test set and compare it with the first one, the baseline.
 
@@ -54,7 +56,7 @@ def evaluate_hypotheses(
     and references differ in number.
     """
     baseline = next(iter(hypotheses[test_sets[0].name]))
-    evaluation = Evaluation(baseline, list(test_sets), hypotheses, overlaps=list(overlaps))
+    evaluation = Evaluation(baseline, list(test_sets), hypotheses, overlaps=list(overlaps.found))
     results: dict[_Key, _Result] = {}
     glossary = glossary or Glossary.read()
     sentences = sum(len(lines) for systems in hypotheses.values() for lines in systems.values())
@@ -83,6 +85,7 @@ def evaluate_hypotheses(
         (evaluation.comparisons if comparison.baseline == evaluation.baseline else evaluation.other_comparisons).append(
             comparison
         )
+    evaluation.cautions += overlaps.unknown
     evaluation.verdicts, evaluation.advice = verdicts(evaluation), advice(evaluation)
     return evaluation
 
@@ -211,7 +214,7 @@ def evaluate_all(
     resamples: int,
     glossary: Glossary,
     training: Dataset | None,
-    overlaps: Sequence[Overlap] = (),
+    overlaps: Overlaps = _NOTHING_SEEN,
 ) -> Evaluation:
     """Everything that can be said of these hypotheses on this machine; what cannot stands in `notes`."""
     has_spbleu = spbleu_model().is_file()

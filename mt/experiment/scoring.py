@@ -43,9 +43,8 @@ def score_run(
     facts: the manifest's. remarks: what a reader must know before the scores.
     """
     glossary = read_glossary(config.evaluation.glossary)
-    overlaps, cautions = find_overlaps({system.label: system.path for system in systems}, test_sets)
+    overlaps = find_overlaps({system.label: system.path for system in systems}, test_sets)
     evaluation = evaluate_all(test_sets, hypotheses, config.evaluation.resamples, glossary, data["train"], overlaps)
-    evaluation.cautions += cautions
     evaluation.curves = {FINETUNED: read_curve(run)}
     evaluation.remarks += remarks
     describe_search(evaluation, searches_of(systems))
