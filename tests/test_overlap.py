@@ -82,6 +82,21 @@ def test_the_run_before_counts_too(tmp_path: Path):
     assert len(training_runs(str(first))) == 2
 
 
+def test_a_model_that_is_its_base_has_seen_nothing_of_its_run(tmp_path: Path):
+    first = make_run(tmp_path / "first", slice(0, 50))
+    run = make_run(tmp_path / "run", slice(50, 100), config=f"model: {{name: {first / 'model'}}}\n")
+    (run / "checkpoints" / "checkpoint-10").mkdir(parents=True)
+    (run / "manifest.json").write_text('{"model_is_base": true}', encoding="utf-8")
+    names = {path: [each.root.name for each in training_runs(str(run / path))] for path in ("", "model")}
+    # What the base itself was trained on counts.
+    assert names == {"": ["first"], "model": ["first"]}
+    assert [each.root.name for each in training_runs(str(run / "checkpoints/checkpoint-10"))] == ["run", "first"]
+    assert counts(run, slice(40, 60))[0] == 10
+    assert counts(run / "checkpoints" / "checkpoint-10", slice(40, 60))[0] == 20
+    (run / "manifest.json").write_text('{"model_is_base": false}', encoding="utf-8")
+    assert counts(run, slice(40, 60))[0] == 20
+
+
 def test_data_that_is_gone_or_broken(tmp_path: Path):
     run = make_run(tmp_path / "run", slice(0, 100))
     (run / "data" / "dataset_dict.json").write_text("{", encoding="utf-8")

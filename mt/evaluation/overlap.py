@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,8 +16,10 @@ from numpy.typing import NDArray
 from mt.config import DataConfig
 from mt.data.saved import load_splits
 from mt.data.seen import EXACT, NEAR, NEW, NGRAM, Rules, find_seen
+from mt.errors import RunError
 from mt.evaluation.cautions import OVERLAP, Caution
 from mt.evaluation.test_set import TestSet
+from mt.manifest import read_manifest
 from mt.models.run_settings import read_run_config
 from mt.runs import RunDirectory
 
@@ -87,12 +90,28 @@ Read = Callable[[Path], Mapping[str, Any]]
 
 
 def training_runs(model: str, read: Read = read_run_config) -> list[RunDirectory]:
-    """The run that a model comes from, then the one that this run started from, and so on; empty for other models."""
-    found: dict[Path, RunDirectory] = {}
-    while (run := _run_of(Path(model))) is not None and run.root.resolve() not in found:
-        found[run.root.resolve()] = run
+    """The run that a model was trained in, then the one that this run started from, and so on; empty for other models.
+
+    A run that ended with its base as it was has trained nothing into its model, only into its checkpoints.
+    """
+    found: list[RunDirectory] = []
+    visited: set[Path] = set()
+    while (run := _run_of(Path(model))) is not None and run.root.resolve() not in visited:
+        visited.add(run.root.resolve())
+        if not _is_untrained(run, Path(model)):
+            found.append(run)
         model = str(_section(read(run.config), "model").get("name") or "")
-    return list(found.values())
+    return found
+
+
+def _is_untrained(run: RunDirectory, path: Path) -> bool:
+    """Whether what lies at `path`, which is the run or inside it, is the base as it was."""
+    if path.resolve().is_relative_to(run.checkpoints.resolve()):
+        return False
+    # A manifest that cannot be read says nothing of the kind.
+    with suppress(RunError):
+        return read_manifest(run.manifest).get("model_is_base") is True
+    return False
 
 
 def _run_of(path: Path) -> RunDirectory | None:
