@@ -103,13 +103,9 @@ def compare(
 
 
 def _print_results(command: EvaluateCommand, evaluation: Evaluation) -> None:
-    from mt.evaluation.verdicts import preference_in_words
-    from mt.report.score_table import as_table
+    from mt.report.score_table import as_text
 
-    print(as_table(evaluation), end="\n\n")
-    sentences = [*(verdict.text for verdict in evaluation.verdicts), evaluation.advice]
-    for line in filter(None, [*sentences, *map(preference_in_words, evaluation.preferences)]):
-        print(line)
+    print(as_text(evaluation))
     print(f"report: {command.output_dir}/report.html")
 
 

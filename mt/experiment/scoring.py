@@ -56,9 +56,9 @@ def score_run(
         "seed": str(config.seed),
     } | describe_searches(evaluation.decoding)
     card = card_view(DataReport.read(run.data_report))
-    write_evaluation(run, evaluation, f"Run {config.name}", shown, card, glossary)
     run.check_there(run.model / "README.md")
     write_text(run.model / "README.md", render_model_card(config.name, evaluation, FINETUNED, shown))
+    write_evaluation(run, evaluation, f"Run {config.name}", shown, card, glossary)
     return evaluation
 
 

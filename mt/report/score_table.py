@@ -5,7 +5,7 @@ from __future__ import annotations
 from mt.evaluation.metrics import METRICS
 from mt.evaluation.results import Evaluation
 from mt.evaluation.searches import describe_searches
-from mt.evaluation.verdicts import _aligned, _cell, _corpus_lines
+from mt.evaluation.verdicts import _aligned, _cell, _corpus_lines, preference_in_words
 
 
 def as_table(evaluation: Evaluation) -> str:
@@ -23,3 +23,10 @@ def as_table(evaluation: Evaluation) -> str:
     lines += [f"note: {remark}" for remark in evaluation.remarks]
     lines += [f"note: on {each.test_set}, {each.text}" for each in evaluation.cautions]
     return "\n".join(lines)
+
+
+def as_text(evaluation: Evaluation) -> str:
+    """What a command prints of an evaluation: the scores, then verdicts, advice and preferences in words."""
+    said = [*(verdict.text for verdict in evaluation.verdicts), evaluation.advice]
+    said += map(preference_in_words, evaluation.preferences)
+    return "\n".join([as_table(evaluation), "", *filter(None, said)])
