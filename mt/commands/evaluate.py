@@ -155,7 +155,7 @@ class EvaluateCommand:
     glossary: str | None
     ratings: list[str]
     model: dict[str, Any]
-    """The options that were typed, by name; what is not typed, a run may know better. Likewise `decoding`."""
+    """The typed options by name, as in `decoding`; for the others a run has its own values."""
     decoding: dict[str, Any]
     no_cache: bool
 
@@ -173,8 +173,8 @@ def evaluate_parser(prog: str) -> QuietParser:
         metavar="SYSTEM",
         help="a run directory, a model directory (CTranslate2's, too), a hub name, a text file of translations, or a "
         "directory with one per test set, NAME.txt; label=SYSTEM names it; the first one is the baseline; a run "
-        "translates as it was scored, by its languages, search, tag and terms; its base and RUN/model likewise, but "
-        "without tag and terms",
+        "translates as it was scored, with its languages, search, tag and terms; its base and RUN/model the same way, "
+        "but without tag and terms",
     )
     add_test_set(parser, TESTED_ON)
     parser.add_argument(
@@ -183,7 +183,7 @@ def evaluate_parser(prog: str) -> QuietParser:
         default=[],
         metavar="NAME=FILE",
         type=str,
-        help="further test sets, of general text: what is lost there is what a model has forgotten",
+        help="further test sets, of general text: a loss there is what a model has forgotten",
     )
     parser.add_argument("--output_dir", default="runs/evaluation", help="where scores, translations and report go")
     parser.add_argument("--overwrite", action="store_true", help="replace the evaluation in the output directory")

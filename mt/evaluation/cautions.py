@@ -1,4 +1,4 @@
-"""What a reader must know beside a score, and what forbids a verdict."""
+"""Faults that a reader must know of beside a score; some of them forbid a verdict."""
 
 from __future__ import annotations
 

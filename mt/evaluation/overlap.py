@@ -1,4 +1,4 @@
-"""What systems that are runs have seen of a test set before: in training, or when their checkpoints were chosen."""
+"""Which test sentences a run has seen before: in its training data, or in the dev split that chose its checkpoint."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Overlap:
     system: str
     test_set: str
     exact: int
-    """Pairs that stand in the system's training or dev data as they are."""
+    """Pairs that are in the system's training or dev data as they are."""
     near: int
     """Pairs of which a side is there up to case, digits and punctuation, or almost so: the builder's neighbours."""
     ngram: int

@@ -1,4 +1,4 @@
-"""Hypotheses of several systems on several test sets in, everything that can be counted out."""
+"""From hypotheses to an `Evaluation`: scores, comparisons, checks, slices, verdicts."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def evaluate_hypotheses(
     """Score every system on every test set and compare it with the first one, the baseline.
 
     `hypotheses`: by test set, then by system, the same systems in the same order. `extra`: by test set, metrics that
-    were measured elsewhere. `word_counts`: how often each source word stands in the training data, for the slices by
+    were computed elsewhere. `word_counts`: how often each source word occurs in the training data, for the slices by
     rare words. `overlaps`: what systems that are runs have seen of the test sets. Raises `DataError` where hypotheses
     and references differ in number.
     """
@@ -93,7 +93,7 @@ def evaluate_hypotheses(
 def _steps(
     test_sets: Sequence[TestSet], metrics: Sequence[str], extra: Mapping[str, Sequence[MetricStatistics]] | None
 ) -> int:
-    """How often `evaluate_hypotheses` says that it has come further: for each metric, and for all else together."""
+    """How many steps the progress meter of `evaluate_hypotheses` has."""
     further = sum(len((extra or {}).get(test_set.name, [])) for test_set in test_sets)
     return len(test_sets) * (len(metrics) + 3) + further
 
@@ -198,7 +198,7 @@ def _look_closer(
     glossary: Glossary,
     word_counts: Mapping[str, int] | None,
 ) -> None:
-    """Where the systems differ on one test set: slices, n-grams, sentences."""
+    """Add where the systems differ on one test set: slices, n-grams, sentences."""
     name, systems = test_set.name, evaluation.hypotheses[test_set.name]
     slices = slices_of(test_set.sources, test_set.corpora, glossary, word_counts)
     evaluation.slice_members[name] = slices
@@ -216,7 +216,7 @@ def evaluate_all(
     training: Dataset | None,
     overlaps: Overlaps = _NOTHING_SEEN,
 ) -> Evaluation:
-    """Everything that can be said of these hypotheses on this machine; what cannot stands in `notes`."""
+    """Score by every metric that this machine has; `notes` say which are missing, and why."""
     has_spbleu = spbleu_model().is_file()
     metrics = (*METRICS, *NORMALISED, *([SPBLEU] if has_spbleu else []))
     comet = {each.name: comet_metric(each, hypotheses[each.name]) for each in test_sets}
@@ -239,6 +239,6 @@ def evaluate_all(
 
 
 def comet_metric(test_set: TestSet, hypotheses: Mapping[str, Sequence[str]]) -> MetricStatistics | None:
-    """COMET's scores, where `mt comet-setup` was run and they can be had."""
+    """COMET's scores; None unless `mt comet-setup` was run, or if COMET fails."""
     result = comet_scores(test_set.sources, hypotheses, test_set.references)
     return None if result is None else segment_metric(COMET, result.signature, result.segments)

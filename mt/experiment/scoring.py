@@ -7,7 +7,7 @@ from typing import Any
 
 from datasets import DatasetDict
 
-from mt.config import Config
+from mt.config import Config, ModelConfig
 from mt.data.report import DataReport
 from mt.data.splitting import SPLITS
 from mt.evaluation.overlap import find_overlaps
@@ -20,6 +20,7 @@ from mt.experiment.translations import FINETUNED
 from mt.files import (
     write_text,
 )
+from mt.input_files import is_directory
 from mt.report.data_card import card_view
 from mt.report.model_card import render_model_card
 from mt.report.writing import write_evaluation
@@ -57,9 +58,16 @@ def score_run(
     } | describe_searches(evaluation.decoding)
     card = card_view(DataReport.read(run.data_report))
     run.check_there(run.model / "README.md")
-    write_text(run.model / "README.md", render_model_card(config.name, evaluation, FINETUNED, shown))
+    model_card = render_model_card(config.name, evaluation, FINETUNED, shown, _name_on_the_hub(config.model))
+    write_text(run.model / "README.md", model_card)
     write_evaluation(run, evaluation, f"Run {config.name}", shown, card, glossary)
     return evaluation
+
+
+def _name_on_the_hub(model: ModelConfig) -> str | None:
+    """The base's name, unless it is a directory, comes along with `mt`, or was made from scratch."""
+    is_there = model.scratch is None and model.name.count("/") == 1 and not is_directory(model.name)
+    return model.name if is_there else None
 
 
 def prepare_test_sets(config: Config, run: RunDirectory, data: DatasetDict) -> list[TestSet]:
