@@ -197,12 +197,15 @@ def train(output_dir: Path, name: str, seed: int) -> None:
     from mt.commands.environment import quiet_libraries
     from mt.config import CorpusConfig
     from mt.evaluation.reading_test_sets import read_named_test_set
-    from mt.experiment.fine_tuning import fine_tune, prepare_training
-    from mt.experiment.start import claim_directory, load_base, open_base, prepare_data, start_manifest
+    from mt.experiment.base_model import load_base, open_base
+    from mt.experiment.fine_tuning import fine_tune
+    from mt.experiment.splits import prepare_data
+    from mt.experiment.start import claim_directory, start_manifest
+    from mt.experiment.training_preparation import prepare_training
     from mt.models.ctranslate2_export import convert
     from mt.runs import RunDirectory
-    from mt.training.adaptation import better_is_more, choose_weights
     from mt.training.encoding import encode_general
+    from mt.training.weight_choice import choose_weights
 
     ways = {name: {}} | {way: changes for way, (of, changes) in DERIVED.items() if of == name}
     models = {way: output_dir / f"models-{seed}" / way for way in ways}
@@ -220,7 +223,7 @@ def train(output_dir: Path, name: str, seed: int) -> None:
         base = load_base(config, run, data)
         trainer = prepare_training(config, run, base, data, manifest)
         fine_tune(run, trainer, command.resume)
-        dev_scores = better_is_more(trainer.state.log_history, config.training.best_metric)
+        dev_scores = trainer.dev_scores_by_update()
         for way in (way for way in ways if not models[way].is_dir()):
             tuned, general = open_base(config, run), None
             options = replace(config, adaptation=replace(config.adaptation, **ways[way]))

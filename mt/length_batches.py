@@ -1,22 +1,25 @@
-"""Batches of sentences of similar length, as many as a token budget holds."""
+"""Batches of sentences of similar length, as many per batch as a token budget holds."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Widths of the target-length buckets grow by this factor; the best of 1.1 to 1.25 on general text.
+# Each target-length bucket is wider than the one before by this factor; of 1.1 to 1.25 the best on general text.
 _BUCKET_GROWTH = 1.1
 
 
 def token_batches(
     lengths: NDArray[np.int_], max_tokens: int, generator: np.random.Generator | None = None
 ) -> list[list[int]]:
-    """Each index once, in batches whose longer side, padded, holds at most `max_tokens` (a longer pair stands alone).
+    """Each index once, in batches whose padded longer side is at most `max_tokens`; a longer pair gets its own batch.
 
     lengths: int (pairs, 2), source and target tokens. Pairs are ordered by bucket of target length and, within
-    a bucket, by source length, up and down in turn, so that neighbours are alike on both sides. `generator`
-    shuffles pairs of equal lengths and the batches; without one, batches come in order of length.
+    a bucket, by source length, ascending and descending in turn, so that neighbours are similar on both sides.
+    `generator` shuffles pairs of equal lengths, and the batches; without one, batches come in order of length.
+
+    Lengths (5, 5), (1, 1), (5, 5), (1, 1) with max_tokens 10: two pairs of 5 make 2 * 5 = 10, a third of length 1
+    would make 3 * 5 = 15 by its padding. So the batches are [[1, 3], [0, 2]].
     """
     if not len(lengths):
         return []

@@ -28,9 +28,9 @@ from mt import cli
 from mt.commands import train
 from mt.errors import DataError, Stopped, UserError
 from mt.experiment import run as experiment
-from mt.experiment import start as run_start
+from mt.experiment import splits
 from mt.processes import one_run, process_state, run_as_one, wait_for_everyone
-from mt.training import dev_evaluation as judging
+from mt.training import dev_evaluation
 
 TIMEOUT = 1.0
 """Seconds after which a collective gives up."""
@@ -101,7 +101,7 @@ def second_try() -> None:
 
 def train_slowly(argv: Sequence[str], prog: str) -> int:
     """`train.py`, whose main process takes longer for all that it does alone than a collective waits."""
-    run_start.cached_build = _slow(run_start.cached_build)
+    splits.cached_build = _slow(splits.cached_build)
     for name in ("measure_vocabulary", "translate_base", "score_run"):
         setattr(experiment, name, _slow(getattr(experiment, name)))
     process_state()
@@ -123,7 +123,7 @@ def train_sharded(argv: Sequence[str], prog: str) -> int:
 
     torch has it for processes on a CPU, too: told that these were GPUs, accelerate does all that it does there.
     """
-    begin, whole = PartialState.__init__, judging.whole_weights
+    begin, whole = PartialState.__init__, dev_evaluation.whole_weights
 
     def begin_with_gpus(self: PartialState, *arguments: Any, **options: Any) -> None:
         is_new = not PartialState._shared_state
@@ -135,7 +135,7 @@ def train_sharded(argv: Sequence[str], prog: str) -> int:
         print("evaluated:", type(model).__name__, file=sys.stderr)
         return whole(model)
 
-    PartialState.__init__, judging.whole_weights = begin_with_gpus, reported
+    PartialState.__init__, dev_evaluation.whole_weights = begin_with_gpus, reported
     return train.run(argv, prog)
 
 

@@ -12,22 +12,16 @@ from mt.config import AdaptationConfig, Config, LoraConfig, ModelConfig, Trainin
 from mt.errors import ModelError
 from mt.files import write_checksums
 from mt.models.transformers_model import TransformersTranslator, load_translator
-from mt.training import adaptation
-from mt.training.adaptation import (
-    average,
-    choose_weights,
-    chosen_updates,
-    interpolate,
-    load_weights,
-    prepare_model,
-    weights_of,
-)
+from mt.training import weight_choice
+from mt.training.adaptation import prepare_model
+from mt.training.averaging import average, interpolate, load_weights, weights_of
 from mt.training.batching import EncodedPairs
 from mt.training.dev_evaluation import model_inputs
 from mt.training.encoding import DevSet
 from mt.training.loss import logits_of
 from mt.training.setup import build_trainer
 from mt.training.trainer import TranslationTrainer
+from mt.training.weight_choice import WeightChoice, choose_updates, choose_weights
 from tests.helpers import eight_pairs
 
 
@@ -154,14 +148,14 @@ def norm(translator: TransformersTranslator) -> float:
 def test_which_checkpoints_are_taken(tmp_path: Path, marian: TransformersTranslator, caplog: pytest.LogCaptureFixture):
     there = checkpoints(tmp_path, marian, [2, 4, 6, 8])
     dev_scores = {2: 10.0, 4: 30.0, 6: 20.0, 8: 30.0}
-    assert chosen_updates(there, dev_scores, AdaptationConfig()) == [4]  # of equals the earlier
-    assert chosen_updates(there, dev_scores, AdaptationConfig(average=3)) == [4, 6, 8]
-    assert chosen_updates(there, dev_scores, AdaptationConfig(average=2, average_of="last")) == [6, 8]
+    assert choose_updates(there, dev_scores, AdaptationConfig()) == [4]  # of equals the earlier
+    assert choose_updates(there, dev_scores, AdaptationConfig(average=3)) == [4, 6, 8]
+    assert choose_updates(there, dev_scores, AdaptationConfig(average=2, average_of="last")) == [6, 8]
     (there / "checkpoint-4" / "model.safetensors").unlink()
-    assert chosen_updates(there, dev_scores, AdaptationConfig()) == [8]
-    assert "the checkpoint of update 4 cannot be taken, model.safetensors is missing" in caplog.text
+    assert choose_updates(there, dev_scores, AdaptationConfig()) == [8]
+    assert "the checkpoint of update 4 cannot be used, model.safetensors is missing" in caplog.text
     with pytest.raises(ModelError, match="no checkpoint is left"):
-        chosen_updates(tmp_path / "elsewhere", dev_scores, AdaptationConfig())
+        choose_updates(tmp_path / "elsewhere", dev_scores, AdaptationConfig())
 
 
 def choose(
@@ -170,7 +164,7 @@ def choose(
     options: AdaptationConfig,
     has_general: bool = False,
     before: dict[str, float] | None = None,
-) -> adaptation.Choice:
+) -> WeightChoice:
     dev = DevSet(eight_pairs(), ["dev"], ["x"])
     general = DevSet(eight_pairs(), ["general"], ["x"]) if has_general else None
     config = Config()
@@ -198,10 +192,10 @@ def test_the_share_of_tuned_weights_weighs_gain_against_loss(
     # By the norm, which is 4 × the share: dev chrF, general chrF.
     known = {0.0: (20.0, 50.0), 1.0: (28.0, 49.5), 2.0: (30.0, 48.0), 4.0: (31.0, 42.0)}
 
-    def scores(translator: TransformersTranslator, dev: DevSet, *, is_alone: bool) -> dict[str, float]:
+    def scores(translator: TransformersTranslator, dev: DevSet, *, only_this_process: bool) -> dict[str, float]:
         return {"chrF": known[norm(translator)][dev.sources == ["general"]], "BLEU": 0.0}
 
-    monkeypatch.setattr(adaptation, "score_sample", scores)
+    monkeypatch.setattr(weight_choice, "score_sample", scores)
     shares = AdaptationConfig(interpolate=[0.25, 0.5])
     assert choose(marian, there, shares, has_general=True).share == 0.5  # 30 - 2 against 28 - 0.5 and 31 - 8
     assert norm(marian) == 2.0
@@ -246,11 +240,11 @@ def test_the_base_is_compared_with_the_average_itself(
     there = checkpoints(tmp_path, marian, [2, 4, 6])
     untrained = norm(marian)
     averaged = AdaptationConfig(average=2)
-    monkeypatch.setattr(adaptation, "score_sample", lambda *_, **__: {"chrF": 31.0, "BLEU": 0.0})
+    monkeypatch.setattr(weight_choice, "score_sample", lambda *_, **__: {"chrF": 31.0, "BLEU": 0.0})
     assert choose(marian, there, averaged, before={"eval_chrF": 30.5}).share == 1.0
     assert norm(marian) == 5.0
     marian.model.model.encoder.layers[0].final_layer_norm.weight.data.fill_(untrained)
-    monkeypatch.setattr(adaptation, "score_sample", lambda *_, **__: {"chrF": 12.0, "BLEU": 0.0})
+    monkeypatch.setattr(weight_choice, "score_sample", lambda *_, **__: {"chrF": 12.0, "BLEU": 0.0})
     choice = choose(marian, there, averaged, before={"eval_chrF": 13.0})
     assert (choice.share, norm(marian)) == (0.0, untrained)
     assert (
@@ -264,10 +258,10 @@ def test_the_base_is_one_of_the_shares(tmp_path: Path, marian: TransformersTrans
     marian.model.model.encoder.layers[0].final_layer_norm.weight.data.fill_(0.0)
     known = {0.0: (29.0, 50.0), 2.0: (30.0, 48.0), 4.0: (31.0, 42.0)}
 
-    def scores(translator: TransformersTranslator, dev: DevSet, *, is_alone: bool) -> dict[str, float]:
+    def scores(translator: TransformersTranslator, dev: DevSet, *, only_this_process: bool) -> dict[str, float]:
         return {"chrF": known[norm(translator)][dev.sources == ["general"]], "BLEU": 0.0}
 
-    monkeypatch.setattr(adaptation, "score_sample", scores)
+    monkeypatch.setattr(weight_choice, "score_sample", scores)
     half = AdaptationConfig(interpolate=[0.5])
     choice = choose(marian, there, half, has_general=True, before={"eval_chrF": 29.0})  # 29 against 28 and 23
     assert ([tried["share"] for tried in choice.tried], choice.share, norm(marian)) == ([0.0, 0.5, 1.0], 0.0, 0.0)

@@ -35,7 +35,7 @@ def test_a_changed_byte_and_a_missing_file_are_noticed(tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "rng_state.pth", *OTHERS])
-def test_a_checkpoint_that_was_sealed_without_a_part_is_not_intact(tmp_path: Path, name: str):
+def test_a_checkpoint_whose_checksums_lack_a_part_is_not_intact(tmp_path: Path, name: str):
     torn = checkpoint(tmp_path, 5)
     (torn / name).unlink()
     write_checksums(torn)
@@ -74,7 +74,7 @@ def test_the_latest_intact_one_is_found(tmp_path: Path, caplog: pytest.LogCaptur
     with (tmp_path / "checkpoint-100" / "model.safetensors").open("r+b") as file:
         file.truncate(10)
     assert latest_intact(tmp_path) == tmp_path / "checkpoint-10"
-    assert "checkpoint-100: passed over, model.safetensors is not as it was written" in caplog.text
+    assert "checkpoint-100: skipped, model.safetensors is not as it was written" in caplog.text
     assert latest_intact(tmp_path / "none") is None
 
 

@@ -15,7 +15,7 @@ from mt.commands.train import parse_train
 from mt.config import Config
 from mt.config.config_files import config_as_yaml
 from mt.errors import RunError
-from mt.experiment.extension import Change, announce, find_changes, refuse_fewer_updates
+from mt.experiment.extension import Change, find_changes, log_changes, refuse_fewer_updates
 from mt.manifest import Manifest
 from mt.runs import RunDirectory
 from mt.training.trainer import TranslationTrainer
@@ -103,10 +103,12 @@ def test_fewer_updates_than_are_done(run: RunDirectory, tmp_path: Path):
 def test_what_cannot_be_done_any_more_is_said(run: RunDirectory, caplog: pytest.LogCaptureFixture):
     run.data.mkdir()
     with caplog.at_level(logging.INFO):
-        announce(run, [Change("training.dev_sentences", 5, 9), Change("evaluation.test_sets.un", "nothing", "un.tsv")])
+        log_changes(
+            run, [Change("training.dev_sentences", 5, 9), Change("evaluation.test_sets.un", "nothing", "un.tsv")]
+        )
     assert "extended: training.dev_sentences was 5 and is now 9" in caplog.text
-    assert "dev scores until now are of another sample" in caplog.text
-    assert "evaluation.test_sets.un: not held out when the splits were made" in caplog.text
+    assert "earlier dev scores are of another sample" in caplog.text
+    assert "evaluation.test_sets.un: was not held out when the splits were made" in caplog.text
 
 
 def test_a_test_set_that_is_dropped_may_be_gone(tmp_path: Path):
@@ -146,8 +148,9 @@ def extended(finished: Path, config: Path) -> Path:
     result = forked_train(str(config), "--output_dir", str(run), *MORE)
     assert result.returncode == 0, result.stderr
     # Of the linear schedule of 9 updates, 2e-5 at its peak, a third is left after 6; that of 6 had ended at 0.
-    assert "the learning rate goes on at 6.67e-06, where the schedule of 9 updates is after 6; it was 0 there" in (
-        result.stderr
+    assert (
+        "the learning rate is now 6.67e-06, as the schedule of 9 updates says after 6; the checkpoint had 0"
+        in result.stderr
     )
     assert "checkpoint-6" in result.stderr
     return run

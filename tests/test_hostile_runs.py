@@ -149,7 +149,7 @@ LABELS = {
     "no UTF-8": ("a\udce9", "holds control or invisible"),
     "blank": ("  ", "is empty"),
     "reference": ("reference", "is taken by the test set's own"),
-    "Reference": ("Reference", "would be one file on some disks"),
+    "Reference": ("Reference", "would be the same file on some disks"),
 }
 
 
@@ -163,7 +163,7 @@ def test_label_that_is_no_name(case: str, run: Path):
 
 @pytest.mark.parametrize("pair", [("base", "Base"), ("caf\u00e9", "cafe\u0301"), ("straße", "STRASSE")])
 def test_labels_that_are_one_file_on_some_disks(pair: tuple[str, str], run: Path):
-    with pytest.raises(RunError, match="would be one file on some disks"):
+    with pytest.raises(RunError, match="would be the same file on some disks"):
         resolve_systems([f"{label}={run}" for label in pair])
 
 

@@ -100,5 +100,5 @@ def test_damaged_and_missing_checkpoints(config: Path, whole: bytes, tmp_path: P
     os.truncate(damaged / "optimizer.pt", 100)
     resumed = forked_train(*options, "--resume")
     assert resumed.returncode == 0, resumed.stderr
-    assert "checkpoint-4: passed over, optimizer.pt is not as it was written" in resumed.stderr
+    assert "checkpoint-4: skipped, optimizer.pt is not as it was written" in resumed.stderr
     assert (run / "model" / "model.safetensors").read_bytes() == whole

@@ -8,7 +8,7 @@ import pytest
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from mt.config import TrainingConfig
-from mt.training.stopping import Patience, best_update, evaluations_since_best, state_of_end
+from mt.training.stopping import Patience, best_update, evaluations_since_best, state_if_ended
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_run_that_had_ended_is_not_trained_further(training: TrainingConfig, i
     history = [{"step": 2 * n, "eval_chrF": 30.0 - n, "eval_loss": 3.0 - n / 10} for n in (1, 2, 3)]
     state = TrainerState(global_step=6, max_steps=40, log_history=history)  # type: ignore[arg-type]
     state.save_to_json(str(tmp_path / "trainer_state.json"))
-    found = state_of_end(tmp_path, training)
+    found = state_if_ended(tmp_path, training)
     assert (found is not None) == is_over
     if found is not None:
         assert (found.global_step, found.max_steps, found.log_history) == (6, 40, history)

@@ -172,7 +172,7 @@ def test_a_run_whose_model_is_its_base_is_named(there: Path):
         (there / "b" / "manifest.json").write_text(content, encoding="utf-8")
         assert (
             remarks_on(runs)
-            == ["The model of b is its base as it was, for nothing that was trained was as good."][:remarks]
+            == ["The model of b is its unchanged base: nothing that was trained was as good."][:remarks]
         )
 
 

@@ -17,7 +17,7 @@ from mt.errors import UsageError
 from mt.evaluation.rating_files import check_reviewers, read_ratings_file
 from mt.experiment.early_checks import check_corpora, check_tables
 from mt.files import check_distinct
-from mt.outputs import claim, refuse_inputs_inside, refuse_taken
+from mt.outputs import check_output, claim
 from mt.runs import EVALUATION, RunDirectory
 from mt.systems.names import check_systems
 
@@ -136,8 +136,7 @@ def claim_output(command: EvaluateCommand, systems: Sequence[System]) -> RunDire
     paths |= {f"the system `{system.label}`": system.path for system in systems if Path(system.path).exists()}
     paths |= {f"the ratings {number}": file for number, file in enumerate(command.ratings, start=1)}
     paths |= {"the glossary": command.glossary} if command.glossary else {}
-    refuse_inputs_inside(root, paths)
-    return RunDirectory(root, claim(root, EVALUATION, overwrite=command.overwrite))
+    return RunDirectory(root, claim(root, EVALUATION, paths, overwrite=command.overwrite))
 
 
 @dataclass(frozen=True)
@@ -264,4 +263,4 @@ def check_evaluate(command: EvaluateCommand) -> None:
     check_tables([command.glossary, command.decoding.get("terminology")])
     check_reviewers([read_ratings_file(Path(file)) for file in command.ratings])
     check_systems(command.systems)
-    refuse_taken(Path(command.output_dir), EVALUATION, {}, overwrite=command.overwrite)
+    check_output(Path(command.output_dir), EVALUATION, {}, overwrite=command.overwrite)

@@ -1,7 +1,7 @@
-"""What of a command can be refused in the first second, before torch and transformers are imported.
+"""Checks of the first second, before torch and transformers are imported.
 
-Files that are missing, output directories that are taken, models and systems that are not there. Everything raises a
-`UserError`. The commands check again what others may have changed since.
+They find missing files, and models and systems that do not exist, and raise a `UserError`. The commands check again
+whatever may have changed since.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mt.text.glossary import Glossary
 
 
 def check_config(config: Config) -> None:
-    """Everything that a config names is there, and there is something to train and to test on."""
+    """Everything that a config names exists, and there is something to train on and something to test on."""
     check_data(config.data)
     check_corpora(config.held_out_sets)
     check_tables(tables_of(config).values())
@@ -32,7 +32,7 @@ def check_config(config: Config) -> None:
 
 
 def check_held_out(config: Config) -> None:
-    """Raise `ConfigError` where every corpus is for training, so that none is left to choose or test a model by."""
+    """Raise `ConfigError` if every corpus has a split of its own and none of them is for dev, or none for testing."""
     splits = {corpus.own_split for corpus in config.data.corpora.values()}
     remedy = "add your own sentences, as in --data.corpora.news news.tsv, or change `split`"
     names = " and ".join(f"`{name}`" for name in config.data.corpora)
@@ -45,26 +45,26 @@ def check_held_out(config: Config) -> None:
 
 
 def check_data_files(config: Config) -> None:
-    """The corpora and the test sets that `mt data` reads are there."""
+    """The corpora and the test sets that `mt data` reads exist."""
     check_data(config.data)
     check_corpora(config.evaluation.named_sets)
 
 
 def check_data(config: DataConfig) -> None:
-    """Refuse what cannot be built: no corpus, a missing file, an unknown format."""
+    """Refuse data that cannot be built: no corpus, a missing file, an unknown format."""
     if not config.corpora:
         raise ConfigError("data.corpora is empty; name at least one corpus, as in --data.corpora.news news.tsv")
     check_corpora(config.corpora)
 
 
 def check_corpora(corpora: Mapping[str, CorpusConfig]) -> None:
-    """Their files are there, in formats that are known."""
+    """Their files exist, in formats that are known."""
     for name, corpus in corpora.items():
         check_corpus(name, corpus)
 
 
 def check_tables(paths: Iterable[str | None]) -> None:
-    """Tables of terms that are named can be read."""
+    """The tables of terms at these paths can be read."""
     for path in paths:
         if path is not None:
             Glossary.read(Path(path))

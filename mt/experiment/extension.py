@@ -1,4 +1,4 @@
-"""A run that goes on with other options: those that change nothing it has done already, and no others."""
+"""Resuming a run with other options: allowed if they change nothing that the run has already done."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from mt.config import Config
 from mt.config.config_files import config_as_yaml
 from mt.config.parsing import read_config
 from mt.errors import RunError, UserError
+from mt.manifest import Manifest
 from mt.runs import RunDirectory
+from mt.training.checkpoints import list_checkpoints, update_of
 from mt.wording import counted, shorten
 
 logger = logging.getLogger(__name__)
@@ -34,7 +36,7 @@ _MAX_NAMED = 3
 
 
 class Change(NamedTuple):
-    """An option that has another value than when the run was last started."""
+    """An option whose value differs from that of the run's last start."""
 
     key: str
     before: Any
@@ -45,10 +47,10 @@ class Change(NamedTuple):
 
 
 def find_changes(run: RunDirectory, config: Config) -> list[Change]:
-    """What differs between `config` and that of the run, all of it extendable.
+    """The options in which `config` differs from the run's own config, all of them extendable.
 
-    An option that an earlier version did not know counts as its default. Raises `RunError`, naming both values, if
-    anything differs that would change what the run has done.
+    An option that an earlier version did not have counts as its default. Raises `RunError`, naming both values, if
+    an option differs that would change what the run has done.
     """
     try:
         before = read_config(run.config)
@@ -80,30 +82,48 @@ def _differences(before: Any, now: Any, key: str = "") -> Iterator[Change]:
 
 
 def _short(value: Any) -> Any:
-    """A corpus by its path."""
+    """`value`, or the path of a corpus."""
     return value["path"] if isinstance(value, dict) and "path" in value else value
 
 
-def announce(run: RunDirectory, changes: Sequence[Change]) -> None:
-    """Say what the new options do, and what they cannot do any more."""
+def record_extension(config: Config, run: RunDirectory, updates: int, manifest: Manifest | None) -> None:
+    """Give a resumed run the options of `config`, which make `updates` updates in all, and note what has changed.
+
+    Raises `RunError`, before anything is changed, if the run has made more updates.
+    """
+    refuse_fewer_updates(run, config, updates, max(map(update_of, list_checkpoints(run.checkpoints)), default=0))
+    if manifest is None or not run.config.is_file():
+        return
+    changes = find_changes(run, config)
+    if changes:
+        log_changes(run, changes)
+        run.go_on(config_as_yaml(config))
+        manifest.facts["starts"][-1]["extended"] = {
+            change.key: {"before": change.before, "now": change.now} for change in changes
+        }
+        manifest.update()
+
+
+def log_changes(run: RunDirectory, changes: Sequence[Change]) -> None:
+    """Log the new values, and warn of those that come too late to have their full effect."""
     for change in changes:
         logger.info("extended: %s", change)
     keys = {change.key for change in changes}
     if "training.dev_sentences" in keys:
         logger.warning(
-            "training.dev_sentences: dev scores until now are of another sample than those to come, so that a small "
-            "difference between them is none"
+            "training.dev_sentences: earlier dev scores are of another sample than the ones to come, so a small "
+            "difference between them means nothing"
         )
     new = [c.key for c in changes if c.before == _ABSENT and c.key.startswith("evaluation.")]
     if new and run.data.is_dir():
         logger.warning(
-            "%s: not held out when the splits were made; what the run has trained on of it stands in the report",
+            "%s: was not held out when the splits were made; the report says which of its sentences were trained on",
             ", ".join(new),
         )
 
 
 def refuse_fewer_updates(run: RunDirectory, config: Config, updates: int, done: int) -> None:
-    """Raise `RunError` if the options ask for fewer updates than the run has done."""
+    """Raise `RunError` if the options ask for fewer updates than the `done` ones."""
     if updates < done:
         training = config.training
         limit = f" and training.max_updates {training.max_updates}" if training.max_updates is not None else ""
@@ -113,12 +133,7 @@ def refuse_fewer_updates(run: RunDirectory, config: Config, updates: int, done: 
         )
 
 
-def as_json(changes: Sequence[Change]) -> dict[str, dict[str, Any]]:
-    """For the manifest: both values by option."""
-    return {change.key: {"before": change.before, "now": change.now} for change in changes}
-
-
 def dropped_inputs(inputs: Mapping[str, str], changes: Sequence[Change]) -> set[str]:
-    """Those of the inputs that a manifest lists which belong to test sets, or a glossary, that are named no more."""
+    """The paths among a manifest's `inputs` that belong to test sets, or a glossary, that are no longer named."""
     gone = [str(change.before) for change in changes if change.key.startswith("evaluation.") and change.before]
     return {path for path in inputs if any(path == name or Path(name) in Path(path).parents for name in gone)}

@@ -1,4 +1,4 @@
-"""The content of everything a run is made from, so that a resumed run cannot mix two."""
+"""Hashes of everything a run is made from, so that a resumed run cannot mix two versions of it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from mt.models.identity import model_identity
 
 
 def identify(config: Config) -> dict[str, Any]:
-    """`inputs`, the SHA-256 of every file by its path, and `base_model`, with the content of its weights.
+    """`inputs`, the SHA-256 of every file by its path, and `base_model`, its name and the hashes of its files.
 
-    Raises `DataError` for what cannot be read, `ModelError` for a name that is no model's and for no network.
+    Raises `DataError` for a file that cannot be read, `ModelError` if there is no such model or no network.
     """
     files = {path: digest for corpus in corpora_of(config).values() for path, digest in input_hashes(corpus).items()}
     files |= {path: _hash(path) for path in tables_of(config).values()}

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from mt.config import Config
 from mt.evaluation.results import Evaluation
-from mt.experiment.choosing import early_stop, explain_base, take_model, training_facts
+from mt.experiment.base_model import load_base, refuse_other_base
+from mt.experiment.choosing import explain_base, take_model
 from mt.experiment.early_checks import check_config
-from mt.experiment.fine_tuning import fine_tune, prepare_training, record_start
+from mt.experiment.extension import record_extension
+from mt.experiment.fine_tuning import fine_tune
 from mt.experiment.scoring import prepare_test_sets, score_run
-from mt.experiment.start import (
-    claim_directory,
-    describe_vocabulary,
-    load_base,
-    prepare_data,
-    record_extension,
-    refuse_other_base,
-    start_manifest,
-)
+from mt.experiment.splits import prepare_data
+from mt.experiment.start import claim_directory, start_manifest
+from mt.experiment.training_facts import early_stop, training_facts
+from mt.experiment.training_preparation import prepare_training, record_start
 from mt.experiment.translations import run_systems, translate_base
 from mt.processes import one_run
 from mt.runs import RunDirectory
@@ -43,7 +40,6 @@ def run_experiment(
         data = prepare_data(config, run, manifest)
         test_sets = prepare_test_sets(config, run, data)
         base = load_base(config, run, data)
-        describe_vocabulary(run, base, data)
         trainer = prepare_training(config, run, base, data, manifest)
         record_start(manifest, base, trainer)
         record_extension(config, run, trainer.sampler.plan.updates, manifest)

@@ -1,4 +1,4 @@
-"""What is found out about model and device before training starts, and kept for when it is resumed."""
+"""Settings measured before training (micro-batch size, loss) and kept for resuming."""
 
 from __future__ import annotations
 
@@ -13,22 +13,26 @@ from accelerate.utils import broadcast_object_list
 from torch import nn
 
 from mt.config import TrainingConfig
+from mt.errors import RunError
 from mt.processes import is_sharded, process_state
 from mt.training.loss import LossOptions, has_chunked_loss
 from mt.training.memory import find_micro_batch, trial_batch
 
 logger = logging.getLogger(__name__)
 
-# Padded tokens of the micro-batch on which the losses are timed, and how often.
+MANIFEST_KEY = "tuned_settings"
+_EARLIER_MANIFEST_KEY = "footing"
+
+# Padded tokens of the micro-batch on which the two losses are timed, and the number of timings.
 _TIMED_TOKENS = 4096
 _ROUNDS = 5
-# How much slower the chunked loss may be, for the memory it saves.
+# How much slower the chunked loss may be, in return for the memory it saves.
 _TOLERANCE = 1.05
 
 
 @dataclass(frozen=True)
 class TunedSettings:
-    """How the micro-batches are cut and their loss computed; the same after `--resume`."""
+    """The micro-batch size and the way the loss is computed; both must stay the same when a run is resumed."""
 
     micro_batch_tokens: int
     chunked_loss: bool
@@ -38,19 +42,32 @@ class TunedSettings:
         return LossOptions(label_smoothing, self.chunked_loss)
 
 
-def tune(
-    model: nn.Module, config: TrainingConfig, *, uses_bf16: bool, known: Mapping[str, Any] | None = None
-) -> TunedSettings:
-    """What `known` says, of the run that is resumed; else what `config` says and, where it leaves the choice, what is
-    measured now."""
-    if known is not None:
-        return TunedSettings(known["micro_batch_tokens"], known["chunked_loss"])
+def tuned_settings_in(manifest: Mapping[str, Any]) -> TunedSettings | None:
+    """The settings that a run's manifest holds, under today's key or that of earlier versions; None of a new run.
+
+    Raises `RunError` if they are damaged.
+    """
+    found = manifest.get(MANIFEST_KEY, manifest.get(_EARLIER_MANIFEST_KEY))
+    if found is None:
+        return None
+    tokens, is_chunked = (found.get(key) if isinstance(found, dict) else None for key in TunedSettings.__annotations__)
+    if type(tokens) is not int or tokens < 1 or type(is_chunked) is not bool:
+        raise RunError(
+            f"the manifest's {MANIFEST_KEY} must hold micro_batch_tokens and chunked_loss, not {found!r:.80}; restore "
+            "manifest.json, or start anew by --overwrite"
+        )
+    return TunedSettings(tokens, is_chunked)
+
+
+def tune(model: nn.Module, config: TrainingConfig, *, uses_bf16: bool) -> TunedSettings:
+    """What `config` sets and, where it leaves the choice, what is measured now on the model's device."""
     is_chunked = _is_chunked_faster(model, config, uses_bf16) if config.loss == "auto" else config.loss == "chunked"
     options = LossOptions(config.label_smoothing, is_chunked)
-    # Of the update's target tokens this process has a share; with padding and longer sources, less than twice as many.
-    most = max(1, 2 * config.tokens_per_update // process_state().num_processes)
+    # This process gets its share of the update's target tokens. Padded tokens of the longer side, which micro-batches
+    # are counted in, come to less than twice that.
+    limit = max(1, 2 * config.tokens_per_update // process_state().num_processes)
     tokens = config.micro_batch_tokens or find_micro_batch(
-        model, options, most, uses_bf16=uses_bf16, uses_fp16=config.precision == "fp16"
+        model, options, limit, uses_bf16=uses_bf16, uses_fp16=config.precision == "fp16"
     )
     return TunedSettings(tokens, is_chunked)
 
@@ -58,15 +75,15 @@ def tune(
 def _is_chunked_faster(model: nn.Module, config: TrainingConfig, uses_bf16: bool) -> bool:
     device = next(model.parameters()).device
     reasons = {
-        "on a CPU the faster one": device.type == "cpu",
+        "always the faster one on a CPU": device.type == "cpu",
         "torch is older than 2.13": not has_chunked_loss(),
-        "under FSDP the output layer must be called whole": is_sharded(),
+        "under FSDP the output layer must be called as a whole": is_sharded(),
     }
     if any(reasons.values()):
         logger.info("loss: plain (%s)", next(reason for reason, holds in reasons.items() if holds))
         return False
     plain, chunked = (_seconds(model, LossOptions(config.label_smoothing, on), uses_bf16) for on in (False, True))
-    # One process decides, for the others may have measured otherwise.
+    # The main process decides for all: the others may have measured something else.
     decision = [chunked <= plain * _TOLERANCE]
     broadcast_object_list(decision)
     word = "chunked" if decision[0] else "plain"
@@ -75,7 +92,7 @@ def _is_chunked_faster(model: nn.Module, config: TrainingConfig, uses_bf16: bool
 
 
 def _seconds(model: nn.Module, options: LossOptions, uses_bf16: bool) -> float:
-    """Of a forward and backward pass, at best."""
+    """Duration of the fastest of several forward and backward passes."""
     device = next(model.parameters()).device
     batch, times = trial_batch(model, _TIMED_TOKENS), []
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
@@ -92,5 +109,6 @@ def _seconds(model: nn.Module, options: LossOptions, uses_bf16: bool) -> float:
 
 
 def _wait(device: torch.device) -> None:
+    # Kernels run asynchronously; without this only their launch would be timed.
     if device.type == "cuda":
         torch.cuda.synchronize(device)

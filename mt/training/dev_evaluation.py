@@ -1,7 +1,9 @@
-"""How good the model is on a dev set: loss on all of it, chrF and BLEU on a decoded sample."""
+"""Evaluation on a dev set: loss on the whole set, chrF and BLEU on a greedily decoded sample."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -19,13 +21,16 @@ from mt.training.encoding import DevSet
 from mt.training.loss import LossOptions
 
 
-def score_sample(translator: TransformersTranslator, dev: DevSet, *, is_alone: bool = False) -> dict[str, float]:
+def score_sample(
+    translator: TransformersTranslator, dev: DevSet, *, only_this_process: bool = False
+) -> dict[str, float]:
     """chrF and BLEU, 0-100, of the greedily decoded sample.
 
-    Every process takes its share, unless the caller `is_alone`: the others are elsewhere.
+    Every process translates its share and all get the same scores; with `only_this_process` the caller translates the
+    whole sample while the others do something else.
     """
     state = process_state()
-    rank, size = (0, 1) if is_alone else (state.process_index, state.num_processes)
+    rank, size = (0, 1) if only_this_process else (state.process_index, state.num_processes)
     with whole_weights(translator.model):
         own = translate(
             translator, dev.sources[rank::size], dev.decoding, f"{dev.name}, a sample" if rank == 0 else None
@@ -33,7 +38,7 @@ def score_sample(translator: TransformersTranslator, dev: DevSet, *, is_alone: b
     if size > 1:
         wait_for_everyone()
     hypotheses = own if size == 1 else gather_object(own)
-    # Gathered process by process: sentence i of process p is number i * size + p.
+    # Gathered process by process: with 2 processes, sentences 0 2 4 ... come first, then 1 3 5 ...
     references = [reference for p in range(size) for reference in dev.references[p::size]]
     return {"chrF": chrf(hypotheses, references), "BLEU": bleu(hypotheses, references)}
 
@@ -41,7 +46,7 @@ def score_sample(translator: TransformersTranslator, dev: DevSet, *, is_alone: b
 def dev_loss(
     model: nn.Module, collator: Collator, encoded: EncodedPairs, max_tokens: int, name: str = "the dev split"
 ) -> float:
-    """Loss in nats per target token, without label smoothing; every process takes its share."""
+    """Loss on a whole set, in nats per target token, without label smoothing; every process takes its share."""
     state = process_state()
     device = next(model.parameters()).device
     batches = token_batches(encoded.lengths, max_tokens)
@@ -59,11 +64,25 @@ def dev_loss(
     return float(total) / int(encoded.lengths[:, 1].sum())
 
 
+def uniform_loss(translator: TransformersTranslator) -> float:
+    """The loss, in nats per token, of a model that gives every token of the vocabulary the same probability."""
+    return math.log(int(translator.model.config.vocab_size))
+
+
+def dev_scores_by_update(log: Sequence[Mapping[str, float]], metric: str) -> dict[int, float]:
+    """The score of each evaluation on the dev split, by update; the loss is negated, so that higher is always better.
+
+    log: the trainer's `log_history`, of which entries without `eval_METRIC` are skipped.
+    """
+    sign = -1.0 if metric == "loss" else 1.0
+    return {int(entry["step"]): sign * entry[f"eval_{metric}"] for entry in log if f"eval_{metric}" in entry}
+
+
 def model_inputs(batch: dict[str, Any]) -> dict[str, Any]:
-    """What of a batch goes into the model itself."""
+    """The part of a batch that the model's own forward takes."""
     return {name: batch[name] for name in ("input_ids", "attention_mask", "decoder_input_ids")}
 
 
 def to_device(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
-    """The batch's tensors on `device`."""
+    """The batch with its tensors on `device`."""
     return {name: value.to(device) for name, value in batch.items()}

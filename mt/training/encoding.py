@@ -1,4 +1,4 @@
-"""The splits as token ids: what is trained on, and what the model is judged on meanwhile."""
+"""The splits as token ids: the training pairs, and the dev sets for evaluating during training."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from mt.training.batching import EncodedPairs
 
 @dataclass(frozen=True)
 class DevSet:
-    """What the model is judged on while it trains."""
+    """A set of pairs for evaluating the model while it trains."""
 
     encoded: EncodedPairs
-    """All of the set, for the loss."""
+    """The whole set, for the loss."""
     sources: Sequence[str]
-    """The sample that is decoded, tagged, with its terms."""
+    """The sample that is translated; tag and terms are already in the text."""
     references: Sequence[str]
     name: str = "the dev split"
-    """For messages."""
+    """Its name in messages."""
     decoding: DecodingConfig = field(default_factory=lambda: DecodingConfig(num_beams=1))
-    """How the sample is decoded: greedily, else as for the final scores; tag and terms are in the sources already."""
+    """How the sample is decoded: greedily, otherwise as for the final scores."""
 
 
 def encode_training(translator: TransformersTranslator, train: Dataset, config: Config) -> tuple[EncodedPairs, int]:
-    """(the training split, how many of its pairs are left out because a side has too many tokens).
+    """(the training split, the number of its pairs that are left out because a side has too many tokens).
 
-    Raises `DataError` if none is left.
+    Raises `DataError` if no pair is left.
     """
     max_source = min(config.data.max_source_tokens, translator.max_tokens)
     max_target = min(config.data.max_target_tokens, translator.max_tokens)
@@ -63,12 +63,12 @@ def encode_training(translator: TransformersTranslator, train: Dataset, config: 
 
 
 def encode_dev(translator: TransformersTranslator, dev: Dataset, config: Config) -> DevSet:
-    """The dev split, for judging with the domain's tag and terms."""
+    """The dev split, for evaluating with the domain's tag and terms."""
     return _dev_set(translator, prepared(list(dev["source"]), config.decoding), list(dev["target"]), config)
 
 
 def encode_general(translator: TransformersTranslator, general: TestSet, config: Config) -> DevSet:
-    """The general dev set, for judging without a tag and terms."""
+    """The general dev set, for evaluating without a tag and terms."""
     return _dev_set(translator, list(general.sources), list(general.references), config, "the general dev set")
 
 
@@ -80,11 +80,13 @@ def _dev_set(
     name: str = "the dev split",
 ) -> DevSet:
     limit = translator.max_tokens
+    # Long pairs are cut, not left out: the dev loss is that of the same pairs in every run.
     encoded = EncodedPairs(
         [ids[:limit] for ids in translator.encode_sources(sources)],
         [ids[:limit] for ids in translator.encode_targets(targets)],
     )
     size = min(config.training.dev_sentences, len(sources))
     greedy = replace(config.decoding.without_domain(), num_beams=1)
+    # Always the same sentences, whatever the config's seed: dev scores of different runs can be compared.
     sample = np.sort(np.random.default_rng(0).permutation(len(sources))[:size])
     return DevSet(encoded, [sources[i] for i in sample], [targets[i] for i in sample], name, greedy)

@@ -23,11 +23,11 @@ IGNORED_LABEL = -100
 
 @dataclass(frozen=True)
 class LossOptions:
-    """How the loss of a batch is computed."""
+    """The way the loss of a batch is computed."""
 
     label_smoothing: float = 0.0
     is_chunked: bool = False
-    """Whether the logits are made, and forgotten, a part of the batch at a time."""
+    """Whether the logits are computed, and freed, for one part of the batch at a time."""
 
 
 def has_chunked_loss() -> bool:
@@ -54,31 +54,51 @@ def summed_loss(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) ->
 def chunked_loss(
     hidden: Tensor, weight: Tensor, bias: Tensor | None, labels: Tensor, label_smoothing: float = 0.0
 ) -> Tensor:
-    """`summed_loss` of the logits `hidden @ weight.T + bias`, which are never held all at once.
+    """`summed_loss` of the logits `hidden @ weight.T + bias`, which are never in memory all at once.
 
+    The full logits are the largest tensor of a translation model: 4,096 target tokens by NLLB's 256,206 entries are
+    4.2 GB in float32, and their gradient as much again.
     hidden: float (batch, target_tokens, width); weight: float (vocabulary, width); bias: float (vocabulary,).
     """
     from torch.nn import LinearCrossEntropyOptions
 
-    # Its kernel takes one type; under autocast the hidden states come in a smaller one than the weights.
+    rows, targets = hidden.flatten(0, 1), labels.flatten()
+    # The kernel wants one dtype; under autocast the hidden states are bf16 while the weights are float32. It is given
+    # no label smoothing: torch 2.13 would compute all logits then.
     total: Tensor = functional.linear_cross_entropy(
-        hidden.flatten(0, 1),
+        rows,
         weight.to(hidden.dtype),
-        labels.flatten(),
+        targets,
         linear_bias=None if bias is None else bias.to(hidden.dtype),
         ignore_index=IGNORED_LABEL,
         reduction="sum",
-        label_smoothing=label_smoothing,
         options=LinearCrossEntropyOptions(),
     )
+    if label_smoothing:
+        return total.float() + label_smoothing * _smoothing(rows, weight, bias, targets)
     return total.float()
+
+
+def _smoothing(rows: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor) -> Tensor:
+    """What label smoothing of 1 adds to the cross-entropy, summed over target tokens.
+
+    With logits z, target y and V entries, smoothing e makes of -log p_y = logsumexp(z) - z_y the loss
+        (1 - e) (logsumexp(z) - z_y) + e / V * sum of (logsumexp(z) - z_v) = logsumexp(z) - z_y + e (z_y - mean of z).
+    The mean of the logits z = W h + b is (mean of W's rows) h + mean of b, so no other logit is needed.
+    rows: float (tokens, width); targets: int64 (tokens,).
+    """
+    is_token = targets != IGNORED_LABEL
+    kept, labels = rows[is_token].float(), targets[is_token]
+    difference = ((weight[labels] - weight.mean(dim=0)).float() * kept).sum()
+    return difference if bias is None else difference + (bias[labels] - bias.mean()).float().sum()
 
 
 def divergence(logits: Tensor, base_logits: Tensor, labels: Tensor) -> Tensor:
     """Kullback-Leibler divergence of the model's predictions from the base's, in nats, summed over target tokens.
 
-    Kept small on general text, it holds the model to what the base knew there (Khayrallah et al., 2018,
-    "Regularized Training Objective for Continued Training for Domain Adaptation in Neural Machine Translation").
+    KL(base ‖ model) = sum of p_base * (log p_base - log p_model) over the vocabulary. Added to the loss on general
+    text, it keeps the model close to what the base predicted there (Khayrallah et al., 2018, "Regularized Training
+    Objective for Continued Training for Domain Adaptation in Neural Machine Translation").
     logits, base_logits: float (batch, target_tokens, vocabulary); labels: int64 (batch, target_tokens).
     """
     is_token = labels != IGNORED_LABEL
@@ -87,9 +107,9 @@ def divergence(logits: Tensor, base_logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def return_loss(model: PreTrainedModel) -> None:
-    """Let `model(..., labels=labels, loss=LossOptions(...))` return the summed loss instead of logits.
+    """Make `model(..., labels=labels, loss=LossOptions(...))` return the summed loss instead of logits.
 
-    Without `loss` the model's forward is what it was.
+    A call without `loss`, such as those of `generate`, runs the model's own forward.
     """
     own: Callable[..., Any] = model.forward
     if hasattr(own, "own_forward"):
@@ -103,7 +123,7 @@ def return_loss(model: PreTrainedModel) -> None:
 
 
 def frozen_copy(model: PreTrainedModel) -> PreTrainedModel:
-    """The model as it is now, not to be trained. Call it before `return_loss`."""
+    """A copy of the model that is not trained. Call it before `return_loss`, whose forward it would share."""
     copied: PreTrainedModel = copy.deepcopy(model).eval().requires_grad_(False)
     return copied
 
@@ -118,11 +138,17 @@ def _loss_inside(
     kl_weight: float = 0.0,
     **inputs: Tensor,
 ) -> Tensor:
-    hidden = model.model(**inputs, use_cache=False).last_hidden_state
+    """float (), summed over target tokens; see `summed_loss`, `chunked_loss` and `divergence`.
+
+    base_logits: float (general pairs, target_tokens, vocabulary); is_general: bool (batch,).
+    """
+    hidden = model.model(**inputs, use_cache=False).last_hidden_state  # (batch, target_tokens, width)
+    # Marian adds a bias per vocabulary entry to the logits; (1, vocabulary).
     bias = getattr(model, "final_logits_bias", None)
+    # The divergence needs the model's full logits, so a batch with general pairs is never chunked.
     if options.is_chunked and base_logits is None:
-        one_bias = None if bias is None else bias[0]
-        return chunked_loss(hidden, model.lm_head.weight, one_bias, labels, options.label_smoothing)
+        vector = None if bias is None else bias[0]
+        return chunked_loss(hidden, model.lm_head.weight, vector, labels, options.label_smoothing)
     logits = model.lm_head(hidden)
     if bias is not None:
         logits = logits + bias
@@ -133,7 +159,7 @@ def _loss_inside(
 
 
 def logits_of(model: Any, inputs: dict[str, Tensor]) -> Tensor:
-    """float (batch, target_tokens, vocabulary), without gradients."""
+    """The model's logits, without gradients: float (batch, target_tokens, vocabulary)."""
     with torch.no_grad():
         logits: Tensor = model(**inputs, use_cache=False).logits
     return logits

@@ -1,4 +1,4 @@
-"""How many tokens a device takes at once, found from what a few need and what is free."""
+"""The largest micro-batch that fits on a device, from two small trials and the memory that is free."""
 
 from __future__ import annotations
 
@@ -16,76 +16,78 @@ from mt.training.loss import LossOptions
 
 logger = logging.getLogger(__name__)
 
-# Padded tokens of the larger of two micro-batches that are tried, and the length of their sentences.
+# Padded tokens of the larger of the two trial micro-batches, and the length of their sentences.
 _TRIED = 2048
 _LENGTH = 64
-# Of what is free; the rest is for fragments, the longest sentences and what else runs.
+# Share of the free memory; the rest is for fragmentation, the longest sentences and other programs.
 _USABLE = 0.8
 # Gradient and AdamW's two moments, in float32.
 _BYTES_PER_TRAINED_WEIGHT = 3 * 4
-# What a backward pass holds for a moment, beside what the forward pass has kept for it.
+# The backward pass needs more for a moment than what the forward pass has kept for it.
 _CPU_OVERHEAD = 1.5
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 _CGROUP_USED = Path("/sys/fs/cgroup/memory.current")
 
 
-def micro_batch_tokens(measure: Callable[[int], int], free: int, most: int) -> int:
-    """The largest micro-batch, up to `most` padded tokens, that `free` bytes hold.
+def largest_micro_batch(measure: Callable[[int], int], free: int, limit: int) -> int:
+    """The largest micro-batch, up to `limit` padded tokens, that fits into `free` bytes.
 
-    measure: the bytes that a micro-batch of so many tokens needs; they grow in proportion to the tokens.
+    measure: the bytes that a micro-batch of this many tokens needs. They grow linearly, so two trials give the line:
+        1,024 tokens need 1,034 kB and 2,048 need 2,058 kB: 1 kB per token, and 10 kB besides.
+        Of 5,000 kB free, 80 % are used: (4,000 - 10) / 1 = 3,990 tokens.
     """
-    if most <= 2 * _LENGTH:
-        return most
-    # No trial takes more than training itself may.
-    tokens = min(_TRIED, most) // (2 * _LENGTH) * _LENGTH
+    if limit <= 2 * _LENGTH:
+        return limit
+    # No trial may be larger than the micro-batches of the training.
+    tokens = min(_TRIED, limit) // (2 * _LENGTH) * _LENGTH
     small, large = measure(tokens), measure(2 * tokens)
-    slope = max(1.0, (large - small) / tokens)
-    fits = tokens + (_USABLE * free - small) / slope
-    return max(_LENGTH, min(most, int(fits)))
+    bytes_per_token = max(1.0, (large - small) / tokens)
+    fits = tokens + (_USABLE * free - small) / bytes_per_token
+    return max(_LENGTH, min(limit, int(fits)))
 
 
-def find_micro_batch(model: nn.Module, loss: LossOptions, most: int, *, uses_bf16: bool, uses_fp16: bool) -> int:
-    """`micro_batch_tokens` for this model on its device; the least of all processes' findings."""
+def find_micro_batch(model: nn.Module, loss: LossOptions, limit: int, *, uses_bf16: bool, uses_fp16: bool) -> int:
+    """`largest_micro_batch` for this model on its device; with several processes the smallest of their results."""
     device = next(model.parameters()).device
     dtype = torch.bfloat16 if uses_bf16 else torch.float16
     was_training = model.training
     model.train()
     devices = [device] if device.type == "cuda" else []
     try:
-        # What is tried here must not change what is drawn in training.
+        # The trials draw dropout masks; training must draw the same ones as without them.
         with torch.random.fork_rng(devices), torch.autocast(device.type, dtype, enabled=uses_bf16 or uses_fp16):
             trial = _cuda_peak if device.type == "cuda" else _saved_bytes
-            found = micro_batch_tokens(lambda tokens: trial(model, loss, tokens), free_bytes(model), most)
+            found = largest_micro_batch(lambda tokens: trial(model, loss, tokens), free_bytes(model), limit)
     finally:
         model.train(was_training)
         model.zero_grad(set_to_none=True)
         if device.type == "cuda":
             torch.cuda.empty_cache()
     if process_state().num_processes > 1:
-        everyone = torch.tensor(found, device=device)
-        torch.distributed.all_reduce(everyone, torch.distributed.ReduceOp.MIN)
-        found = int(everyone.item())
-    logger.info("micro-batch: %d padded tokens, found from the memory that is free", found)
+        smallest = torch.tensor(found, device=device)
+        torch.distributed.all_reduce(smallest, torch.distributed.ReduceOp.MIN)
+        found = int(smallest.item())
+    logger.info("micro-batch: %d padded tokens, which fit into the free memory", found)
     return found
 
 
 def free_bytes(model: nn.Module) -> int:
-    """Memory for micro-batches on the model's device, once gradients and optimizer have theirs."""
+    """Bytes left for micro-batches on the model's device once gradients and optimizer are allocated."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    owed = _BYTES_PER_TRAINED_WEIGHT * sum(parameter.numel() for parameter in parameters)
+    reserved = _BYTES_PER_TRAINED_WEIGHT * sum(parameter.numel() for parameter in parameters)
     device = next(model.parameters()).device
     if device.type == "cuda":
         free = torch.cuda.mem_get_info(device)[0]
     else:
         processes_here = max(1, process_state().num_processes)
         free = _free_host_bytes() // processes_here
-    return max(0, int(free) - owed)
+    return max(0, int(free) - reserved)
 
 
 def _free_host_bytes() -> int:
     free = int(psutil.virtual_memory().available)
     try:
-        # In a container the machine's figure says nothing.
+        # In a container the limit of its control group counts, not the machine's memory.
         limit, used = _CGROUP_LIMIT.read_text().strip(), int(_CGROUP_USED.read_text())
         return free if limit == "max" else min(free, int(limit) - used)
     except (OSError, ValueError):
@@ -93,25 +95,30 @@ def _free_host_bytes() -> int:
 
 
 def trial_batch(model: Any, tokens: int) -> dict[str, Tensor]:
-    """A micro-batch of so many tokens, of middling sentences, with labels."""
+    """A micro-batch of `tokens` padded tokens, in sentences of average length, with labels; int64 (sentences, 64)."""
     device = next(model.parameters()).device
     ids = torch.full((max(1, tokens // _LENGTH), _LENGTH), 5, device=device)
     return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "decoder_input_ids": ids, "labels": ids}
 
 
 def _cuda_peak(model: nn.Module, loss: LossOptions, tokens: int) -> int:
+    """Bytes that a forward and backward pass need at their peak, gradients not counted."""
     before = torch.cuda.memory_allocated()
     torch.cuda.reset_peak_memory_stats()
     model(**trial_batch(model, tokens), loss=loss).backward()
     peak = torch.cuda.max_memory_allocated() - before
-    # Gradients are owed once, not for each micro-batch.
+    # Gradients are allocated once, not per micro-batch, and `free_bytes` has counted them already.
     model.zero_grad(set_to_none=True)
     trained = sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
     return max(0, peak - trained)
 
 
 def _saved_bytes(model: nn.Module, loss: LossOptions, tokens: int) -> int:
-    """Bytes kept for the backward pass; the CPU's allocator tells no peak."""
+    """Bytes that a forward pass keeps for the backward pass, half as much again added: a CPU reports no peak.
+
+    Several saved tensors may share one storage, so storages are counted, by their address; those of the weights are
+    there anyway.
+    """
     storages: dict[int, int] = {}
     weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
 

@@ -1,4 +1,4 @@
-"""The learning rate of a run that goes on, by the schedule that it has now."""
+"""The learning rate of a resumed run whose schedule has become longer."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ logger = logging.getLogger(__name__)
 
 
 class FollowSchedule(TrainerCallback):
-    """Sets the first learning rate after a checkpoint to what the schedule says there.
+    """Sets the learning rate of the first update after a checkpoint to what today's schedule says for it.
 
-    The checkpoint holds that of its own schedule, which ends at 0; in a run that was extended the first new update
-    would be lost. In any other run both are the same number.
+    The checkpoint stores the rate of its own schedule. A run of 100 updates that is extended to 200 has stored 0, the
+    end of the linear decay, and its 101st update would change nothing; the new schedule says half the peak there. In a
+    run that was not extended both are the same number.
     """
 
     def on_train_begin(
@@ -28,7 +29,7 @@ class FollowSchedule(TrainerCallback):
         lr_scheduler: Any = None,
         **_: Any,
     ) -> None:
-        scheduler = getattr(lr_scheduler, "scheduler", lr_scheduler)  # inside accelerate's
+        scheduler = getattr(lr_scheduler, "scheduler", lr_scheduler)  # unwrapped from accelerate's
         if not state.global_step or optimizer is None or not isinstance(scheduler, LambdaLR):
             return
         rates = [
@@ -41,6 +42,6 @@ class FollowSchedule(TrainerCallback):
         scheduler._last_lr = rates
         if rates[0] != before and state.is_world_process_zero:
             logger.warning(
-                "the learning rate goes on at %.3g, where the schedule of %d updates is after %d; it was %.3g there",
+                "the learning rate is now %.3g, as the schedule of %d updates says after %d; the checkpoint had %.3g",
                 *(rates[0], state.max_steps, state.global_step, before),
             )

@@ -1,15 +1,15 @@
-"""A config and a model in, a trainer that is ready to train out."""
+"""From config, model and encoded pairs to a trainer that is ready; what this machine cannot do is refused first."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.integrations import INTEGRATION_TO_CALLBACK, get_available_reporting_integrations
 
 from mt.config import Config
@@ -17,34 +17,34 @@ from mt.errors import ConfigError
 from mt.models.transformers_model import TransformersTranslator
 from mt.processes import is_sharded, prepare_for_sharding, process_state, wait_for_everyone
 from mt.training.adaptation import prepare_model
-from mt.training.autotune import tune
-from mt.training.batching import EncodedPairs
+from mt.training.arguments import training_arguments, uses_bf16
+from mt.training.autotune import TunedSettings, tune
+from mt.training.batching import EncodedPairs, TokenBatchSampler
 from mt.training.encoding import DevSet
 from mt.training.loss import frozen_copy, has_chunked_loss
+from mt.training.schedule import FollowSchedule
 from mt.training.stopping import Patience
-from mt.training.trainer import (
-    TranslationTrainer,
-    batch_sampler,
-    training_arguments,
-    uses_bf16,
-)
+from mt.training.trainer import TranslationTrainer
 
 logger = logging.getLogger(__name__)
 
 
 def check_training(config: Config) -> None:
-    """Refuse what cannot be done with this machine and its packages; cheap. Raises `ConfigError`."""
+    """Raise `ConfigError` for what this machine and its packages cannot do; cheap."""
     training = config.training
     has_cuda = torch.cuda.is_available()
     if training.precision == "fp16" and not has_cuda:
-        raise ConfigError("training.precision fp16 needs a GPU, and there is none here: say auto")
+        raise ConfigError("training.precision fp16 needs a GPU, and this machine has none: set it to auto")
     if training.precision == "bf16" and has_cuda and not torch.cuda.is_bf16_supported():
-        raise ConfigError("training.precision bf16 is more than this GPU can do: say auto")
+        raise ConfigError("training.precision bf16 is not supported by this GPU: set it to auto")
     if training.loss == "chunked" and not has_chunked_loss():
-        raise ConfigError(f"training.loss chunked needs torch 2.13; here is {torch.__version__}: update it or say auto")
+        raise ConfigError(
+            f"training.loss chunked needs torch 2.13, and {torch.__version__} is installed: update torch, or set the "
+            "loss to auto"
+        )
     if training.loss == "chunked" and is_sharded():
         raise ConfigError(
-            "training.loss chunked cannot be had under FSDP, which calls the output layer whole: say auto"
+            "training.loss chunked does not work under FSDP, which calls the output layer as a whole: set it to auto"
         )
     if config.adaptation.lora is not None and find_spec("peft") is None:
         raise ConfigError("adaptation.lora needs the extra `lora`: pip install 'mt-conflict-news[lora]'")
@@ -55,13 +55,11 @@ def check_training(config: Config) -> None:
                 f"training.report_to: no tracker `{name}`; known: {', '.join(sorted(INTEGRATION_TO_CALLBACK))}"
             )
         if name not in available:
-            raise ConfigError(
-                f"training.report_to: `{name}` is not installed here: pip install {name}, or leave it out"
-            )
+            raise ConfigError(f"training.report_to: `{name}` is not installed: pip install {name}, or leave it out")
 
 
 class UpdateCheck(TrainerCallback):
-    """Stops a run before an update that would spoil the weights."""
+    """Stops a run before an update that would ruin the weights."""
 
     def __init__(self, trainer: TranslationTrainer) -> None:
         self.trainer = trainer
@@ -79,22 +77,35 @@ def build_trainer(
     dev: DevSet,
     general: DevSet | None,
     checkpoints: Path,
-    known_settings: Mapping[str, Any] | None = None,
-    report_pairs: Callable[[Sequence[int]], str] = str,
+    settings: TunedSettings | None = None,
+    callbacks: Sequence[TrainerCallback] = (),
 ) -> TranslationTrainer:
     """A trainer for one run; `train()` starts it.
 
-    `translator.model` is from now on the model in training: on its device, with LoRA where the config has it.
-    known_settings: that of the run which is resumed. report_pairs: names rows of the training split in a message.
+    From now on `translator.model` is the model in training: on its device, with LoRA where the config asks for it.
+    settings: those of the run that is resumed; None: they are measured. callbacks: called besides the trainer's own.
     """
-    training = config.training
-    if training.precision == "fp16":
-        logger.warning("fp16 overflows in many Marian and M2M-100 models; bf16 and fp32 do not")
     kl_base = frozen_copy(translator.model) if config.adaptation.kl_weight else None
-    if training.gradient_checkpointing:
-        # Before memory is measured, not only when training starts.
+    _place_model(config, translator)
+    # Processes agree on what they measure in collectives, which time out, and one may have loaded its model slowly.
+    wait_for_everyone()
+    if settings is None:
+        settings = tune(translator.model, config.training, uses_bf16=uses_bf16(config.training.precision))
+    sampler = _batch_sampler(config, train, settings.micro_batch_tokens)
+    arguments = training_arguments(config, sampler.plan, checkpoints)
+    trainer = TranslationTrainer(translator, train, sampler, dev, general, config, settings, kl_base, args=arguments)
+    _set_callbacks(trainer, callbacks)
+    return trainer
+
+
+def _place_model(config: Config, translator: TransformersTranslator) -> None:
+    """Freeze, wrap and move the model as `config` asks."""
+    if config.training.precision == "fp16":
+        logger.warning("fp16 overflows in many Marian and M2M-100 models; bf16 and fp32 do not")
+    if config.training.gradient_checkpointing:
+        # Now, not when training starts, so that the memory is measured with it.
         model: Any = translator.model
-        # Older versions of transformers know the old name alone.
+        # Older versions of transformers only know the second name.
         enable = getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)
         enable({"use_reentrant": False})
         translator.model.enable_input_require_grads()
@@ -104,24 +115,29 @@ def build_trainer(
     translator.model.to(process_state().device)
     count = sum(parameter.numel() for parameter in translator.model.parameters() if parameter.requires_grad)
     logger.info("trained weights: %.1f M", count / 1e6)
-    # What is measured next is agreed on in collectives, and a process may have been slow to load its model.
-    wait_for_everyone()
-    footing = tune(translator.model, training, uses_bf16=uses_bf16(training.precision), known=known_settings)
-    plan = batch_sampler(
-        train, training, footing.micro_batch_tokens, config.seed, 0, process_state().num_processes
-    ).plan
-    trainer = TranslationTrainer(
-        translator,
-        train,
-        dev,
-        general,
-        config,
-        footing,
-        kl_base,
-        report_pairs,
-        args=training_arguments(config, plan, checkpoints),
+
+
+def _batch_sampler(config: Config, train: EncodedPairs, micro_batch_tokens: int) -> TokenBatchSampler:
+    """This process's batches of the whole run."""
+    return TokenBatchSampler(
+        train.lengths,
+        train.mix,
+        tokens_per_update=config.training.tokens_per_update,
+        micro_batch_tokens=micro_batch_tokens,
+        epochs=config.training.epochs,
+        max_updates=config.training.max_updates,
+        seed=config.seed,
+        rank=process_state().process_index,
+        world_size=process_state().num_processes,
     )
-    trainer.add_callback(UpdateCheck(trainer))
-    if training.patience is not None:
-        trainer.add_callback(Patience(trainer.dev_scores, training.patience))
-    return trainer
+
+
+def _set_callbacks(trainer: TranslationTrainer, further: Sequence[TrainerCallback]) -> None:
+    """Everything that is called while the trainer trains, besides the library's own callbacks and trackers."""
+    callbacks: list[TrainerCallback] = [UpdateCheck(trainer), FollowSchedule(), *further]
+    if trainer.config.training.patience is not None:
+        callbacks.append(Patience(trainer.dev_scores_by_update, trainer.config.training.patience))
+    for callback in callbacks:
+        trainer.add_callback(callback)
+    # The library's own printing; `MetricsLog` says the same more briefly.
+    trainer.pop_callback(PrinterCallback)

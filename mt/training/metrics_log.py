@@ -1,4 +1,4 @@
-"""What a run says while it trains: how far it has come, a line at each look at the dev split, `metrics.jsonl`."""
+"""Progress of the training on stderr, a log line per evaluation, and every number in `metrics.jsonl`."""
 
 from __future__ import annotations
 
@@ -18,13 +18,12 @@ from mt.runs import RunDirectory, read_metrics
 logger = logging.getLogger(__name__)
 
 
-class Progress(TrainerCallback):
-    """How far it has come on stderr, dev metrics in the log, everything in `metrics.jsonl`; main process only.
+class MetricsLog(TrainerCallback):
+    """Shows progress, logs each evaluation and appends to `metrics.jsonl`; in the main process only.
 
-    A line of `metrics.jsonl` is an object with `update` (optimizer updates so far) and, by their names, `loss`
-    (training, nats per target token with label smoothing), `grad_norm`, `learning_rate`, or `eval_loss`,
-    `eval_chrF`, `eval_BLEU` and, of the general dev set, `eval_general_loss`, `eval_general_chrF`,
-    `eval_general_BLEU`. Update 0 is the base.
+    A line of `metrics.jsonl` is an object with `update` (optimizer updates so far) and either `loss` (training, nats
+    per target token with label smoothing), `grad_norm` and `learning_rate`, or `eval_loss`, `eval_chrF`, `eval_BLEU`
+    and, with a general dev set, `eval_general_loss`, `eval_general_chrF`, `eval_general_BLEU`. Update 0 is the base.
     """
 
     def __init__(self, run: RunDirectory, manifest: Manifest | None) -> None:
@@ -70,15 +69,15 @@ class Progress(TrainerCallback):
         with writing(self.run.metrics), self.run.metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
             if "eval_chrF" in entry:
-                # A checkpoint follows, and who resumes from it relies on the lines before.
+                # The checkpoint is saved next, and a run resumed from it relies on the lines up to here.
                 file.flush()
                 os.fsync(file.fileno())
         if "eval_chrF" in entry and self.manifest is not None:
             self.manifest.update()
 
 
-def forget_after(run: RunDirectory, update: int) -> None:
-    """Take the lines after `update`, and torn ones, out of `metrics.jsonl`: a resumed run writes them again."""
+def drop_metrics_after(run: RunDirectory, update: int) -> None:
+    """Remove the lines after `update`, and torn ones, from `metrics.jsonl`: a resumed run writes them again."""
     if run.metrics.exists():
         kept = [entry for entry in read_metrics(run) if entry["update"] <= update]
         write_text(run.metrics, "".join(json.dumps(entry) + "\n" for entry in kept))

@@ -1,0 +1,147 @@
+"""`mt configs`: the recipes that come with mt, to list and to copy."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mt.config.parsing import QuietParser, parse_or_help
+from mt.config.yaml_files import parse_yaml
+from mt.errors import ConfigError, RunError, UsageError
+from mt.files import printable, write_bytes, writing
+
+# In a checkout links to configs/ and data/; in an installed package the files themselves.
+ASSETS = Path(__file__).parent.parent / "assets"
+RECIPES = ASSETS / "configs"
+# Recipes are written for a checkout; elsewhere there is no train.py, and the recipe lies where it was written.
+_COMMANDS = {
+    "accelerate launch train.py": "accelerate launch --module mt.cli train",
+    "python train.py": "mt train",
+    "configs/": "",
+}
+
+
+def run(argv: Sequence[str], prog: str) -> int:
+    """List the recipes, or write one and the data that it names. Raises `UserError`s."""
+    command = parse_configs(argv, prog)
+    if command.name is None:
+        print("\n".join(recipe_table()))
+        print(f"\n{prog} NAME writes one to the current directory, with the data that it names")
+        return 0
+    recipe = find_recipe(command.name)
+    output = Path(command.output or recipe.name)
+    for line in write_recipe(recipe, output):
+        print(line)
+    return 0
+
+
+@dataclass(frozen=True)
+class ConfigsCommand:
+    """What `mt configs` was asked to do."""
+
+    name: str | None
+    """None: list all."""
+    output: str | None
+    """Default: the recipe's own file name, in the current directory."""
+
+
+def parse_configs(argv: Sequence[str], prog: str) -> ConfigsCommand:
+    """The command in `argv`. Raises `UsageError`."""
+    parser = QuietParser(
+        prog=prog,
+        usage="%(prog)s [NAME] [--output FILE]",
+        description="List the recipes that come with mt, or write one, and the data that it names, to start from.",
+    )
+    parser.add_argument(
+        "name", metavar="NAME", nargs="?", type=str | None, default=None, help="the recipe to write; default: list all"
+    )
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        type=str | None,
+        default=None,
+        help="the file to write, which must be new; default: NAME.yaml. The recipe's data goes to data/ in the current "
+        "directory, from which a config's paths are seen",
+    )
+    options = parse_or_help(parser, argv)
+    if options.output is not None and options.name is None:
+        raise UsageError(f"--output needs the NAME of a recipe, as in: {prog} demo --output {options.output}")
+    return ConfigsCommand(options.name, options.output)
+
+
+def recipe_table() -> list[str]:
+    """A line per recipe: its name and what it is."""
+    recipes = sorted(RECIPES.glob("*.yaml"))
+    width = max(len(recipe.stem) for recipe in recipes)
+    return [f"{recipe.stem:<{width}}  {summary_of(recipe.read_text(encoding='utf-8'))}" for recipe in recipes]
+
+
+def summary_of(recipe: str) -> str:
+    """The first sentence of the comment that a recipe begins with."""
+    comment = re.match(r"(?:# .*\n)*", recipe)
+    text = " ".join(line.removeprefix("# ") for line in (comment[0] if comment else "").splitlines())
+    # A sentence ends before a space: 29.7 BLEU is inside of one.
+    return re.split(r"(?<=\.)\s", text, maxsplit=1)[0]
+
+
+def find_recipe(name: str) -> Path:
+    """The recipe called `name`, with or without `.yaml`. Raises `ConfigError` for any other name."""
+    recipes = {recipe.stem: recipe for recipe in sorted(RECIPES.glob("*.yaml"))}
+    stem = name.removesuffix(".yaml")
+    if stem not in recipes:
+        near = difflib.get_close_matches(stem, recipes, n=1)
+        meant = f" (did you mean {near[0]}?)" if near else ""
+        raise ConfigError(f"{name}: no such recipe{meant}; there are {', '.join(recipes)}")
+    return recipes[stem]
+
+
+def write_recipe(recipe: Path, output: Path) -> list[str]:
+    """Write `recipe` to `output`, and the data that it names to its paths in the current directory.
+
+    Returns what was done, a line per file. Data that is there already is kept. Raises `RunError` if `output` is there
+    or something cannot be written.
+    """
+    if os.path.lexists(output):
+        raise RunError(f"{printable(output)}: exists, and is not written over; name another file by --output FILE")
+    text = recipe.read_text(encoding="utf-8")
+    lines = [line for name in bundled_files(text) if (line := _write_data(name))]
+    for checkout, installed in _COMMANDS.items():
+        text = text.replace(checkout, installed)
+    _write(output, text.encode())
+    return [*lines, f"wrote {printable(output)}"]
+
+
+def bundled_files(recipe: str) -> list[str]:
+    """The paths in a recipe that come with mt, each once, in their order."""
+    paths = [text for text in _texts(parse_yaml(recipe)) if text.startswith("data/")]
+    return [path for path in dict.fromkeys(paths) if (ASSETS / path).is_file()]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)
+
+
+def _write_data(name: str) -> str:
+    """What was done about a bundled file; empty if the same one is there."""
+    content = (ASSETS / name).read_bytes()
+    with writing(Path(name)):
+        if not os.path.lexists(name):
+            _write(Path(name), content)
+            return f"wrote {name}"
+        is_same = Path(name).read_bytes() == content
+    return "" if is_same else f"kept {name}, which differs from the file that comes with mt"
+
+
+def _write(path: Path, content: bytes) -> None:
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, content)
