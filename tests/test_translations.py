@@ -9,7 +9,7 @@ import pytest
 from mt.config import Config, DecodingConfig, ModelConfig
 from mt.config.model import ScratchConfig
 from mt.evaluation.test_set import TestSet
-from mt.experiment.translations import run_systems, translate_base
+from mt.experiment.translations import systems_of_run, translate_base
 from mt.manifest import Manifest
 from mt.runs import RunDirectory
 from mt.systems import translating
@@ -36,7 +36,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def translated(root: Path, facts: dict[str, Any], config: Config = CONFIG, test_set: TestSet = NEWS) -> Any:
     run = RunDirectory(root)
     manifest = Manifest(run.manifest, facts)
-    system = run_systems(config, run, use_cache=False)[0]
+    system = systems_of_run(config, run, use_cache=False)[0]
     hypotheses = translate_base(system, object(), [test_set, FLORES], run, manifest)  # type: ignore[arg-type]
     return hypotheses, manifest.facts
 
@@ -68,6 +68,6 @@ def test_what_is_there_as_it_was_written_is_used(tmp_path: Path, decoded: list[s
 
 def test_a_run_from_scratch_has_no_base(tmp_path: Path, decoded: list[str]):
     config = replace(CONFIG, model=ModelConfig(name="none", scratch=ScratchConfig()))
-    assert [system.label for system in run_systems(config, RunDirectory(tmp_path))] == ["finetuned"]
+    assert [system.label for system in systems_of_run(config, RunDirectory(tmp_path))] == ["finetuned"]
     assert translated(tmp_path, {"base_model": {"identity": None}}, config)[0] == {}
     assert decoded == []

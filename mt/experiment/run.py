@@ -14,7 +14,7 @@ from mt.experiment.splits import prepare_data
 from mt.experiment.start import claim_directory, start_manifest
 from mt.experiment.training_facts import early_stop, training_facts
 from mt.experiment.training_preparation import prepare_training, record_start
-from mt.experiment.translations import run_systems, translate_base
+from mt.experiment.translations import systems_of_run, translate_base
 from mt.processes import one_run
 from mt.runs import RunDirectory
 from mt.systems.translating import translate_test_sets
@@ -43,7 +43,7 @@ def run_experiment(
         trainer = prepare_training(config, run, base, data, manifest)
         record_start(manifest, base, trainer)
         record_extension(config, run, trainer.sampler.plan.updates, manifest)
-        systems = run_systems(config, run, use_cache=use_cache)
+        systems = systems_of_run(config, run, use_cache=use_cache)
         hypotheses = translate_base(systems[0], base, test_sets if score else [], run, manifest)
         fine_tune(run, trainer, resume)
         if manifest is None:
