@@ -35,7 +35,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def translated(root: Path, facts: dict[str, Any], config: Config = CONFIG, test_set: TestSet = NEWS) -> Any:
     run = RunDirectory(root)
-    manifest = Manifest(run.manifest, facts)
+    manifest = Manifest(run.manifest, {"starts": [{}], **facts})
     system = systems_of_run(config, run, use_cache=False)[0]
     hypotheses = translate_base(system, object(), [test_set, FLORES], run, manifest)  # type: ignore[arg-type]
     return hypotheses, manifest.facts
