@@ -44,6 +44,11 @@ ENDINGS = {
 }
 
 
+def cells_of(line: str) -> list[str]:
+    """The cells of a line of a Markdown table whose text has no bars of its own."""
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
 def varied(lines: list[str], times: int, *, english: bool = False) -> list[str]:
     """`lines` up to six times over, each time with another word at the end, so that no two are the same sentence."""
     endings = list(ENDINGS if english else ENDINGS.values())[:times]
