@@ -31,7 +31,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from mt.commands.evaluate import parse_evaluate
 from mt.commands.train import parse_train
 from mt.config import CleaningConfig, CorpusConfig
-from mt.data.preparing import Preparation, RawPair, prepare
+from mt.data.pair import Pair
+from mt.data.preparing import Preparation, prepare
 from mt.data.readers import read_corpus
 from mt.data.rejects import quoted_cell
 from mt.errors import UsageError, UserError
@@ -158,7 +159,7 @@ def reader(name: str, content: str, directory: Path) -> Target:
         corpus = CorpusConfig(path=str(path), source_column=rng.choice((None, None, None, None, "1", "²", "en")))
         for pair in read_corpus("news", corpus):
             prepare_pair(pair.source, pair.target)
-            f"{pair.place}\n{quoted_cell(pair.source)}\n{quoted_cell(pair.target)}".encode()
+            f"{pair.origin}\n{quoted_cell(pair.source)}\n{quoted_cell(pair.target)}".encode()
 
     return Target([content.encode()], run)
 
@@ -178,7 +179,7 @@ def workbook(rows: list[tuple[str, str]], directory: Path) -> Target:
         path.write_bytes(content if rng.random() < 0.8 else mutate(content, rng))
         for pair in read_corpus("news", CorpusConfig(path=str(path))):
             prepare_pair(pair.source, pair.target)
-            f"{pair.place}\n{quoted_cell(pair.source)}\n{quoted_cell(pair.target)}".encode()
+            f"{pair.origin}\n{quoted_cell(pair.source)}\n{quoted_cell(pair.target)}".encode()
 
     return Target([SHEET.format(cells).encode()], run)
 
@@ -188,7 +189,7 @@ _OFF = CleaningConfig(max_words=None, max_length_ratio=None, min_script_share=No
 
 def prepare_pair(source: str, target: str) -> None:
     for cleaning in (CleaningConfig(), _OFF):
-        prepare([RawPair(source, target, 0, "news:1")], Preparation({0: cleaning}, "key", False, False))
+        prepare([Pair(source, target, "news:1")], Preparation({0: cleaning}, "key", False, False))
 
 
 def pair_rules(mutated: bytes, _: random.Random) -> None:

@@ -14,7 +14,8 @@ import pytest
 
 from mt.config import CorpusConfig
 from mt.data.formats import tables, xml
-from mt.data.preparing import RawPair, _chunked
+from mt.data.pair import Pair, Rejection
+from mt.data.preparing import _chunked
 from mt.data.readers import check_corpus, input_files, read_corpus
 from mt.data.rejects import RejectedFile
 from mt.data.unseparated import split_at_border
@@ -217,7 +218,7 @@ def test_numbers_of_a_million_digits():
 
 
 def test_large_pairs_go_to_the_workers_in_small_chunks():
-    pairs = [RawPair("x" * 3_000_000, "y", 0, "a:1")] * 4 + [RawPair("x", "y", 0, "a:2")] * 4500
+    pairs = [Pair("x" * 3_000_000, "y", "a:1")] * 4 + [Pair("x", "y", "a:2")] * 4500
     assert [len(chunk) for chunk in _chunked(pairs)] == [2, 2, 2000, 2000, 500]
 
 
@@ -227,8 +228,8 @@ NO_FILES = {
     "zero.tsv": "is a pipe, socket or device, not a file",
     "directory.tsv": "is a directory, not a file",
     "a" * 300 + ".tsv": "cannot be read (File name too long)",
-    "a\0b.tsv": "is no usable path (it holds a NUL character or is not UTF-8; rename it)",
-    "\udcff.tsv": "is no usable path (it holds a NUL character or is not UTF-8; rename it)",
+    "a\0b.tsv": "is not a usable path (it contains a NUL character or is not UTF-8; rename it)",
+    "\udcff.tsv": "is not a usable path (it contains a NUL character or is not UTF-8; rename it)",
     "file/a.tsv": "does not exist",
 }
 
@@ -291,10 +292,9 @@ def test_terms_that_are_none(line: str, message: str, tmp_path: Path):
 
 @pytest.mark.parametrize("begin", ["=", "+", "-", "@"])
 def test_no_cell_of_rejected_tsv_is_a_formula(begin: str, tmp_path: Path):
-    from mt.data.cleaning import Rejection
-
     with RejectedFile(tmp_path / "rejected.tsv") as file:
-        file.write(Rejection("markup", f"{begin}1"), "news.tsv:1", f"\t\r{begin}cmd|' /C calc'!A0", "حرب = سلام")
+        fault = Rejection("markup", f"{begin}1")
+        file.write(Pair(f"\t\r{begin}cmd|' /C calc'!A0", "حرب = سلام", "news.tsv:1", fault=fault))
     row = (tmp_path / "rejected.tsv").read_text(encoding="utf-8").splitlines()[1]
     assert row == f"markup\t'{begin}1\tnews.tsv:1\t'{begin}cmd|' /C calc'!A0\tحرب = سلام"
 
@@ -302,7 +302,7 @@ def test_no_cell_of_rejected_tsv_is_a_formula(begin: str, tmp_path: Path):
 def test_ratings_too_large_or_unwritable(tmp_path: Path):
     path = tmp_path / "noor.json"
     path.write_text(json.dumps({"format": "x" * (5 << 20)}))
-    with pytest.raises(DataError, match=r"noor\.json: more than 4194304 bytes, which is no ratings file"):
+    with pytest.raises(DataError, match=r"noor\.json: is longer than 4194304 bytes, too long for a ratings file"):
         read_ratings_file(path)
     path.write_text(json.dumps({"format": "mt-ratings-1", "reviewer": "\ud800"}))
     with pytest.raises(DataError, match=r"noor\.json: not JSON \(.*surrogates not allowed\)"):

@@ -118,7 +118,7 @@ def test_setup_then_scores(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     assert read_setup() == CometSetup("Unbabel/fake", "0123456789", "2.2.7", checkpoint)
     assert scores() == {"base": [1.0, 0.5], "tuned": [0.25, 2.0]}
     assert mt(monkeypatch, "comet-setup", "--model", "Unbabel/fake") == 1
-    assert re.search("COMET is set up, with Unbabel/fake; .* --overwrite", capsys.readouterr().err)
+    assert re.search("COMET is already set up, with Unbabel/fake; .* --overwrite", capsys.readouterr().err)
     assert mt(monkeypatch, "comet-setup", "--model", "Unbabel/fake", "--overwrite") == 0
     assert scores() is not None
     assert beside_the_setup() == ["comet"]
@@ -128,7 +128,7 @@ def test_setup_then_scores(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 def test_failed_setup_leaves_what_was_there(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     assert mt(monkeypatch, "comet-setup", "--model", "Unbabel/none") == 1
     error = capsys.readouterr().err
-    assert "the model Unbabel/none cannot be fetched or does not run (KeyError: " in error
+    assert "the model Unbabel/none cannot be downloaded or does not run (KeyError: " in error
     assert error.count("\n") == 1
     assert not beside_the_setup()
     set_up_comet("Unbabel/fake")
@@ -157,5 +157,5 @@ def test_failed_installation_is_one_sentence(monkeypatch: pytest.MonkeyPatch):
 def test_unwritable_cache_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    with pytest.raises(RunError, match=r"cannot be written .* set XDG_CACHE_HOME elsewhere"):
+    with pytest.raises(RunError, match=r"cannot be written .* set XDG_CACHE_HOME to another directory"):
         set_up_comet("Unbabel/fake")

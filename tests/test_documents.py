@@ -105,7 +105,7 @@ def test_a_directory_of_files(tmp_path: Path):
         *["b/x.en"] * 4,
         *("b/y.TSV:part 1", "b/y.TSV:part 1", "b/y.TSV:part 2", "b/y.TSV:part 2"),
     ]
-    assert pairs[2].place == f"{root}/b/x.en:1"
+    assert pairs[2].origin == f"{root}/b/x.en:1"
     assert input_files(corpus) == [root / name for name in ("a.csv", "b/x.en", "b/x.ar", "b/y.TSV")]
     stated = CorpusConfig(path=str(root), format="tsv")
     assert input_files(stated) == [root / "b/y.TSV"]

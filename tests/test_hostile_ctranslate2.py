@@ -15,7 +15,7 @@ from mt.models.ctranslate2_export import convert
 from mt.models.ctranslate2_model import load_converted
 from mt.models.decoding import translate
 from mt.models.transformers_model import load_translator
-from mt.systems.system import parse_systems
+from mt.systems.system import resolve_systems
 from tests.spoiling import Spoil, removed, replaced_by, sparse, spoilt_json, truncated, vocabulary, written
 
 GREEDY = DecodingConfig(num_beams=1, max_length_ratio=0.5)
@@ -117,4 +117,4 @@ def test_length_that_is_none_is_not_taken(length: object, directory: Path):
 def test_directory_without_config_is_refused_before_anything_is_decoded(directory: Path):
     (directory / "config.json").unlink()
     with pytest.raises(ModelError, match=r"no config\.json in the directory"):
-        parse_systems([str(directory)])
+        resolve_systems([str(directory)])

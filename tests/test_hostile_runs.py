@@ -14,7 +14,8 @@ from mt import cli
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import DataError, ModelError, RunError, UserError
 from mt.models.run_settings import read_run_settings
-from mt.systems.system import open_translator, parse_systems, translate_file
+from mt.systems.system import resolve_systems
+from mt.systems.translating import open_translator, translate_file
 from tests.conftest import run_with
 from tests.spoiling import Spoil, removed, replaced_by, sparse, truncated, written
 
@@ -101,7 +102,7 @@ def test_damaged_run_is_one_sentence(case: str, run: Path):
     spoil, message = CASES[case]
     spoil(run)
     with pytest.raises((RunError, ModelError), match=message) as raised:
-        parse_systems([str(run)])
+        resolve_systems([str(run)])
     assert "\n" not in str(raised.value)
     assert len(str(raised.value)) < 800
     assert str(run) in str(raised.value)
@@ -129,7 +130,7 @@ def test_missing_terms_are_told_before_anything_is_loaded(
     config("decoding: {terminology: gone.tsv}\n")(run)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["evaluate.py", str(run)])
-    monkeypatch.setattr("mt.systems.system.open_translator", None)
+    monkeypatch.setattr("mt.systems.translating.open_translator", None)
     assert cli.evaluate_main() == 1
     assert "gone.tsv: no such glossary" in capsys.readouterr().err
 
@@ -148,7 +149,7 @@ LABELS = {
     "no UTF-8": ("a\udce9", "holds control or invisible"),
     "blank": ("  ", "is empty"),
     "reference": ("reference", "is taken by the test set's own"),
-    "Reference": ("Reference", "would be one file on some disks"),
+    "Reference": ("Reference", "would be the same file on some disks"),
 }
 
 
@@ -156,14 +157,14 @@ LABELS = {
 def test_label_that_is_no_name(case: str, run: Path):
     label, message = LABELS[case]
     with pytest.raises(UserError, match=message) as raised:
-        parse_systems([f"{label}={run}"])
+        resolve_systems([f"{label}={run}"])
     assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize("pair", [("base", "Base"), ("caf\u00e9", "cafe\u0301"), ("straße", "STRASSE")])
 def test_labels_that_are_one_file_on_some_disks(pair: tuple[str, str], run: Path):
-    with pytest.raises(RunError, match="would be one file on some disks"):
-        parse_systems([f"{label}={run}" for label in pair])
+    with pytest.raises(RunError, match="would be the same file on some disks"):
+        resolve_systems([f"{label}={run}" for label in pair])
 
 
 @pytest.mark.parametrize(
@@ -172,7 +173,7 @@ def test_labels_that_are_one_file_on_some_disks(pair: tuple[str, str], run: Path
 )
 def test_name_that_is_no_path(name: str):
     functions: list[Callable[[str], object]] = [
-        lambda name: parse_systems([f"label={name}"]),
+        lambda name: resolve_systems([f"label={name}"]),
         lambda name: open_translator(ModelConfig(name=name), DecodingConfig()),
         lambda name: translate_file(ModelConfig(), DecodingConfig(), name),
     ]
@@ -187,5 +188,5 @@ def test_directory_of_texts_with_names_that_are_no_utf8(tmp_path: Path):
     (tmp_path / "texts").mkdir()
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/texts/caf\xe9.txt")).write_text("a\n")
     (tmp_path / "texts" / "news.txt").write_text("a\n")
-    [system] = parse_systems([str(tmp_path / "texts")])
+    [system] = resolve_systems([str(tmp_path / "texts")])
     assert system.is_text

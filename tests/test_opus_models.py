@@ -20,7 +20,7 @@ from mt.models.decoding import translate
 from mt.models.doctor import SENTENCES, check_ties, examine
 from mt.models.transformers_model import load_translator
 from mt.systems.export import export_model
-from mt.systems.system import open_translator
+from mt.systems.translating import open_translator
 from tests.commands import forked_train
 from tests.conftest import news_pairs
 from tests.helpers import sources

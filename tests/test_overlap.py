@@ -142,7 +142,7 @@ def test_repeats_do_not_thin_the_overlap(tmp_path: Path):
 def test_json_of_an_overlap(tmp_path: Path):
     from mt.report.scores_json import as_json
 
-    content = json.loads(json.dumps(as_json(evaluated(make_run(tmp_path / "run", slice(0, 10)), slice(0, 40)), [], "")))
+    content = json.loads(json.dumps(as_json(evaluated(make_run(tmp_path / "run", slice(0, 10)), slice(0, 40)))))
     (overlap,) = content["overlap"]
     assert {key: overlap[key] for key in ("system", "test_set", "exact", "near", "ngram", "sentences")} == {
         "system": "tuned", "test_set": "news", "exact": 10, "near": 0, "ngram": 0, "sentences": 40,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mt.data.report import CorpusReport, DataReport, Example
+from mt.data.pair import Pair, Rejection
+from mt.data.report import CorpusReport, DataReport
 from mt.evaluation.blind_review import draw_items
 from mt.evaluation.results import Evaluation
 from mt.evaluation.scoring import evaluate_hypotheses
@@ -51,9 +52,9 @@ def evil_evaluation() -> Evaluation:
 
 
 def evil_data() -> DataReport:
-    example = Example(EVIL, EVIL, EVIL, EVIL)
+    example = Pair(EVIL, EVIL, EVIL, fault=Rejection(EVIL, EVIL))
     corpus = CorpusReport(9, Counter({EVIL: 2}), examples={EVIL: [example]}, source_words=[1], target_words=[2])
-    corpus.samples, corpus.places = [example], Counter({EVIL: 1})
+    corpus.samples, corpus.place_names = [example], Counter({EVIL: 1})
     return DataReport({EVIL: corpus}, tokenizer=EVIL)
 
 
@@ -168,11 +169,13 @@ def wide_evaluation() -> Evaluation:
 
 
 def wide_data() -> DataReport:
-    example = Example("/data/" + "x" * 200 + ".tsv:7", LONG, "سقطت المدينة في يوليو 2014.", LONG)
+    example = Pair(
+        LONG, "سقطت المدينة في يوليو 2014.", "/data/" + "x" * 200 + ".tsv:7", fault=Rejection("numbers", LONG)
+    )
     lengths = list(range(1, 40))
     corpus = CorpusReport(9, Counter({"numbers": 2}), examples={"numbers": [example]}, source_words=lengths,
                           target_words=lengths)  # fmt: skip
-    corpus.samples, corpus.places = [example], Counter({LONG: 5, "Aleppo": 3})
+    corpus.samples, corpus.place_names = [example], Counter({LONG: 5, "Aleppo": 3})
     return DataReport({LONG: corpus}, tokenizer="./models/" + LONG)
 
 

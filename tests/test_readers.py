@@ -50,7 +50,7 @@ def test_tsv(content: str, tmp_path: Path):
 
 def test_pairs_keep_their_place(tmp_path: Path):
     path = write(tmp_path / "news.tsv", "source\ttarget\nA war.\tحرب.\n")
-    assert read(path) == [Pair("A war.", "حرب.", "news", f"{path}:2")]
+    assert read(path) == [Pair("A war.", "حرب.", f"{path}:2")]
 
 
 def test_tsv_columns_by_name_and_by_number(tmp_path: Path):
@@ -168,7 +168,7 @@ def test_moses_files_are_found_by_name_or_given(tmp_path: Path):
     other = write(tmp_path / "arabic.txt", "حرب.\nمدينة.\n")
     english = write(tmp_path / "english.txt", "A war.\nA city.\n")
     given = read(english, format="moses", target_path=str(other))
-    assert [(pair.source, pair.target, pair.place) for pair in given] == [
+    assert [(pair.source, pair.target, pair.origin) for pair in given] == [
         ("A war.", "حرب.", f"{english}:1"),
         ("A city.", "مدينة.", f"{english}:2"),
     ]
@@ -188,7 +188,7 @@ def test_hf_data_set_in_a_directory(tmp_path: Path):
     DatasetDict({"validation": Dataset.from_dict(columns)}).save_to_disk(tmp_path / "saved")
     pairs = read(tmp_path / "saved", hf_split="validation")
     assert [(pair.source, pair.target) for pair in pairs] == TWO
-    assert pairs[1].place.endswith("saved:row 2")
+    assert pairs[1].origin.endswith("saved:row 2")
     write(tmp_path / "plain" / "train.jsonl", JSONL.splitlines()[0] + "\n")
     assert [(pair.source, pair.target) for pair in read(tmp_path / "plain", format="hf")] == TWO[:1]
     with pytest.raises(DataError, match=r"saved: the data set cannot be opened .* hf_split `train`"):
@@ -281,6 +281,6 @@ def test_a_glossary_is_read_as_every_form_with_its_preferred_translation(tmp_pat
         ("Ar-Raqqah", "الرقة"),
         ("mine", "لغم"),
     ]
-    assert pairs[1].place == "terms.tsv: Ar-Raqqah"
+    assert pairs[1].origin == "terms.tsv: Ar-Raqqah"
     with pytest.raises(DataError, match=r"bad\.tsv:1: expected 3 tab-separated columns"):
         read(write(tmp_path / "bad.tsv", "Raqqa\tالرقة\n"), format="glossary")

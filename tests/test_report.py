@@ -14,7 +14,6 @@ from playwright.sync_api import Browser, Page, expect
 from mt.evaluation.results import Evaluation
 from mt.evaluation.scoring import evaluate_hypotheses
 from mt.evaluation.test_set import TestSet
-from mt.evaluation.verdicts import advice, verdicts
 from mt.files import write_text
 from mt.report.charts import is_on_frontier, trade_off
 from mt.report.comparison_report import render_markdown, render_report
@@ -79,7 +78,7 @@ def numbers_in(value: Any) -> Iterator[float]:
 
 @pytest.mark.browser
 def test_every_number_stands_in_scores_json(report: Page, evaluation: Evaluation):
-    content = json.loads(json.dumps(as_json(evaluation, verdicts(evaluation), advice(evaluation))))
+    content = json.loads(json.dumps(as_json(evaluation)))
     known = set(numbers_in(content))
     report.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
     report.get_by_role("button", name="Show 15 more").click()
@@ -267,7 +266,7 @@ def test_scores_stand_on_the_card_and_in_markdown(evaluation: Evaluation):
     card = render_model_card("demo", evaluation, "tuned", {"seed": "1"})
     assert f"| news | **tuned** | 40 | {bleu.score:.2f} | {score.score:.2f} |" in card
     text = render_markdown("Comparison", evaluation, {"system a": "x"})
-    assert text.startswith(f"# Comparison\n{advice(evaluation)}\n")
+    assert text.startswith(f"# Comparison\n{evaluation.advice}\n")
     assert f"{score.score:.2f} [{score.ci_low:.1f}, {score.ci_high:.1f}] (+" in text
     assert "| names | 0 of 10 | 10 of 10 | 10 of 10 |" in text
     assert f"- chrF: `{score.signature}`" in text

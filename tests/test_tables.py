@@ -154,7 +154,7 @@ def test_a_line_that_names_the_separator(first: str, tmp_path: Path):
     path = tmp_path / "news.csv"
     pairs = read(path, table(f"{first}\r\nenglish;arabic", "{e};{a}"))
     assert texts(pairs) == PAIRS
-    assert pairs[0].place == f"{path}:3"
+    assert pairs[0].origin == f"{path}:3"
 
 
 DELIMITERS = [

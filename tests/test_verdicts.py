@@ -85,7 +85,7 @@ def test_verdicts_in_words():
     assert verdict(same, "twin", "news") == "On news, twin and good cannot be told apart: they score the same in chrF."
     alone = evaluated(good=GOOD)
     assert verdict(alone, "good", "news").endswith("chrF on news (36 sentences).")
-    assert [entry["system"] for entry in verdicts(alone)] == ["good"]
+    assert [entry.system for entry in verdicts(alone)] == ["good"]
 
 
 def test_no_verdict_on_few_sentences():
@@ -190,7 +190,7 @@ def test_a_small_difference_is_not_said_to_be_nothing():
 
 def test_scores_json_keeps_its_keys():
     evaluation = evaluated()
-    content = json.loads(json.dumps(as_json(evaluation, verdicts(evaluation), advice(evaluation))))
+    content = json.loads(json.dumps(as_json(evaluation)))
     assert list(content)[:3] == ["scores", "comparisons", "fidelity"]
     score_keys = ["system", "test_set", "metric", "score", "ci_low", "ci_high", "signature", "sentences"]
     assert list(content["scores"][0]) == score_keys

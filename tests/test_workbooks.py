@@ -90,7 +90,7 @@ def test_each_sheet_is_a_document(tmp_path: Path):
     pairs = read(path)
     assert [(pair.source, pair.target) for pair in pairs] == PAIRS * 2
     assert [pair.document for pair in pairs] == ["May", "May", "June", "June"]
-    assert [pair.place for pair in pairs[1:3]] == [f"{path}:May:3", f"{path}:June:1"]
+    assert [pair.origin for pair in pairs[1:3]] == [f"{path}:May:3", f"{path}:June:1"]
 
 
 def test_one_sheet_alone_is_a_corpus(tmp_path: Path):

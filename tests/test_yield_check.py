@@ -7,7 +7,7 @@ import pytest
 
 from mt.config import CorpusConfig, DataConfig
 from mt.data.builder import build_data, read_test_set
-from mt.data.cleaning import Rejection
+from mt.data.pair import Pair, Rejection
 from mt.data.report import CorpusReport, DataReport
 from mt.data.yield_check import check_yield
 from mt.errors import DataError
@@ -17,7 +17,8 @@ def report(read: int, **dropped: int) -> CorpusReport:
     found = CorpusReport(read=read)
     for rule, count in dropped.items():
         for number in range(count):
-            found.drop(Rejection(rule.replace("_", " "), "no target"), f"a.tsv:{number}", "حرب.", f"A war {number}.")
+            fault = Rejection(rule.replace("_", " "), "no target")
+            found.drop(Pair("حرب.", f"A war {number}.", f"a.tsv:{number}", fault=fault))
     return found
 
 

@@ -13,7 +13,7 @@ from mt.config.input_paths import paths_of
 from mt.config.parsing import config_parser, instantiate_config, parse_with_config
 from mt.experiment.early_checks import check_data_files
 from mt.files import write_text
-from mt.outputs import claim, refuse_inputs_inside, refuse_taken
+from mt.outputs import check_output, claim
 from mt.runs import DATA_BUILD, RunDirectory
 
 
@@ -33,23 +33,17 @@ def inspect_data(config: Config, *, as_tsv: bool = False) -> tuple[Path, str]:
     Returns the directory, `runs/<name>-data` unless the config says otherwise, and one line of numbers.
     """
     from mt.data.cache import cached_build
-    from mt.data.report import DataReport
-    from mt.data.saved import take_build
-    from mt.experiment.vocabulary import describe_vocabulary
-    from mt.report.data_card import card_view, summary, write_report
+    from mt.experiment.data import take_data
+    from mt.report.data_card import card_view, summary
     from mt.report.data_page import render_data_card
 
     check_data_files(config)
     held_out = config.evaluation.named_sets
     root = data_directory(config)
-    refuse_inputs_inside(root, paths_of(config))
-    with RunDirectory(root, claim(root, DATA_BUILD)) as run:
+    with RunDirectory(root, claim(root, DATA_BUILD, paths_of(config))) as run:
         build = cached_build(config.data, held_out)
-        report = DataReport.read(build / "data_report.json")
         run.clear()
-        take_build(build, run, as_tsv=as_tsv)
-        describe_vocabulary(config, build, report, run)
-        write_report(run, report)
+        report = take_data(config, build, run, as_tsv=as_tsv)
         write_text(run.root / "data_card.html", render_data_card(f"Data of {config.name}", card_view(report)))
     return root, summary(report)
 
@@ -90,4 +84,4 @@ def check_data_command(command: DataCommand) -> None:
     """`mt data`: the config's files and the output directory."""
     config = command.config
     check_data_files(config)
-    refuse_taken(data_directory(config), DATA_BUILD, paths_of(config))
+    check_output(data_directory(config), DATA_BUILD, paths_of(config))

@@ -21,9 +21,8 @@ import psutil
 import mt
 from mt.config.parsing import QuietParser, parse_or_help
 from mt.evaluation.comet import comet_root
-from mt.files import printable
+from mt.files import cache_directory, printable
 from mt.manifest import git_commit
-from mt.runs import cache_directory
 
 PACKAGES = (
     *("torch", "transformers", "tokenizers", "accelerate", "datasets", "huggingface-hub", "safetensors"),

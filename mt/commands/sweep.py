@@ -13,7 +13,7 @@ from mt.config.parsing import QuietParser, config_parser, instantiate_config, pa
 from mt.errors import UsageError
 from mt.experiment.early_checks import check_config
 from mt.experiment.sweep import SearchRange, Sweep, run_sweep
-from mt.outputs import refuse_taken
+from mt.outputs import check_output
 from mt.report.sweep_table import Trial, as_table, group_table, groups_of
 from mt.runs import SWEEP
 
@@ -110,4 +110,4 @@ def _key_and_values(argument: str) -> tuple[str, str]:
 def check_sweep(sweep: Sweep) -> None:
     """`mt sweep`: the config's files and the directory of the trials."""
     check_config(sweep.base)
-    refuse_taken(Path(sweep.output_dir), SWEEP, paths_of(sweep.base))
+    check_output(Path(sweep.output_dir), SWEEP, paths_of(sweep.base))

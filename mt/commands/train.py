@@ -38,15 +38,11 @@ def run(argv: Sequence[str], prog: str) -> int:
 
 
 def _print_results(run_directory: RunDirectory, evaluation: Evaluation) -> None:
-    from mt.evaluation.verdicts import advice, verdicts
-    from mt.experiment.translations import FINETUNED
     from mt.report.score_table import as_table
 
     print(as_table(evaluation), end="\n\n")
-    for entry in verdicts(evaluation):
-        print(entry["text"])
-    if evaluation.systems != [FINETUNED]:
-        print(advice(evaluation))
+    for line in filter(None, [*(verdict.text for verdict in evaluation.verdicts), evaluation.advice]):
+        print(line)
     print(f"model:  {run_directory.model}\nreport: {run_directory.report}")
 
 

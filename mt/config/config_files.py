@@ -40,9 +40,9 @@ def read_config_file(path: Path, named_by: Path | None = None) -> dict[str, Any]
     except yaml.YAMLError as error:
         where = getattr(error, "problem_mark", None)
         # libyaml finds what is missing at the end behind the last line.
-        place = f"{path}:{min(where.line, text.rstrip().count(chr(10))) + 1}" if where else str(path)
+        origin = f"{path}:{min(where.line, text.rstrip().count(chr(10))) + 1}" if where else str(path)
         problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
-        raise ConfigError(f"{place}: not valid YAML ({problem})") from error
+        raise ConfigError(f"{origin}: not valid YAML ({problem})") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: expected `key: value` lines, found {type(content).__name__}")
     try:

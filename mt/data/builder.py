@@ -19,20 +19,19 @@ from datasets import Dataset, DatasetDict, load_from_disk
 from datasets.table import MemoryMappedTable
 
 from mt.config import CorpusConfig, DataConfig
-from mt.data.cleaning import Rejection
 from mt.data.formats.documents import lasting_name
 from mt.data.holding_out import HoldingOut, hold_out
 from mt.data.mixing import mixing_weights
-from mt.data.pair import Pair
-from mt.data.preparing import Preparation, Prepared, RawPair, prepare_all, usable_cores
+from mt.data.pair import Pair, Rejection
+from mt.data.preparing import Preparation, Prepared, prepare_all, usable_cores
 from mt.data.readers import input_files, is_compressed, read_corpus
 from mt.data.rejects import REJECTED, RejectedFile
-from mt.data.report import LENGTH_STEP, CorpusReport, DataReport, Example
+from mt.data.report import LENGTH_STEP, CorpusReport, DataReport
 from mt.data.selecting import DROPS, LEAKS, Selection, select_pairs
 from mt.data.slips import SlipWatches
 from mt.data.split_check import check_splits
 from mt.data.splitting import SPLITS
-from mt.data.store import PairStore
+from mt.data.store import PairStore, pairs_in
 from mt.data.yield_check import check_yield, left_out_of_test_set
 from mt.errors import DataError
 from mt.progress import progress
@@ -59,7 +58,7 @@ def read_test_set(name: str, corpus: CorpusConfig, config: DataConfig) -> list[P
         pairs = [pair for pair in pairs if pair.fault is None]
     for pair in pairs:
         if not pair.source or not pair.target.strip():
-            raise DataError(f"{pair.place}: an empty side in test set `{name}`; remove the line or complete it")
+            raise _empty_side(name, pair)
     return pairs
 
 
@@ -82,9 +81,9 @@ def build_data(
     with _one_sentence(directory), _workspace(directory) as work, RejectedFile(directory / REJECTED) as rejected:
         with PairStore(work) as store:
             for chunk in build.prepared():
-                store.append(chunk.texts, chunk.fingerprints)
+                store.append(chunk.kept, chunk.fingerprints)
                 build.account(chunk, rejected)
-                watches.add(chunk.texts, chunk.fingerprints)
+                watches.add(chunk.kept, chunk.fingerprints)
             watches.finish()
             store.finish()
             logger.info("looking for pairs that are alike, and dividing them into splits")
@@ -125,13 +124,16 @@ class _Build:
         corpora = self.config.corpora.values() if self.config.cleaning.slipped_lines else []
         return [index for index, corpus in enumerate(corpora) if corpus.clean and not corpus.is_glossary]
 
-    def _read(self) -> Iterator[RawPair]:
+    def _read(self) -> Iterator[Pair]:
+        own = len(self.config.corpora)
         for index, ((name, _), corpus) in enumerate(self.corpora.items()):
             document, lasting = "", ""
             for pair in read_corpus(name, corpus):
                 if pair.document != document:
                     document, lasting = pair.document, lasting_name(pair)
-                yield RawPair(pair.source, pair.target, index, pair.place, lasting, pair.fault)
+                # What a test set leaves out of itself, training need not keep away from.
+                if index < own or pair.fault is None:
+                    yield pair._replace(corpus=index, document=lasting)
 
     def _workers(self) -> int:
         if self.config.workers is not None:
@@ -143,23 +145,23 @@ class _Build:
     def account(self, chunk: Prepared, rejected: RejectedFile) -> None:
         """Count and write out what the rules for single pairs rejected."""
         own = len(self.config.corpora)
-        for pair, rejection in chunk.rejected:
-            if pair.corpus >= own and pair.fault is not None:
-                continue
+        for pair in chunk.rejected:
             if pair.corpus >= own:
-                name = self.names[pair.corpus]
-                raise DataError(f"{pair.place}: an empty side in test set `{name}`; remove the line or complete it")
-            rejected.write(rejection, pair.place, pair.source, pair.target)
-            self._corpus(pair.corpus).drop(rejection, pair.place, pair.source, pair.target)
+                raise _empty_side(self.names[pair.corpus], pair)
+            self._drop(pair, rejected)
         for corpus, count in chunk.read.items():
             if corpus < own:
                 self._corpus(corpus).read += count
-        for (corpus, place), count in chunk.places.items():
+        for (corpus, name), count in chunk.place_names.items():
             if corpus < own:
-                self._corpus(corpus).places[place] += count
+                self._corpus(corpus).place_names[name] += count
         for (corpus, fault), count in chunk.mended.items():
             if corpus < own:
                 self._corpus(corpus).mended[fault] += count
+
+    def _drop(self, pair: Pair, rejected: RejectedFile) -> None:
+        rejected.write(pair)
+        self._corpus(pair.corpus).drop(pair)
 
     def _corpus(self, index: int) -> CorpusReport:
         return self.report.corpora[self.names[index]]
@@ -169,7 +171,7 @@ class _Build:
         schema = pa.schema([(column, pa.string()) for column in COLUMNS])
         is_conflicting = np.zeros(store.size, bool)
         is_conflicting[selection.conflicting[selection.conflicting >= 0]] = True
-        places = store.places(np.flatnonzero(is_conflicting))
+        origins = store.origins(np.flatnonzero(is_conflicting))
         start = 0
         with ExitStack() as stack:
             writers = []
@@ -181,7 +183,7 @@ class _Build:
                 for level, writer in enumerate(writers):
                     is_here = selection.kept[here] & selection.is_own[here] & (selection.levels[here] == level)
                     writer.write_batch(self._rows(batch, np.flatnonzero(is_here), selection.groups[here], level))
-                self._write_dropped(batch, here[selection.dropped[here] > 0], start, selection, places, rejected)
+                self._write_dropped(batch, here[selection.dropped[here] > 0], start, selection, origins, rejected)
                 start += batch.num_rows
 
     def _rows(self, batch: pa.RecordBatch, rows: Any, groups: Any, level: int) -> pa.RecordBatch:
@@ -200,18 +202,16 @@ class _Build:
         indices: Any,
         start: int,
         selection: Selection,
-        places: Mapping[int, str],
+        origins: Mapping[int, str],
         rejected: RejectedFile,
     ) -> None:
-        for index, row in zip(indices.tolist(), batch.take(pa.array(indices - start)).to_pylist(), strict=True):
+        for index, pair in zip(indices.tolist(), pairs_in(batch, indices - start), strict=True):
             rule = DROPS[selection.dropped[index] - 1]
             conflicting_pair = int(selection.conflicting[index])
-            detail = f"{places[conflicting_pair]}" if conflicting_pair >= 0 else ""
+            detail = origins[conflicting_pair] if conflicting_pair >= 0 else ""
             if rule in LEAKS:
                 detail += f" in {SPLITS[selection.levels[conflicting_pair]]}"
-            rejection = Rejection(rule, detail)
-            rejected.write(rejection, row["place"], row["source"], row["target"])
-            self._corpus(row["corpus"]).drop(rejection, row["place"], row["source"], row["target"])
+            self._drop(pair._replace(fault=Rejection(rule, detail)), rejected)
 
     def describe(self, store: PairStore, selection: Selection) -> None:
         """Count what is kept, by corpus, split and length, and draw the samples."""
@@ -228,8 +228,7 @@ class _Build:
             report.target_words = np.bincount(counts["target"][mine] // LENGTH_STEP).tolist()
             training = np.flatnonzero(mine & (selection.levels == 0))
             drawn = training[np.argsort(pairs[training], kind="stable")[:_SAMPLES]]
-            rows = store.rows(drawn).values()
-            report.samples = [Example(row["place"], row["source"], row["target"]) for row in rows]
+            report.samples = list(store.pairs(drawn).values())
         weights = mixing_weights(self.config, {name: r.kept["train"] for name, r in self.report.corpora.items()})
         for name, report in self.report.corpora.items():
             report.epoch_pairs = round(report.kept["train"] * weights[name], 1)
@@ -238,6 +237,10 @@ class _Build:
         """Note how each corpus was held out."""
         for name, account in zip(self.config.corpora, holding_out.accounts, strict=False):
             self.report.corpora[name].held_out = account
+
+
+def _empty_side(test_set: str, pair: Pair) -> DataError:
+    return DataError(f"{pair.origin}: an empty side in test set `{test_set}`; remove the line or complete it")
 
 
 def _preparation(config: DataConfig, cleaning: dict[int, Any]) -> Preparation:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from mt.config import CleaningConfig
 from mt.data.lost_text import lost_text_in
 from mt.data.markup import markup_in
 from mt.data.mojibake import is_mojibake
+from mt.data.pair import Rejection
 from mt.data.visual_order import visual_order_in
 from mt.text.normalise import is_mostly, remove_diacritics, script_shares
 from mt.text.numbers import digit_numbers, digit_runs, unmatched
@@ -35,14 +36,6 @@ _LINK = re.compile(r"(?:https?://|www\.)\S+|[\w.+-]+@[\w-]+\.[\w.-]+", re.IGNORE
 _WORD = re.compile(r"[^\W_]+")
 _LATIN_OR_ARABIC = re.compile(r"[^\W\d_]+")
 _LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
-
-
-class Rejection(NamedTuple):
-    """Why a pair is not used."""
-
-    rule: str
-    detail: str
-    """What the rule found in the pair."""
 
 
 def find_fault(source: str, target: str, options: CleaningConfig) -> Rejection | None:

@@ -32,9 +32,9 @@ def find_overlaps(side: SideColumns, training: Mask, held_out: Mask, length: int
         pairs, ngrams = _ngrams(side, members[start : start + _CHUNK_PAIRS], length)
         worth_a_search = may_be_known.may_hold(ngrams)
         pairs, ngrams = pairs[worth_a_search], ngrams[worth_a_search]
-        place = np.minimum(np.searchsorted(known, ngrams), len(known) - 1)
-        is_shared = known[place] == ngrams
-        conflicting[pairs[is_shared]] = owners[place[is_shared]]
+        index = np.minimum(np.searchsorted(known, ngrams), len(known) - 1)
+        is_shared = known[index] == ngrams
+        conflicting[pairs[is_shared]] = owners[index[is_shared]]
     return conflicting
 
 

@@ -104,8 +104,8 @@ def _may_be_alike(side: SideColumns, examples: Indices, edges: Edges, similarity
     signatures = np.concatenate(
         [np.empty((0, 2), np.uint64), *(_signatures(side.words_at(examples[chunk]).ngrams(2)) for chunk in chunks)]
     )
-    place = np.searchsorted(involved, edges)
-    one, other = signatures[place[:, 0]], signatures[place[:, 1]]
+    index = np.searchsorted(involved, edges)
+    one, other = signatures[index[:, 0]], signatures[index[:, 1]]
     only = np.stack([_ones(one & ~other), _ones(other & ~one)], axis=1)
     # A sentence of n words has 2n - 1 words and word pairs.
     shared = (2 * side.counts[examples][edges] - 1 - only).min(axis=1)
@@ -159,8 +159,8 @@ def _rarest(triples: Words, frequency: NDArray[np.uint8]) -> tuple[Hashes, Indic
     order = np.argsort(keys | (hashes >> np.uint64(32)))
     hashes, owners = hashes[order], owners[order]
     sizes = np.bincount(owners, minlength=len(triples.counts))
-    place = np.arange(len(owners)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return hashes[place < _RAREST], owners[place < _RAREST]
+    rank = np.arange(len(owners)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return hashes[rank < _RAREST], owners[rank < _RAREST]
 
 
 def _candidates(triples: Hashes, owners: Indices, levels: Levels) -> Iterator[Edges]:
@@ -192,10 +192,10 @@ def _counting(lengths: Indices) -> Indices:
     return np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
 
 
-def _next_change(levels: Levels, places: Indices, ends: Indices) -> Indices:
-    """For each place the first one after it with another level, or its end."""
+def _next_change(levels: Levels, indices: Indices, ends: Indices) -> Indices:
+    """For each index the first one after it with another level, or its end."""
     changes = np.append(np.flatnonzero(levels[1:] != levels[:-1]) + 1, len(levels))
-    following: Indices = np.minimum(changes[np.searchsorted(changes, places, side="right")], ends)
+    following: Indices = np.minimum(changes[np.searchsorted(changes, indices, side="right")], ends)
     return following
 
 

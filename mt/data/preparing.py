@@ -1,22 +1,22 @@
-"""Raw pairs in, normalised, checked and fingerprinted ones out, on as many processes as there are cores."""
+"""Pairs are normalised, checked and fingerprinted here, on as many processes as there are cores."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from functools import partial
 from typing import NamedTuple, TypeVar
 
 from mt.config import CleaningConfig
 from mt.config.data import Tatweel
-from mt.data.cleaning import Rejection, find_fault
+from mt.data.cleaning import find_fault
 from mt.data.fingerprints import Fingerprints, fingerprint
 from mt.data.mojibake import repair
-from mt.data.place_names import count_places
-from mt.data.store import Texts
+from mt.data.pair import Pair, Rejection
+from mt.data.place_names import count_place_names
 from mt.text.keyboards import fold_keyboard_letters, is_arabic_from_other_keyboard
 from mt.text.normalise import normalise, remove_diacritics, western_digits
 
@@ -32,20 +32,6 @@ _MAX_WORKERS = 8
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-class RawPair(NamedTuple):
-    """A pair as it was read."""
-
-    source: str
-    target: str
-    corpus: int
-    """Which of the build's corpora, in order."""
-    place: str
-    document: str = ""
-    """Empty where it is unknown."""
-    fault: tuple[str, str] | None = None
-    """See `Pair`."""
 
 
 class Preparation(NamedTuple):
@@ -75,48 +61,46 @@ class Preparation(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """A chunk without the pairs that a rule rejected."""
+    """A chunk of pairs, normalised and checked."""
 
-    texts: Texts
+    kept: list[Pair]
+    rejected: list[Pair]
+    """Each with the `fault` that a rule, or the file itself, found."""
     fingerprints: Fingerprints
-    rejected: list[tuple[RawPair, Rejection]]
+    """Of `kept`, in the same order."""
     read: Counter[int]
     """Pairs read, by corpus."""
-    places: Counter[tuple[int, str]]
-    """Pairs that name a place, by corpus and place."""
+    place_names: Counter[tuple[int, str]]
+    """Kept pairs that name a place, by corpus and place."""
     mended: Counter[tuple[int, str]]
-    """Pairs that were restored, by corpus and what was wrong with them."""
+    """Kept pairs whose text was repaired, by corpus and what was wrong with them."""
 
 
-def prepare(chunk: list[RawPair], preparation: Preparation) -> Prepared:
-    """Normalise, check and fingerprint."""
+def prepare(chunk: Sequence[Pair], preparation: Preparation) -> Prepared:
+    """Normalise, check and fingerprint a chunk of pairs."""
     clean = preparation.normaliser()
-    texts = Texts([], [], [], [], [], [])
-    rejected: list[tuple[RawPair, Rejection]] = []
+    kept: list[Pair] = []
+    rejected: list[Pair] = []
     mended: Counter[tuple[int, str]] = Counter()
     for pair in chunk:
         decoded = _decoded(pair) if preparation.repair_mojibake else pair
         source, target, raw = clean(decoded.source), clean(decoded.target), decoded.target.strip()
         is_folded = preparation.fold_keyboard_letters and is_arabic_from_other_keyboard(target)
         target = fold_keyboard_letters(target) if is_folded else target
-        told = None if pair.fault is None else Rejection(*pair.fault)
-        fault = told or _fault(source, target, preparation.cleaning[pair.corpus])
+        fault = pair.fault or _fault(source, target, preparation.cleaning[pair.corpus])
         if fault is not None:
-            rejected.append((pair._replace(source=source, target=target), fault))
+            rejected.append(pair._replace(source=source, target=target, fault=fault))
             continue
-        reference = None if raw == target else raw
-        row = (source, target, reference, pair.corpus, pair.place, pair.document)
-        for column, value in zip(texts, row, strict=True):
-            column.append(value)  # type: ignore[attr-defined]
+        kept.append(pair._replace(source=source, target=target, reference=None if raw == target else raw))
         mended.update([(pair.corpus, KEYBOARD_LETTERS)] if is_folded else [])
         mended.update([(pair.corpus, MOJIBAKE)] if decoded is not pair else [])
-    prints = fingerprint(texts.sources, texts.targets, preparation.split_key)
+    prints = fingerprint([pair.source for pair in kept], [pair.target for pair in kept], preparation.split_key)
     read = Counter(pair.corpus for pair in chunk)
-    return Prepared(texts, prints, rejected, read, count_places(texts.sources, texts.corpora), mended)
+    return Prepared(kept, rejected, prints, read, count_place_names(kept), mended)
 
 
-def _decoded(pair: RawPair) -> RawPair:
-    """The pair as it was before it was decoded wrongly; itself where it was not, or that is not certain."""
+def _decoded(pair: Pair) -> Pair:
+    """The pair as it was before it was decoded wrongly; the pair itself if it was not, or if that is not certain."""
     source, target = repair(pair.source), repair(pair.target)
     if source is None and target is None:
         return pair
@@ -129,7 +113,7 @@ def _fault(source: str, target: str, cleaning: CleaningConfig | None) -> Rejecti
     return None if cleaning is None else find_fault(source, target, cleaning)
 
 
-def prepare_all(pairs: Iterable[RawPair], preparation: Preparation, workers: int) -> Iterator[Prepared]:
+def prepare_all(pairs: Iterable[Pair], preparation: Preparation, workers: int) -> Iterator[Prepared]:
     """`prepare` chunk by chunk, in order, whatever the number of processes."""
     chunks = _chunked(pairs)
     if workers == 1:
@@ -150,8 +134,8 @@ def prepare_all(pairs: Iterable[RawPair], preparation: Preparation, workers: int
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _chunked(pairs: Iterable[RawPair]) -> Iterator[list[RawPair]]:
-    chunk: list[RawPair] = []
+def _chunked(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
+    chunk: list[Pair] = []
     characters = 0
     for pair in pairs:
         chunk.append(pair)

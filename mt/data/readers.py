@@ -1,4 +1,4 @@
-"""Corpora in, `Pair`s out. A reader streams, keeps each pair's place, and names file, line and remedy when it fails."""
+"""Corpora in, `Pair`s out. A reader streams, notes each pair's origin, and names file, line and remedy if it fails."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ def read_corpus(name: str, options: CorpusConfig) -> Iterator[Pair]:
     Raises `DataError` for a file that is missing, is not what its format says, or holds no pair at all.
     """
     check_corpus(name, options)
-    is_empty = True
-    for pair in _read_directory(options) if is_folder(options) else _read_file(options):
-        is_empty = False
-        yield Pair(pair.source, pair.target, name, pair.place, pair.document, pair.fault)
-    if is_empty:
-        raise DataError(f"{options.path}: no sentence pairs in the file; expected one pair a line")
+    pairs = _read_directory(options) if is_folder(options) else _read_file(options)
+    first = next(pairs, None)
+    if first is None:
+        raise DataError(f"{options.path}: no sentence pairs in the file; expected one pair per line")
+    yield first
+    yield from pairs
 
 
 def _read_file(options: CorpusConfig) -> Iterator[Pair]:
@@ -120,9 +120,9 @@ def files_of(options: CorpusConfig) -> list[CorpusConfig]:
 
 def _with_target(options: CorpusConfig, file: Path, root: Path) -> CorpusConfig:
     """The file, with the one at the same place in the directory of the Arabic files."""
-    place = Path(options.target_path or "", file.relative_to(root))
-    arabic = place.with_name(f"{file.name.removesuffix('.en')}.ar")
-    target = arabic if file.name.endswith(".en") and not is_file(place) else place
+    same_name = Path(options.target_path or "", file.relative_to(root))
+    arabic = same_name.with_name(f"{file.name.removesuffix('.en')}.ar")
+    target = arabic if file.name.endswith(".en") and not is_file(same_name) else same_name
     return replace(options, path=str(file), target_path=str(target), format="moses")
 
 

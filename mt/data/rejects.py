@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 from types import TracebackType
 
-from mt.data.cleaning import Rejection
+from mt.data.pair import Pair
 
 REJECTED = "rejected.tsv"
 """Name of the list of all pairs that are in no split."""
@@ -35,9 +35,10 @@ class RejectedFile:
     ) -> None:
         self._file.close()
 
-    def write(self, rejection: Rejection, place: str, source: str, target: str) -> None:
-        """Add a pair; sources and targets are normalised, so they hold neither tabs nor line ends."""
-        self._writer.writerow([quoted_cell(text) for text in (*rejection, place, source, target)])
+    def write(self, pair: Pair) -> None:
+        """Add a pair with its `fault`; both sides are normalised, so they hold neither tabs nor line ends."""
+        assert pair.fault is not None
+        self._writer.writerow([quoted_cell(text) for text in (*pair.fault, pair.origin, pair.source, pair.target)])
 
 
 def quoted_cell(text: str) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mt.data.cleaning import Rejection
 from mt.data.holding_out import HeldOut
+from mt.data.pair import Pair, Rejection
 from mt.data.splitting import SPLITS
 from mt.errors import RunError
 from mt.wording import shorten
@@ -19,16 +19,6 @@ _EXAMPLES_PER_RULE = 3
 _EXAMPLE_CHARACTERS = 300
 LENGTH_STEP = 5
 """Words in one bar of a histogram of lengths."""
-
-
-@dataclass(frozen=True)
-class Example:
-    """A pair, where it stands, and what is to be said of it."""
-
-    place: str
-    source: str
-    target: str
-    detail: str = ""
 
 
 @dataclass
@@ -40,30 +30,74 @@ class CorpusReport:
     """Pairs that are in no split, by rule."""
     kept: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SPLITS, 0))
     """Pairs, by split."""
-    examples: dict[str, list[Example]] = field(default_factory=dict)
+    examples: dict[str, list[Pair]] = field(default_factory=dict)
     """A few of the dropped pairs, by rule."""
     source_words: list[int] = field(default_factory=list)
     """Kept pairs by words of the source: below 5, 5 to 9, and so on."""
     target_words: list[int] = field(default_factory=list)
     """Likewise by words of the target."""
-    places: Counter[str] = field(default_factory=Counter)
+    place_names: Counter[str] = field(default_factory=Counter)
     """Clean pairs that name a place of the region, by place."""
     mended: Counter[str] = field(default_factory=Counter)
     """Clean pairs that were restored, by what was wrong with them."""
-    samples: list[Example] = field(default_factory=list)
+    samples: list[Pair] = field(default_factory=list)
     """Ten training pairs, drawn by hash."""
     epoch_pairs: float = 0.0
     """Training pairs of this corpus in one epoch."""
     held_out: HeldOut | None = None
     """How its dev and test pairs were chosen; None in an account of an earlier version."""
 
-    def drop(self, rejection: Rejection, place: str, source: str, target: str) -> None:
-        """Count a pair that is not used, and keep the first few of each rule."""
-        self.dropped[rejection.rule] += 1
-        examples = self.examples.setdefault(rejection.rule, [])
+    def drop(self, pair: Pair) -> None:
+        """Count a pair that is not used under the rule of its `fault`, and keep the first few of each rule."""
+        assert pair.fault is not None
+        self.dropped[pair.fault.rule] += 1
+        examples = self.examples.setdefault(pair.fault.rule, [])
         if len(examples) < _EXAMPLES_PER_RULE:
-            source, target = shorten(source, _EXAMPLE_CHARACTERS), shorten(target, _EXAMPLE_CHARACTERS)
-            examples.append(Example(place, source, target, rejection.detail))
+            source, target = shorten(pair.source, _EXAMPLE_CHARACTERS), shorten(pair.target, _EXAMPLE_CHARACTERS)
+            examples.append(pair._replace(source=source, target=target))
+
+    def as_json(self) -> dict[str, Any]:
+        """What `data_report.json` holds of this corpus."""
+        return {
+            "read": self.read,
+            "dropped": dict(self.dropped),
+            "kept": self.kept,
+            "examples": {rule: [_pair_as_json(pair) for pair in pairs] for rule, pairs in self.examples.items()},
+            "source_words": self.source_words,
+            "target_words": self.target_words,
+            "places": dict(self.place_names.most_common()),
+            "mended": dict(self.mended),
+            "samples": [_pair_as_json(pair) for pair in self.samples],
+            "epoch_pairs": self.epoch_pairs,
+            "held_out": None if self.held_out is None else asdict(self.held_out),
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> CorpusReport:
+        """The report that `as_json` wrote; an earlier version wrote neither `mended` nor `held_out`."""
+        return cls(
+            content["read"],
+            Counter(content["dropped"]),
+            content["kept"],
+            {rule: [_pair_from_json(pair, rule) for pair in pairs] for rule, pairs in content["examples"].items()},
+            content["source_words"],
+            content["target_words"],
+            Counter(content["places"]),
+            Counter(content.get("mended", {})),
+            [_pair_from_json(pair) for pair in content["samples"]],
+            content["epoch_pairs"],
+            HeldOut(**content["held_out"]) if content.get("held_out") else None,
+        )
+
+
+def _pair_as_json(pair: Pair) -> dict[str, str]:
+    detail = "" if pair.fault is None else pair.fault.detail
+    return {"place": pair.origin, "source": pair.source, "target": pair.target, "detail": detail}
+
+
+def _pair_from_json(content: Mapping[str, str], rule: str = "") -> Pair:
+    fault = Rejection(rule, content["detail"]) if rule else None
+    return Pair(content["source"], content["target"], content["place"], fault=fault)
 
 
 @dataclass
@@ -88,11 +122,7 @@ class DataReport:
 
     def as_json(self) -> dict[str, Any]:
         """The content of `data_report.json`."""
-        corpora = {}
-        for name, report in self.corpora.items():
-            # Plain dicts first: `asdict` of Python 3.11 makes nonsense of a Counter.
-            plain = {"places": dict(report.places.most_common()), "dropped": dict(report.dropped)}
-            corpora[name] = asdict(replace(report, **plain, mended=dict(report.mended)))  # type: ignore[arg-type]
+        corpora = {name: corpus.as_json() for name, corpus in self.corpora.items()}
         return {"corpora": corpora, "tokenizer": self.tokenizer, "vocabulary": self.vocabulary}
 
     @classmethod
@@ -107,15 +137,5 @@ class DataReport:
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> DataReport:
         """The report that `as_json` wrote."""
-        corpora = {}
-        for name, values in content["corpora"].items():
-            plain = dict(values)
-            plain["dropped"], plain["places"] = Counter(values["dropped"]), Counter(values["places"])
-            plain["mended"] = Counter(values.get("mended", {}))
-            plain["samples"] = [Example(**example) for example in values["samples"]]
-            plain["examples"] = {
-                rule: [Example(**example) for example in examples] for rule, examples in values["examples"].items()
-            }
-            plain["held_out"] = HeldOut(**values["held_out"]) if values.get("held_out") else None
-            corpora[name] = CorpusReport(**plain)
+        corpora = {name: CorpusReport.from_json(values) for name, values in content["corpora"].items()}
         return cls(corpora, dict(content["vocabulary"]), content["tokenizer"])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mt.data.rejects import REJECTED
 from mt.data.splitting import SPLITS
 from mt.errors import RunError
-from mt.files import CHECKSUMS, find_damage, write_bytes, write_checksums, writing
+from mt.files import CHECKSUMS, find_damage, write_bytes, write_checksums
 from mt.manifest import read_manifest
 from mt.runs import RunDirectory, sha256_of_rows
 
@@ -35,14 +35,12 @@ def take_build(build: Path, run: RunDirectory, *, as_tsv: bool = False) -> None:
     as_tsv: with each split also as a table, `data/train.tsv` and so on; see `write_tables`.
     Raises `RunError` on a full disk.
     """
-    unfinished = run.unfinished(run.data)
-    with writing(run.data):
+    with run.new_directory(run.data) as work:
         write_bytes(run.rejected, (build / REJECTED).read_bytes())
-        shutil.copytree(build / "data", unfinished, dirs_exist_ok=True)
+        shutil.copytree(build / "data", work, dirs_exist_ok=True)
         if as_tsv:
-            write_tables(unfinished)
-        write_checksums(unfinished)
-    run.put(unfinished, run.data)
+            write_tables(work)
+        write_checksums(work)
 
 
 def write_tables(data: Path) -> None:
@@ -63,7 +61,7 @@ def _row(cells: Iterable[str]) -> str:
     return "\t".join(" ".join(cell.replace("\t", " ").splitlines()) for cell in cells) + "\n"
 
 
-def damage_of_splits(run: RunDirectory) -> str | None:
+def find_split_damage(run: RunDirectory) -> str | None:
     """What is wrong with a run's splits, in words; None if they are there as they were written."""
     return find_damage(run.data, REQUIRED)
 
@@ -87,7 +85,7 @@ def _load(root: Path, _state: tuple[tuple[str, int, int, int], ...]) -> DatasetD
 
     run = RunDirectory(root)
     is_sealed = (run.data / CHECKSUMS).is_file()
-    damage = damage_of_splits(run) if is_sealed else None
+    damage = find_split_damage(run) if is_sealed else None
     if damage is not None:
         raise _damaged(run, damage)
     try:

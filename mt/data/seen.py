@@ -249,16 +249,16 @@ def _rarest(rows: Indices, first: Indices, many: Indices) -> tuple[Indices, Indi
     rows, first, many = rows[known], first[known], many[known]
     order = np.lexsort((many, rows))
     rows, first, many = rows[order], first[order], many[order]
-    place = np.arange(len(rows)) - np.searchsorted(rows, rows)
-    kept = place < _RAREST
+    rank = np.arange(len(rows)) - np.searchsorted(rows, rows)
+    kept = rank < _RAREST
     return rows[kept], first[kept], many[kept]
 
 
 def _sequences(words: Words) -> Hashes:
     """uint64 (sentences,): equal for the same words in the same order."""
     starts = np.cumsum(words.counts) - words.counts
-    place = (np.arange(len(words.hashes)) - np.repeat(starts, words.counts)).astype(np.uint64)
-    return np.add.reduceat(scramble(words.hashes + scramble(place)), starts)
+    position = (np.arange(len(words.hashes)) - np.repeat(starts, words.counts)).astype(np.uint64)
+    return np.add.reduceat(scramble(words.hashes + scramble(position)), starts)
 
 
 def _count(hits: Mask, counts: Indices) -> Indices:

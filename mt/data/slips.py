@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from mt.data.fingerprints import Fingerprints, Words
-from mt.data.store import Texts
+from mt.data.pair import Pair
 from mt.errors import DataError
 from mt.wording import counted
 
@@ -59,17 +59,17 @@ class _Part:
 
     sources: Words = _NONE
     targets: Words = _NONE
-    places: list[str] = field(default_factory=list)
+    origins: list[str] = field(default_factory=list)
 
     def __add__(self, other: _Part) -> _Part:
         sources, targets = _joined(self.sources, other.sources), _joined(self.targets, other.targets)
-        return _Part(sources, targets, self.places + other.places)
+        return _Part(sources, targets, self.origins + other.origins)
 
     def cut(self, size: int) -> tuple[_Part, _Part]:
         """The first so many pairs, and the rest."""
         parts = (_halves(self.sources, size), _halves(self.targets, size))
         first, rest = zip(*parts, strict=True)
-        return _Part(*first, self.places[:size]), _Part(*rest, self.places[size:])
+        return _Part(*first, self.origins[:size]), _Part(*rest, self.origins[size:])
 
 
 @dataclass
@@ -80,18 +80,18 @@ class SlipWatch:
     _before: _Part = field(default_factory=_Part)
     """The last window, in case that the next one shows what began in it."""
 
-    def add(self, sources: Words, targets: Words, places: Sequence[str]) -> str | None:
-        """More pairs, in file order; where a window of them has slipped, a clause that says from which place on."""
-        self._waiting = self._waiting + _Part(sources, targets, list(places))
+    def add(self, sources: Words, targets: Words, origins: Sequence[str]) -> str | None:
+        """More pairs, in file order; where a window of them has slipped, a clause that says from which line on."""
+        self._waiting = self._waiting + _Part(sources, targets, list(origins))
         found = None
-        while len(self._waiting.places) >= 2 * WINDOW and found is None:
+        while len(self._waiting.origins) >= 2 * WINDOW and found is None:
             found = self._look(WINDOW)
         return found
 
     def finish(self) -> str | None:
         """Likewise for the pairs that are left."""
         found = None
-        while (left := len(self._waiting.places)) >= _FEWEST_PAIRS and found is None:
+        while (left := len(self._waiting.origins)) >= _FEWEST_PAIRS and found is None:
             # Two halves tell more than a whole window and a few lines.
             found = self._look(left if left <= WINDOW else -(-left // 2))
         return found
@@ -99,11 +99,11 @@ class SlipWatch:
     def _look(self, size: int) -> str | None:
         window, self._waiting = self._waiting.cut(size)
         slip = find_slip(window.sources, window.targets)
-        if slip is not None and slip.first < MIN_LINES and self._before.places:
+        if slip is not None and slip.first < MIN_LINES and self._before.origins:
             window = self._before + window
-            slip = find_slip(window.sources, window.targets) or slip.moved(len(self._before.places))
+            slip = find_slip(window.sources, window.targets) or slip.moved(len(self._before.origins))
         self._before = window
-        return None if slip is None else _in_words(slip, window.places)
+        return None if slip is None else _in_words(slip, window.origins)
 
 
 class SlipWatches:
@@ -112,15 +112,15 @@ class SlipWatches:
     def __init__(self, corpora: Iterable[int]) -> None:
         self._watches = {corpus: SlipWatch() for corpus in corpora}
 
-    def add(self, texts: Texts, prints: Fingerprints) -> None:
-        """The pairs of a chunk that the rules have left."""
-        corpora = np.array(texts.corpora, np.int64)
+    def add(self, pairs: Sequence[Pair], prints: Fingerprints) -> None:
+        """The pairs of a chunk that no rule rejected, and their fingerprints."""
+        corpora = np.array([pair.corpus for pair in pairs], np.int64)
         for corpus in np.unique(corpora).tolist():
             if corpus in self._watches:
                 rows = np.flatnonzero(corpora == corpus)
-                places = [texts.places[row] for row in rows.tolist()]
+                origins = [pairs[row].origin for row in rows.tolist()]
                 sources, targets = _rows(prints.source.words, rows), _rows(prints.target.words, rows)
-                _refuse(self._watches[corpus].add(sources, targets, places))
+                _refuse(self._watches[corpus].add(sources, targets, origins))
 
     def finish(self) -> None:
         """To be called when all pairs have been seen."""
@@ -207,13 +207,13 @@ def _stretch(gains: _Floats, offset: int) -> Slip | None:
     return Slip(start, end - 1, offset) if is_sure else None
 
 
-def _in_words(slip: Slip, places: Sequence[str]) -> str:
-    is_open = slip.last >= len(places) - _OPEN_LINES
-    until = "on" if is_open else f"to {places[slip.last]}"
+def _in_words(slip: Slip, origins: Sequence[str]) -> str:
+    is_open = slip.last >= len(origins) - _OPEN_LINES
+    until = "on" if is_open else f"to {origins[slip.last]}"
     by = counted(abs(slip.offset), "line")
     where = "further down" if slip.offset > 0 else "further up"
     return (
-        f"{places[slip.first]}: the two sides have slipped; from about here {until}, each sentence belongs to the "
+        f"{origins[slip.first]}: the two sides have slipped; from about here {until}, each sentence belongs to the "
         f"translation {by} {where}"
     )
 

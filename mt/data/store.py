@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NamedTuple
@@ -12,30 +12,19 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mt.data.fingerprints import Fingerprints, Hashes, Words, hash_of
+from mt.data.pair import Pair
 
+# Named as the fields of `Pair`. The document is stored as a hash.
 _TEXTS = pa.schema(
     {
         "source": pa.string(),
         "target": pa.string(),
         "reference": pa.string(),
         "corpus": pa.int32(),
-        "place": pa.string(),
+        "origin": pa.string(),
     }
 )
 _SIDES = ("source", "target")
-
-
-class Texts(NamedTuple):
-    """Columns of a chunk of pairs, equally long."""
-
-    sources: list[str]
-    targets: list[str]
-    references: list[str | None]
-    """The target as it was written, where that differs."""
-    corpora: list[int]
-    places: list[str]
-    documents: list[str]
-    """Empty where unknown."""
 
 
 class SideColumns(NamedTuple):
@@ -62,6 +51,11 @@ class SideColumns(NamedTuple):
         return self.words[start : start + self.counts[index]].tolist()  # type: ignore[no-any-return]
 
 
+def pairs_in(batch: pa.RecordBatch, rows: NDArray[np.int64]) -> list[Pair]:
+    """These rows of a batch of `PairStore.texts` as pairs, without their documents."""
+    return [Pair(**row) for row in batch.take(pa.array(rows)).to_pylist()]
+
+
 class PairStore:
     """Chunks are appended, then everything is read back as columns.
 
@@ -86,21 +80,22 @@ class PairStore:
         self._writer.close()
         self._sink.close()
 
-    def append(self, texts: Texts, prints: Fingerprints) -> None:
-        """Add a chunk."""
-        texts_only = [pa.array(column) for column in tuple(texts)[: len(_TEXTS.names)]]
-        self._writer.write_batch(pa.record_batch(texts_only, schema=_TEXTS))
+    def append(self, pairs: Sequence[Pair], prints: Fingerprints) -> None:
+        """Add a chunk of normalised pairs and their fingerprints."""
+        texts = [pa.array([getattr(pair, field.name) for pair in pairs], field.type) for field in _TEXTS]
+        self._writer.write_batch(pa.record_batch(texts, schema=_TEXTS))
         self._write("pairs", prints.pairs)
         self._write("positions", prints.positions)
-        self._write("corpora", np.array(texts.corpora, np.int32))
-        self._write("documents", np.array([hash_of(name) if name else 0 for name in texts.documents], np.uint64))
+        self._write("corpora", np.array([pair.corpus for pair in pairs], np.int32))
+        documents = [hash_of(pair.document) if pair.document else 0 for pair in pairs]
+        self._write("documents", np.array(documents, np.uint64))
         for name in _SIDES:
             side = getattr(prints, name)
             columns = {"keys": side.keys, "letters": side.letters}
             columns |= {"counts": side.words.counts, "words": side.words.hashes}
             for column, values in columns.items():
                 self._write(f"{name}_{column}", values)
-        self.size += len(texts.sources)
+        self.size += len(pairs)
 
     def column(self, name: str, dtype: type[np.generic]) -> NDArray[Any]:
         """`pairs`, `positions`, `corpora` or `documents` (hashes, 0 if unknown) of all pairs."""
@@ -122,15 +117,15 @@ class PairStore:
         with pa.memory_map(str(self.directory / "texts.arrow")) as file:
             yield from pa.ipc.open_stream(file)
 
-    def rows(self, indices: NDArray[np.int64]) -> dict[int, dict[str, Any]]:
-        """The texts of a few pairs, by index."""
-        taken = [(here, batch.take(pa.array(rows)).to_pylist()) for here, rows, batch in self._take(indices)]
-        return {index: row for here, rows in taken for index, row in zip(here, rows, strict=True)}
+    def pairs(self, indices: NDArray[np.int64]) -> dict[int, Pair]:
+        """A few pairs, without their documents, by index."""
+        taken = [(here, pairs_in(batch, rows)) for here, rows, batch in self._take(indices)]
+        return {index: pair for here, pairs in taken for index, pair in zip(here, pairs, strict=True)}
 
-    def places(self, indices: NDArray[np.int64]) -> dict[int, str]:
-        """Where a number of pairs stand, by index."""
-        taken = [(here, batch["place"].take(pa.array(rows)).to_pylist()) for here, rows, batch in self._take(indices)]
-        return {index: place for here, places in taken for index, place in zip(here, places, strict=True)}
+    def origins(self, indices: NDArray[np.int64]) -> dict[int, str]:
+        """The origins of any number of pairs, by index."""
+        taken = [(here, batch["origin"].take(pa.array(rows)).to_pylist()) for here, rows, batch in self._take(indices)]
+        return {index: origin for here, origins in taken for index, origin in zip(here, origins, strict=True)}
 
     def _take(self, indices: NDArray[np.int64]) -> Iterator[tuple[list[int], NDArray[np.int64], pa.RecordBatch]]:
         wanted, start = np.sort(indices), 0

@@ -20,7 +20,7 @@ def visual_order_in(source: str, text: str) -> str | None:
 
     source: the English, for a full stop that begins both sides is no sign.
     """
-    # Plain dev_scores come first, for most sentences.
+    # Cheap checks come first: they settle most sentences.
     if (" ة" in text or " ى" in text) and len(words := _FINAL_LETTER_FIRST.findall(text)) >= _FEW:
         return " ".join(words)
     if text[:1] in _STOPS and _STOP_FIRST.match(text) and not _STOP_LAST.search(text) and source[:1] != text[:1]:

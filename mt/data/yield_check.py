@@ -13,7 +13,7 @@ from mt.config import CorpusConfig, DataConfig
 from mt.data.cleaning import PAIR_RULES
 from mt.data.formats.xliff import READER_RULES
 from mt.data.pair import Pair
-from mt.data.report import CorpusReport, DataReport, Example
+from mt.data.report import CorpusReport, DataReport
 from mt.errors import DataError
 from mt.text.normalise import script_shares
 from mt.wording import counted, shorten
@@ -77,7 +77,7 @@ def _message(name: str, options: CorpusConfig, corpus: CorpusReport) -> str:
     rule = rules.most_common(1)[0][0]
     counts = ", ".join(f"{count} {name}" for name, count in rules.most_common(4))
     examples = corpus.examples[rule]
-    shown = "; ".join(f"{example.place}: {_short(example.source)} / {_short(example.target)}" for example in examples)
+    shown = "; ".join(f"{example.origin}: {_short(example.source)} / {_short(example.target)}" for example in examples)
     return (
         f"{options.path}: of the {counted(corpus.read, 'pair')} of corpus `{name}`, "
         f"{_passed(corpus) or 'none'} can be used "
@@ -86,16 +86,16 @@ def _message(name: str, options: CorpusConfig, corpus: CorpusReport) -> str:
     )
 
 
-def _remedy(rule: str, examples: Sequence[Example]) -> str:
+def _remedy(rule: str, examples: Sequence[Pair]) -> str:
     remedy = _REMEDIES.get(rule, f"mend what the rule `{rule}` found")
     if rule == "wrong script" and _are_exchanged(examples):
         remedy = f"the sides are exchanged: {remedy}"
-    if rule == "empty side":
-        remedy = f"{examples[0].detail}: {remedy}"
+    if rule == "empty side" and examples[0].fault is not None:
+        remedy = f"{examples[0].fault.detail}: {remedy}"
     return remedy[0].upper() + remedy[1:]
 
 
-def _are_exchanged(examples: Sequence[Example]) -> bool:
+def _are_exchanged(examples: Sequence[Pair]) -> bool:
     return all(script_shares(pair.source)[1] > 0.5 and script_shares(pair.target)[0] > 0.5 for pair in examples)
 
 
@@ -105,9 +105,9 @@ def _short(text: str) -> str:
 
 def left_out_of_test_set(name: str, left_out: Sequence[Pair], total: int) -> str:
     """What to say of pairs of a test set that its file does not offer for use."""
-    counts = Counter(pair.fault[0] for pair in left_out if pair.fault)
+    counts = Counter(pair.fault.rule for pair in left_out if pair.fault)
     reasons = ", ".join(f"{count} {rule}" for rule, count in counts.most_common())
-    first = left_out[0].place
+    first = left_out[0].origin
     verb = "is" if len(left_out) == 1 else "are"
     share = f"{len(left_out)} of {counted(total, 'pair')} {verb}"
     return f"test set `{name}`: {share} left out ({reasons}); the first is {first}"

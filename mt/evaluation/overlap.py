@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +58,12 @@ def find_overlaps(models: Mapping[str, str], test_sets: Sequence[TestSet]) -> tu
     """
     overlaps, cautions = [], []
     known: dict[Path, NDArray[np.int8]] = {}
+    read = cache(read_run_config)
     for system, model in models.items():
-        runs = training_runs(model)
+        runs = training_runs(model, read)
         for run in runs:
             if run.data.is_dir() and run.root.resolve() not in known:
-                known[run.root.resolve()] = _seen_by(run, test_sets)
+                known[run.root.resolve()] = _seen_by(run, read(run.config), test_sets)
         seen = [known[run.root.resolve()] for run in runs if run.data.is_dir()]
         cautions += [_unknown(system, run, each) for run in runs if not run.data.is_dir() for each in test_sets]
         if seen:
@@ -69,12 +71,16 @@ def find_overlaps(models: Mapping[str, str], test_sets: Sequence[TestSet]) -> tu
     return overlaps, cautions
 
 
-def training_runs(model: str) -> list[RunDirectory]:
+Read = Callable[[Path], Mapping[str, Any]]
+"""Reads the config of a run."""
+
+
+def training_runs(model: str, read: Read = read_run_config) -> list[RunDirectory]:
     """The run that a model comes from, then the one that this run started from, and so on; empty for other models."""
     found: dict[Path, RunDirectory] = {}
     while (run := _run_of(Path(model))) is not None and run.root.resolve() not in found:
         found[run.root.resolve()] = run
-        model = str(_config(run, "model").get("name") or "")
+        model = str(_section(read(run.config), "model").get("name") or "")
     return list(found.values())
 
 
@@ -90,15 +96,15 @@ def _run_of(path: Path) -> RunDirectory | None:
     return None
 
 
-def _config(run: RunDirectory, section: str) -> dict[str, Any]:
-    found = read_run_config(run.config).get(section)
+def _section(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    found = config.get(name)
     return found if isinstance(found, dict) else {}
 
 
-def _seen_by(run: RunDirectory, test_sets: Sequence[TestSet]) -> NDArray[np.int8]:
+def _seen_by(run: RunDirectory, config: Mapping[str, Any], test_sets: Sequence[TestSet]) -> NDArray[np.int8]:
     """What every sentence of every test set is to a run, one test set after the other."""
     logger.info("%s: looking for test sentences among its training and dev pairs", run.root)
-    options, usual = _config(run, "data"), DataConfig()
+    options, usual = _section(config, "data"), DataConfig()
     rules = Rules(
         options.get("similarity", usual.similarity), options.get("decontaminate_words", usual.decontaminate_words)
     )

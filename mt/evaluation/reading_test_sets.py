@@ -79,9 +79,10 @@ def read_named_test_set(
             f"{corpus.path}: {len(pairs) - arabic} of the {len(pairs)} references of test set `{name}` are not Arabic; "
             "put English first, or name the columns in a header: english, arabic"
         )
-    columns = zip(*((pair.source, pair.target, pair.corpus, pair.document) for pair in pairs), strict=True)
-    sources, references, corpora, documents = map(list, columns)
-    return TestSet(name, sources, references, corpora, is_general, documents, resampling=resampling)
+    sources, references, documents = map(
+        list, zip(*((pair.source, pair.target, pair.document) for pair in pairs), strict=True)
+    )
+    return TestSet(name, sources, references, [name] * len(pairs), is_general, documents, resampling=resampling)
 
 
 def own_test_set(split: Dataset, run: RunDirectory, resampling: Resampling = "auto") -> TestSet:

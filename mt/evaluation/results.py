@@ -13,7 +13,7 @@ from mt.evaluation.overlap import Overlap
 from mt.evaluation.ratings import Preference
 from mt.evaluation.significance import LEVEL
 from mt.evaluation.slices import CORPUS, Slice, SliceScore
-from mt.evaluation.test_set import TestSet
+from mt.evaluation.test_set import Hypotheses, TestSet
 
 SIGNIFICANT = LEVEL
 """A difference counts as shown below this p-value, after Holm's correction, by both tests."""
@@ -77,14 +77,22 @@ class Comparison:
         return (self.difference < 0) == (self.metric in LOWER_IS_BETTER) and self.difference != 0
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """What the scores of a system on a test set say, in words."""
+
+    test_set: str
+    system: str
+    text: str
+
+
 @dataclass
 class Evaluation:
     """What was scored, and how it came out."""
 
     baseline: str
     test_sets: list[TestSet] = field(default_factory=list)
-    hypotheses: dict[str, dict[str, list[str]]] = field(default_factory=dict)
-    """By test set, then by system."""
+    hypotheses: Hypotheses = field(default_factory=dict)
     scores: list[Score] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
     """With the baseline, by every metric and both tests."""
@@ -111,6 +119,10 @@ class Evaluation:
     overlaps: list[Overlap] = field(default_factory=list)
     """Of every system that is a run with every test set."""
     cautions: list[Caution] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    """One per test set and system; formed once, when everything is scored, and shown as they are."""
+    advice: str = ""
+    """Which system to take; empty where there is no choice."""
 
     @property
     def systems(self) -> list[str]:

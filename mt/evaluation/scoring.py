@@ -28,7 +28,8 @@ from mt.evaluation.overlap import Overlap, fair_rows
 from mt.evaluation.results import MIN_SENTENCES, PRIMARY, Comparison, Evaluation, Score
 from mt.evaluation.significance import BOOTSTRAP, RANDOMISATION, PairedResult, holm, interval, paired_test
 from mt.evaluation.slices import count_words, score_slices, slices_of
-from mt.evaluation.test_set import TestSet
+from mt.evaluation.test_set import Hypotheses, TestSet
+from mt.evaluation.verdicts import advice, verdicts
 from mt.evaluation.workers import workers
 from mt.progress import ProgressMeter
 from mt.text.glossary import Glossary
@@ -36,7 +37,7 @@ from mt.text.glossary import Glossary
 
 def evaluate_hypotheses(
     test_sets: Sequence[TestSet],
-    hypotheses: dict[str, dict[str, list[str]]],
+    hypotheses: Hypotheses,
     resamples: int,
     *,
     metrics: Sequence[str] = METRICS + NORMALISED,
@@ -82,6 +83,7 @@ def evaluate_hypotheses(
         (evaluation.comparisons if comparison.baseline == evaluation.baseline else evaluation.other_comparisons).append(
             comparison
         )
+    evaluation.verdicts, evaluation.advice = verdicts(evaluation), advice(evaluation)
     return evaluation
 
 
@@ -205,7 +207,7 @@ def _look_closer(
 
 def evaluate_all(
     test_sets: Sequence[TestSet],
-    hypotheses: dict[str, dict[str, list[str]]],
+    hypotheses: Hypotheses,
     resamples: int,
     glossary: Glossary,
     training: Dataset | None,

@@ -16,6 +16,10 @@ from mt.text.normalise import comparison_words, normalise
 MIN_DOCUMENTS = 20
 """Resamples of fewer documents say little about other documents."""
 
+Hypotheses = dict[str, dict[str, list[str]]]
+"""Translations by test set, then by system: the same systems in the same order on every test set, the baseline first;
+one line per sentence, in the order of the test set."""
+
 Resampling = Literal["auto", "sentence", "document"]
 """What resamples are drawn from; auto: documents where at least `MIN_DOCUMENTS` are known."""
 
@@ -82,8 +86,8 @@ class TestSet:
         """How many different pairs there are."""
         return int(self.clusters.max(initial=-1)) + 1
 
-    def search(self, decoding: DecodingConfig) -> DecodingConfig:
-        """`decoding`, on general text without the tag and the terms of a domain that it is not of."""
+    def decoding_for(self, decoding: DecodingConfig) -> DecodingConfig:
+        """`decoding` as it is for this test set: on general text without the tag and the terms of the domain."""
         return decoding.without_domain() if self.is_general else decoding
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mt.evaluation.metrics import METRICS
 from mt.evaluation.ratings import Preference
-from mt.evaluation.results import MIN_SENTENCES, PRIMARY, Comparison, Evaluation, Score
+from mt.evaluation.results import MIN_SENTENCES, PRIMARY, Comparison, Evaluation, Score, Verdict
 from mt.evaluation.test_set import TestSet
 
 
@@ -70,17 +70,15 @@ def other_metrics(evaluation: Evaluation, system: str, test_set: str) -> str:
     return f"A difference shows in {_listed(shown)}" + (f", none in {_listed(hidden)}." if hidden else ".")
 
 
-def verdicts(evaluation: Evaluation) -> list[dict[str, str]]:
+def verdicts(evaluation: Evaluation) -> list[Verdict]:
     """A verdict for every test set and system but the baseline; of the baseline where it is alone."""
     systems = [s for s in evaluation.systems if s != evaluation.baseline] or [evaluation.baseline]
     return [
-        {
-            "test_set": test_set.name,
-            "system": system,
-            "text": " ".join(
-                filter(None, (say(evaluation, system, test_set.name) for say in (verdict, other_metrics)))
-            ),
-        }
+        Verdict(
+            test_set.name,
+            system,
+            " ".join(filter(None, (say(evaluation, system, test_set.name) for say in (verdict, other_metrics)))),
+        )
         for test_set in evaluation.test_sets
         for system in systems
     ]

@@ -10,13 +10,14 @@ from mt.experiment.early_checks import check_config
 from mt.experiment.extension import record_extension
 from mt.experiment.fine_tuning import fine_tune
 from mt.experiment.scoring import prepare_test_sets, score_run
-from mt.experiment.splits import describe_vocabulary, prepare_data
+from mt.experiment.splits import prepare_data
 from mt.experiment.start import claim_directory, start_manifest
 from mt.experiment.training_facts import early_stop, training_facts
 from mt.experiment.training_preparation import prepare_training, record_start
-from mt.experiment.translations import FINETUNED, translate_base, translate_tuned
+from mt.experiment.translations import run_systems, translate_base
 from mt.processes import one_run
 from mt.runs import RunDirectory
+from mt.systems.translating import translate_test_sets
 from mt.training.setup import check_training
 
 
@@ -38,11 +39,11 @@ def run_experiment(
         data = prepare_data(config, run, manifest)
         test_sets = prepare_test_sets(config, run, data)
         base = load_base(config, run, data)
-        describe_vocabulary(run, base, data)
         trainer = prepare_training(config, run, base, data, manifest)
         record_start(manifest, base, trainer)
         record_extension(config, run, trainer.sampler.plan.updates, manifest)
-        hypotheses = translate_base(config, run, base, test_sets, manifest, use_cache=use_cache)
+        systems = run_systems(config, run, use_cache=use_cache)
+        hypotheses = translate_base(systems[0], base, test_sets, run, manifest)
         fine_tune(run, trainer, resume)
         if manifest is None:
             return run, None
@@ -51,9 +52,9 @@ def run_experiment(
         refuse_other_base(config, run, manifest)
         choice = take_model(config, run, trainer)
         manifest.update(**choice.as_json())
-        hypotheses[FINETUNED] = translate_tuned(config, run, test_sets, use_cache=use_cache)
+        translate_test_sets(systems[-1], test_sets, hypotheses, write=run.write_translations)
         remarks = list(filter(None, [explain_base(config, choice), stopped]))
-        return run, score_run(config, run, data, manifest.facts, test_sets, hypotheses, remarks)
+        return run, score_run(config, run, data, manifest.facts, systems, test_sets, hypotheses, remarks)
 
 
 def check_inputs(config: Config) -> None:

@@ -9,14 +9,13 @@ from datasets import DatasetDict
 from mt.config import Config
 from mt.data.cache import cached_build
 from mt.data.report import DataReport
-from mt.data.saved import damage_of_splits, describe_splits, load_splits, refuse_other_splits, take_build
-from mt.data.vocabulary import measure_vocabulary
+from mt.data.saved import describe_splits, find_split_damage, load_splits, refuse_other_splits
 from mt.errors import RunError
+from mt.experiment.data import take_data
 from mt.files import CHECKSUMS
 from mt.manifest import Manifest
-from mt.models.transformers_model import TransformersTranslator
 from mt.processes import process_state, wait_for_everyone
-from mt.report.data_card import summary, write_report
+from mt.report.data_card import summary
 from mt.runs import RunDirectory
 
 logger = logging.getLogger(__name__)
@@ -28,10 +27,7 @@ def prepare_data(config: Config, run: RunDirectory, manifest: Manifest | None = 
     Raises `RunError` if they are not the splits that the manifest of a resumed run describes.
     """
     if process_state().is_main_process and not _has_splits(run):
-        build = cached_build(config.data, config.held_out_sets)
-        report = DataReport.read(build / "data_report.json")
-        write_report(run, report)
-        take_build(build, run)
+        report = take_data(config, cached_build(config.data, config.held_out_sets), run)
         logger.info("pairs: %s", summary(report))
     wait_for_everyone()
     data = load_splits(run)
@@ -47,7 +43,7 @@ def _has_splits(run: RunDirectory) -> bool:
     if not run.data.is_dir():
         return False
     # Early versions wrote no checksums; their splits are compared with the manifest instead.
-    damage = damage_of_splits(run) if (run.data / CHECKSUMS).is_file() else None
+    damage = find_split_damage(run) if (run.data / CHECKSUMS).is_file() else None
     try:
         DataReport.read(run.data_report)
     except RunError as error:
@@ -55,12 +51,3 @@ def _has_splits(run: RunDirectory) -> bool:
     if damage is not None:
         logger.warning("%s: %s; building the data again", run.data, damage)
     return damage is None
-
-
-def describe_vocabulary(run: RunDirectory, base: TransformersTranslator, data: DatasetDict) -> None:
-    """Add to the data card how well the model's tokenizer covers the corpora."""
-    if process_state().is_main_process:
-        logger.info("measuring how well the model's tokenizer covers the corpora")
-        report = DataReport.read(run.data_report)
-        report.tokenizer, report.vocabulary = base.name, measure_vocabulary(base.tokenizer, data)
-        write_report(run, report)

@@ -17,7 +17,7 @@ from mt.config.config_files import config_as_yaml
 from mt.config.input_paths import paths_of
 from mt.errors import ConfigError, RunError, Stopped, UsageError, UserError
 from mt.manifest import read_manifest
-from mt.outputs import claim, refuse_inputs_inside
+from mt.outputs import claim
 from mt.report.sweep_table import Trial, value_of, write_tables
 from mt.runs import SWEEP, RunDirectory, same_run
 
@@ -110,8 +110,7 @@ def _claim(sweep: Sweep) -> AbstractContextManager[object]:
     root = Path(sweep.output_dir)
     if not process_state().is_main_process:
         return nullcontext()
-    refuse_inputs_inside(root, paths_of(sweep.base))
-    return claim(root, SWEEP, keep=True)
+    return claim(root, SWEEP, paths_of(sweep.base), keep=True)
 
 
 Proposal = tuple[dict[str, str], Callable[[Trial], None]]

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from mt.errors import ModelError, RunError
-from mt.files import sha256_of, sha256_of_json, write_text
+from mt.files import cache_directory, sha256_of, sha256_of_json, write_text
 from mt.models.adapters import CONFIG as ADAPTER_CONFIG
 from mt.models.adapters import Adapter, base_of
 from mt.models.model_files import ModelFiles, files_of, read_object
-from mt.runs import cache_directory
 
 BASE_IDENTITY = "base_identity.json"
 """Beside a checkpoint's adapter: the identity of the base that it was trained on."""
@@ -92,8 +91,7 @@ def remembered_sha256(file: Path) -> str:
     is_settled = max(before.st_mtime, before.st_ctime) < started - _SETTLED_SECONDS
     if is_settled and _times(file.stat()) == _times(before):
         with suppress(OSError, RunError):
-            memo.parent.mkdir(parents=True, exist_ok=True)
-            write_text(memo, found)
+            write_text(memo, found, make_parents=True)
     return found
 
 

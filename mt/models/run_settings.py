@@ -47,15 +47,15 @@ class TranslationSettings:
 
 
 def settings_of_run(
-    run: RunDirectory, model: Mapping[str, Any] | None = None, decoding: Mapping[str, Any] | None = None
+    model: str, own: RunSettings, typed: Mapping[str, Any] | None = None, decoding: Mapping[str, Any] | None = None
 ) -> TranslationSettings:
-    """How the model of a run translates: as the run was scored, but for the options that were typed.
+    """How `model`, the chosen one of a run, translates: as the run was scored, but for the options that were typed.
 
-    model, decoding: typed options by name, as `mt.config.parsing.typed_options` finds them. Raises `RunError`.
+    own: what `read_run_settings` found. typed, decoding: typed options by name, as
+    `mt.config.parsing.typed_options` finds them.
     """
-    own = read_run_settings(run.config)
     return TranslationSettings(
-        model=_model(str(run.model), _languages(own), model), decoding=replace(own.decoding, **decoding or {})
+        model=_model(model, _languages(own), typed), decoding=replace(own.decoding, **decoding or {})
     )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
-from mt.data.report import LENGTH_STEP, DataReport, Example
+from mt.data.pair import Pair
+from mt.data.report import LENGTH_STEP, DataReport
 from mt.data.splitting import SPLITS
 from mt.files import write_json, write_text
 from mt.report.charts import bar_chart, ranking
@@ -41,8 +42,8 @@ def as_markdown(report: DataReport) -> str:
         lines += [f"Held out {text_of(corpus.held_out.in_words())}.", ""] if corpus.held_out else []
         for side, counts in (("Source", corpus.source_words), ("Target", corpus.target_words)):
             lines += [f"{side} lengths in words:", "", "```", *_text_bars(counts), "```", ""]
-        if corpus.places:
-            named = ", ".join(f"{place} {count}" for place, count in corpus.places.most_common(_SHOWN_PLACES))
+        if corpus.place_names:
+            named = ", ".join(f"{place} {count}" for place, count in corpus.place_names.most_common(_SHOWN_PLACES))
             lines += [f"Places named most often, in sentences: {named}.", ""]
         if corpus.mended:
             mended = ", ".join(f"{count} {fault}" for fault, count in corpus.mended.most_common())
@@ -76,15 +77,15 @@ def length_bars(counts: list[int]) -> tuple[list[str], list[int]]:
     return ([*labels, f"{_MAX_LENGTH}+"], [*values, sum(counts[cut:])]) if len(counts) > cut else (labels, values)
 
 
-def _examples(examples: dict[str, list[Example]]) -> Iterator[str]:
+def _examples(examples: dict[str, list[Pair]]) -> Iterator[str]:
     for rule, pairs in examples.items():
         yield f"- {rule}"
         for pair in pairs:
-            detail = f" ({text_of(pair.detail)})" if pair.detail else ""
-            yield f"  - {text_of(pair.place)}{detail}: {text_of(pair.source)} / {text_of(pair.target)}"
+            detail = f" ({text_of(pair.fault.detail)})" if pair.fault and pair.fault.detail else ""
+            yield f"  - {text_of(pair.origin)}{detail}: {text_of(pair.source)} / {text_of(pair.target)}"
 
 
-def _pairs(samples: list[Example]) -> Iterator[str]:
+def _pairs(samples: list[Pair]) -> Iterator[str]:
     for sample in samples:
         yield f"- {text_of(sample.source)}"
         yield f'  <p dir="rtl">{escape(" ".join(sample.target.split()))}</p>'
@@ -136,5 +137,5 @@ def _charts(report: DataReport, name: str) -> Iterator[Any]:
         yield bar_chart(f"Lengths in {name}", max(labels, others, key=len), padded, "words", "pairs")
     if corpus.dropped:
         yield ranking(f"Pairs of {name} that are not used", dict(corpus.dropped.most_common()), "pairs")
-    if corpus.places:
-        yield ranking(f"Places named in {name}", dict(corpus.places.most_common(_SHOWN_PLACES)), "sentences")
+    if corpus.place_names:
+        yield ranking(f"Places named in {name}", dict(corpus.place_names.most_common(_SHOWN_PLACES)), "sentences")

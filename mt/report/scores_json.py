@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,7 +10,7 @@ from mt.evaluation.results import Evaluation
 from mt.evaluation.searches import search_as_json
 
 
-def as_json(evaluation: Evaluation, verdicts: Sequence[Mapping[str, str]], advice: str) -> dict[str, Any]:
+def as_json(evaluation: Evaluation) -> dict[str, Any]:
     """The content of `scores.json`: all numbers of the report, and its sentences on them."""
     cautions = [f"{each.test_set}: {each.text}" for each in evaluation.cautions]
     content = {
@@ -19,8 +18,8 @@ def as_json(evaluation: Evaluation, verdicts: Sequence[Mapping[str, str]], advic
         "comparisons": [asdict(comparison) for comparison in evaluation.comparisons],
         "fidelity": [asdict(result) for result in evaluation.fidelity],
         "baseline": evaluation.baseline,
-        "advice": advice,
-        "verdicts": list(verdicts),
+        "advice": evaluation.advice,
+        "verdicts": [asdict(verdict) for verdict in evaluation.verdicts],
         "rivals": [asdict(comparison) for comparison in evaluation.other_comparisons],
         "slices": [asdict(score) for score in evaluation.slices],
         "ngrams": [asdict(difference) for difference in evaluation.ngrams],

@@ -13,10 +13,9 @@ from typing import Any
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import ModelError, RunError
 from mt.evaluation.searches import search_as_json
-from mt.files import sha256_of, sha256_of_json, write_text
+from mt.files import cache_directory, sha256_of, sha256_of_json, write_text
 from mt.models.identity import model_identity
 from mt.models.model_files import is_converted
-from mt.runs import cache_directory
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +97,6 @@ def keep_translations(key: CacheKey, translations: Sequence[str]) -> None:
     lines = list(translations)
     content = {"facts": key.facts, "sha256": sha256_of_json(lines), "translations": lines}
     try:
-        cache_root().mkdir(parents=True, exist_ok=True)
-        write_text(cache_root() / key.name, json.dumps(content, ensure_ascii=False, indent=1))
+        write_text(cache_root() / key.name, json.dumps(content, ensure_ascii=False, indent=1), make_parents=True)
     except (OSError, RunError) as error:
         logger.warning("%s: translations cannot be kept there (%s)", cache_root(), error)

@@ -58,15 +58,15 @@ class _Content(NamedTuple):
     """Letters in a cell, on average."""
 
 
-def find_columns(rows: Sequence[Sequence[str]], options: CorpusConfig, place: str) -> Columns:
+def find_columns(rows: Sequence[Sequence[str]], options: CorpusConfig, origin: str) -> Columns:
     """The columns of a table.
 
-    rows: the first of the table, a header among them or not. place: where the table begins, for messages. Raises
+    rows: the first of the table, a header among them or not. origin: where the table begins, for messages. Raises
     `DataError` for a column that was asked for and is not there, and for columns that cannot be told.
     """
     first = _names(rows)
-    source = None if options.source_column is None else _index(rows[0], options.source_column, place)
-    target = None if options.target_column is None else _index(rows[0], options.target_column, place)
+    source = None if options.source_column is None else _index(rows[0], options.source_column, origin)
+    target = None if options.target_column is None else _index(rows[0], options.target_column, origin)
     is_told = source is not None and target is not None
     contents = _contents(rows)
     source = _named("source", first, contents) if source is None else source
@@ -74,14 +74,14 @@ def find_columns(rows: Sequence[Sequence[str]], options: CorpusConfig, place: st
     is_named = source is not None and target is not None
     if source is None or target is None:
         by_content = _by_content(contents, source, target)
-        source, target = by_content or _usual(rows[0], source, target, place)
+        source, target = by_content or _usual(rows[0], source, target, origin)
         is_told = is_told or by_content is None
     if source == target:
-        raise DataError(f"{place}: source and target are both column {source + 1}; set source_column, target_column")
+        raise DataError(f"{origin}: source and target are both column {source + 1}; set source_column, target_column")
     has_header = _has_header([first, *rows[1:]], options, source, target, is_certain=not is_told and not is_named)
-    document = _document_column(rows[0], options.document_column, has_header=has_header, place=place)
+    document = _document_column(rows[0], options.document_column, has_header=has_header, origin=origin)
     if (source, target) != (0, 1) and not is_told and not is_named:
-        _say_what_was_seen(source, target, place)
+        _say_what_was_seen(source, target, origin)
     return Columns(source, target, document, has_header)
 
 
@@ -91,11 +91,11 @@ def _names(rows: Sequence[Sequence[str]]) -> list[str]:
     return ["" if cell in second[index : index + 1] else cell for index, cell in enumerate(rows[0])]
 
 
-def _say_what_was_seen(source: int, target: int, place: str) -> None:
+def _say_what_was_seen(source: int, target: int, origin: str) -> None:
     logger.info(
         "%s: column %d holds English and column %d Arabic, so it is read with source_column %d and target_column %d; "
         "set these two if that is wrong",
-        *(place, source + 1, target + 1, source + 1, target + 1),
+        *(origin, source + 1, target + 1, source + 1, target + 1),
     )
 
 
@@ -138,13 +138,13 @@ def key_of(name: str) -> str:
     return unicodedata.normalize("NFKC", name).replace("\ufeff", "").strip(" \t\"'").casefold()
 
 
-def _index(first: Sequence[str], wanted: str, place: str) -> int:
+def _index(first: Sequence[str], wanted: str, origin: str) -> int:
     keys = [key_of(name) for name in first]
     if _is_number(wanted) and 1 <= int(wanted) <= len(first):
         return int(wanted) - 1
     if key_of(wanted) in keys:
         return keys.index(key_of(wanted))
-    raise DataError(f"{place}: no column `{shorten(wanted)}`; the first line has {len(first)}: {listed(first)}")
+    raise DataError(f"{origin}: no column `{shorten(wanted)}`; the first line has {len(first)}: {listed(first)}")
 
 
 def listed(names: Sequence[str]) -> str:
@@ -209,13 +209,13 @@ def _best(weights: list[float], contents: list[_Content], script: str) -> int | 
     return best if is_clear and getattr(contents[best], script) >= _MIN_SHARE_OF_ROWS else None
 
 
-def _usual(first: Sequence[str], source: int | None, target: int | None, place: str) -> tuple[int, int]:
+def _usual(first: Sequence[str], source: int | None, target: int | None, origin: str) -> tuple[int, int]:
     """The first two columns, if there are no more. Raises `DataError`."""
     if len(first) == 2:
         source = source if source is not None else 0 if target is None else 1 - target
         return source, target if target is not None else 1 - source
     raise DataError(
-        f"{place}: which of its {len(first)} columns holds English and which Arabic shows neither in their names nor "
+        f"{origin}: which of its {len(first)} columns holds English and which Arabic shows neither in their names nor "
         f"in their letters: {listed(first)}; set source_column and target_column, by name or by number"
     )
 
@@ -237,9 +237,9 @@ def _has_header(
     return is_short and all(cells) and (latin < 0.5 or arabic < 0.5)
 
 
-def _document_column(first: Sequence[str], wanted: str | None, *, has_header: bool, place: str) -> int | None:
+def _document_column(first: Sequence[str], wanted: str | None, *, has_header: bool, origin: str) -> int | None:
     if wanted is not None:
-        return _index(first, wanted, place)
+        return _index(first, wanted, origin)
     return document_name([key_of(name) for name in first]) if has_header else None
 
 

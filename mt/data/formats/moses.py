@@ -62,13 +62,13 @@ def _pairs(path: Path, other: Path, parts: Parts) -> Iterator[Pair]:
             parts.end()
             blank.clear()
         has_pairs = True
-        yield Pair(source[1], target[1], "", f"{path}:{number}", parts.document)
+        yield Pair(source[1], target[1], f"{path}:{number}", parts.document)
     yield from _blank_pairs(path, blank)
 
 
 def _blank_pairs(path: Path, numbers: list[int]) -> Iterator[Pair]:
     """Blank lines that are no border between documents are pairs with two empty sides."""
-    return (Pair("", "", "", f"{path}:{number}") for number in numbers)
+    return (Pair("", "", f"{path}:{number}") for number in numbers)
 
 
 def _unequal(path: Path, other: Path, number: int, *, is_source_shorter: bool) -> str:

@@ -44,4 +44,4 @@ def _pairs(path: Path, parts: Parts) -> Iterator[Pair]:
                 f"{path}:{number}: no border between English and Arabic in `{shorten(line)}`; "
                 "a line of this format holds a sentence and its translation, one after the other"
             )
-        yield Pair(*border, "", f"{path}:{number}", parts.document)
+        yield Pair(*border, f"{path}:{number}", parts.document)

@@ -31,7 +31,7 @@ from mt.wording import shorten
 _MAX_WORDS_OF_KEY = 8
 
 _Record = tuple[str, object, str]
-"""Its place, what it holds, and its document by the blank lines before it."""
+"""Its origin, what it holds, and its document by the blank lines before it."""
 
 
 class _Keys(NamedTuple):
@@ -53,15 +53,15 @@ def _objects(path: Path, parts: Parts) -> Iterator[_Record]:
         if not line.strip():
             parts.end()
             continue
-        place = f"{path}:{number}"
+        origin = f"{path}:{number}"
         try:
-            yield place, json.loads(line, object_pairs_hook=_without_duplicates), parts.document
+            yield origin, json.loads(line, object_pairs_hook=_without_duplicates), parts.document
         except (ValueError, RecursionError) as error:
             reason = (
                 "nested too deep" if isinstance(error, RecursionError) else getattr(error, "msg", "a number too long")
             )
             raise DataError(
-                f"{place}: not valid JSON ({reason}) in `{shorten(line)}`; write one object a line"
+                f"{origin}: not valid JSON ({reason}) in `{shorten(line)}`; write one object a line"
             ) from error
 
 
@@ -77,7 +77,7 @@ def read_hf(path: Path, options: CorpusConfig) -> Iterator[Pair]:
     """A data set on the hub or in a directory, streamed. Raises `DataError` if it cannot be had."""
     parts = Parts("", is_on=False)
     for pair in _pairs(_rows(options), options, parts):
-        _check_length(pair.place, pair.source, pair.target)
+        _check_length(pair.origin, pair.source, pair.target)
         yield pair
 
 
@@ -94,10 +94,12 @@ def _rows(options: CorpusConfig) -> Iterator[_Record]:
         raise DataError(f"{options.path}: cannot be read behind row {number} ({reason}); fetch it again") from error
 
 
-def _check_length(place: str, *sides: str) -> None:
+def _check_length(origin: str, *sides: str) -> None:
     """A row of a table of other people's may hold a whole book, as a line of a file may not."""
     if max(map(len, sides)) > MAX_LINE_BYTES:
-        raise DataError(f"{place}: a text of more than {MAX_LINE_BYTES} characters, which is no sentence; leave it out")
+        raise DataError(
+            f"{origin}: a text of more than {MAX_LINE_BYTES} characters, which is no sentence; leave it out"
+        )
 
 
 def open_hf(options: CorpusConfig) -> Any:
@@ -128,21 +130,21 @@ def open_hf(options: CorpusConfig) -> Any:
 def _pairs(records: Iterator[_Record], options: CorpusConfig, parts: Parts) -> Iterator[Pair]:
     """A pair per record: flat keys, or `en` and `ar` inside `translation`. Raises `DataError`."""
     sample = head_of(records, SAMPLE_ROWS, lambda record: len(str(record[1])))
-    shown = [_fields(record, place) for place, record, _ in sample if isinstance(record, Mapping)]
+    shown = [_fields(record, origin) for origin, record, _ in sample if isinstance(record, Mapping)]
     keys: _Keys | None = None
-    for place, record, part in chain(sample, records):
-        fields = _fields(record, place)
+    for origin, record, part in chain(sample, records):
+        fields = _fields(record, origin)
         if keys is None or not {keys.source, keys.target} <= fields.keys():
-            keys = _find_keys(fields, shown, options, place)
+            keys = _find_keys(fields, shown, options, origin)
             parts.is_on &= keys.document is None
         document = part if keys.document is None else _document(fields.get(keys.document))
-        source, target = _text(fields, keys.source, place), _text(fields, keys.target, place)
-        yield Pair(source, target, "", place, document)
+        source, target = _text(fields, keys.source, origin), _text(fields, keys.target, origin)
+        yield Pair(source, target, origin, document)
 
 
-def _fields(record: object, place: str) -> Mapping[str, object]:
+def _fields(record: object, origin: str) -> Mapping[str, object]:
     if not isinstance(record, Mapping):
-        raise DataError(f"{place}: expected an object with a source and a target, found {type(record).__name__}")
+        raise DataError(f"{origin}: expected an object with a source and a target, found {type(record).__name__}")
     nested = record.get("translation")
     return {**record, **nested} if isinstance(nested, Mapping) else record
 
@@ -153,13 +155,13 @@ def _document(value: object) -> str:
 
 
 def _find_keys(
-    fields: Mapping[str, object], sample: list[Mapping[str, object]], options: CorpusConfig, place: str
+    fields: Mapping[str, object], sample: list[Mapping[str, object]], options: CorpusConfig, origin: str
 ) -> _Keys:
     """The keys that are asked for, else those whose names tell what they hold, else by the letters in the sample."""
     if options.source_column is None or options.target_column is None:
-        _refuse_sentences(fields, options, place)
+        _refuse_sentences(fields, options, origin)
     source, target, document = (
-        _asked_for(fields, wanted, option, place)
+        _asked_for(fields, wanted, option, origin)
         for option, wanted in (
             ("source_column", options.source_column),
             ("target_column", options.target_column),
@@ -180,31 +182,31 @@ def _find_keys(
         if name is None:
             keys = listed(list(map(str, islice(fields, 20)))) or "none"
             raise DataError(
-                f"{place}: no key such as `{usual}`; the record's keys are: {keys}. Set the corpus's {option}"
+                f"{origin}: no key such as `{usual}`; the record's keys are: {keys}. Set the corpus's {option}"
             )
     usual_document = document_name([key_of(str(name)) for name in fields]) if document is None else None
     document = document if usual_document is None else list(fields)[usual_document]
     return _Keys(str(source), str(target), document)
 
 
-def _refuse_sentences(fields: Mapping[str, object], options: CorpusConfig, place: str) -> None:
+def _refuse_sentences(fields: Mapping[str, object], options: CorpusConfig, origin: str) -> None:
     """A table without a header, read by a library that takes the first row for one, has sentences for keys."""
     sentence = next((str(name) for name in fields if len(str(name).split()) > _MAX_WORDS_OF_KEY), None)
     if sentence is not None:
         raise DataError(
-            f"{place}: `{shorten(sentence)}` is no name of a column but a sentence: {options.path} holds tables "
+            f"{origin}: `{shorten(sentence)}` is no name of a column but a sentence: {options.path} holds tables "
             "without a header. Set the corpus's `format` to tsv or csv, which finds the columns, or takes them by "
             "number: source_column 1 and target_column 2"
         )
 
 
-def _asked_for(fields: Mapping[str, object], wanted: str | None, option: str, place: str) -> str | None:
+def _asked_for(fields: Mapping[str, object], wanted: str | None, option: str, origin: str) -> str | None:
     if wanted is None:
         return None
     name = next((str(name) for name in fields if key_of(str(name)) == key_of(wanted)), None)
     if name is None:
         keys = listed(list(map(str, islice(fields, 20)))) or "none"
-        raise DataError(f"{place}: no key `{wanted}`; the record's keys are: {keys}. Set the corpus's {option}")
+        raise DataError(f"{origin}: no key `{wanted}`; the record's keys are: {keys}. Set the corpus's {option}")
     return name
 
 
@@ -222,16 +224,16 @@ def _is_text(value: object) -> bool:
     return value is None or isinstance(value, str)
 
 
-def _text(fields: Mapping[str, object], name: str, place: str) -> str:
+def _text(fields: Mapping[str, object], name: str, origin: str) -> str:
     value = fields[name]
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise DataError(f"{place}: `{name}` is {type(value).__name__}, expected text")
+        raise DataError(f"{origin}: `{name}` is {type(value).__name__}, expected text")
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise DataError(f"{place}: `{name}` holds half a character (a lone surrogate); write it anew") from error
+        raise DataError(f"{origin}: `{name}` holds half a character (a lone surrogate); write it anew") from error
     if "\0" in value:
-        raise DataError(f"{place}: `{name}` holds a NUL character; the text is damaged: write it anew")
+        raise DataError(f"{origin}: `{name}` holds a NUL character; the text is damaged: write it anew")
     return value

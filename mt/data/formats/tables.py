@@ -198,7 +198,7 @@ class _Lines:
 def pairs_of_rows(
     rows: Iterator[Row], name: str, options: CorpusConfig, separated: str, parts: Parts
 ) -> Iterator[Pair]:
-    """Pairs of a table whose rows are all as wide as the first. name: that of the table, for places."""
+    """Pairs of a table whose rows are all as wide as the first. name: that of the table, for `Pair.origin`."""
     sample = head_of(rows, SAMPLE_ROWS, lambda row: sum(map(len, row[1])))
     if not sample:
         return
@@ -212,17 +212,17 @@ def pairs_of_rows(
             raise DataError(f"{name}:{number}: " + _wrong_width(cells, width, first_number, separated))
         if document is not None:
             part = cells[document].strip()
-        yield Pair(cells[source], cells[target], "", f"{name}:{number}", part)
+        yield Pair(cells[source], cells[target], f"{name}:{number}", part)
 
 
-def _columns(place: str, sample: list[list[str]], options: CorpusConfig, separated: str) -> Columns:
+def _columns(origin: str, sample: list[list[str]], options: CorpusConfig, separated: str) -> Columns:
     first = sample[0]
     if len(first) < 2:
         kind = "tsv" if separated == "tab-separated" else "csv"
-        raise DataError(f"{place}: expected at least 2 {separated} fields, found 1 (is it a {kind} file?)")
+        raise DataError(f"{origin}: expected at least 2 {separated} fields, found 1 (is it a {kind} file?)")
     if [key_of(name) for name in first] == ["english", "arabic", "kind"]:
-        raise DataError(f"{place}: a table of terms, not of sentences; set the corpus's `format` to glossary")
-    return find_columns(sample, options, place)
+        raise DataError(f"{origin}: a table of terms, not of sentences; set the corpus's `format` to glossary")
+    return find_columns(sample, options, origin)
 
 
 def _wrong_width(cells: list[str], width: int, first: int, separated: str) -> str:

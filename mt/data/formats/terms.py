@@ -14,4 +14,4 @@ def read_terms(path: Path, _: CorpusConfig) -> Iterator[Pair]:
     """Every English form of a term with its preferred Arabic one. Raises `DataError` for a file that is no glossary."""
     for term in Glossary.read(path).terms:
         for form in term.english:
-            yield Pair(form, term.arabic[0], place=f"{path.name}: {form}")
+            yield Pair(form, term.arabic[0], f"{path.name}: {form}")

@@ -11,7 +11,7 @@ from mt.config import CorpusConfig
 from mt.data.formats.inline import text_of
 from mt.data.formats.xliff import INVALID_CHARACTER, NOT_APPROVED
 from mt.data.formats.xml import elements, has_invalid_character, language_of, without_marks
-from mt.data.pair import Pair
+from mt.data.pair import Pair, Rejection
 from mt.errors import DataError
 from mt.wording import shorten
 
@@ -43,7 +43,7 @@ def read_tmx(path: Path, options: CorpusConfig) -> Iterator[Pair]:
         source, target = sides.get("en") or "", sides.get("ar") or ""
         if fault is not None:
             source, target = without_marks(source), without_marks(target)
-        yield Pair(source, target, "", f"{path}:unit {number}", _document(props), fault)
+        yield Pair(source, target, f"{path}:unit {number}", _document(props), fault)
     if languages and not is_usable:
         found = shorten(", ".join(sorted(languages)))
         raise DataError(f"{path}: no unit holds both English and Arabic; its languages are {found}")
@@ -66,15 +66,15 @@ def _sides(unit: Any, default: str) -> dict[str, str | None]:
     return sides
 
 
-def _fault(props: _Props, sides: dict[str, str | None], options: CorpusConfig) -> tuple[str, str] | None:
+def _fault(props: _Props, sides: dict[str, str | None], options: CorpusConfig) -> Rejection | None:
     both = [sides[language] for language in ("en", "ar") if language in sides]
     if None in both:
-        return "empty side", "no <seg> in the <tuv>"
+        return Rejection("empty side", "no <seg> in the <tuv>")
     if any(has_invalid_character(text or "") for text in both):
         return INVALID_CHARACTER
     level = next((value for kind, value in props if kind == "confirmationlevel"), "")
     if level.casefold() in _UNFINISHED and not options.keep_unapproved:
-        return NOT_APPROVED, level
+        return Rejection(NOT_APPROVED, level)
     return None
 
 

@@ -9,16 +9,16 @@ from typing import Any
 from mt.config import CorpusConfig
 from mt.data.formats.inline import text_of
 from mt.data.formats.xml import elements, has_invalid_character, language_of, local_name, without_marks
-from mt.data.pair import Pair
+from mt.data.pair import Pair, Rejection
 from mt.errors import DataError
 
 NOT_APPROVED = "not approved"
 """The rule for translations that the file itself calls unfinished."""
 
-INVALID_CHARACTER = ("invalid character", "a character or reference that XML forbids")
-"""(rule, detail) for units that no XML parser reads as they are."""
+INVALID_CHARACTER = Rejection("invalid character", "a character or reference that XML forbids")
+"""The rule for units that no XML parser reads as they are."""
 
-READER_RULES = (NOT_APPROVED, INVALID_CHARACTER[0])
+READER_RULES = (NOT_APPROVED, INVALID_CHARACTER.rule)
 """Rules by which readers leave pairs out."""
 
 _FINAL_STATES = {"translated", "signed-off", "final", "reviewed"}
@@ -50,8 +50,8 @@ def read_xliff(path: Path, options: CorpusConfig) -> Iterator[Pair]:
                 fault = _fault(element, source, target, segment, options)
                 source, target = without_marks(source), without_marks(target)
                 sides = (source, target) if is_from_english else (target, source)
-                place = f"{path}:unit {number}" + (f", segment {segment}" if segment else "")
-                yield Pair(*sides, "", place, document, fault)
+                origin = f"{path}:unit {number}" + (f", segment {segment}" if segment else "")
+                yield Pair(*sides, origin, document, fault)
 
 
 def _is_from_english(element: Any, path: Path) -> bool:
@@ -100,13 +100,13 @@ def _document(unit: Any) -> str:
     return "" if file is None else (file.get("original") or file.get("id") or "").strip()
 
 
-def _fault(element: Any, source: str, target: str, segment: str, options: CorpusConfig) -> tuple[str, str] | None:
+def _fault(element: Any, source: str, target: str, segment: str, options: CorpusConfig) -> Rejection | None:
     if has_invalid_character(source) or has_invalid_character(target):
         return INVALID_CHARACTER
     if options.keep_unapproved or not target.strip():
         return None
     reason = _unfinished(element) or _unconfirmed(element, segment)
-    return None if reason is None else (NOT_APPROVED, reason)
+    return None if reason is None else Rejection(NOT_APPROVED, reason)
 
 
 def _unfinished(element: Any) -> str | None:

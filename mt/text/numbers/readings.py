@@ -153,9 +153,9 @@ def _own(mentions: Iterable[Mention], special: dict[Span, set[Reading]]) -> Iter
     spans = sorted(special)
     for mention in mentions:
         yield from ((mention.value, reading) for reading in mention.also)
-        place = bisect(spans, (mention.start, _END)) - 1
-        if place >= 0 and mention.start < spans[place][1]:
-            yield from ((mention.value, reading) for reading in special[spans[place]])
+        index = bisect(spans, (mention.start, _END)) - 1
+        if index >= 0 and mention.start < spans[index][1]:
+            yield from ((mention.value, reading) for reading in special[spans[index]])
 
 
 def _percentages(folded: str) -> Iterator[tuple[Decimal, Reading]]:

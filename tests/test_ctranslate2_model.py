@@ -24,7 +24,8 @@ from mt.models.doctor import SENTENCES
 from mt.models.model_files import EMBEDDED_MODELS
 from mt.models.transformers_model import TransformersTranslator, load_translator
 from mt.systems.export import export_model
-from mt.systems.system import open_translator, parse_systems
+from mt.systems.system import resolve_systems
+from mt.systems.translating import open_translator
 from tests.helpers import sources
 
 FAMILIES = ["marian_directory", "nllb_directory", "m2m_directory", "mbart50_directory", "mbart_directory"]
@@ -179,7 +180,7 @@ def test_precision_that_does_not_go_with_the_format(options: list[str]):
 def test_missing_package_is_one_sentence(directory: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("mt.models.ctranslate2_model.find_spec", lambda name: None)
     with pytest.raises(ModelError, match=r"needs the extra `ctranslate2`: pip install"):
-        parse_systems([str(directory)])
+        resolve_systems([str(directory)])
     with pytest.raises(ModelError, match=r"--format ctranslate2: CTranslate2 needs the extra"):
         export_model(ModelConfig(), directory / "new", "int8", DecodingConfig(), "ctranslate2")
 
@@ -187,7 +188,7 @@ def test_missing_package_is_one_sentence(directory: Path, monkeypatch: pytest.Mo
 def test_missing_tokenizer_is_one_sentence(directory: Path):
     (directory / "source.spm").unlink()
     with pytest.raises(ModelError, match=r"without its tokenizer; copy source\.spm, .* --copy_files"):
-        parse_systems([str(directory)])
+        resolve_systems([str(directory)])
 
 
 @pytest.mark.parametrize("file", ["vocab.json", "target.spm"])

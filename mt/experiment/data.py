@@ -1,4 +1,4 @@
-"""How the tokenizer copes with a build, measured once and kept beside it."""
+"""The data of a run, taken from a finished build, and its report: written once, with how the tokenizer copes."""
 
 from __future__ import annotations
 
@@ -11,43 +11,57 @@ from typing import Any
 from mt.config import Config
 from mt.data.cache import code_files
 from mt.data.report import DataReport
-from mt.data.saved import load_splits
+from mt.data.saved import take_build
 from mt.errors import ModelError
 from mt.files import sha256_of, sha256_of_json, write_json
 from mt.models.model_files import check_model_name
+from mt.report.data_card import write_report
 from mt.runs import RunDirectory
 
 logger = logging.getLogger(__name__)
 
-
+# What the measurement of a vocabulary depends on, besides the tokenizer itself.
 _MEASURING = ("mt.data.vocabulary", "mt.models.tokenizer")
-
-
 _WEIGHTS = frozenset({".safetensors", ".bin", ".pt", ".h5", ".msgpack"})
 
 
-def describe_vocabulary(config: Config, build: Path, report: DataReport, run: RunDirectory) -> None:
-    """Put into the report how the base model's tokenizer copes with the corpora, or why that is not known."""
+def take_data(config: Config, build: Path, run: RunDirectory, *, as_tsv: bool = False) -> DataReport:
+    """Copy a finished build into a run and write the report of the data; returns that report.
+
+    as_tsv: with the splits as tables, too. Raises `RunError` on a full disk.
+    """
+    report = DataReport.read(build / "data_report.json")
+    _describe_vocabulary(config, build, report)
+    write_report(run, report)
+    take_build(build, run, as_tsv=as_tsv)
+    return report
+
+
+def _describe_vocabulary(config: Config, build: Path, report: DataReport) -> None:
+    """Add to the report how the base model's tokenizer copes with the corpora, or why that is not known."""
     if config.model.scratch is not None:
-        report.tokenizer = "not measured: the model gets a vocabulary of its own when it is trained"
+        report.tokenizer = "not measured: the new model's vocabulary is learnt from these corpora when it is trained"
         return
     try:
-        report.tokenizer, report.vocabulary = config.model.name, _vocabulary(config, build, run)
+        report.tokenizer, report.vocabulary = config.model.name, _vocabulary(config, build)
     except ModelError as error:
         logger.warning("vocabulary not measured: %s", error)
         report.tokenizer = f"not measured: {error}"
 
 
-def _vocabulary(config: Config, build: Path, run: RunDirectory) -> dict[str, Any]:
-    """See `measure_vocabulary`; kept beside the build. Raises `ModelError`."""
+def _vocabulary(config: Config, build: Path) -> dict[str, Any]:
+    """What `measure_vocabulary` finds, kept beside the build. Raises `ModelError`."""
     kept = _kept_vocabulary(config, build)
     vocabulary = _read_vocabulary(kept)
     if not vocabulary:
-        # Not at the top: transformers takes seconds to import.
+        # Not at the top: these take seconds to import.
+        from datasets import load_from_disk
+
         from mt.data.vocabulary import measure_vocabulary
         from mt.models.transformers_model import load_tokenizer
 
-        vocabulary = measure_vocabulary(load_tokenizer(config.model), load_splits(run))
+        logger.info("measuring how the model's tokenizer copes with the corpora")
+        vocabulary = measure_vocabulary(load_tokenizer(config.model), load_from_disk(str(build / "data")))
         if kept is not None:
             write_json(kept, vocabulary)
     return vocabulary

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mt.config import CorpusConfig, DataConfig
 from mt.data.builder import build_data
-from mt.data.place_names import places_in
+from mt.data.place_names import place_names_in
 from mt.data.report import DataReport
 from mt.data.vocabulary import measure_vocabulary
 from mt.models.transformers_model import TransformersTranslator
@@ -25,7 +25,7 @@ def test_figures(tmp_path: Path):
     report = build(tmp_path)
     news = report.corpora["news"]
     assert (news.read, dict(news.dropped), news.kept["train"], news.epoch_pairs) == (9, {"markup": 1}, 8, 16.0)
-    assert dict(news.places) == {"Deir ez-Zor": 8, "Aleppo": 8}
+    assert dict(news.place_names) == {"Deir ez-Zor": 8, "Aleppo": 8}
     # Seven words in English, seven in Arabic: deir ez-Zor is three words to the splitter of words.
     assert news.source_words == [0, 8]
     assert news.target_words == [0, 8]
@@ -58,13 +58,16 @@ def test_length_bars():
 
 
 def test_places():
-    assert places_in("In Deir Ezzor, al-Bab and the Gaza Strip's south; Homs’s old town.") == {
+    assert place_names_in("In Deir Ezzor, al-Bab and the Gaza Strip's south; Homs’s old town, Ar-Raqqa.") == {
         "Deir ez-Zor",
-        "Gaza",
+        "al-Bab",
+        "Gaza Strip",
         "Homs",
+        "Raqqa",
     }
-    assert places_in("South Sudan is not Sudan") == {"South Sudan", "Sudan"}
-    assert places_in("South Sudan and the homs of nobody") == {"South Sudan"}
+    assert place_names_in("South Sudan is not Sudan") == {"South Sudan", "Sudan"}
+    assert place_names_in("South Sudan and the homs of nobody") == {"South Sudan"}
+    assert place_names_in("The White House and rebels") == set()
 
 
 def test_vocabulary(marian: TransformersTranslator, tmp_path: Path):

@@ -113,17 +113,17 @@ def test_a_model_that_is_not_there_is_no_reason_to_stop(
 def test_splits_are_looked_through_once_until_they_change(config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     out = RunDirectory(tmp_path / "out")
     assert run(monkeypatch, "mt", "data", config, "--output_dir", str(out.root)) == 0
-    dev_scores: list[Path] = []
-    damage = saved.damage_of_splits
+    checked: list[Path] = []
+    damage = saved.find_split_damage
 
     def counted(run: RunDirectory) -> str | None:
-        dev_scores.append(run.root)
+        checked.append(run.root)
         return damage(run)
 
-    monkeypatch.setattr(saved, "damage_of_splits", counted)
+    monkeypatch.setattr(saved, "find_split_damage", counted)
     saved._load.cache_clear()
     assert load_splits(out) is load_splits(out)
-    assert len(dev_scores) == 1
+    assert len(checked) == 1
     (arrow,) = (out.data / "test").glob("*.arrow")
     arrow.write_bytes(arrow.read_bytes()[:-1] + b"x")
     os.utime(arrow, ns=(1, 1))

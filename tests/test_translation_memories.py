@@ -118,7 +118,7 @@ def test_a_pair_for_each_marked_segment(name: str, tmp_path: Path):
     path = tmp_path / "m.sdlxliff"
     pairs = read(path, xliff(MARKED.format(target)))
     assert texts(pairs) == list(zip(["One.", "Two.", "Three."], expected, strict=True))
-    assert [pair.place for pair in pairs] == [f"{path}:unit 1, segment {n}" for n in (1, 2, 3)]
+    assert [pair.origin for pair in pairs] == [f"{path}:unit 1, segment {n}" for n in (1, 2, 3)]
 
 
 def test_an_unmarked_target_belongs_to_the_whole_unit(tmp_path: Path):
@@ -265,7 +265,7 @@ def test_a_unit_with_a_character_that_xml_forbids_is_counted_and_the_others_read
     assert [pair.fault and pair.fault[0] for pair in pairs] == [None, "invalid character", None]
     assert [pair.source for pair in pairs][::2] == ["One.", "Three é —."]
     assert pairs[1].source == "Two.\ufffd"
-    assert pairs[1].place.endswith("m.tmx:unit 2")
+    assert pairs[1].origin.endswith("m.tmx:unit 2")
 
 
 @pytest.mark.parametrize("cut", [0, 1, 2, 3, 4, 5])
