@@ -12,6 +12,7 @@ import pytest
 
 from mt import cli
 from mt.config import CorpusConfig
+from mt.data.pair import Pair
 from mt.data.readers import read_corpus
 from mt.evaluation.comet import comet_root
 from tests.conftest import STARTER
@@ -43,6 +44,11 @@ ENDINGS = {
 }
 
 
+def cells_of(line: str) -> list[str]:
+    """The cells of a line of a Markdown table whose text has no bars of its own."""
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
 def varied(lines: list[str], times: int, *, english: bool = False) -> list[str]:
     """`lines` up to six times over, each time with another word at the end, so that no two are the same sentence."""
     endings = list(ENDINGS if english else ENDINGS.values())[:times]
@@ -69,6 +75,17 @@ def only_line(capsys: pytest.CaptureFixture[str]) -> str:
     assert captured.out == ""
     assert captured.err.count("\n") == 1, captured.err
     return captured.err
+
+
+def read_pairs(path: Path, content: str | bytes | None = None, **options: Any) -> list[Pair]:
+    """The pairs of a corpus file, which is written first if there is `content`; `options` are those of its config."""
+    if content is not None:
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return list(read_corpus("news", CorpusConfig(path=str(path), **options)))
+
+
+def texts(pairs: list[Pair]) -> list[tuple[str, str]]:
+    return [(pair.source, pair.target) for pair in pairs]
 
 
 def sources(count: int) -> list[str]:

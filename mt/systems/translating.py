@@ -98,7 +98,7 @@ def _translate_once(system: System, test_set: TestSet, opened: Callable[[], Tran
 
 
 def translate_file(model: ModelConfig, decoding: DecodingConfig, file: str) -> list[str]:
-    """One translation a line of `file` (`-`: stdin), in order; an empty line stays empty."""
+    """One translation per line of `file` (`-`: stdin), in order; an empty line stays empty."""
     check_terminology(decoding)
     if file == "-":
         lines = [line for _, line in read_stdin()]
