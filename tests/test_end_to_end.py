@@ -50,7 +50,7 @@ def test_run_directory_is_complete(demo: Path):
         *("metrics.jsonl", "tensorboard", "model", "translations", "scores.json", "report.html"),
     }
     assert any(path.name.startswith("events.out.tfevents") for path in (demo / "tensorboard").iterdir())
-    assert (demo / "model" / "README.md").read_text(encoding="utf-8").startswith("---\nlanguage: [en, ar]")
+    assert (demo / "model" / "README.md").read_text(encoding="utf-8").startswith("---\nlanguage:\n- en\n- ar\n")
     data = load_from_disk(str(demo / "data"))
     assert set(data) == {"train", "dev", "test"}
     assert set(data["train"].column_names) == {"source", "target", "corpus", "group"}

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from mt.config import DecodingConfig, ModelConfig
-from mt.models.ctranslate2_model import load_converted
+from mt.models.ctranslate2_model import load_ctranslate2
 from mt.models.decoding import translate
 from mt.models.doctor import SENTENCES, check_ties, examine
 from mt.models.transformers_model import load_translator
@@ -117,7 +117,7 @@ def test_untrained_model_of_1024_positions_is_converted_token_by_token(small: Pa
     config = ModelConfig(name=str(small))
     translator = load_translator(config)
     export_model(config, tmp_path / "out", "float32", DecodingConfig(), "ctranslate2")
-    converted = load_converted(config.with_name(str(tmp_path / "out")))
+    converted = load_ctranslate2(config.with_name(str(tmp_path / "out")))
     assert converted.max_tokens == 1024
     search = DecodingConfig(num_beams=1, max_length_ratio=0.1)
     texts = [*sources(4), "war " * 300]

@@ -10,7 +10,7 @@ from mt.config import Config, DecodingConfig, ModelConfig, TrainingConfig
 from mt.errors import ConfigError, DataError, ModelError
 from mt.evaluation.searches import describe_searches
 from mt.evaluation.test_set import TestSet
-from mt.experiment.translations import run_systems
+from mt.experiment.translations import systems_of_run
 from mt.models.run_settings import TranslationSettings
 from mt.models.terminology import with_terms, with_translated_terms
 from mt.models.transformers_model import TransformersTranslator, load_translator
@@ -111,7 +111,7 @@ def test_a_term_at_the_start_and_two_in_a_row(marian: TransformersTranslator):
 
 def test_a_model_with_two_vocabularies_is_refused(marian: TransformersTranslator):
     marian.tokenizer.separate_vocabs = True
-    with pytest.raises(ModelError, match=r"embeds source and target apart.*decoding\.terminology"):
+    with pytest.raises(ModelError, match=r"has separate vocabularies for source and target.*decoding\.terminology"):
         marian.encode_sources([f"Raqqa{inline_term('الرقة')}"])
 
 
@@ -162,10 +162,10 @@ def test_translations_are_kept_by_what_the_terms_are(glossary: str):
 def test_the_report_of_a_run_says_that_the_base_was_given_no_terms():
     plain = "beam 4, at most 2 target tokens per source token plus 10"
     run = RunDirectory(Path("run"))
-    assert describe_searches(searches_of(run_systems(Config(), run))) == {"decoding": plain}
+    assert describe_searches(searches_of(systems_of_run(Config(), run))) == {"decoding": plain}
     terms = "beam 4, the terms of terms.tsv given inline, at most 2 target tokens per source token plus 10"
     config = Config(decoding=DecodingConfig(terminology="terms.tsv"))
-    assert describe_searches(searches_of(run_systems(config, run))) == {
+    assert describe_searches(searches_of(systems_of_run(config, run))) == {
         "decoding of base": plain,
         "decoding of finetuned": terms,
     }

@@ -79,7 +79,7 @@ def compare(
     )
     if command.fail_if_worse:
         refuse_small_gate(test_sets)
-    overlaps, cautions = find_overlaps({s.label: s.path for s in systems if not s.is_text}, test_sets)
+    overlaps = find_overlaps({s.label: s.path for s in systems if not s.is_text}, test_sets)
     if command.fail_if_worse:
         refuse_seen_gate(test_sets, overlaps)
     check_rated_sets(ratings, test_sets)
@@ -89,7 +89,6 @@ def compare(
     runs = {system.label: system.run for system in systems if system.run}
     training = next((load_splits(run)["train"] for run in runs.values() if run.data.is_dir()), None)
     evaluation = evaluate_all(test_sets, hypotheses, command.resamples, glossary, training, overlaps)
-    evaluation.cautions += cautions
     evaluation.preferences = read_ratings(ratings, hypotheses) if ratings else []
     evaluation.curves = {label: read_curve(run) for label, run in runs.items()}
     evaluation.remarks += remarks_on(runs)
@@ -104,13 +103,9 @@ def compare(
 
 
 def _print_results(command: EvaluateCommand, evaluation: Evaluation) -> None:
-    from mt.evaluation.verdicts import preference_in_words
-    from mt.report.score_table import as_table
+    from mt.report.score_table import as_text
 
-    print(as_table(evaluation), end="\n\n")
-    sentences = [*(verdict.text for verdict in evaluation.verdicts), evaluation.advice]
-    for line in filter(None, [*sentences, *map(preference_in_words, evaluation.preferences)]):
-        print(line)
+    print(as_text(evaluation))
     print(f"report: {command.output_dir}/report.html")
 
 
@@ -159,7 +154,7 @@ class EvaluateCommand:
     glossary: str | None
     ratings: list[str]
     model: dict[str, Any]
-    """The options that were typed, by name; what is not typed, a run may know better. Likewise `decoding`."""
+    """The typed options by name, as in `decoding`; for the others a run has its own values."""
     decoding: dict[str, Any]
     no_cache: bool
 
@@ -177,8 +172,8 @@ def evaluate_parser(prog: str) -> QuietParser:
         metavar="SYSTEM",
         help="a run directory, a model directory (CTranslate2's, too), a hub name, a text file of translations, or a "
         "directory with one per test set, NAME.txt; label=SYSTEM names it; the first one is the baseline; a run "
-        "translates as it was scored, by its languages, search, tag and terms; its base and RUN/model likewise, but "
-        "without tag and terms",
+        "translates as it was scored, with its languages, search, tag and terms; its base and RUN/model the same way, "
+        "but without tag and terms",
     )
     add_test_set(parser, TESTED_ON)
     parser.add_argument(
@@ -187,7 +182,7 @@ def evaluate_parser(prog: str) -> QuietParser:
         default=[],
         metavar="NAME=FILE",
         type=str,
-        help="further test sets, of general text: what is lost there is what a model has forgotten",
+        help="further test sets, of general text: a loss there is what a model has forgotten",
     )
     parser.add_argument("--output_dir", default="runs/evaluation", help="where scores, translations and report go")
     parser.add_argument("--overwrite", action="store_true", help="replace the evaluation in the output directory")

@@ -65,7 +65,7 @@ def _check_output(output: Path, overwrite: bool) -> None:
 
     check_page(output, overwrite)
     if output.exists() and STORAGE_KEY not in output.read_bytes():
-        raise RunError(f"{output}: is no page of ours, so it is not replaced; choose another --output")
+        raise RunError(f"{output}: is not a page that mt has written, so it is not replaced; choose another --output")
     with writing(output):
         output.parent.mkdir(parents=True, exist_ok=True)
 
@@ -83,7 +83,7 @@ class ReviewCommand:
     overwrite: bool
     seed: int
     model: dict[str, Any]
-    """The options that were typed, by name; what is not typed, a run may know better. Likewise `decoding`."""
+    """The typed options by name, as in `decoding`; for the others a run has its own values."""
     decoding: dict[str, Any]
 
 

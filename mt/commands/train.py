@@ -38,11 +38,9 @@ def run(argv: Sequence[str], prog: str) -> int:
 
 
 def _print_results(run_directory: RunDirectory, evaluation: Evaluation) -> None:
-    from mt.report.score_table import as_table
+    from mt.report.score_table import as_text
 
-    print(as_table(evaluation), end="\n\n")
-    for line in filter(None, [*(verdict.text for verdict in evaluation.verdicts), evaluation.advice]):
-        print(line)
+    print(as_text(evaluation))
     print(f"model:  {run_directory.model}\nreport: {run_directory.report}")
 
 

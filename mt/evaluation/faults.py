@@ -6,7 +6,13 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from mt.evaluation.cautions import Caution
+from mt.evaluation.cautions import (
+    COPIED_REFERENCES,
+    OTHER_ORDER,
+    SHIFTED_HYPOTHESES,
+    SHIFTED_REFERENCES,
+    Caution,
+)
 from mt.evaluation.overlap import Overlap, overlap_caution
 from mt.evaluation.shifts import shift_between, shift_of_translations, words_of
 from mt.evaluation.signs import count_signs
@@ -43,7 +49,7 @@ def find_cautions(
     if test_set.too_easy:
         size = len(test_set.sources)
         cautions.append(Caution(test_set.name, None, "held out by sentence", size, size, test_set.too_easy, False))
-    is_shifted = any(caution.kind == "shifted references" for caution in cautions)
+    is_shifted = any(caution.kind == SHIFTED_REFERENCES for caution in cautions)
     for system, lines in systems.items():
         here = [each for each in overlaps if (each.system, each.test_set) == (system, test_set.name)]
         cautions += filter(None, (overlap_caution(each, test_set) for each in here))
@@ -98,7 +104,7 @@ def _of_test_set(test_set: TestSet, glossary: Glossary) -> Iterator[Caution]:
     yield from faults.counted("repeated references", repeated, "references", "the same as those of other sentences")
     shift = shift_of_translations(test_set.sources, test_set.references, glossary) if len(pairs) >= 10 else None
     if shift is not None:
-        yield faults.said("shifted references", shift.lines, f"the references are {shift}", forbids=True)
+        yield faults.said(SHIFTED_REFERENCES, shift.lines, f"the references are {shift}", forbids=True)
 
 
 def _of_hypotheses(test_set: TestSet, system: str, lines: Sequence[str]) -> Iterator[Caution]:
@@ -126,7 +132,7 @@ def _of_hypotheses(test_set: TestSet, system: str, lines: Sequence[str]) -> Iter
     same = sum(words_of(line) == words_of(reference) for line, reference in long)
     if len(long) >= _MIN_LONG and same > _SUSPICIOUS_SHARE * len(long):
         text = f"{same} of the {len(long)} longer {ours} are the references, word for word"
-        yield faults.said("references as hypotheses", same, text, forbids=True)
+        yield faults.said(COPIED_REFERENCES, same, text, forbids=True)
 
 
 def _of_order(test_set: TestSet, system: str, lines: Sequence[str]) -> Iterator[Caution]:
@@ -136,9 +142,9 @@ def _of_order(test_set: TestSet, system: str, lines: Sequence[str]) -> Iterator[
     shift = shift_between(lines, test_set.references)
     if shift == "order":
         text = f"the hypotheses of {system} are in a different order than the sentences"
-        yield faults.said("hypotheses in another order", size, text, forbids=True)
+        yield faults.said(OTHER_ORDER, size, text, forbids=True)
     elif shift is not None:
-        yield faults.said("shifted hypotheses", shift.lines, f"the hypotheses of {system} are {shift}", forbids=True)
+        yield faults.said(SHIFTED_HYPOTHESES, shift.lines, f"the hypotheses of {system} are {shift}", forbids=True)
 
 
 def _prose(text: str) -> str:

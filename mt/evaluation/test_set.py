@@ -36,9 +36,9 @@ class TestSet:
     corpora: Sequence[str] = ()
     """The corpus of each sentence, where it is known."""
     is_general: bool = False
-    """General text: what is lost here is what was forgotten."""
+    """Whether it is general text: a loss here is what fine-tuning made the model forget."""
     documents: Sequence[str] = ()
-    """The document of each sentence, where they are known; empty for a sentence of none."""
+    """The document of each sentence, where they are known; an empty name where a sentence has none."""
     held_out: str = ""
     """How it was kept out of training, as a sentence; empty for a set that came from elsewhere."""
     too_easy: str = ""
@@ -49,7 +49,7 @@ class TestSet:
     def clusters(self) -> npt.NDArray[np.int64]:
         """int (sentences,): equal for pairs that differ at most in case, digits and punctuation, from 0 upwards.
 
-        Such a pair says little that its like has not said: it counts once where sentences are drawn or counted.
+        Such pairs say little that one of them does not say: together they count once in resamples and sizes.
         """
         numbers: dict[tuple[tuple[str, ...], tuple[str, ...]], int] = {}
         pairs = zip(map(_key, self.sources), map(_key, self.references), strict=True)

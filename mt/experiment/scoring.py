@@ -7,7 +7,7 @@ from typing import Any
 
 from datasets import DatasetDict
 
-from mt.config import Config
+from mt.config import Config, ModelConfig
 from mt.data.report import DataReport
 from mt.data.splitting import SPLITS
 from mt.evaluation.overlap import find_overlaps
@@ -20,6 +20,7 @@ from mt.experiment.translations import FINETUNED
 from mt.files import (
     write_text,
 )
+from mt.input_files import is_directory
 from mt.report.data_card import card_view
 from mt.report.model_card import render_model_card
 from mt.report.writing import write_evaluation
@@ -43,9 +44,8 @@ def score_run(
     facts: the manifest's. remarks: what a reader must know before the scores.
     """
     glossary = read_glossary(config.evaluation.glossary)
-    overlaps, cautions = find_overlaps({system.label: system.path for system in systems}, test_sets)
+    overlaps = find_overlaps({system.label: system.path for system in systems}, test_sets)
     evaluation = evaluate_all(test_sets, hypotheses, config.evaluation.resamples, glossary, data["train"], overlaps)
-    evaluation.cautions += cautions
     evaluation.curves = {FINETUNED: read_curve(run)}
     evaluation.remarks += remarks
     describe_search(evaluation, searches_of(systems))
@@ -57,10 +57,17 @@ def score_run(
         "seed": str(config.seed),
     } | describe_searches(evaluation.decoding)
     card = card_view(DataReport.read(run.data_report))
-    write_evaluation(run, evaluation, f"Run {config.name}", shown, card, glossary)
     run.check_there(run.model / "README.md")
-    write_text(run.model / "README.md", render_model_card(config.name, evaluation, FINETUNED, shown))
+    model_card = render_model_card(config.name, evaluation, FINETUNED, shown, _name_on_the_hub(config.model))
+    write_text(run.model / "README.md", model_card)
+    write_evaluation(run, evaluation, f"Run {config.name}", shown, card, glossary)
     return evaluation
+
+
+def _name_on_the_hub(model: ModelConfig) -> str | None:
+    """The base's name, unless it is a directory, comes along with `mt`, or was made from scratch."""
+    is_there = model.scratch is None and model.name.count("/") == 1 and not is_directory(model.name)
+    return model.name if is_there else None
 
 
 def prepare_test_sets(config: Config, run: RunDirectory, data: DatasetDict) -> list[TestSet]:

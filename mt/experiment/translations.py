@@ -25,7 +25,7 @@ BASE, FINETUNED = "base", "finetuned"
 """The systems of a training run."""
 
 
-def run_systems(config: Config, run: RunDirectory, *, use_cache: bool = True) -> list[System]:
+def systems_of_run(config: Config, run: RunDirectory, *, use_cache: bool = True) -> list[System]:
     """The base, which a run that starts from scratch has not, and the run's model as it is saved.
 
     The saved model is the one that other commands will load. The base is given no tag and no terms.

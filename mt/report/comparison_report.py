@@ -34,7 +34,7 @@ def render_report(
 ) -> str:
     """The page. `facts` are shown as a list of names and values, `data` as a data card; all text is escaped.
 
-    Every number in a `data` element stands in `scores.json` with the same value.
+    Every number in a `data` element is in `scores.json`, too, with the same value.
     """
     return render_page(
         "report.html.jinja",
@@ -151,7 +151,7 @@ def _curves(evaluation: Evaluation) -> Iterator[Markup]:
     """Scores and loss of the dev split as training went, of the systems that are runs."""
     for label, unit, names in (
         (f"{PRIMARY} while training", PRIMARY, {"eval_chrF": "dev", "eval_general_chrF": "general"}),
-        ("Loss while training", "nats a token", {"eval_loss": "dev", "eval_general_loss": "general"}),
+        ("Loss while training", "nats per token", {"eval_loss": "dev", "eval_general_loss": "general"}),
     ):
         series = {
             f"{system}: {part}" if len(evaluation.curves) > 1 else part: points

@@ -27,6 +27,7 @@ def write_evaluation(
     """Write `scores.json`, `report.html`, which shows `data` where there is a data card, and `report.md`."""
     output.check_there()
     logger.info("writing the report")
-    write_json(output.scores, as_json(evaluation))
     write_text(output.report, render_report(title, evaluation, facts, data, glossary))
     write_text(output.summary, render_markdown(title, evaluation, facts))
+    # Last: where it is, everything is, and a sweep that was stopped has nothing more to do.
+    write_json(output.scores, as_json(evaluation))

@@ -1,4 +1,4 @@
-"""Files of translations: one line per sentence, as a system that is not ours has written them."""
+"""Files of translations that were made elsewhere: one line per sentence."""
 
 from __future__ import annotations
 
@@ -66,6 +66,6 @@ def _translations_in(file: Path, count: int) -> list[str]:
     if broken is not None:
         raise DataError(
             f"{file}:{broken + 1}: most lines are quoted as in `format csv`, with their quotation marks doubled, but "
-            "this one is not; save the translations as plain text, one a line"
+            "this one is not; save the translations as plain text, one per line"
         )
     return lines
