@@ -278,6 +278,18 @@ def test_gate_lets_no_faulty_file_pass(
     assert {(c["system"], c["kind"]) for c in scores()["cautions"]} == {("shifted", "shifted hypotheses")}
 
 
+def test_a_worse_system_outweighs_one_without_a_verdict(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    lines = Path("tuned.txt").read_text(encoding="utf-8").splitlines()
+    Path("shifted.txt").write_text("\n".join([*lines[1:], lines[0]]) + "\n", encoding="utf-8")
+    systems = ["tuned.txt", "base.txt", "shifted.txt"]
+    assert evaluate(monkeypatch, *systems, "--test_set", "news=news.tsv", "--fail_if_worse", "chrF") == 3
+    errors = capsys.readouterr().err
+    assert "evaluate.py: On news, base is " in errors
+    assert "--fail_if_worse chrF: no verdict on shifted" in errors
+
+
 def test_names_of_test_sets_differ(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     options = ["base.txt", "--test_set", "news=news.tsv", "--general", "news=flores.tsv"]
     assert evaluate(monkeypatch, *options) == 2

@@ -42,6 +42,7 @@ def test_ranges():
         ([], UsageError, "say either --grid or --search"),
         (["--grid", "training.lr=1"], UsageError, "training.lr"),
         (["--grid", "output_dir=a,b"], UsageError, "output_dir names the trials' directories"),
+        (["--search", "name=1:2"], UsageError, "name names the trials' directories"),
         (["--grid", "training.epochs"], UsageError, "expected KEY=VALUES"),
         (["--grid", "training.epochs=3,none"], ConfigError, "training.epochs"),
         (["--grid", "training.epochs=3,-1"], ConfigError, "training.epochs must be greater than 0, got -1.0"),
