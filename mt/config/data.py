@@ -1,4 +1,4 @@
-"""What is read, cleaned, split and mixed."""
+"""What is read, and how it is cleaned, split and mixed."""
 
 from __future__ import annotations
 
@@ -78,16 +78,16 @@ class CorpusConfig:
         require(bool(self.path), "path of a corpus", "not be empty", self.path)
         require(self.weight > 0, "weight of a corpus", "be greater than 0", self.weight)
         is_usable = not (self.is_glossary and self.split in ("dev", "test"))
-        require(is_usable, "split of a glossary", "be train, for terms are no test", self.split)
+        require(is_usable, "split of a glossary", "be train, because terms are no test sentences", self.split)
 
     @property
     def is_glossary(self) -> bool:
-        """Whether it holds terms and no sentences."""
+        """Whether it is a table of terms, not sentences."""
         return self.format == "glossary"
 
     @property
     def own_split(self) -> str | None:
-        """The split that all of it goes to; None if it is divided."""
+        """The split that the whole corpus goes to; None if it is divided."""
         return self.split if self.split != "auto" else "train" if self.is_glossary else None
 
 
