@@ -335,9 +335,7 @@ def test_reports_of_one_template_are_kept_for_training(tmp_path: Path):
 
 
 def test_a_corpus_of_one_template_alone_names_what_helps(tmp_path: Path):
-    with pytest.raises(
-        DataError, match=r"`news` are too similar to be divided: set data.corpora.news.split to train"
-    ):
+    with pytest.raises(DataError, match=r"`news` are too similar to be divided: set data.corpora.news.split to train"):
         build(tmp_path, reports(200))
 
 

@@ -93,7 +93,7 @@ class CorpusConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class CleaningConfig:
-    """Rules that reject pairs. Each rule's pairs are counted and listed in rejected.tsv. null, none or false: off."""
+    """Cleaning: rules that reject pairs, which are counted and listed in rejected.tsv; null, none or false is off."""
 
     max_words: int | None = 200
     """`too long`: a side has more words than this."""

@@ -82,9 +82,9 @@ def normalise(text: str, tatweel: Tatweel = "spelling") -> str:
     """The form in which every sentence is stored, compared and translated.
 
     Canonical composition (NFC). Arabic presentation forms become ordinary letters. Zero-width, bidirectional and
-    control characters are removed, and so are marks beyond thirty on a letter. White space becomes single spaces, none at the
-    ends. Diacritics and digits stay. tatweel: see `data.tatweel`; "spelling" keeps one that ends a word (`1445 هـ`,
-    `الـ15`).
+    control characters are removed, and so are marks beyond thirty on a letter. White space becomes single spaces, none
+    at the ends. Diacritics and digits stay. tatweel: see `data.tatweel`; "spelling" keeps one that ends a word
+    (`1445 هـ`, `الـ15`).
     """
     text = _PRESENTATION_FORMS.sub(lambda match: _ordinary_letters(match.group()), text)
     text, dropped = _DROPPED.subn("", _composed(text))
