@@ -34,7 +34,7 @@ _WARM = (
     *("mt.cli", "mt.experiment.run", "mt.experiment.data", "mt.commands.sweep", "mt.commands.data"),
     *("mt.commands.evaluate", "mt.evaluation.scoring", "mt.evaluation.reading_test_sets", "mt.report.writing"),
     *("mt.commands.review", "mt.report.review_page", "mt.report.data_page", "mt.models.doctor"),
-    *("mt.systems.export", "mt.systems.settings", "mt.models.ctranslate2_export", "mt.systems.system"),
+    *("mt.systems.export", "mt.systems.settings", "mt.models.ctranslate2_export", "mt.systems.translating"),
     *("peft", "ctranslate2", "optuna", "tensorboard", "matplotlib.pyplot"),
     *("transformers.models.marian.modeling_marian", "transformers.models.marian.tokenization_marian"),
     *("transformers.trainer_seq2seq", "transformers.optimization", "torch.utils.tensorboard", "scipy.stats"),

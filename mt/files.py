@@ -1,4 +1,9 @@
-"""Files and directories that appear whole or not at all and outlast a power cut; names that may become paths."""
+"""Writing that survives kills and power cuts: files and directories appear complete or not at all.
+
+Whatever is written here is written under another name beside its own, synced to the disk, and then renamed:
+`write_bytes` and its relatives for a file, `new_directory` for a directory. Also here: names that may become file
+names, checksums of a directory's files, and the cache directory.
+"""
 
 from __future__ import annotations
 
@@ -10,23 +15,24 @@ import re
 import secrets
 import shutil
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatch
-from glob import escape
 from pathlib import Path
 from typing import Any
 
 import xxhash
 from filelock import FileLock, Timeout
+from platformdirs import user_cache_path
 
 from mt.errors import RunError
 
 UNFINISHED = ".mt-unfinished-"
-"""How the names of files begin that are being written; what a killed process leaves is swept by the next."""
+"""Prefix of the names of files and directories that are being written. The next process removes what a killed one
+leaves behind."""
 
 CHECKSUMS = "checksums.json"
-"""The file of a directory that says what all its other files hold."""
+"""The file of a directory that lists the checksums of all its other files."""
 
 _MAX_NAME_BYTES = 100
 _FAILED_WRITE = re.compile(r"No space left|os error \d|PytorchStreamWriter|file write failed|unexpected pos")
@@ -34,9 +40,9 @@ _RESERVED_NAMES = frozenset({"con", "prn", "aux", "nul", *(f"{kind}{n}" for kind
 
 
 def check_name(name: str, what: str) -> str:
-    """`name`, which a file or directory is to be called after. Raises `RunError` for one that is more than a name.
+    """Return `name` if it is safe as the name of a file or directory. Raises `RunError` if it is not.
 
-    what: whose name it is, for the message, as "the test set" or "the label of a system".
+    what: whose name it is, for the message, such as "the test set" or "the label of a system".
     """
     fault = _fault_of(name)
     if fault is not None:
@@ -60,28 +66,39 @@ def _fault_of(name: str) -> str | None:
 
 
 def check_distinct(names: Iterable[str], what: str) -> None:
-    """Raise `RunError` for two names that some disks take for one: they differ in case or in Unicode's form alone."""
+    """Raise `RunError` for two names that differ only in case or Unicode form: some file systems confuse them.
+
+    what: whose names they are, for the message.
+    """
     seen: dict[str, str] = {}
     for name in names:
         key = unicodedata.normalize("NFC", name).casefold()
         if seen.setdefault(key, name) != name:
-            raise RunError(f"{what} {seen[key]!r} and {name!r} would be one file on some disks; rename one of them")
+            raise RunError(
+                f"{what} {seen[key]!r} and {name!r} would be the same file on some disks; rename one of them"
+            )
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all. Raises `RunError` if the disk is full or cannot be written.
+def write_text(path: Path, text: str, *, make_parents: bool = False) -> None:
+    """Write a UTF-8 file completely or not at all; see `write_bytes`. Raises `RunError`.
 
-    What half of a character is in `text` (a lone surrogate, as of a file name that is not UTF-8) is written as `?`.
+    A lone surrogate in `text`, as from a file name that is not UTF-8, is written as `?`.
     """
-    write_bytes(path, text.encode("utf-8", "replace"))
+    write_bytes(path, text.encode("utf-8", "replace"), make_parents=make_parents)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all; a link at its name is replaced, not followed. Raises `RunError`."""
+def write_bytes(path: Path, content: bytes, *, make_parents: bool = False) -> None:
+    """Write a file completely or not at all; a link at its name is replaced, not followed.
+
+    make_parents: create missing directories above it. Without it, an output directory that was deleted meanwhile is
+    an error instead of coming back half empty. Raises `RunError` if the disk is full or cannot be written.
+    """
     with writing(path):
-        temporary = unfinished_name(path)
+        if make_parents:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _unfinished_name(path)
         try:
-            # Exclusively, so that nothing that lies there is written through or over.
+            # Mode "x": nothing that is already there is written through or over.
             with temporary.open("xb") as stream:
                 stream.write(content)
                 stream.flush()
@@ -93,75 +110,83 @@ def write_bytes(path: Path, content: bytes) -> None:
         sync(path.parent)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as readable JSON, whole or not at all. Raises `RunError`."""
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+def write_json(path: Path, value: Any, *, make_parents: bool = False) -> None:
+    """Write `value` as indented JSON, completely or not at all. Raises `RunError`."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n", make_parents=make_parents)
 
 
-def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write one item per line. Line ends inside an item become spaces: line n belongs to sentence n."""
-    write_text(path, "".join(" ".join(line.splitlines()) + "\n" for line in lines))
+def write_lines(path: Path, lines: Iterable[str], *, make_parents: bool = False) -> None:
+    """Write one item per line. Line breaks inside an item become spaces, so that line n belongs to sentence n."""
+    write_text(path, "".join(" ".join(line.splitlines()) + "\n" for line in lines), make_parents=make_parents)
 
 
-def unfinished_name(path: Path) -> Path:
+def _unfinished_name(path: Path) -> Path:
     """A new name beside `path`, for what will be renamed to it."""
     return path.with_name(f"{UNFINISHED}{secrets.token_hex(6)}-{path.name[:100]}")
 
 
-def put_directory(finished: Path, place: Path) -> None:
-    """Sync the files of `finished` and rename it to `place`, whatever is there. Raises `OSError`.
+@contextmanager
+def new_directory(directory: Path, *, replace_if: Callable[[], bool] | None = None) -> Iterator[Path]:
+    """An empty directory to fill, which is renamed to `directory` when the context ends without an error.
 
-    What was there is moved aside first and removed last, so that nothing slow lies between the old and the new.
+    replace_if: asked at the end if `directory` exists by then; if true, the new one replaces it, otherwise the new
+    one is dropped. Without it, `directory` must be new or empty, and anything else is an `OSError`.
+
+    Beside `directory`, what killed processes have left is removed, and nothing that a running process writes. Raises
+    `OSError`.
     """
+    if replace_if is None:
+        directory = directory.resolve()  # a link to an empty directory: the target is filled, and the link stays
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    _sweep_beside(directory)
+    work = _unfinished_name(directory)
+    # `content` exists only while the lock is held, so `_sweep_beside` never takes what is just being set up.
+    with FileLock(work / "lock", timeout=0):
+        try:
+            content = work / "content"
+            content.mkdir()
+            yield content
+            if replace_if is None:
+                sync_tree(content)
+                content.rename(directory)
+                sync(directory.parent)
+            elif not os.path.lexists(directory) or replace_if():
+                replace_directory(content, directory, work / "former")
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def replace_directory(finished: Path, directory: Path, aside: Path | None = None) -> None:
+    """Sync the files of `finished` and rename it to `directory`, whatever is there. Raises `OSError`.
+
+    What is there is renamed to `aside` first and removed last, so that nothing slow happens between old and new.
+    """
+    aside = aside or _unfinished_name(directory)
     sync_tree(finished)
-    aside = unfinished_name(place)
-    if os.path.lexists(place):
-        place.rename(aside)
-    finished.rename(place)
-    sync(place.parent)
+    if os.path.lexists(directory):
+        directory.rename(aside)
+    finished.rename(directory)
+    sync(directory.parent)
     remove(aside)
 
 
-@contextmanager
-def new_directory(place: Path) -> Iterator[Path]:
-    """An empty directory to fill, which becomes `place`, new or empty, when the context ends without an error.
-
-    What killed processes have left beside `place` on their way to it is removed, and nothing of running ones. Raises
-    `OSError`, also if somebody has written to `place` meanwhile.
-    """
-    place = place.resolve()
-    place.parent.mkdir(parents=True, exist_ok=True)
-    _sweep_beside(place)
-    work = unfinished_name(place)
-    (work / "content").mkdir(parents=True)
-    lock = FileLock(work / "lock", timeout=0)
-    try:
-        with lock:
-            yield work / "content"
-            sync_tree(work / "content")
-            (work / "content").rename(place)
-            sync(place.parent)
-    finally:
-        remove(work)
-
-
-def _sweep_beside(place: Path) -> None:
-    for leftover in place.parent.glob(f"{UNFINISHED}*-{escape(place.name[:100])}"):
+def _sweep_beside(directory: Path) -> None:
+    for leftover in directory.parent.glob(f"{UNFINISHED}*/content"):
         try:
-            with FileLock(leftover / "lock", timeout=0):
-                remove(leftover)
+            with FileLock(leftover.parent / "lock", timeout=0):
+                remove(leftover.parent)
         except (Timeout, OSError):
-            continue  # somebody is writing there, or has just removed it
+            continue  # another process is writing there, or has just removed it
 
 
 def sweep_unfinished(directory: Path) -> None:
-    """Remove what killed processes have left anywhere in `directory`; call it with the directory's lock."""
+    """Remove what killed processes have left anywhere in `directory`, whose lock the caller must hold."""
     for leftover in list(directory.rglob(f"{UNFINISHED}*")):
         remove(leftover)
 
 
 def remove(path: Path) -> None:
-    """Remove a file, a link (not what it points to) or a directory; nothing there is no error."""
+    """Remove a file, a link (not its target) or a directory; a missing one is no error."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -169,7 +194,7 @@ def remove(path: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Have the disk take a file, or the names in a directory."""
+    """Flush a file, or the list of names in a directory, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -182,7 +207,7 @@ def sync(path: Path) -> None:
 
 
 def sync_tree(directory: Path) -> None:
-    """Have the disk take all files and names below `directory`, and its own."""
+    """Flush `directory` and everything below it to the disk."""
     for path in [*directory.rglob("*"), directory]:
         if not path.is_symlink():
             sync(path)
@@ -190,27 +215,36 @@ def sync_tree(directory: Path) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Whatever goes wrong with the disk inside becomes a `RunError` that names `path`, the reason and the remedy."""
+    """Turn any failure of the disk inside into a `RunError` that names `path`, the reason and the remedy."""
     try:
         yield
-    except Exception as error:  # safetensors and torch have exceptions of their own for a full disk
+    except Exception as error:  # safetensors and torch raise their own types when the disk is full
         if isinstance(error, OSError) or _FAILED_WRITE.search(str(error)):
             raise cannot_write(path, error) from error
         raise
 
 
 def cannot_write(path: Path, error: BaseException) -> RunError:
-    """What to tell the user of a file or directory that cannot be written."""
+    """The error for a file or directory that cannot be written, with its remedy."""
     reason = getattr(error, "strerror", None) or str(error).strip().partition("\n")[0][:200] or type(error).__name__
-    # torch says only that it could not write.
+    # torch does not say why it could not write; a full disk is the likeliest reason.
     is_full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or not isinstance(error, OSError)
-    remedy = "free space there" if is_full else "check that the directory is there and may be written to"
+    remedy = "free space there" if is_full else "check that the directory exists and is writable"
     return RunError(f"{printable(path)}: cannot be written ({reason}); what was finished before is kept: {remedy}")
 
 
 def printable(path: Path | str) -> str:
-    """A path that every terminal and file takes: what is no UTF-8 in it appears as a backslash and its number."""
+    """A path as text that can always be printed: bytes that are not UTF-8 become escapes such as `\\xe9`."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def cache_directory(name: str) -> Path:
+    """The directory `name` for what can be made again; the user may delete it at any time.
+
+    On Linux it is in `$XDG_CACHE_HOME/mt`, by default `~/.cache/mt`. A relative XDG_CACHE_HOME is ignored, as its
+    specification asks: it would mean another directory wherever the command is run.
+    """
+    return user_cache_path("mt", appauthor=False) / name
 
 
 def sha256_of(path: Path) -> str:
@@ -220,22 +254,24 @@ def sha256_of(path: Path) -> str:
 
 
 def sha256_of_json(value: Any) -> str:
-    """Hex SHA-256 of a JSON value, whatever the order of its keys."""
+    """Hex SHA-256 of a JSON value; the order of keys makes no difference."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def write_checksums(directory: Path) -> None:
-    """Note the checksum of every file below `directory` in its `checksums.json`, and have the disk take them all."""
+    """List the checksum of every file below `directory` in its `checksums.json`.
+
+    Call it just before `replace_directory` or the end of `new_directory`, which sync the files to the disk.
+    """
     files = (file for file in sorted(directory.rglob("*")) if file.is_file() and file.name != CHECKSUMS)
     sums = {file.relative_to(directory).as_posix(): _checksum(file) for file in files}
     (directory / CHECKSUMS).write_text(json.dumps(sums, indent=2) + "\n", encoding="utf-8")
-    sync_tree(directory)
 
 
 def find_damage(directory: Path, required: Sequence[str] = ()) -> str | None:
-    """What is wrong with a directory that `write_checksums` has sealed, in words; None if all is as it was written.
+    """What differs from the `checksums.json` of a directory, in words; None if the directory is intact.
 
-    required: patterns; for each at least one file must be listed. "a|b" takes either.
+    required: patterns, each of which must match a listed file; "a|b" matches either.
     """
     try:
         sums = json.loads((directory / CHECKSUMS).read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Files that users name, looked at before they are opened: only regular files, and small ones where small is usual."""
+"""Checks of the files that users name, before they are opened: only regular files, and of a plausible size."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from mt.files import printable
 
 
 def is_file(path: Path | str) -> bool:
-    """Whether there is a regular file; False also for what cannot be a path at all, as one with a NUL character."""
+    """Whether `path` is a regular file; False for what cannot be a path at all, such as text with a NUL character."""
     return stat.S_ISREG(_mode(path))
 
 
 def is_directory(path: Path | str) -> bool:
-    """Whether there is a directory; False also for what cannot be a path at all."""
+    """Whether `path` is a directory; False for what cannot be a path at all."""
     return stat.S_ISDIR(_mode(path))
 
 
@@ -29,9 +29,9 @@ def _mode(path: Path | str) -> int:
 
 
 def fault_of_file(path: Path) -> str | None:
-    """Why `path` cannot be read as a file, as in "does not exist"; None if nothing speaks against it.
+    """Why `path` cannot be read as a file, such as "does not exist"; None if it can, as far as can be told.
 
-    A pipe, socket or device is refused: reading one may wait or go on forever.
+    Pipes, sockets and devices are refused: reading one may wait or never end.
     """
     try:
         str(path).encode()
@@ -41,7 +41,7 @@ def fault_of_file(path: Path) -> str | None:
     except OSError as error:
         return f"cannot be read ({error.strerror})"
     except ValueError:
-        return "is no usable path (it holds a NUL character or is not UTF-8; rename it)"
+        return "is not a usable path (it contains a NUL character or is not UTF-8; rename it)"
     if stat.S_ISDIR(mode):
         return "is a directory, not a file"
     if not stat.S_ISREG(mode):
@@ -50,7 +50,7 @@ def fault_of_file(path: Path) -> str | None:
 
 
 def fault_in_directory(path: Path) -> str | None:
-    """What in a directory, at any depth, is no file that can be read; None if all of it is."""
+    """The first file in a directory, at any depth, that cannot be read, and why; None if all can."""
     for file in path.rglob("*"):
         fault = None if is_directory(file) else fault_of_file(file)
         if fault is not None:
@@ -59,9 +59,9 @@ def fault_in_directory(path: Path) -> str | None:
 
 
 def read_small(path: Path, what: str, limit: int, error_type: type[UserError] = DataError) -> str:
-    """The text of a UTF-8 file of at most `limit` bytes, without a leading BOM.
+    """The text of a UTF-8 file of at most `limit` bytes, without a leading BOM. Raises `error_type` for other files.
 
-    what: for the message, as "config". Raises `error_type` for any other file.
+    what: what the file should be, for the message, such as "config".
     """
     fault = fault_of_file(path)
     if fault is not None:
@@ -72,7 +72,7 @@ def read_small(path: Path, what: str, limit: int, error_type: type[UserError] = 
     except OSError as error:
         raise error_type(f"{printable(path)}: the {what} cannot be read ({error.strerror})") from error
     if len(content) > limit:
-        raise error_type(f"{path}: more than {limit} bytes, which is no {what}; is it another file?")
+        raise error_type(f"{path}: is longer than {limit} bytes, too long for a {what}; is it another file?")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""What a run says of itself: what it was made from, by which code and machine, and how long it took."""
+"""`manifest.json`: what a run was made from, with which code, on which machine, and how long it took."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MAX_NAMED = 3
 
 
 class Manifest:
-    """The content of `manifest.json`, written whenever something is added."""
+    """The content of `manifest.json`, written again whenever something is added."""
 
     def __init__(self, file: Path, facts: Mapping[str, Any]) -> None:
         self.file, self.facts = file, dict(facts)
@@ -31,7 +31,10 @@ class Manifest:
 
     @classmethod
     def begin(cls, file: Path, name: str, seed: int, made_from: Mapping[str, Any]) -> Manifest:
-        """Of a new run. made_from: see `mt.experiment.inputs.identify`. Raises `RunError` if it cannot be written."""
+        """The manifest of a new run. Raises `RunError` if it cannot be written.
+
+        made_from: see `mt.experiment.inputs.identify`.
+        """
         start = _start()
         facts = {"name": name, **start, "seed": seed, **made_from, "wall_seconds": 0.0, "starts": [start]}
         manifest = cls(file, facts)
@@ -40,21 +43,21 @@ class Manifest:
 
     @classmethod
     def go_on(cls, file: Path, made_from: Mapping[str, Any], dropped: Collection[str] = ()) -> Manifest:
-        """Of a run that is resumed; when it was begun, by what and how long it has taken stay.
+        """The manifest of a run that is resumed; what it says of earlier starts is kept.
 
-        dropped: inputs that the run is to do without from now on.
+        dropped: inputs that the run no longer uses.
 
-        Raises `RunError` if it was made from anything else than `made_from`, naming what has changed, and if the
-        file is gone or damaged.
+        Raises `RunError` if the file is missing or damaged, or if the run was made from anything other than
+        `made_from`, naming what has changed.
         """
         facts = read_manifest(file)
         if not facts:
             raise RunError(
-                f"{file}: is missing, so nobody can tell whether the inputs are those the run began with; "
-                "start anew by --overwrite"
+                f"{file}: is missing, so it cannot be told whether the run began with these inputs; "
+                "start again with --overwrite"
             )
         _refuse_changes(facts, made_from, dropped)
-        # A manifest of an earlier version knows one.
+        # The manifest of an earlier version knows only one start, at its top.
         past = facts.get("starts") or [{key: facts.get(key) for key in _start()}]
         past[-1].setdefault("seconds", facts.get("wall_seconds", 0.0))
         manifest = cls(file, {**facts, **made_from, "starts": [*past, _start()]})
@@ -62,7 +65,7 @@ class Manifest:
         return manifest
 
     def update(self, **facts: Any) -> None:
-        """Add facts, and the time since the last start to that of the starts before. Raises `RunError`."""
+        """Add facts, update the time that all starts took together, and write the file. Raises `RunError`."""
         self.facts |= facts
         starts = self.facts["starts"]
         starts[-1]["seconds"] = round(time.monotonic() - self._begun, 1)
@@ -71,20 +74,20 @@ class Manifest:
 
 
 def read_manifest(file: Path) -> dict[str, Any]:
-    """What a run has written of itself; empty if there is no such file. Raises `RunError` for a damaged one."""
+    """The content of a `manifest.json`; empty if the file is missing. Raises `RunError` for a damaged one."""
     try:
         facts = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError) as error:
-        raise RunError(f"{file}: is damaged ({error}); restore it, or start anew by --overwrite") from error
+        raise RunError(f"{file}: is damaged ({error}); restore it, or start again with --overwrite") from error
     if not isinstance(facts, dict):
-        raise RunError(f"{file}: is damaged (no JSON object); restore it, or start anew by --overwrite")
+        raise RunError(f"{file}: is damaged (not a JSON object); restore it, or start again with --overwrite")
     return facts
 
 
 def _refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any], dropped: Collection[str]) -> None:
-    """Raise `RunError` if an input has changed since the run began; what an old manifest does not say is believed."""
+    """Raise `RunError` if an input has changed since the run began; what an old manifest omits counts as unchanged."""
     inputs = {path: digest for path, digest in (before.get("inputs") or {}).items() if path not in dropped}
     changes = _changed_files(inputs, now["inputs"])
     known = (before.get("base_model") or {}).get("identity")
@@ -94,7 +97,7 @@ def _refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any], dropped: 
         more = f" (and {len(changes) - _MAX_NAMED} more)" if len(changes) > _MAX_NAMED else ""
         raise RunError(
             f"{'; '.join(changes[:_MAX_NAMED])}{more} since the run began on {before.get('started')}: "
-            "put back what was there, or start anew by --overwrite or another --output_dir"
+            "put the former files back, or start again with --overwrite or another --output_dir"
         )
 
 
@@ -105,7 +108,7 @@ def _changed_files(before: Mapping[str, str], now: Mapping[str, str]) -> list[st
 
 
 def _start() -> dict[str, Any]:
-    """Who runs, and when: one entry of `starts`, and of the first one also at the manifest's top."""
+    """Time, command, versions and hardware of one start: an entry of `starts`; the first is also at the top level."""
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": [printable(argument) for argument in sys.argv],
@@ -126,7 +129,7 @@ def _versions() -> dict[str, str]:
 
 
 def git_commit() -> str | None:
-    """The commit of the code that runs, `+changes` if it was edited since; None outside its repository.
+    """The commit of the running code, with `+changes` if it was edited since; None outside its repository.
 
     An installed package may lie in an environment inside of somebody else's repository, which does not track it.
     """
@@ -141,7 +144,7 @@ def git_commit() -> str | None:
 
 
 def _hardware() -> dict[str, Any]:
-    # Here, so that a manifest can be read without the second that this takes.
+    # Not at the top: it takes a second, which reading a manifest need not wait for.
     import torch
 
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]

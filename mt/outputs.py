@@ -1,4 +1,7 @@
-"""Output directories: ours by a mark that we wrote, and one process's at a time by a lock."""
+"""Output directories. A mark file says that a directory is ours and what we wrote there; a lock admits one process.
+
+`check_output` is the early check that writes nothing; `claim` makes the same checks again and takes the directory.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import secrets
 import socket
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatch
@@ -20,37 +24,37 @@ from filelock import FileLock, Timeout
 
 import mt
 from mt.errors import RunError
-from mt.files import UNFINISHED, printable, put_directory, remove, sweep_unfinished, write_json, writing
+from mt.files import UNFINISHED, new_directory, printable, remove, sweep_unfinished, write_json, writing
 
 MARK = ".mt-output.json"
-"""The file that makes a directory ours: what kind of output it is, what we wrote there, and who uses it now."""
+"""The file that makes a directory ours. It lists the kind of output, what we wrote there, and who is using it now."""
 
 LOCK = ".mt-lock"
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What lies in a sort of output directory."""
+    """The names that one kind of output directory may hold."""
 
     name: str
     files: tuple[str, ...]
-    """Patterns of what is written there at any time; `*` matches slashes, too."""
+    """Patterns of files that may be written at any time; `*` also matches slashes."""
     directories: tuple[str, ...] = ()
-    """Directories whose files are listed one by one in the mark, before each is written."""
+    """Directories whose files are listed in the mark one by one, each before it is written."""
     precious: tuple[str, ...] = ()
-    """What took time: a directory that holds none of it may be used again without --overwrite."""
+    """What took time to make. A directory that holds none of it may be used again without --overwrite."""
 
     @property
-    def places(self) -> frozenset[str]:
-        """The names at the top that belong to this kind."""
+    def top_names(self) -> frozenset[str]:
+        """The names directly inside the directory that belong to this kind."""
         return frozenset({pattern.partition("/")[0] for pattern in self.files} | set(self.directories))
 
 
 class Output:
-    """An output directory that is ours; as a context, for as long as it lasts.
+    """An output directory that is ours, until the end of its context.
 
-    Every write goes through `record` or `put`, so that the mark always lists what is ours, and fails at once when
-    the directory has been deleted or replaced meanwhile.
+    Before anything is written, `record` or `new_directory` adds it to the mark, which so always lists all that is
+    ours. Both fail at once if the directory was deleted or replaced meanwhile.
     """
 
     def __init__(self, root: Path, kind: Kind) -> None:
@@ -74,7 +78,7 @@ class Output:
         self._lock.release()
 
     def record(self, *paths: Path) -> None:
-        """Add files to the list of what is ours; call it before they are written. Raises `RunError`."""
+        """List files in the mark; call it before they are written. Raises `RunError`."""
         self.check_there()
         names = [path.relative_to(self.root).as_posix() for path in paths]
         new = [escape(name) for name in names if not _is_among(name, self.files)]
@@ -82,15 +86,20 @@ class Output:
             self.files += new
             self._write_mark()
 
-    def put(self, finished: Path, place: Path) -> None:
-        """Rename a directory that is complete to `place`, its files on the list first. Raises `RunError`."""
-        files = (file for file in sorted(finished.rglob("*")) if not file.is_dir())
-        self.record(*(place / file.relative_to(finished) for file in files))
-        with writing(place):
-            put_directory(finished, place)
+    @contextmanager
+    def new_directory(self, directory: Path) -> Iterator[Path]:
+        """An empty directory to fill, which replaces `directory` when the context ends without an error.
+
+        Its files are listed in the mark first. Raises `RunError`, also for a disk that fails inside the context.
+        """
+        self.check_there()
+        with writing(directory), new_directory(directory, replace_if=lambda: True) as work:
+            yield work
+            files = (file for file in sorted(work.rglob("*")) if not file.is_dir())
+            self.record(*(directory / file.relative_to(work) for file in files))
 
     def check_there(self) -> None:
-        """Raise `RunError` if the directory was deleted, or taken by somebody else, since we claimed it."""
+        """Raise `RunError` if the directory was deleted, or taken by another process, since we claimed it."""
         if read_mark(self.root).get("used_by", {}).get("token") != self._user["token"]:
             raise RunError(
                 f"{self.root}: the output directory was deleted or replaced while it was being written to; "
@@ -98,22 +107,22 @@ class Output:
             )
 
     def has_precious(self) -> bool:
-        """Whether anything here took time to make."""
+        """Whether the directory holds anything that took time to make."""
         paths = [self.root / name for name in self.kind.precious]
         return any(any(path.iterdir()) if path.is_dir() else path.exists() for path in paths)
 
     def clear(self) -> None:
-        """Remove what the mark lists. Raises `RunError` if something else lies among it, before anything is removed."""
+        """Remove what the mark lists. Raises `RunError`, and removes nothing, if other files are among it."""
         refuse_strangers(self.root, self.kind, self.files)
         with writing(self.root):
-            for place in sorted(self.kind.places):
-                if place not in (MARK, LOCK):
-                    remove(self.root / place)
+            for name in sorted(self.kind.top_names):
+                if name not in (MARK, LOCK):
+                    remove(self.root / name)
         self.files = list(self.kind.files)
         self._write_mark()
 
     def _claim(self) -> None:
-        """Take the lock, or say who has it."""
+        """Take the lock, or name the process that has it."""
         try:
             self._lock.acquire()
         except Timeout as error:
@@ -122,7 +131,7 @@ class Output:
             raise RunError(f"{self.root}: cannot be locked ({error.strerror or error}); is it writable?") from error
 
     def _adopt(self, known: Iterable[str]) -> None:
-        """Take over the list of a mark, and sweep what a killed process has left."""
+        """Take over the list of an earlier mark, and remove what a killed process has left."""
         self.files = list(dict.fromkeys([*self.files, *known]))
         self._write_mark()
         with writing(self.root):
@@ -133,24 +142,27 @@ class Output:
         write_json(self.root / MARK, mark)
 
 
-def claim(root: Path, kind: Kind, *, overwrite: bool = False, keep: bool = False) -> Output:
-    """Make `root` ours: a new or empty directory, or one of this kind that our mark is in.
+def claim(root: Path, kind: Kind, inputs: Mapping[str, str], *, overwrite: bool = False, keep: bool = False) -> Output:
+    """Take `root` as output directory: a new or empty directory, or one of this kind with our mark in it.
 
-    overwrite: what was written there before may be removed, which `clear` does once the input is known to be good.
-    keep: it stays, to go on with it. With neither, a directory that holds what took time to make is refused. Whatever
-    is refused, with a `RunError`, is refused before a byte is written: files that are not ours, another kind, a
-    directory that a running process uses.
+    inputs: paths that must not be inside it, by their description; see `refuse_inputs_inside`.
+    overwrite: what was written there before may be removed; `clear` does so once the input is known to be good.
+    keep: what was written there before stays, to be continued.
+
+    Raises `RunError`, before a byte is written, for files that are not ours, another kind of output, a directory that
+    a running process uses, and, with neither `overwrite` nor `keep`, one that holds what took time to make.
     """
-    mark = refuse_others(root, kind)
+    refuse_inputs_inside(root, inputs)
+    refuse_others(root, kind)
     with writing(root):
         root.mkdir(parents=True, exist_ok=True)
     output = Output(root, kind)
     output._claim()
     try:
-        mark = refuse_others(root, kind)
-        known = mark.get("files", [])
+        # Again, now that nobody else can change it.
+        known = refuse_others(root, kind).get("files", [])
         if output.has_precious() and not (keep or overwrite):
-            raise RunError(taken(root, kind))
+            raise _taken(root, kind)
         refuse_strangers(root, kind, [*kind.files, *known])
         output._adopt(known)
     except BaseException:
@@ -159,88 +171,90 @@ def claim(root: Path, kind: Kind, *, overwrite: bool = False, keep: bool = False
     return output
 
 
-def refuse_taken(root: Path, kind: Kind, inputs: Mapping[str, str], *, overwrite: bool = False) -> None:
-    """Raise the `RunError` that `claim` would raise for what lies in `root`, if it can be told at once; writes nothing.
-
-    inputs: see `refuse_inputs_inside`.
-    """
+def check_output(root: Path, kind: Kind, inputs: Mapping[str, str], *, overwrite: bool = False) -> None:
+    """Raise the `RunError` that `claim` would raise, as far as a glance at `root` can tell; nothing is written."""
     refuse_inputs_inside(root, inputs)
     mark = refuse_others(root, kind)
     if mark and not overwrite and Output(root, kind).has_precious():
-        raise RunError(taken(root, kind))
+        raise _taken(root, kind)
 
 
-def taken(root: Path, kind: Kind) -> str:
-    """That a directory holds what an earlier command has made, and what to do."""
-    resume = "go on with it by --resume, " if kind.name == "training run" else ""
-    return f"{root}: holds an earlier {kind.name}; {resume}replace it by --overwrite, or choose another --output_dir"
+def _taken(root: Path, kind: Kind) -> RunError:
+    resume = "continue it with --resume, " if kind.name == "training run" else ""
+    return RunError(
+        f"{root}: holds an earlier {kind.name}; {resume}replace it with --overwrite, or choose another --output_dir"
+    )
 
 
 def refuse_others(root: Path, kind: Kind) -> dict[str, Any]:
-    """The mark of a directory that may become ours, empty for a new or empty one; nothing is written.
+    """The mark of a directory that may become ours; empty for a new or empty directory. Nothing is written.
 
-    Raises `RunError` for a file, another kind of output, and a directory that holds what is not ours.
+    Raises `RunError` for a file, for another kind of output, and for a directory with files that are not ours.
     """
     try:
         names = sorted(path.name for path in root.iterdir()) if os.path.lexists(root) else []
     except NotADirectoryError as error:
         raise RunError(f"{root}: the output directory is a file; choose another --output_dir") from error
     except OSError as error:
-        raise RunError(f"{root}: cannot be used as output directory ({error.strerror or error})") from error
+        raise RunError(f"{root}: cannot be used as the output directory ({error.strerror or error})") from error
     mark = read_mark(root)
     if mark and mark["kind"] != kind.name:
         article = "an" if mark["kind"][0] in "aeiou" else "a"
         raise RunError(f"{root}: holds {article} {mark['kind']}; choose another --output_dir for the {kind.name}")
     if MARK in names and not mark:
-        raise RunError(f"{root / MARK}: is damaged, so nobody can tell what is ours there; choose another --output_dir")
+        raise RunError(
+            f"{root / MARK}: is damaged, so it cannot be told which files there are ours; choose another --output_dir"
+        )
     strangers = [name for name in names if name != LOCK and not name.startswith(UNFINISHED)]
     if strangers and not mark:
         raise RunError(
-            f"{root}: holds files that we did not write, such as {strangers[0]!r}, and nothing there is touched; "
+            f"{root}: holds files that mt did not write, such as {strangers[0]!r}, so nothing there is touched; "
             "choose a new or empty directory as --output_dir"
         )
     return mark
 
 
 def refuse_strangers(root: Path, kind: Kind, known: Iterable[str]) -> None:
-    """Raise `RunError` if something that we did not write lies at a name of ours or inside a directory of ours."""
+    """Raise `RunError` if a file that we did not write is at one of our names or inside a directory of ours."""
     patterns = list(known)
-    for name in _names_below(root, kind.places):
+    for name in _names_below(root, kind.top_names):
         if not _is_among(name, patterns):
-            raise RunError(f"{root / name}: we did not write it, so nothing there is touched; move it elsewhere first")
+            raise RunError(
+                f"{root / name}: was not written by mt, so nothing there is touched; move it elsewhere first"
+            )
 
 
 def _is_among(name: str, patterns: Iterable[str]) -> bool:
     return any(fnmatch(name, pattern) for pattern in patterns)
 
 
-def _names_below(root: Path, places: Iterable[str]) -> Iterator[str]:
-    """All files and links at or below the names in `places`, seen from `root`; no link is followed."""
-    for place in sorted(places):
-        path = root / place
+def _names_below(root: Path, top_names: Iterable[str]) -> Iterator[str]:
+    """All files and links at or below `top_names`, relative to `root`; links are not followed."""
+    for name in sorted(top_names):
+        path = root / name
         if path.is_symlink() or path.is_file():
-            yield place
+            yield name
         for directory, links, files in os.walk(path):
             inside = Path(directory)
-            # What a killed process has left is ours, and is swept once the directory is.
-            ended = (name for name in files if not name.startswith(UNFINISHED))
-            yield from ((inside / name).relative_to(root).as_posix() for name in ended)
-            yield from ((inside / name).relative_to(root).as_posix() for name in links if (inside / name).is_symlink())
+            # What a killed process has left is ours, and is removed once the directory is claimed.
+            found = [file for file in files if not file.startswith(UNFINISHED)]
+            found += [link for link in links if (inside / link).is_symlink()]
+            yield from ((inside / each).relative_to(root).as_posix() for each in found)
 
 
 def refuse_inputs_inside(root: Path, inputs: Mapping[str, str]) -> None:
-    """Raise `RunError` for an input that lies in the output directory, and so might be replaced by it.
+    """Raise `RunError` for an input inside the output directory, which might be overwritten there.
 
-    inputs: paths by what they are, for the message, as "the corpus `news`".
+    inputs: paths by their description for the message, such as "the corpus `news`".
     """
-    place = root.resolve()
+    directory = root.resolve()
     for what, path in inputs.items():
-        if Path(path).resolve().is_relative_to(place):
-            raise RunError(f"{path}: {what} lies in the output directory {root}; choose another --output_dir")
+        if Path(path).resolve().is_relative_to(directory):
+            raise RunError(f"{path}: {what} is inside the output directory {root}; choose another --output_dir")
 
 
 def read_mark(root: Path) -> dict[str, Any]:
-    """The mark of a directory; empty where there is none of ours."""
+    """The content of a directory's mark; empty if there is none or it is damaged."""
     try:
         mark = json.loads((root / MARK).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -257,7 +271,7 @@ def _is_mark(mark: Any) -> bool:
 
 
 def is_marked(root: Path, kind: str) -> bool:
-    """Whether a directory is an output of this kind."""
+    """Whether a directory has the mark of this kind of output."""
     return bool(read_mark(root).get("kind") == kind)
 
 

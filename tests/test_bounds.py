@@ -228,8 +228,8 @@ NO_FILES = {
     "zero.tsv": "is a pipe, socket or device, not a file",
     "directory.tsv": "is a directory, not a file",
     "a" * 300 + ".tsv": "cannot be read (File name too long)",
-    "a\0b.tsv": "is no usable path (it holds a NUL character or is not UTF-8; rename it)",
-    "\udcff.tsv": "is no usable path (it holds a NUL character or is not UTF-8; rename it)",
+    "a\0b.tsv": "is not a usable path (it contains a NUL character or is not UTF-8; rename it)",
+    "\udcff.tsv": "is not a usable path (it contains a NUL character or is not UTF-8; rename it)",
     "file/a.tsv": "does not exist",
 }
 
@@ -302,7 +302,7 @@ def test_no_cell_of_rejected_tsv_is_a_formula(begin: str, tmp_path: Path):
 def test_ratings_too_large_or_unwritable(tmp_path: Path):
     path = tmp_path / "noor.json"
     path.write_text(json.dumps({"format": "x" * (5 << 20)}))
-    with pytest.raises(DataError, match=r"noor\.json: more than 4194304 bytes, which is no ratings file"):
+    with pytest.raises(DataError, match=r"noor\.json: is longer than 4194304 bytes, too long for a ratings file"):
         read_ratings_file(path)
     path.write_text(json.dumps({"format": "mt-ratings-1", "reviewer": "\ud800"}))
     with pytest.raises(DataError, match=r"noor\.json: not JSON \(.*surrogates not allowed\)"):

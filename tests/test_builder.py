@@ -17,6 +17,7 @@ from mt.data.cache import cached_build, code_files
 from mt.data.report import DataReport
 from mt.errors import ConfigError, DataError
 from mt.experiment.early_checks import check_data
+from mt.files import UNFINISHED
 from mt.report.data_card import as_markdown
 from tests.conftest import ROOT, SEED, STARTER
 
@@ -275,8 +276,9 @@ for stage in ("select_pairs", "write", "describe", "_save", "rename"):
 """
     ends = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert ends == "select_pairs 9\nwrite 9\ndescribe 9\n_save 9\nrename 9\n"
-    assert {path.name.partition("-")[0] for path in cache.iterdir()} == {"unfinished"}
+    assert all(path.name.startswith(UNFINISHED) for path in cache.iterdir())
     built = cached_build(options, {})
+    assert list(cache.iterdir()) == [built]
     clean = cached_build(replace(options, cache_dir=str(tmp_path / "other")), {})
     for path in sorted(clean.rglob("*.*")):
         if path.is_file():

@@ -7,6 +7,8 @@ import pytest
 
 from mt.evaluation.cautions import Caution
 from mt.evaluation.faults import find_cautions
+from mt.evaluation.overlap import Overlap
+from mt.evaluation.results import Evaluation
 from mt.evaluation.shifts import shift_between, shift_of_translations
 from mt.evaluation.signs import count_signs
 from mt.evaluation.test_set import TestSet
@@ -81,7 +83,7 @@ def moved(lines: Sequence[str], by: int, start: int = 0, end: int | None = None)
         (moved(SYSTEM, 1, 100), "shifted hypotheses",
          "the hypotheses of base are shifted by 1 line from line 102 to line 200", True),
         (SYSTEM[::-1], "hypotheses in another order",
-         "the hypotheses of base are in another order than the sentences", True),
+         "the hypotheses of base are in a different order than the sentences", True),
     ],
 )  # fmt: skip
 def test_hypotheses(hypotheses: list[str], kind: str, text: str, forbids: bool):
@@ -123,7 +125,7 @@ def test_the_reference_as_a_system(hypotheses: list[str]):
     ("sources", "references", "kind", "text", "forbids"),
     [
         (SOURCES, ["\u200b\u200f", *REFERENCES[1:]], "empty references",
-         "1 of the 200 references is empty: nothing visible is in them", False),
+         "1 of the 200 references is empty: they contain nothing visible", False),
         (SOURCES, ["؟؟؟ ؟؟", *REFERENCES[1:]], "references without letters",
          "1 of the 200 references is without any Arabic letter", False),
         (SOURCES, ["\u200b".join(line) for line in REFERENCES], "invisible characters",
@@ -194,3 +196,24 @@ def test_real_pairs_in_sets_of_thirty_are_not_shifted():
     whole = shift_of_translations(sources, moved(references, 3), GLOSSARY)
     assert whole is not None
     assert (abs(whole.offset), whole.lines > 0.9 * len(sources)) == (3, True)
+
+
+def test_the_gravest_of_several_reasons_is_named():
+    cautions = find_cautions(
+        TestSet("news", SOURCES, REFERENCES),
+        {"base": [""] * 20 + SYSTEM[:180], "copy": [""] * 60 + REFERENCES[60:]},
+        [Overlap("base", "news", 150, 0, 0, 200, tuple(range(1, 151)))],
+        GLOSSARY,
+    )
+    evaluation = Evaluation("base", cautions=cautions)
+    kinds = {s: [c.kind for c in cautions if c.forbids and c.system == s] for s in ("base", "copy")}
+    assert kinds["base"][-1] == "hypotheses in another order"
+    assert set(kinds["base"]) == {"overlap", "empty hypotheses", "hypotheses in another order"}
+    assert evaluation.refusal("news", "base") == "the hypotheses of base are in another order than the sentences"
+    assert set(kinds["copy"]) == {"empty hypotheses", "references as hypotheses"}
+    assert evaluation.refusal("news", "copy").endswith("are the references, word for word")
+    assert evaluation.refusal("news", "base", "copy").endswith("are the references, word for word")
+    # Of two of a kind, and of kinds without a rank, the one that concerns more sentences.
+    few, many = (Caution("news", "a", f"mark {n}", n, 200, f"{n} lines", True) for n in (12, 150))
+    assert Evaluation("a", cautions=[few, many]).refusal("news", "a") == "150 lines"
+    assert Evaluation("a", cautions=[few, many]).refusal("flores", "a") == ""

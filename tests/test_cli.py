@@ -70,7 +70,7 @@ def test_taken_output_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     run_with(tmp_path / "run", "name: a\n")
     (tmp_path / "run" / "metrics.jsonl").write_text('{"update": 0}\n')
     assert train(monkeypatch, tmp_path, "--data.corpora.seed", str(SEED)) == 1
-    assert "holds an earlier training run; go on with it by --resume, replace it by --overwrite" in only_line(capsys)
+    assert "holds an earlier training run; continue it with --resume, replace it with --overwrite" in only_line(capsys)
 
 
 def test_nothing_to_test_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
@@ -84,7 +84,7 @@ def test_untrained_model_is_refused_before_training(
     options = ["--data.corpora.starter", str(STARTER), "--model.name", str(marian_directory)]
     assert train(monkeypatch, tmp_path, *options) == 1
     error = only_line(capsys)
-    assert "the model does not translate as it stands (" in error
+    assert "the model does not translate properly (" in error
     assert "--model.skip_doctor true" in error
     assert not (tmp_path / "run" / "checkpoints").exists()
 

@@ -53,7 +53,7 @@ def test_not_set_up_is_nothing_to_speak_of(caplog: pytest.LogCaptureFixture):
     ("behaviour", "message"),
     [
         ("raise RuntimeError('out of memory')", "no COMET scores (RuntimeError: out of memory); mt comet-setup"),
-        ("os._exit(7)", "(it ended with status 7)"),
+        ("os._exit(7)", "(it exited with status 7)"),
         ("return _Prediction([0.5])", "(1 scores for 4 segments, or some are not finite)"),
         ("return _Prediction([float('nan')] * 4)", "(4 scores for 4 segments, or some are not finite)"),
         ("sys.exit(0)", "(its answer cannot be read: "),
@@ -79,7 +79,7 @@ def test_timeout_stops_all_that_was_started(tmp_path: Path, caplog: pytest.LogCa
     make_setup(f"{child}; c.wait()")
     # Time enough to start on a busy machine, and far below what the child sleeps.
     assert scores(timeout_seconds=5) is None
-    assert "(not done after 5 seconds)" in caplog.text
+    assert "(not finished after 5 seconds)" in caplog.text
     deadline = time.monotonic() + 300
     while is_alive(int(pid.read_text())) and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -118,7 +118,7 @@ def test_setup_then_scores(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     assert read_setup() == CometSetup("Unbabel/fake", "0123456789", "2.2.7", checkpoint)
     assert scores() == {"base": [1.0, 0.5], "tuned": [0.25, 2.0]}
     assert mt(monkeypatch, "comet-setup", "--model", "Unbabel/fake") == 1
-    assert re.search("COMET is set up, with Unbabel/fake; .* --overwrite", capsys.readouterr().err)
+    assert re.search("COMET is already set up, with Unbabel/fake; .* --overwrite", capsys.readouterr().err)
     assert mt(monkeypatch, "comet-setup", "--model", "Unbabel/fake", "--overwrite") == 0
     assert scores() is not None
     assert beside_the_setup() == ["comet"]
@@ -128,7 +128,7 @@ def test_setup_then_scores(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 def test_failed_setup_leaves_what_was_there(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     assert mt(monkeypatch, "comet-setup", "--model", "Unbabel/none") == 1
     error = capsys.readouterr().err
-    assert "the model Unbabel/none cannot be fetched or does not run (KeyError: " in error
+    assert "the model Unbabel/none cannot be downloaded or does not run (KeyError: " in error
     assert error.count("\n") == 1
     assert not beside_the_setup()
     set_up_comet("Unbabel/fake")
@@ -157,5 +157,5 @@ def test_failed_installation_is_one_sentence(monkeypatch: pytest.MonkeyPatch):
 def test_unwritable_cache_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    with pytest.raises(RunError, match=r"cannot be written .* set XDG_CACHE_HOME elsewhere"):
+    with pytest.raises(RunError, match=r"cannot be written .* set XDG_CACHE_HOME to another directory"):
         set_up_comet("Unbabel/fake")

@@ -46,9 +46,9 @@ def test_names_that_are_more_than_names(name: str, fault: str):
 
 def test_names_that_are_one_file_on_some_disks():
     files.check_distinct(["a", "b", "a"], "the labels")
-    with pytest.raises(RunError, match="the labels 'News' and 'news' would be one file"):
+    with pytest.raises(RunError, match="the labels 'News' and 'news' would be the same file"):
         files.check_distinct(["News", "x", "news"], "the labels")
-    with pytest.raises(RunError, match="would be one file"):
+    with pytest.raises(RunError, match="would be the same file"):
         files.check_distinct(["caf\u00e9", "cafe\u0301"], "the labels")
 
 
@@ -81,7 +81,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_old_file(tmp_path: Path, mon
 
 
 def test_a_directory_that_is_gone_is_not_made_again(tmp_path: Path):
-    with pytest.raises(RunError, match=r"check that the directory is there"):
+    with pytest.raises(RunError, match=r"check that the directory exists"):
         files.write_text(tmp_path / "gone" / "a.txt", "x")
 
 
@@ -152,11 +152,14 @@ def test_a_list_that_is_torn_or_gone(sealed: Path):
 
 
 def test_new_directory_appears_whole_and_sweeps_what_killed_processes_left(tmp_path: Path):
-    dead = tmp_path / f"{UNFINISHED}0123456789ab-export"
-    (dead / "content").mkdir(parents=True)
-    (dead / "content" / "half").write_text("x")
-    other = tmp_path / f"{UNFINISHED}0123456789ab-other"
-    other.mkdir()
+    for name in ("export", "other"):
+        dead = tmp_path / f"{UNFINISHED}0123456789ab-{name}"
+        (dead / "content").mkdir(parents=True)
+        (dead / "content" / "half").write_text("x")
+    starting = tmp_path / f"{UNFINISHED}0123456789ac-other"  # not locked yet
+    starting.mkdir()
+    file = tmp_path / f"{UNFINISHED}0123456789ad-a.txt"
+    file.write_text("being written")
     with new_directory(tmp_path / "export") as work:
         (work / "whole").write_text("x")
         assert not (tmp_path / "export").exists()
@@ -164,8 +167,30 @@ def test_new_directory_appears_whole_and_sweeps_what_killed_processes_left(tmp_p
             (second / "whole").write_text("second")
             assert (work / "whole").exists()
         (tmp_path / "export" / "whole").unlink()
-    assert {path.name for path in tmp_path.iterdir()} == {"export", other.name}
+    assert {path.name for path in tmp_path.iterdir()} == {"export", starting.name, file.name}
     assert (tmp_path / "export" / "whole").read_text() == "x"
+
+
+@pytest.mark.parametrize(("is_replaced", "kept"), [(True, "new"), (False, "old")])
+def test_new_directory_replaces_another_one_if_it_may(tmp_path: Path, is_replaced: bool, kept: str):
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build" / "old").write_text("x")
+    with new_directory(tmp_path / "build", replace_if=lambda: is_replaced) as work:
+        (work / "new").write_text("x")
+    assert [path.name for path in tmp_path.rglob("*")] == ["build", kept]
+
+
+def test_new_directory_fills_the_target_of_a_link_and_replaces_the_link_if_it_may(tmp_path: Path):
+    (tmp_path / "target").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    with new_directory(tmp_path / "link") as work:
+        (work / "a").write_text("x")
+    assert (tmp_path / "target" / "a").exists()
+    assert (tmp_path / "link").is_symlink()
+    with new_directory(tmp_path / "link", replace_if=lambda: True) as work:
+        (work / "b").write_text("x")
+    assert not (tmp_path / "link").is_symlink()
+    assert sorted(path.name for path in (tmp_path / "target").iterdir()) == ["a"]
 
 
 def test_new_directory_is_nothing_after_an_error_and_never_replaces_what_came_meanwhile(tmp_path: Path):

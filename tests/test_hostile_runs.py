@@ -14,7 +14,8 @@ from mt import cli
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import DataError, ModelError, RunError, UserError
 from mt.models.run_settings import read_run_settings
-from mt.systems.system import open_translator, parse_systems, translate_file
+from mt.systems.system import resolve_systems
+from mt.systems.translating import open_translator, translate_file
 from tests.conftest import run_with
 from tests.spoiling import Spoil, removed, replaced_by, sparse, truncated, written
 
@@ -47,7 +48,7 @@ CASES: dict[str, tuple[Spoil, str]] = {
     "Latin-1": (config(b"name: caf\xe9\n"), "config.yaml:1: byte 0xe9 is not UTF-8"),
     "UTF-16": (config("name: run\n".encode("utf-16")), "byte 0xff is not UTF-8"),
     "zeros": (config(bytes(100)), "cannot be read"),
-    "huge": (replaced_by("config.yaml", sparse(100)), "config.yaml: .*more than 131072 bytes"),
+    "huge": (replaced_by("config.yaml", sparse(100)), "config.yaml: .*longer than 131072 bytes"),
     "deep": (config("[" * 50_000), "cannot be read"),
     "python": (
         config("model: !!python/object/apply:os.system ['touch was-run']\n"),
@@ -78,8 +79,8 @@ CASES: dict[str, tuple[Spoil, str]] = {
         "decoding.max_length_ratio must be a number",
     ),
     "terms list": (config("decoding: {terminology: [a]}\n"), "decoding.terminology must be text"),
-    "terms no path": (config('decoding: {terminology: "a\\0b"}\n'), "decoding.terminology is no path"),
-    "terms long": (config(f"decoding: {{terminology: {'x' * 5000}}}\n"), "decoding.terminology is no path"),
+    "terms no path": (config('decoding: {terminology: "a\\0b"}\n'), "decoding.terminology is not a path"),
+    "terms long": (config(f"decoding: {{terminology: {'x' * 5000}}}\n"), "decoding.terminology is not a path"),
     "no model": (lambda run: shutil.rmtree(run / "model"), "the run has no model yet; let it finish"),
     "model a file": (
         lambda run: (shutil.rmtree(run / "model"), (run / "model").touch())[0],
@@ -90,9 +91,9 @@ CASES: dict[str, tuple[Spoil, str]] = {
         "the run has no model yet",
     ),
     "model's weights gone": (removed("model/model.safetensors"), "no weights, neither"),
-    "model's config damaged": (truncated("model/config.json"), r"config\.json: no valid JSON"),
-    "model's config a directory": (replaced_by("model/config.json", Path.mkdir), "no regular file"),
-    "model's config a pipe": (replaced_by("model/config.json", os.mkfifo), "no regular file"),
+    "model's config damaged": (truncated("model/config.json"), r"config\.json: not valid JSON"),
+    "model's config a directory": (replaced_by("model/config.json", Path.mkdir), "not a regular file"),
+    "model's config a pipe": (replaced_by("model/config.json", os.mkfifo), "not a regular file"),
 }
 
 
@@ -101,7 +102,7 @@ def test_damaged_run_is_one_sentence(case: str, run: Path):
     spoil, message = CASES[case]
     spoil(run)
     with pytest.raises((RunError, ModelError), match=message) as raised:
-        parse_systems([str(run)])
+        resolve_systems([str(run)])
     assert "\n" not in str(raised.value)
     assert len(str(raised.value)) < 800
     assert str(run) in str(raised.value)
@@ -129,7 +130,7 @@ def test_missing_terms_are_told_before_anything_is_loaded(
     config("decoding: {terminology: gone.tsv}\n")(run)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["evaluate.py", str(run)])
-    monkeypatch.setattr("mt.systems.system.open_translator", None)
+    monkeypatch.setattr("mt.systems.translating.open_translator", None)
     assert cli.evaluate_main() == 1
     assert "gone.tsv: no such glossary" in capsys.readouterr().err
 
@@ -148,7 +149,7 @@ LABELS = {
     "no UTF-8": ("a\udce9", "holds control or invisible"),
     "blank": ("  ", "is empty"),
     "reference": ("reference", "is taken by the test set's own"),
-    "Reference": ("Reference", "would be one file on some disks"),
+    "Reference": ("Reference", "would be the same file on some disks"),
 }
 
 
@@ -156,14 +157,14 @@ LABELS = {
 def test_label_that_is_no_name(case: str, run: Path):
     label, message = LABELS[case]
     with pytest.raises(UserError, match=message) as raised:
-        parse_systems([f"{label}={run}"])
+        resolve_systems([f"{label}={run}"])
     assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize("pair", [("base", "Base"), ("caf\u00e9", "cafe\u0301"), ("straße", "STRASSE")])
 def test_labels_that_are_one_file_on_some_disks(pair: tuple[str, str], run: Path):
-    with pytest.raises(RunError, match="would be one file on some disks"):
-        parse_systems([f"{label}={run}" for label in pair])
+    with pytest.raises(RunError, match="would be the same file on some disks"):
+        resolve_systems([f"{label}={run}" for label in pair])
 
 
 @pytest.mark.parametrize(
@@ -172,12 +173,12 @@ def test_labels_that_are_one_file_on_some_disks(pair: tuple[str, str], run: Path
 )
 def test_name_that_is_no_path(name: str):
     functions: list[Callable[[str], object]] = [
-        lambda name: parse_systems([f"label={name}"]),
+        lambda name: resolve_systems([f"label={name}"]),
         lambda name: open_translator(ModelConfig(name=name), DecodingConfig()),
         lambda name: translate_file(ModelConfig(), DecodingConfig(), name),
     ]
     for function in functions:
-        with pytest.raises((DataError, ModelError), match=r"no path and no hub name|no such") as raised:
+        with pytest.raises((DataError, ModelError), match=r"neither a path nor a hub name|no such") as raised:
             function(name)
         assert "\n" not in str(raised.value)
         assert len(str(raised.value)) < 600
@@ -187,5 +188,5 @@ def test_directory_of_texts_with_names_that_are_no_utf8(tmp_path: Path):
     (tmp_path / "texts").mkdir()
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/texts/caf\xe9.txt")).write_text("a\n")
     (tmp_path / "texts" / "news.txt").write_text("a\n")
-    [system] = parse_systems([str(tmp_path / "texts")])
+    [system] = resolve_systems([str(tmp_path / "texts")])
     assert system.is_text

@@ -38,4 +38,10 @@ def test_code(text: str, expected: str):
 
 
 def test_table():
-    assert list(table(["a", "b"], [["x", "1"]])) == ["| a | b |", "| --- | --: |", "| x | 1 |"]
+    rows = [[text_of("x | y"), "007"], ["*", "1e3"]]
+    assert table(["a", "b"], rows) == [
+        "| a      |   b |",
+        "|:-------|----:|",
+        r"| x \| y | 007 |",
+        "| *      | 1e3 |",
+    ]

@@ -46,7 +46,7 @@ test_set.__test__ = False  # type: ignore[attr-defined]
 
 
 def counts(model: Path, rows: slice) -> tuple[int, int, int, int]:
-    ((overlap,), _) = find_overlaps({"tuned": str(model)}, [test_set(rows)])
+    (overlap,) = find_overlaps({"tuned": str(model)}, [test_set(rows)]).found
     assert (overlap.system, overlap.test_set) == ("tuned", "news")
     return overlap.exact, overlap.near, overlap.ngram, overlap.sentences
 
@@ -82,21 +82,37 @@ def test_the_run_before_counts_too(tmp_path: Path):
     assert len(training_runs(str(first))) == 2
 
 
+def test_a_model_that_is_its_base_has_seen_nothing_of_its_run(tmp_path: Path):
+    first = make_run(tmp_path / "first", slice(0, 50))
+    run = make_run(tmp_path / "run", slice(50, 100), config=f"model: {{name: {first / 'model'}}}\n")
+    (run / "checkpoints" / "checkpoint-10").mkdir(parents=True)
+    (run / "manifest.json").write_text('{"model_is_base": true}', encoding="utf-8")
+    names = {path: [each.root.name for each in training_runs(str(run / path))] for path in ("", "model")}
+    # What the base itself was trained on counts.
+    assert names == {"": ["first"], "model": ["first"]}
+    assert [each.root.name for each in training_runs(str(run / "checkpoints/checkpoint-10"))] == ["run", "first"]
+    assert counts(run, slice(40, 60))[0] == 10
+    assert counts(run / "checkpoints" / "checkpoint-10", slice(40, 60))[0] == 20
+    (run / "manifest.json").write_text('{"model_is_base": false}', encoding="utf-8")
+    assert counts(run, slice(40, 60))[0] == 20
+
+
 def test_data_that_is_gone_or_broken(tmp_path: Path):
     run = make_run(tmp_path / "run", slice(0, 100))
     (run / "data" / "dataset_dict.json").write_text("{", encoding="utf-8")
     with pytest.raises(RunError, match="run/data: it cannot be read"):
         find_overlaps({"tuned": str(run)}, [test_set(slice(0, 60))])
     (run / "data").rename(tmp_path / "elsewhere")
-    overlaps, (caution,) = find_overlaps({"tuned": str(run)}, [test_set(slice(0, 60))])
-    assert overlaps == []
+    overlaps = find_overlaps({"tuned": str(run)}, [test_set(slice(0, 60))])
+    assert overlaps.found == []
+    (caution,) = overlaps.unknown
     assert caution.text.startswith("what tuned has seen is not known: ")
     assert not caution.forbids
 
 
 def evaluated(run: Path, rows: slice) -> Any:
     news = test_set(rows)
-    overlaps, _ = find_overlaps({"tuned": str(run)}, [news])
+    overlaps = find_overlaps({"tuned": str(run)}, [news])
     base = [" ".join(target.split()[::2]) for target in news.references]
     tuned = [" ".join(target.split()[:-1]) for target in news.references]
     lines = {"news": {"base": base, "tuned": tuned}}
@@ -133,7 +149,7 @@ def test_repeats_do_not_thin_the_overlap(tmp_path: Path):
     """One seen sentence of fifty different ones is two in a hundred, though the others come ten times."""
     run = make_run(tmp_path / "run", slice(0, 1))
     news = TestSet("news", [SOURCES[0], *SOURCES[1:50] * 10], [TARGETS[0], *TARGETS[1:50] * 10])
-    ((overlap,), _) = find_overlaps({"tuned": str(run)}, [news])
+    (overlap,) = find_overlaps({"tuned": str(run)}, [news]).found
     caution = overlap_caution(overlap, news)
     assert caution is not None
     assert caution.forbids
@@ -142,7 +158,7 @@ def test_repeats_do_not_thin_the_overlap(tmp_path: Path):
 def test_json_of_an_overlap(tmp_path: Path):
     from mt.report.scores_json import as_json
 
-    content = json.loads(json.dumps(as_json(evaluated(make_run(tmp_path / "run", slice(0, 10)), slice(0, 40)), [], "")))
+    content = json.loads(json.dumps(as_json(evaluated(make_run(tmp_path / "run", slice(0, 10)), slice(0, 40)))))
     (overlap,) = content["overlap"]
     assert {key: overlap[key] for key in ("system", "test_set", "exact", "near", "ngram", "sentences")} == {
         "system": "tuned", "test_set": "news", "exact": 10, "near": 0, "ngram": 0, "sentences": 40,

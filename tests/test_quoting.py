@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from mt.errors import DataError
-from mt.systems.system import System, _translations_in
+from mt.systems.system import System
+from mt.systems.texts import _translations_in
 
 SAID = 'قال "لا" مرتين.'
 PLAIN = ["البلدة هادئة.", '"سنبقى"، قال رئيس البلدية.', SAID]

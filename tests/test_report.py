@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import ModelCard
 from playwright.sync_api import Browser, Page, expect
 
 from mt.evaluation.results import Evaluation
 from mt.evaluation.scoring import evaluate_hypotheses
 from mt.evaluation.test_set import TestSet
-from mt.evaluation.verdicts import advice, verdicts
 from mt.files import write_text
 from mt.report.charts import is_on_frontier, trade_off
 from mt.report.comparison_report import render_markdown, render_report
 from mt.report.model_card import render_model_card
 from mt.report.scores_json import as_json
 from mt.text.glossary import Glossary, Term
-from tests.helpers import REFERENCES
+from tests.helpers import REFERENCES, cells_of
 
 SCRIPT = "<script>alert('x')</script> & \"quotes\" </script><!--"
 GLOSSARY = Glossary([Term(("Raqqa",), ("الرقة",), "place")])
@@ -79,7 +79,7 @@ def numbers_in(value: Any) -> Iterator[float]:
 
 @pytest.mark.browser
 def test_every_number_stands_in_scores_json(report: Page, evaluation: Evaluation):
-    content = json.loads(json.dumps(as_json(evaluation, verdicts(evaluation), advice(evaluation))))
+    content = json.loads(json.dumps(as_json(evaluation)))
     known = set(numbers_in(content))
     report.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
     report.get_by_role("button", name="Show 15 more").click()
@@ -265,17 +265,40 @@ def test_large_reports_open_at_once(browser: Browser, page: Page, tmp_path: Path
 def test_scores_stand_on_the_card_and_in_markdown(evaluation: Evaluation):
     bleu, score = (evaluation.score("tuned", "news", metric) for metric in ("BLEU", "chrF"))
     card = render_model_card("demo", evaluation, "tuned", {"seed": "1"})
-    assert f"| news | **tuned** | 40 | {bleu.score:.2f} | {score.score:.2f} |" in card
+    row = ["news", "**tuned**", "40", f"{bleu.score:.2f}", f"{score.score:.2f}"]
+    assert row in [cells_of(line)[:5] for line in card.splitlines()]
     text = render_markdown("Comparison", evaluation, {"system a": "x"})
-    assert text.startswith(f"# Comparison\n{advice(evaluation)}\n")
+    assert text.startswith(f"# Comparison\n{evaluation.advice}\n")
     assert f"{score.score:.2f} [{score.ci_low:.1f}, {score.ci_high:.1f}] (+" in text
-    assert "| names | 0 of 10 | 10 of 10 | 10 of 10 |" in text
+    assert ["names", "0 of 10", "10 of 10", "10 of 10"] in list(map(cells_of, text.splitlines()))
     assert f"- chrF: `{score.signature}`" in text
     # The fourth sentence of every four was right and is empty now.
     assert "Largest losses of tuned:\n\n4. It fell. (chrF 100.0 → 0.0)\n   - \n8. It fell." in text
     assert "Largest losses of base" not in text
     twin = evaluate_hypotheses([TestSet("n", ["x"], ["ص"])], {"n": {"<b>*a*": ["ص"]}}, 100)
-    assert "| &lt;b>\\*a\\* |" in render_markdown("Comparison", twin, {})
+    assert "| &lt;b>\\*a\\* " in render_markdown("Comparison", twin, {})
+
+
+def test_the_card_has_metadata_that_the_hub_reads(evaluation: Evaluation):
+    data = ModelCard(
+        render_model_card("demo: *", evaluation, "tuned", {}, base_model="Helsinki-NLP/opus-mt-en-ar")
+    ).data
+    assert (data.language, data.base_model, data.model_name) == (["en", "ar"], "Helsinki-NLP/opus-mt-en-ar", "demo: *")
+    assert (data.pipeline_tag, data.library_name, data.metrics) == (
+        "translation",
+        "transformers",
+        ["bleu", "chrf", "ter"],
+    )
+    results = {(each.dataset_name, each.metric_name): each for each in data.eval_results}
+    assert set(results) == {
+        (name, metric) for name in ("news", "flores") for metric in ("BLEU", "chrF", "chrF++", "TER")
+    }
+    for (name, metric), each in results.items():
+        score = evaluation.score("tuned", name, metric)
+        assert each.metric_value == round(score.score, 2)
+        assert each.metric_config == score.signature
+    assert results["news", "chrF++"].metric_type == "chrf"
+    assert "base_model" not in render_model_card("demo", evaluation, "tuned", {})
 
 
 def test_frontier():

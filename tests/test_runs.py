@@ -40,7 +40,7 @@ def test_a_taken_directory_is_refused(tmp_path: Path):
     claimed(tmp_path / "a", "name: a\n")
     claimed(tmp_path / "a", "name: b\n")  # it failed before it had anything to lose
     worked(tmp_path / "a")
-    with pytest.raises(RunError, match="an earlier training run; go on with it by --resume, replace it by --overwrite"):
+    with pytest.raises(RunError, match="earlier training run; continue it with --resume, replace it with --overwrite"):
         claimed(tmp_path / "a", "name: a\n")
     claimed(tmp_path / "a", "name: a\n", overwrite=True)
     assert not (tmp_path / "a" / "metrics.jsonl").exists()
@@ -52,7 +52,7 @@ def test_a_config_alone_makes_no_run(tmp_path: Path):
         (tmp_path / name).write_text(text)
     assert not RunDirectory(tmp_path).is_run()
     for options in ({}, {"overwrite": True}, {"resume": True}):
-        with pytest.raises(RunError, match=r"files that we did not write, such as 'config\.yaml'|no run to resume"):
+        with pytest.raises(RunError, match=r"files that mt did not write, such as 'config\.yaml'|no run to resume"):
             claimed(tmp_path, "name: a\n", **options)
     assert (tmp_path / "config.yaml").read_text() == "model: mine\n"
     assert (tmp_path / "data" / "corpus.tsv").read_text() == "mine"
@@ -78,7 +78,7 @@ def earlier(tmp_path: Path) -> RunDirectory:
 
 def test_a_run_of_an_earlier_version_goes_on_and_is_not_overwritten(earlier: RunDirectory):
     assert earlier.is_run()
-    for overwrite, remedy in ((False, "go on with it by --resume"), (True, "remove it yourself")):
+    for overwrite, remedy in ((False, "continue it with --resume"), (True, "remove it yourself")):
         with pytest.raises(RunError, match=f"holds a run of an earlier version; {remedy}"):
             claimed(earlier.root, "name: a\n", overwrite=overwrite)
     claimed(earlier.root, "name: a\n", resume=True)
@@ -133,7 +133,7 @@ def test_a_manifest_of_an_earlier_version_adds_up(tmp_path: Path):
     [
         (
             made_from(a="2", b="2"),
-            r"^a has changed since the run began on 20.*: put back what was there, or start anew",
+            r"^a has changed since the run began on 20.*: put the former files back, or start again",
         ),
         (made_from(a="1"), r"^b is gone since"),
         (made_from(a="9", b="9"), r"^a has changed; b has changed since"),
@@ -155,12 +155,12 @@ def test_a_run_goes_on_only_from_what_it_began_with(tmp_path: Path, now: dict[st
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"3", b"\xff\xfe", b'{"a": 1'])
 def test_a_damaged_manifest_is_one_sentence(tmp_path: Path, content: bytes):
     (tmp_path / "manifest.json").write_bytes(content)
-    with pytest.raises(RunError, match=r"manifest\.json: is damaged \(.*\); restore it, or start anew by --overwrite"):
+    with pytest.raises(RunError, match=r"manifest\.json: is damaged \(.*\); restore it, or start again with"):
         read_manifest(tmp_path / "manifest.json")
 
 
 def test_a_missing_manifest_cannot_be_resumed(tmp_path: Path):
-    with pytest.raises(RunError, match="is missing, so nobody can tell whether the inputs are those"):
+    with pytest.raises(RunError, match="is missing, so it cannot be told whether the run began with these inputs"):
         Manifest.go_on(tmp_path / "manifest.json", made_from())
 
 

@@ -15,11 +15,11 @@ from mt.commands.review import parse_review
 from mt.config import DecodingConfig
 from mt.errors import DataError, RunError
 from mt.evaluation.searches import describe_searches, search_as_json, unlike_searches
+from mt.models import run_settings
 from mt.models.identity import model_identity
-from mt.models.run_settings import TranslationSettings, settings_of_run
+from mt.models.run_settings import TranslationSettings
 from mt.runs import RunDirectory, remarks_on
-from mt.systems.settings import settle
-from mt.systems.system import System
+from mt.systems.system import resolve_model, resolve_systems
 from tests.conftest import run_with
 
 LOOPS = "decoding: {num_beams: 2, no_repeat_ngram_size: 3, length_penalty: 1.5, max_length_ratio: 1.2, tag: <news>}\n"
@@ -30,13 +30,22 @@ SEARCH = DecodingConfig(num_beams=2, no_repeat_ngram_size=3, length_penalty=1.5,
 def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run `a` that started from the hub's `owner/base`, and `b`, from it too, that translates greedily."""
     monkeypatch.chdir(tmp_path)
-    run_with(tmp_path / "a", f"model: {{name: owner/base, target_language: ara, revision: v2, scratch: null}}\n{LOOPS}")
-    run_with(tmp_path / "b", "model: {name: owner/base, scratch: null}\ndecoding: {num_beams: 1}\n")
+    # Nothing is loaded here, and no name is looked up on the hub.
+    monkeypatch.setattr("mt.systems.system.check_model", lambda name: None)
+    finished(tmp_path / "a", f"model: {{name: owner/base, target_language: ara, revision: v2, scratch: null}}\n{LOOPS}")
+    finished(tmp_path / "b", "model: {name: owner/base, scratch: null}\ndecoding: {num_beams: 1}\n")
     return tmp_path
 
 
+def finished(root: Path, config: str) -> None:
+    run_with(root, config)
+    (root / "model").mkdir()
+    (root / "model" / "config.json").write_text("{}", encoding="utf-8")
+
+
 def settled(*paths: str, model: Any = None, decoding: Any = None) -> dict[str, TranslationSettings]:
-    return settle([System(path, path) for path in paths], model or {}, decoding or {})
+    systems = resolve_systems([f"{number}={path}" for number, path in enumerate(paths)], model, decoding)
+    return {system.path: system.settings for system in systems if system.settings is not None}
 
 
 def searches(*paths: str, decoding: Any = None) -> list[DecodingConfig]:
@@ -47,7 +56,7 @@ def test_a_run_is_decoded_as_it_was_scored(there: Path):
     found = settled("a")["a"]
     assert found.decoding == replace(SEARCH, tag="<news>")
     assert (found.model.name, found.model.target_language) == ("a/model", "ara")
-    assert settings_of_run(RunDirectory(Path("a"))) == found
+    assert resolve_model("a", {}, {}) == found
 
 
 def test_what_is_typed_holds_for_all_systems(there: Path):
@@ -76,7 +85,7 @@ def test_the_base_is_decoded_as_in_the_report_of_its_run(there: Path):
 
 def test_the_base_is_known_by_its_content_wherever_it_lies(there: Path, marian_directory: Path):
     shutil.copytree(marian_directory, there / "first")
-    run_with(there / "c", f"model: {{name: {there}/first, target_language: ara}}\n{LOOPS}")
+    finished(there / "c", f"model: {{name: {there}/first, target_language: ara}}\n{LOOPS}")
     facts = {"base_model": {"identity": model_identity(str(there / "first"), "main")}}
     (there / "c" / "manifest.json").write_text(json.dumps(facts))
     assert settled("first", "b", "c")["first"].decoding == SEARCH  # another spelling of the path
@@ -105,11 +114,11 @@ def test_any_other_model_is_decoded_as_the_first_run(there: Path):
 
 def test_a_model_in_a_run_is_decoded_as_the_run_but_for_tag_and_terms(there: Path):
     for name in ("a/model", "a/checkpoints/checkpoint-4"):
-        Path(name).mkdir(parents=True)
+        Path(name).mkdir(parents=True, exist_ok=True)
         found = settled(name, "b")[name]
         assert (found.decoding, found.model.target_language, found.model.name) == (SEARCH, "ara", name)
     # As the base of another run, it is decoded as in the report of that one.
-    run_with(there / "d", "model: {name: a/model}\ndecoding: {num_beams: 3}\n")
+    finished(there / "d", "model: {name: a/model}\ndecoding: {num_beams: 3}\n")
     assert searches("a/model", "d")[0] == DecodingConfig(num_beams=3)
     (there / "a" / "config.yaml").write_text("damaged", encoding="utf-8")
     assert searches("a/model") == [DecodingConfig()]
@@ -123,12 +132,12 @@ def test_a_text_has_no_settings(there: Path):
 
 
 def test_a_run_that_started_from_nothing_has_no_base(there: Path):
-    run_with(there / "e", f"model: {{name: tiny-en-ar, target_language: ara, scratch: {{d_model: 8}}}}\n{LOOPS}")
+    finished(there / "e", f"model: {{name: tiny-en-ar, target_language: ara, scratch: {{d_model: 8}}}}\n{LOOPS}")
     assert settled("tiny-en-ar", "e")["tiny-en-ar"].model.target_language == "ar"
 
 
 def test_terms_that_are_gone_are_named(there: Path):
-    run_with(there / "f", "decoding: {terminology: gone.tsv}\n")
+    finished(there / "f", "decoding: {terminology: gone.tsv}\n")
     with pytest.raises(DataError, match=r"gone\.tsv: no such glossary"):
         settled("f")
     assert searches("f", decoding={"terminology": None}) == [DecodingConfig()]
@@ -163,5 +172,17 @@ def test_a_run_whose_model_is_its_base_is_named(there: Path):
         (there / "b" / "manifest.json").write_text(content, encoding="utf-8")
         assert (
             remarks_on(runs)
-            == ["The model of b is its base as it was, for nothing that was trained was as good."][:remarks]
+            == ["The model of b is its unchanged base: nothing that was trained was as good."][:remarks]
         )
+
+
+def test_the_config_of_a_run_is_read_once_for_its_systems(there: Path, monkeypatch: pytest.MonkeyPatch):
+    read, files = run_settings.read_small, []
+    monkeypatch.setattr(run_settings, "read_small", lambda file, *rest: files.append(str(file)) or read(file, *rest))
+    Path("a/checkpoints/checkpoint-4").mkdir(parents=True)
+    resolve_systems(["a", "owner/base", "again=a/model", "early=a/checkpoints/checkpoint-4", "b"])
+    assert files == ["a/config.yaml", "b/config.yaml"]
+    files.clear()
+    # Of a run that is not compared itself: once for both of its models.
+    resolve_systems(["a/model", "early=a/checkpoints/checkpoint-4"])
+    assert files == [str(there / "a" / "config.yaml")]

@@ -10,12 +10,14 @@ from mt.config import Config, DecodingConfig, ModelConfig, TrainingConfig
 from mt.errors import ConfigError, DataError, ModelError
 from mt.evaluation.searches import describe_searches
 from mt.evaluation.test_set import TestSet
-from mt.experiment.scoring import run_searches
+from mt.experiment.translations import systems_of_run
 from mt.models.run_settings import TranslationSettings
 from mt.models.terminology import with_terms, with_translated_terms
 from mt.models.transformers_model import TransformersTranslator, load_translator
 from mt.models.translator import inline_term
-from mt.systems.system import System, hypotheses_of
+from mt.runs import RunDirectory
+from mt.systems.system import System, searches_of
+from mt.systems.translating import translate_systems
 from mt.systems.translation_cache import cache_key
 from mt.text.glossary import Glossary
 
@@ -109,7 +111,7 @@ def test_a_term_at_the_start_and_two_in_a_row(marian: TransformersTranslator):
 
 def test_a_model_with_two_vocabularies_is_refused(marian: TransformersTranslator):
     marian.tokenizer.separate_vocabs = True
-    with pytest.raises(ModelError, match=r"embeds source and target apart.*decoding\.terminology"):
+    with pytest.raises(ModelError, match=r"has separate vocabularies for source and target.*decoding\.terminology"):
         marian.encode_sources([f"Raqqa{inline_term('الرقة')}"])
 
 
@@ -139,12 +141,12 @@ def test_general_text_is_given_no_tag_and_no_terms(monkeypatch: pytest.MonkeyPat
         given[progress] = decoding
         return sources
 
-    monkeypatch.setattr("mt.systems.system.translate", translate)
-    monkeypatch.setattr("mt.systems.system.open_translator", lambda model, decoding: object())
+    monkeypatch.setattr("mt.systems.translating.translate", translate)
+    monkeypatch.setattr("mt.systems.translating.open_translator", lambda model, decoding: object())
     sets = [TestSet("news", ["a"], ["b"]), TestSet("flores", ["a"], ["b"], is_general=True)]
     decoding = DecodingConfig(tag="<news>", terminology="terms.tsv", num_beams=2)
     settings = TranslationSettings(model=ModelConfig(name="none"), decoding=decoding)
-    hypotheses_of(System("m", "none"), sets, settings, use_cache=False)
+    translate_systems([System("m", "none", settings=settings, use_cache=False)], sets)
     assert given == {"m on news": decoding, "m on flores": DecodingConfig(num_beams=2)}
 
 
@@ -159,7 +161,11 @@ def test_translations_are_kept_by_what_the_terms_are(glossary: str):
 
 def test_the_report_of_a_run_says_that_the_base_was_given_no_terms():
     plain = "beam 4, at most 2 target tokens per source token plus 10"
-    assert describe_searches(run_searches(Config())) == {"decoding": plain}
+    run = RunDirectory(Path("run"))
+    assert describe_searches(searches_of(systems_of_run(Config(), run))) == {"decoding": plain}
     terms = "beam 4, the terms of terms.tsv given inline, at most 2 target tokens per source token plus 10"
     config = Config(decoding=DecodingConfig(terminology="terms.tsv"))
-    assert describe_searches(run_searches(config)) == {"decoding of base": plain, "decoding of finetuned": terms}
+    assert describe_searches(searches_of(systems_of_run(config, run))) == {
+        "decoding of base": plain,
+        "decoding of finetuned": terms,
+    }

@@ -17,9 +17,9 @@ from mt.evaluation.test_set import TestSet
 from mt.models import identity
 from mt.models.identity import model_identity, remembered_sha256
 from mt.models.run_settings import TranslationSettings
-from mt.systems import system as systems
-from mt.systems import translation_cache
-from mt.systems.system import System, hypotheses_of
+from mt.systems import translating, translation_cache
+from mt.systems.system import System
+from mt.systems.translating import translate_systems
 from mt.systems.translation_cache import cache_key, cache_root, keep_translations, read_translations
 
 GREEDY = DecodingConfig(num_beams=1)
@@ -46,8 +46,8 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         calls.append(list(sources))
         return [source[::-1] for source in sources]
 
-    monkeypatch.setattr(systems, "translate", translate)
-    monkeypatch.setattr(systems, "open_translator", lambda model, decoding: object())
+    monkeypatch.setattr(translating, "translate", translate)
+    monkeypatch.setattr(translating, "open_translator", lambda model, decoding: object())
     return calls
 
 
@@ -60,7 +60,7 @@ def translations(
 ) -> list[str]:
     test_set = TestSet("news", sources, sources)
     settings = TranslationSettings(model=(options or ModelConfig()).with_name(str(model)), decoding=decoding)
-    return hypotheses_of(System("mine", str(model)), [test_set], settings, use_cache=use_cache)["news"]
+    return translate_systems([System("mine", str(model), None, settings, use_cache)], [test_set])["news"]["mine"]
 
 
 def test_second_time_the_model_is_not_even_loaded(
@@ -71,7 +71,7 @@ def test_second_time_the_model_is_not_even_loaded(
     def refuse(*_: object) -> None:
         raise AssertionError("loaded")
 
-    monkeypatch.setattr(systems, "open_translator", refuse)
+    monkeypatch.setattr(translating, "open_translator", refuse)
     with caplog.at_level(logging.INFO):
         assert translations(model) == first
     assert caplog.messages == ["mine on news: translated before, taken from the cache"]
@@ -83,8 +83,16 @@ def test_only_the_new_test_set_is_translated(model: Path, decoded: list[list[str
     translations(model)
     old, new = TestSet("old", SOURCES, SOURCES), TestSet("new", ["Peace."], ["Peace."])
     settings = TranslationSettings(model=ModelConfig(name=str(model)), decoding=GREEDY)
-    found = hypotheses_of(System("mine", str(model)), [old, new], settings)
-    assert found == {"old": [source[::-1] for source in SOURCES], "new": [".ecaeP"]}
+    written: list[tuple[str, str, list[str], int]] = []
+    found = translate_systems(
+        [System("mine", str(model), None, settings)],
+        [old, new],
+        lambda *what: written.append((*what, len(decoded))),
+    )
+    backwards = [source[::-1] for source in SOURCES]
+    assert found == {"old": {"mine": backwards}, "new": {"mine": [".ecaeP"]}}
+    # Each as soon as it exists: the first before the second is decoded.
+    assert written == [("old", "mine", backwards, 1), ("new", "mine", [".ecaeP"], 2)]
     assert decoded == [SOURCES, ["Peace."]]
 
 
@@ -331,13 +339,13 @@ def test_forms_of_unicode_count(model: Path):
 def test_model_that_changes_while_it_translates_is_not_kept(
     model: Path, decoded: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ):
-    opened = systems.open_translator
+    opened = translating.open_translator
 
     def change(options: ModelConfig, decoding: DecodingConfig) -> object:
         (model / "generation_config.json").write_text("{}")
         return opened(options, decoding)
 
-    monkeypatch.setattr(systems, "open_translator", change)
+    monkeypatch.setattr(translating, "open_translator", change)
     translations(model)
     assert not list(cache_root().glob("*.json"))
 

@@ -12,7 +12,7 @@ from mt.evaluation.verdicts import advice, other_metrics, verdict, verdicts
 from mt.report.comparison_report import render_markdown, render_report
 from mt.report.score_table import as_table
 from mt.report.scores_json import as_json
-from tests.helpers import BAD, GOOD, REFERENCES, varied
+from tests.helpers import BAD, GOOD, REFERENCES, cells_of, varied
 
 
 def evaluated(times: int = 6, **systems: list[str]) -> Evaluation:
@@ -79,13 +79,13 @@ def test_verdicts_in_words():
     assert verdict(evaluation, "bad", "news").startswith("On news, bad is ")
     assert " chrF worse than good (95 % interval -" in verdict(evaluation, "bad", "news")
     assert "p = 0.0" in verdict(evaluation, "bad", "news")
-    assert "36 sentences can show a change of about " in verdict(evaluation, "bad", "news")
-    assert other_metrics(evaluation, "bad", "news").startswith("A difference shows in BLEU (-")
+    assert "a test set of 36 sentences can detect a difference of about " in verdict(evaluation, "bad", "news")
+    assert other_metrics(evaluation, "bad", "news").startswith("By BLEU (-")
     same = evaluated(good=GOOD, twin=list(GOOD))
     assert verdict(same, "twin", "news") == "On news, twin and good cannot be told apart: they score the same in chrF."
     alone = evaluated(good=GOOD)
     assert verdict(alone, "good", "news").endswith("chrF on news (36 sentences).")
-    assert [entry["system"] for entry in verdicts(alone)] == ["good"]
+    assert [entry.system for entry in verdicts(alone)] == ["good"]
 
 
 def test_no_verdict_on_few_sentences():
@@ -105,9 +105,7 @@ def test_repeats_count_once():
     assert verdict(evaluation, "bad", "news").endswith("but 6 distinct sentences are too few to tell (at least 30).")
     assert advice(evaluation) == "No advice: news has 6 distinct sentences, and a choice needs at least 30."
     assert not evaluation.significantly_worse("chrF")
-    note = (
-        "note: on news, 240 sentences are 6 distinct ones, and repeats count once in intervals, p-values and the size"
-    )
+    note = "note: on news, 240 sentences include only 6 distinct ones; repeats count once in intervals"
     assert note in as_table(evaluation)
 
 
@@ -190,7 +188,7 @@ def test_a_small_difference_is_not_said_to_be_nothing():
 
 def test_scores_json_keeps_its_keys():
     evaluation = evaluated()
-    content = json.loads(json.dumps(as_json(evaluation, verdicts(evaluation), advice(evaluation))))
+    content = json.loads(json.dumps(as_json(evaluation)))
     assert list(content)[:3] == ["scores", "comparisons", "fidelity"]
     score_keys = ["system", "test_set", "metric", "score", "ci_low", "ci_high", "signature", "sentences"]
     assert list(content["scores"][0]) == score_keys
@@ -206,9 +204,9 @@ def test_scores_json_keeps_its_keys():
 def test_table_for_the_terminal():
     lines = as_table(evaluated()).splitlines()
     assert lines[0].split() == ["test", "set", "system", "BLEU", "chrF", "chrF++", "TER"]
-    assert lines[2].startswith("news      good")
+    assert lines[2].split()[:2] == ["news", "good"]
     assert "*" in lines[3]
-    assert lines[4] == "* significantly unlike good"
+    assert lines[4] == "* significantly different from good"
     assert len(lines) == 5
     # No mark where there is no verdict.
     assert "*" not in as_table(evaluated(times=1))
@@ -236,9 +234,10 @@ def test_corpora_that_are_mixed_are_scored_first_and_each_by_itself():
         ["desk", "24", f"{desk['bad'].score:.2f}"],
         ["seed", "12", f"{seed['bad'].score:.2f}"],
     ]
-    assert lines[5].startswith("test set  system")
+    assert lines[5].split()[:3] == ["test", "set", "system"]
     markdown = render_markdown("Run", evaluation, {})
-    assert markdown.index("| chrF by corpus | sentences | bad | good |") < markdown.index("| system | BLEU |")
+    headers = [cells_of(line)[:4] for line in markdown.splitlines() if line.startswith(("| chrF", "| system"))]
+    assert headers == [["chrF by corpus", "sentences", "bad", "good"], ["system", "BLEU", "chrF", "chrF++"]]
     html = render_report("Run", evaluation, {})
     assert html.index("This test set mixes corpora") < html.index("Scores on test")
     assert "by corpus" not in as_table(evaluated())

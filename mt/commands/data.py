@@ -13,7 +13,7 @@ from mt.config.input_paths import paths_of
 from mt.config.parsing import config_parser, instantiate_config, parse_with_config
 from mt.experiment.early_checks import check_data_files
 from mt.files import write_text
-from mt.outputs import claim, refuse_inputs_inside, refuse_taken
+from mt.outputs import check_output, claim
 from mt.runs import DATA_BUILD, RunDirectory
 
 
@@ -40,8 +40,7 @@ def inspect_data(config: Config, *, as_tsv: bool = False) -> tuple[Path, str]:
     check_data_files(config)
     held_out = config.evaluation.named_sets
     root = data_directory(config)
-    refuse_inputs_inside(root, paths_of(config))
-    with RunDirectory(root, claim(root, DATA_BUILD)) as run:
+    with RunDirectory(root, claim(root, DATA_BUILD, paths_of(config))) as run:
         build = cached_build(config.data, held_out)
         run.clear()
         report = take_data(config, build, run, as_tsv=as_tsv)
@@ -85,4 +84,4 @@ def check_data_command(command: DataCommand) -> None:
     """Check the config's files and the output directory before slow work. Raises `UserError`s."""
     config = command.config
     check_data_files(config)
-    refuse_taken(data_directory(config), DATA_BUILD, paths_of(config))
+    check_output(data_directory(config), DATA_BUILD, paths_of(config))

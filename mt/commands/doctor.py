@@ -17,9 +17,9 @@ def run(argv: Sequence[str], prog: str) -> int:
     quiet_libraries()
     from mt.models.doctor import examine
     from mt.models.transformers_model import load_translator
-    from mt.systems.settings import settle_one
+    from mt.systems.system import resolve_model
 
-    diagnosis = examine(load_translator(settle_one(command.name, command.model, {}).model))
+    diagnosis = examine(load_translator(resolve_model(command.name, command.model, {}).model))
     for finding in diagnosis.findings:
         print(f"{'ok  ' if finding.passed else 'FAIL'}  {finding.check:<16}  {finding.detail}")
     for source, hypothesis in diagnosis.translations:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,13 +17,12 @@ from mt.errors import UsageError
 from mt.evaluation.rating_files import check_reviewers, read_ratings_file
 from mt.experiment.early_checks import check_corpora, check_tables
 from mt.files import check_distinct
-from mt.outputs import claim, refuse_inputs_inside, refuse_taken
+from mt.outputs import check_output, claim
 from mt.runs import EVALUATION, RunDirectory
 from mt.systems.names import check_systems
 
 if TYPE_CHECKING:
     from mt.evaluation.results import Evaluation
-    from mt.models.run_settings import TranslationSettings
     from mt.systems.system import System
     from mt.text.glossary import Glossary
 
@@ -43,22 +42,19 @@ def run(argv: Sequence[str], prog: str) -> int:
 
 def run_comparison(command: EvaluateCommand) -> Evaluation:
     """Translate, score, compare, and write `scores.json`, the translations, `report.html` and `report.md`."""
-    from mt.systems.settings import settle
-    from mt.systems.system import parse_systems
+    from mt.systems.system import resolve_systems
     from mt.text.glossary import read_glossary
 
     check_corpora(command.test_sets | command.general)
     glossary = read_glossary(command.glossary)
-    systems = parse_systems(command.systems)
-    settings = settle(systems, command.model, command.decoding)
+    systems = resolve_systems(command.systems, command.model, command.decoding, use_cache=not command.no_cache)
     with claim_output(command, systems) as output:
-        return compare(command, systems, settings, glossary, output)
+        return compare(command, systems, glossary, output)
 
 
 def compare(
     command: EvaluateCommand,
     systems: Sequence[System],
-    settings: Mapping[str, TranslationSettings],
     glossary: Glossary,
     output: RunDirectory,
 ) -> Evaluation:
@@ -73,7 +69,9 @@ def compare(
     from mt.report.provenance import describe_comparison
     from mt.report.writing import write_evaluation
     from mt.runs import read_curve, remarks_on
-    from mt.systems.system import check_texts, hypotheses_of
+    from mt.systems.system import searches_of
+    from mt.systems.texts import check_texts
+    from mt.systems.translating import translate_systems
 
     ratings = [Path(file) for file in command.ratings]
     test_sets = read_test_sets(
@@ -81,29 +79,22 @@ def compare(
     )
     if command.fail_if_worse:
         refuse_small_gate(test_sets)
-    overlaps, cautions = find_overlaps({s.label: s.path for s in systems if not s.is_text}, test_sets)
+    overlaps = find_overlaps({s.label: s.path for s in systems if not s.is_text}, test_sets)
     if command.fail_if_worse:
         refuse_seen_gate(test_sets, overlaps)
     check_rated_sets(ratings, test_sets)
     check_texts(systems, test_sets)
-    hypotheses: dict[str, dict[str, list[str]]] = {test_set.name: {} for test_set in test_sets}
     output.clear()
-    for system in systems:
-        translations = hypotheses_of(system, test_sets, settings.get(system.label), use_cache=not command.no_cache)
-        for name, lines in translations.items():
-            hypotheses[name][system.label] = lines
-            # At once, so that a later failure loses nothing that took time.
-            output.write_translations(name, system.label, lines)
+    hypotheses = translate_systems(systems, test_sets, output.write_translations)
     runs = {system.label: system.run for system in systems if system.run}
     training = next((load_splits(run)["train"] for run in runs.values() if run.data.is_dir()), None)
     evaluation = evaluate_all(test_sets, hypotheses, command.resamples, glossary, training, overlaps)
-    evaluation.cautions += cautions
     evaluation.preferences = read_ratings(ratings, hypotheses) if ratings else []
     evaluation.curves = {label: read_curve(run) for label, run in runs.items()}
     evaluation.remarks += remarks_on(runs)
-    describe_search(evaluation, {label: each.decoding for label, each in settings.items()})
+    describe_search(evaluation, searches_of(systems))
     facts = describe_comparison(
-        systems, settings, command.test_sets | command.general, glossary=command.glossary, ratings=command.ratings
+        systems, command.test_sets | command.general, glossary=command.glossary, ratings=command.ratings
     )
     kind = "Comparison" if len(systems) > 1 else "Evaluation"
     title = f"{kind} of {', '.join(s.label for s in systems)}"
@@ -112,13 +103,9 @@ def compare(
 
 
 def _print_results(command: EvaluateCommand, evaluation: Evaluation) -> None:
-    from mt.evaluation.verdicts import advice, preference_in_words, verdicts
-    from mt.report.score_table import as_table
+    from mt.report.score_table import as_text
 
-    print(as_table(evaluation), end="\n\n")
-    sentences = [*(entry["text"] for entry in verdicts(evaluation)), advice(evaluation)]
-    for line in filter(None, [*sentences, *map(preference_in_words, evaluation.preferences)]):
-        print(line)
+    print(as_text(evaluation))
     print(f"report: {command.output_dir}/report.html")
 
 
@@ -149,8 +136,7 @@ def claim_output(command: EvaluateCommand, systems: Sequence[System]) -> RunDire
     paths |= {f"the system `{system.label}`": system.path for system in systems if Path(system.path).exists()}
     paths |= {f"the ratings {number}": file for number, file in enumerate(command.ratings, start=1)}
     paths |= {"the glossary": command.glossary} if command.glossary else {}
-    refuse_inputs_inside(root, paths)
-    return RunDirectory(root, claim(root, EVALUATION, overwrite=command.overwrite))
+    return RunDirectory(root, claim(root, EVALUATION, paths, overwrite=command.overwrite))
 
 
 @dataclass(frozen=True)
@@ -168,7 +154,7 @@ class EvaluateCommand:
     glossary: str | None
     ratings: list[str]
     model: dict[str, Any]
-    """The options that were typed, by name; what is not typed, a run may know better. Likewise `decoding`."""
+    """The typed options by name, as in `decoding`; for the others a run has its own values."""
     decoding: dict[str, Any]
     no_cache: bool
 
@@ -186,8 +172,8 @@ def evaluate_parser(prog: str) -> QuietParser:
         metavar="SYSTEM",
         help="a run directory, a model directory (CTranslate2's, too), a hub name, a text file of translations, or a "
         "directory with one per test set, NAME.txt; label=SYSTEM names it; the first one is the baseline; a run "
-        "translates as it was scored, by its languages, search, tag and terms; its base and RUN/model likewise, but "
-        "without tag and terms",
+        "translates as it was scored, with its languages, search, tag and terms; its base and RUN/model the same way, "
+        "but without tag and terms",
     )
     add_test_set(parser, TESTED_ON)
     parser.add_argument(
@@ -196,7 +182,7 @@ def evaluate_parser(prog: str) -> QuietParser:
         default=[],
         metavar="NAME=FILE",
         type=str,
-        help="further test sets, of general text: what is lost there is what a model has forgotten",
+        help="further test sets, of general text: a loss there is what a model has forgotten",
     )
     parser.add_argument("--output_dir", default="runs/evaluation", help="where scores, translations and report go")
     parser.add_argument("--overwrite", action="store_true", help="replace the evaluation in the output directory")
@@ -277,4 +263,4 @@ def check_evaluate(command: EvaluateCommand) -> None:
     check_tables([command.glossary, command.decoding.get("terminology")])
     check_reviewers([read_ratings_file(Path(file)) for file in command.ratings])
     check_systems(command.systems)
-    refuse_taken(Path(command.output_dir), EVALUATION, {}, overwrite=command.overwrite)
+    check_output(Path(command.output_dir), EVALUATION, {}, overwrite=command.overwrite)

@@ -23,9 +23,9 @@ def run(argv: Sequence[str], prog: str) -> int:
     from mt.evaluation.reading_test_sets import read_named_test_set
     from mt.systems.export import export_model
     from mt.systems.export_cost import describe
-    from mt.systems.settings import settle_one
+    from mt.systems.system import resolve_model
 
-    settings = settle_one(command.name, command.model, command.decoding)
+    settings = resolve_model(command.name, command.model, command.decoding)
     test_sets = [read_named_test_set(name, file, DataConfig()) for name, file in command.test_sets.items()]
     directory = Path(command.directory)
     cost = export_model(

@@ -36,16 +36,15 @@ def write_review(command: ReviewCommand) -> Draw:
     from mt.evaluation.blind_review import draw_items
     from mt.evaluation.reading_test_sets import read_test_sets
     from mt.report.review_page import render_review
-    from mt.systems.settings import settle
-    from mt.systems.system import hypotheses_of, parse_systems
+    from mt.systems.system import resolve_systems
+    from mt.systems.translating import translate_systems
 
     check_corpora(command.test_sets)
-    systems = parse_systems(command.systems)
-    settings = settle(systems, command.model, command.decoding)
+    systems = resolve_systems(command.systems, command.model, command.decoding)
     output = Path(command.output)
     _check_output(output, command.overwrite)
     (test_set,) = read_test_sets(command.test_sets, [system.run for system in systems if system.run])
-    first, second = (hypotheses_of(system, [test_set], settings.get(system.label))[test_set.name] for system in systems)
+    first, second = translate_systems(systems, [test_set])[test_set.name].values()
     draw = draw_items(test_set, first, second, command.sentences, command.seed)
     write_text(output, render_review(test_set.name, draw.items))
     return draw
@@ -66,7 +65,7 @@ def _check_output(output: Path, overwrite: bool) -> None:
 
     check_page(output, overwrite)
     if output.exists() and STORAGE_KEY not in output.read_bytes():
-        raise RunError(f"{output}: is no page of ours, so it is not replaced; choose another --output")
+        raise RunError(f"{output}: is not a page that mt has written, so it is not replaced; choose another --output")
     with writing(output):
         output.parent.mkdir(parents=True, exist_ok=True)
 
@@ -84,7 +83,7 @@ class ReviewCommand:
     overwrite: bool
     seed: int
     model: dict[str, Any]
-    """The options that were typed, by name; what is not typed, a run may know better. Likewise `decoding`."""
+    """The typed options by name, as in `decoding`; for the others a run has its own values."""
     decoding: dict[str, Any]
 
 

@@ -1,4 +1,4 @@
-"""`mt sweep`: train a config with several values of its options and compare the dev scores."""
+"""`mt sweep`: train a config with several values of its options, compare the dev scores, test the best."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from mt.commands.environment import is_main_process, quiet_libraries, stop_on_si
 from mt.config import Config
 from mt.config.input_paths import paths_of
 from mt.config.parsing import QuietParser, config_parser, instantiate_config, parse_with_config
-from mt.errors import UsageError
+from mt.errors import RunError, UsageError
 from mt.experiment.early_checks import check_config
 from mt.experiment.sweep import SearchRange, Sweep, run_sweep
-from mt.outputs import refuse_taken
-from mt.report.sweep_table import Trial, as_table, group_table, groups_of
-from mt.runs import SWEEP
+from mt.outputs import check_output
+from mt.report.sweep_table import Trial, as_table, chosen_trial, group_table, groups_of
+from mt.runs import SWEEP, RunDirectory
 
 
 def run(argv: Sequence[str], prog: str) -> int:
-    """Run the trials and print their table, the best first. Returns 1 if all failed. Raises `UserError`s."""
+    """Run the trials and print their table, the best first, and its test scores. Returns 1 if all failed.
+
+    Raises `UserError`s.
+    """
     sweep = parse_sweep(argv, prog)
     if is_main_process():
         check_sweep(sweep)
@@ -37,7 +40,23 @@ def _print_results(sweep: Sweep, trials: Sequence[Trial]) -> None:
     for group in groups_of(trials, sweep.metric)[:1]:
         values = ", ".join(f"{key} {value}" for key, value in group.values.items())
         print(f"best by the mean over seeds: {values}" if values else f"{group.count} seeds")
-    print(f"best:  {trials[0].directory}\ntable: {sweep.output_dir}/sweep.md")
+    chosen = chosen_trial(trials, sweep.metric)
+    if chosen is not None:
+        _print_scores(RunDirectory(chosen.directory))
+    print(f"table:  {sweep.output_dir}/sweep.md")
+
+
+def _print_scores(run: RunDirectory) -> None:
+    """The test scores of the chosen trial, as train.py prints them; from its file, for it may be of an earlier call."""
+    from mt.report.score_table import as_text
+    from mt.report.scores_json import read_scores
+
+    print(f"best on the dev split: {run.root.name}; on the test sets:\n")
+    try:
+        print(as_text(read_scores(run.scores)))
+    except RunError as error:
+        print(error)
+    print(f"best:   {run.root}\nmodel:  {run.model}\nreport: {run.report}")
 
 
 def sweep_parser(prog: str) -> QuietParser:
@@ -45,7 +64,8 @@ def sweep_parser(prog: str) -> QuietParser:
     usage = (
         "%(prog)s CONFIG (--grid KEY=V1,V2 ... | --search KEY=LOW:HIGH[:log] ... --trials N) [--section.key VALUE ...]"
     )
-    parser = config_parser(prog, usage, "Train a config with several values of its options and compare the dev scores.")
+    description = "Train a config with several values of its options, compare the dev scores and test the best one."
+    parser = config_parser(prog, usage, description)
     parser.add_argument(
         "--grid",
         action="append",
@@ -110,4 +130,4 @@ def _key_and_values(argument: str) -> tuple[str, str]:
 def check_sweep(sweep: Sweep) -> None:
     """`mt sweep`: the config's files and the directory of the trials."""
     check_config(sweep.base)
-    refuse_taken(Path(sweep.output_dir), SWEEP, paths_of(sweep.base))
+    check_output(Path(sweep.output_dir), SWEEP, paths_of(sweep.base))

@@ -38,15 +38,9 @@ def run(argv: Sequence[str], prog: str) -> int:
 
 
 def _print_results(run_directory: RunDirectory, evaluation: Evaluation) -> None:
-    from mt.evaluation.verdicts import advice, verdicts
-    from mt.experiment.translations import FINETUNED
-    from mt.report.score_table import as_table
+    from mt.report.score_table import as_text
 
-    print(as_table(evaluation), end="\n\n")
-    for entry in verdicts(evaluation):
-        print(entry["text"])
-    if evaluation.systems != [FINETUNED]:
-        print(advice(evaluation))
+    print(as_text(evaluation))
     print(f"model:  {run_directory.model}\nreport: {run_directory.report}")
 
 

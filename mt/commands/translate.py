@@ -22,10 +22,10 @@ def run(argv: Sequence[str], prog: str) -> int:
     command = parse_translate(argv, prog)
     check_translate(command)
     quiet_libraries()
-    from mt.systems.settings import settle_one
-    from mt.systems.system import translate_file
+    from mt.systems.system import resolve_model
+    from mt.systems.translating import translate_file
 
-    settings = settle_one(command.name, command.model, command.decoding)
+    settings = resolve_model(command.name, command.model, command.decoding)
     for line in translate_file(settings.model, settings.decoding, command.file):
         print(line)
     return 0

@@ -189,7 +189,7 @@ class DataConfig:
 
     similarity: float = 0.6
     """Sentences that share at least this much of their words and word pairs (Jaccard similarity) are neighbours and
-    never end up in different splits. Sentences of fewer than three words only count if equal."""
+    never end up in different splits. Sentences of one or two words must be equal for that."""
 
     decontaminate_words: int | None = 13
     """A training pair is dropped if either side has this many words in a row in common with a dev or test pair (Brown

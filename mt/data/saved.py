@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mt.data.rejects import REJECTED
 from mt.data.splitting import SPLITS
 from mt.errors import RunError
-from mt.files import CHECKSUMS, find_damage, write_bytes, write_checksums, writing
+from mt.files import CHECKSUMS, find_damage, write_bytes, write_checksums
 from mt.manifest import read_manifest
 from mt.runs import RunDirectory, sha256_of_rows
 
@@ -35,14 +35,12 @@ def take_build(build: Path, run: RunDirectory, *, as_tsv: bool = False) -> None:
     as_tsv: also write each split as a table, `data/train.tsv` and so on; see `write_tables`.
     Raises `RunError` on a full disk.
     """
-    unfinished = run.unfinished(run.data)
-    with writing(run.data):
+    with run.new_directory(run.data) as work:
         write_bytes(run.rejected, (build / REJECTED).read_bytes())
-        shutil.copytree(build / "data", unfinished, dirs_exist_ok=True)
+        shutil.copytree(build / "data", work, dirs_exist_ok=True)
         if as_tsv:
-            write_tables(unfinished)
-        write_checksums(unfinished)
-    run.put(unfinished, run.data)
+            write_tables(work)
+        write_checksums(work)
 
 
 def write_tables(data: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mt.errors import DataError
-from mt.evaluation.overlap import Overlap, overlap_caution
+from mt.evaluation.overlap import Overlaps, overlap_caution
 from mt.evaluation.rating_files import check_reviewers, check_test_set, read_ratings_file
 from mt.evaluation.results import MIN_SENTENCES
 from mt.evaluation.test_set import TestSet
@@ -24,10 +24,10 @@ def refuse_small_gate(test_sets: Sequence[TestSet]) -> None:
             )
 
 
-def refuse_seen_gate(test_sets: Sequence[TestSet], overlaps: Sequence[Overlap]) -> None:
+def refuse_seen_gate(test_sets: Sequence[TestSet], overlaps: Overlaps) -> None:
     """A test set that a system was trained on lets it pass, whatever it forgot."""
     named = {test_set.name: test_set for test_set in test_sets}
-    cautions = (overlap_caution(overlap, named[overlap.test_set]) for overlap in overlaps)
+    cautions = (overlap_caution(overlap, named[overlap.test_set]) for overlap in overlaps.found)
     for caution in filter(None, cautions):
         if caution.forbids:
             raise DataError(

@@ -1,10 +1,12 @@
-"""What systems that are runs have seen of a test set before: in training, or when their checkpoints were chosen."""
+"""Which test sentences a run has seen before: in its training data, or in the dev split that chose its checkpoint."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,10 @@ from numpy.typing import NDArray
 from mt.config import DataConfig
 from mt.data.saved import load_splits
 from mt.data.seen import EXACT, NEAR, NEW, NGRAM, Rules, find_seen
-from mt.evaluation.cautions import Caution
+from mt.errors import RunError
+from mt.evaluation.cautions import OVERLAP, Caution
 from mt.evaluation.test_set import TestSet
+from mt.manifest import read_manifest
 from mt.models.run_settings import read_run_config
 from mt.runs import RunDirectory
 
@@ -33,7 +37,7 @@ class Overlap:
     system: str
     test_set: str
     exact: int
-    """Pairs that stand in the system's training or dev data as they are."""
+    """Pairs that are in the system's training or dev data as they are."""
     near: int
     """Pairs of which a side is there up to case, digits and punctuation, or almost so: the builder's neighbours."""
     ngram: int
@@ -49,33 +53,65 @@ class Overlap:
         return self.exact + self.near + self.ngram
 
 
-def find_overlaps(models: Mapping[str, str], test_sets: Sequence[TestSet]) -> tuple[list[Overlap], list[Caution]]:
-    """The overlap of each system with each test set, and what cannot be told; `models`: paths or names, by system.
+@dataclass(frozen=True)
+class Overlaps:
+    """What the systems of a comparison have seen of its test sets."""
+
+    found: Sequence[Overlap] = ()
+    """Of each system that comes from a run, with each test set."""
+    unknown: Sequence[Caution] = ()
+    """Where the data of a run is gone, so that nobody can tell what it has seen."""
+
+
+def find_overlaps(models: Mapping[str, str], test_sets: Sequence[TestSet]) -> Overlaps:
+    """The overlap of each system with each test set; `models`: paths or names, by system.
 
     Only models that lie in a run's directory are looked at, and the runs that these were trained from. Raises
     `RunError` if the data of a run cannot be read.
     """
-    overlaps, cautions = [], []
+    found: list[Overlap] = []
+    unknown: list[Caution] = []
     known: dict[Path, NDArray[np.int8]] = {}
+    read = cache(read_run_config)
     for system, model in models.items():
-        runs = training_runs(model)
+        runs = training_runs(model, read)
         for run in runs:
             if run.data.is_dir() and run.root.resolve() not in known:
-                known[run.root.resolve()] = _seen_by(run, test_sets)
+                known[run.root.resolve()] = _seen_by(run, read(run.config), test_sets)
         seen = [known[run.root.resolve()] for run in runs if run.data.is_dir()]
-        cautions += [_unknown(system, run, each) for run in runs if not run.data.is_dir() for each in test_sets]
+        unknown += [_unknown(system, run, each) for run in runs if not run.data.is_dir() for each in test_sets]
         if seen:
-            overlaps += _overlaps(system, np.maximum.reduce(seen), test_sets)
-    return overlaps, cautions
+            found += _overlaps(system, np.maximum.reduce(seen), test_sets)
+    return Overlaps(found, unknown)
 
 
-def training_runs(model: str) -> list[RunDirectory]:
-    """The run that a model comes from, then the one that this run started from, and so on; empty for other models."""
-    found: dict[Path, RunDirectory] = {}
-    while (run := _run_of(Path(model))) is not None and run.root.resolve() not in found:
-        found[run.root.resolve()] = run
-        model = str(_config(run, "model").get("name") or "")
-    return list(found.values())
+Read = Callable[[Path], Mapping[str, Any]]
+"""Reads the config of a run."""
+
+
+def training_runs(model: str, read: Read = read_run_config) -> list[RunDirectory]:
+    """The run that a model was trained in, then the one that this run started from, and so on; empty for other models.
+
+    A run that ended with its base as it was has trained nothing into its model, only into its checkpoints.
+    """
+    found: list[RunDirectory] = []
+    visited: set[Path] = set()
+    while (run := _run_of(Path(model))) is not None and run.root.resolve() not in visited:
+        visited.add(run.root.resolve())
+        if not _is_untrained(run, Path(model)):
+            found.append(run)
+        model = str(_section(read(run.config), "model").get("name") or "")
+    return found
+
+
+def _is_untrained(run: RunDirectory, path: Path) -> bool:
+    """Whether what lies at `path`, which is the run or inside it, is the base as it was."""
+    if path.resolve().is_relative_to(run.checkpoints.resolve()):
+        return False
+    # A manifest that cannot be read says nothing of the kind.
+    with suppress(RunError):
+        return read_manifest(run.manifest).get("model_is_base") is True
+    return False
 
 
 def _run_of(path: Path) -> RunDirectory | None:
@@ -90,15 +126,15 @@ def _run_of(path: Path) -> RunDirectory | None:
     return None
 
 
-def _config(run: RunDirectory, section: str) -> dict[str, Any]:
-    found = read_run_config(run.config).get(section)
+def _section(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    found = config.get(name)
     return found if isinstance(found, dict) else {}
 
 
-def _seen_by(run: RunDirectory, test_sets: Sequence[TestSet]) -> NDArray[np.int8]:
+def _seen_by(run: RunDirectory, config: Mapping[str, Any], test_sets: Sequence[TestSet]) -> NDArray[np.int8]:
     """What every sentence of every test set is to a run, one test set after the other."""
     logger.info("%s: looking for test sentences among its training and dev pairs", run.root)
-    options, usual = _config(run, "data"), DataConfig()
+    options, usual = _section(config, "data"), DataConfig()
     rules = Rules(
         options.get("similarity", usual.similarity), options.get("decontaminate_words", usual.decontaminate_words)
     )
@@ -139,7 +175,7 @@ def overlap_caution(overlap: Overlap, test_set: TestSet) -> Caution | None:
     return Caution(
         test_set.name,
         overlap.system,
-        "overlap",
+        OVERLAP,
         overlap.seen,
         overlap.sentences,
         text if forbids else f"{text}; comparisons leave them out",

@@ -1,4 +1,4 @@
-"""What a comparison found: scores, comparisons and everything else that the report shows and `scores.json` holds."""
+"""The results of a comparison: everything that the report shows and `scores.json` holds."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from mt.evaluation.overlap import Overlap
 from mt.evaluation.ratings import Preference
 from mt.evaluation.significance import LEVEL
 from mt.evaluation.slices import CORPUS, Slice, SliceScore
-from mt.evaluation.test_set import TestSet
+from mt.evaluation.test_set import Hypotheses, TestSet
 
 SIGNIFICANT = LEVEL
 """A difference counts as shown below this p-value, after Holm's correction, by both tests."""
 MIN_SENTENCES = 30
-"""No verdict on fewer: resamples of so few sentences say little about other sentences."""
+"""No verdict on fewer: resamples of few sentences say little about other sentences."""
 PRIMARY = "chrF"
 """The metric of verdicts, slices and sentences: of those computed here, the closest to people's judgement."""
 
@@ -58,9 +58,9 @@ class Comparison:
     """Lower end of the 95 % bootstrap interval of the difference."""
     ci_high: float
     detectable: float
-    """The true difference that a test set like this shows in four of five tries."""
+    """The smallest true difference that a test set of this size detects with a probability of 0.8."""
     sentences: int
-    """How many sentences were compared: all of the test set but those that a system has seen, if these are few."""
+    """How many sentences were compared: those of the test set without the few that a system has seen in training."""
     distinct: int
     """How many of these differ in more than case, digits and punctuation."""
     refused: str = ""
@@ -68,7 +68,7 @@ class Comparison:
 
     @property
     def is_significant(self) -> bool:
-        """Whether chance is an unlikely explanation, and the comparison a fair one."""
+        """Whether chance is an unlikely explanation, and nothing forbids a verdict."""
         return self.p_holm < SIGNIFICANT and not self.refused
 
     @property
@@ -77,19 +77,27 @@ class Comparison:
         return (self.difference < 0) == (self.metric in LOWER_IS_BETTER) and self.difference != 0
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """What the scores of a system on a test set say, in words."""
+
+    test_set: str
+    system: str
+    text: str
+
+
 @dataclass
 class Evaluation:
-    """What was scored, and how it came out."""
+    """What was scored, and the results."""
 
     baseline: str
     test_sets: list[TestSet] = field(default_factory=list)
-    hypotheses: dict[str, dict[str, list[str]]] = field(default_factory=dict)
-    """By test set, then by system."""
+    hypotheses: Hypotheses = field(default_factory=dict)
     scores: list[Score] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
     """With the baseline, by every metric and both tests."""
     other_comparisons: list[Comparison] = field(default_factory=list)
-    """Of systems that are no baseline with each other, by the primary metric and both tests."""
+    """Of the other systems with each other, by the primary metric and both tests."""
     fidelity: list[Fidelity] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     slices: list[SliceScore] = field(default_factory=list)
@@ -101,7 +109,7 @@ class Evaluation:
     preferences: list[Preference] = field(default_factory=list)
     """What reviewers preferred in blind reviews."""
     curves: dict[str, list[dict[str, float]]] = field(default_factory=dict)
-    """By system that is a run: the lines of its metrics.jsonl that look at the dev split."""
+    """By system that is a run: the evaluations on the dev split in its metrics.jsonl."""
     notes: list[str] = field(default_factory=list)
     """What was left out, and why."""
     remarks: list[str] = field(default_factory=list)
@@ -111,6 +119,10 @@ class Evaluation:
     overlaps: list[Overlap] = field(default_factory=list)
     """Of every system that is a run with every test set."""
     cautions: list[Caution] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    """One per test set and system; formed once, when everything is scored, and shown as they are."""
+    advice: str = ""
+    """Which system to take; empty where there is no choice."""
 
     @property
     def systems(self) -> list[str]:
@@ -127,7 +139,7 @@ class Evaluation:
         return next(s for s in self.scores if (s.system, s.test_set, s.metric) == (system, test_set, metric))
 
     def comparison(self, system: str, test_set: str, metric: str, baseline: str | None = None) -> Comparison | None:
-        """The one that the arguments name, by the more cautious of the two tests; None for a system and itself."""
+        """The comparison of two systems, by the test with the larger p-value; None for a system with itself."""
         wanted = (system, baseline or self.baseline, test_set, metric)
         found = [
             c
@@ -145,21 +157,24 @@ class Evaluation:
         return view
 
     def shows_better(self, system: str, test_set: str, metric: str) -> bool | None:
-        """Whether the system is better than the baseline, or worse; None where that cannot be told."""
+        """Whether the system is significantly better than the baseline (True) or worse (False); None if neither."""
         comparison = self.comparison(system, test_set, metric)
         return comparison.is_better if comparison is not None and comparison.is_significant else None
 
     def refusal(self, test_set: str, *systems: str) -> str:
-        """Why these systems get no verdict on a test set, as a clause; empty if only its size may forbid one."""
-        reasons = [c.text for c in self.cautions if c.forbids and c.concerns(test_set, *systems)]
-        return reasons[0] if reasons else ""
+        """Why these systems get no verdict on a test set: the gravest reason, as a clause.
+
+        Empty if nothing but the size of the test set may forbid one.
+        """
+        reasons = [c for c in self.cautions if c.forbids and c.concerns(test_set, *systems)]
+        return max(reasons, key=lambda caution: caution.gravity).text if reasons else ""
 
     def significantly_worse(self, metric: str) -> list[Comparison]:
-        """Where a system is worse than the baseline by more than chance explains."""
+        """Comparisons in which a system is significantly worse than the baseline."""
         return [c for c in self._with_baseline(metric) if c.is_significant and not c.is_better]
 
     def without_verdict(self, metric: str) -> list[Comparison]:
-        """Where it cannot be told whether a system is worse than the baseline, for another reason than chance."""
+        """Comparisons with the baseline that get no verdict."""
         return [c for c in self._with_baseline(metric) if c.refused]
 
     def _with_baseline(self, metric: str) -> list[Comparison]:

@@ -1,4 +1,4 @@
-"""Hypotheses of several systems on several test sets in, everything that can be counted out."""
+"""From hypotheses to an `Evaluation`: scores, comparisons, checks, slices, verdicts."""
 
 from __future__ import annotations
 
@@ -24,36 +24,39 @@ from mt.evaluation.metrics import (
     spbleu_model,
 )
 from mt.evaluation.ngrams import ngram_differences
-from mt.evaluation.overlap import Overlap, fair_rows
+from mt.evaluation.overlap import Overlaps, fair_rows
 from mt.evaluation.results import MIN_SENTENCES, PRIMARY, Comparison, Evaluation, Score
 from mt.evaluation.significance import BOOTSTRAP, RANDOMISATION, PairedResult, holm, interval, paired_test
 from mt.evaluation.slices import count_words, score_slices, slices_of
-from mt.evaluation.test_set import TestSet
+from mt.evaluation.test_set import Hypotheses, TestSet
+from mt.evaluation.verdicts import advice, verdicts
 from mt.evaluation.workers import workers
 from mt.progress import ProgressMeter
 from mt.text.glossary import Glossary
 
+_NOTHING_SEEN = Overlaps()
+
 
 def evaluate_hypotheses(
     test_sets: Sequence[TestSet],
-    hypotheses: dict[str, dict[str, list[str]]],
+    hypotheses: Hypotheses,
     resamples: int,
     *,
     metrics: Sequence[str] = METRICS + NORMALISED,
     extra: Mapping[str, Sequence[MetricStatistics]] | None = None,
     glossary: Glossary | None = None,
     word_counts: Mapping[str, int] | None = None,
-    overlaps: Sequence[Overlap] = (),
+    overlaps: Overlaps = _NOTHING_SEEN,
 ) -> Evaluation:
     """Score every system on every test set and compare it with the first one, the baseline.
 
     `hypotheses`: by test set, then by system, the same systems in the same order. `extra`: by test set, metrics that
-    were measured elsewhere. `word_counts`: how often each source word stands in the training data, for the slices by
+    were computed elsewhere. `word_counts`: how often each source word occurs in the training data, for the slices by
     rare words. `overlaps`: what systems that are runs have seen of the test sets. Raises `DataError` where hypotheses
     and references differ in number.
     """
     baseline = next(iter(hypotheses[test_sets[0].name]))
-    evaluation = Evaluation(baseline, list(test_sets), hypotheses, overlaps=list(overlaps))
+    evaluation = Evaluation(baseline, list(test_sets), hypotheses, overlaps=list(overlaps.found))
     results: dict[_Key, _Result] = {}
     glossary = glossary or Glossary.read()
     sentences = sum(len(lines) for systems in hypotheses.values() for lines in systems.values())
@@ -82,13 +85,15 @@ def evaluate_hypotheses(
         (evaluation.comparisons if comparison.baseline == evaluation.baseline else evaluation.other_comparisons).append(
             comparison
         )
+    evaluation.cautions += overlaps.unknown
+    evaluation.verdicts, evaluation.advice = verdicts(evaluation), advice(evaluation)
     return evaluation
 
 
 def _steps(
     test_sets: Sequence[TestSet], metrics: Sequence[str], extra: Mapping[str, Sequence[MetricStatistics]] | None
 ) -> int:
-    """How often `evaluate_hypotheses` says that it has come further: for each metric, and for all else together."""
+    """How many steps the progress meter of `evaluate_hypotheses` has."""
     further = sum(len((extra or {}).get(test_set.name, [])) for test_set in test_sets)
     return len(test_sets) * (len(metrics) + 3) + further
 
@@ -193,7 +198,7 @@ def _look_closer(
     glossary: Glossary,
     word_counts: Mapping[str, int] | None,
 ) -> None:
-    """Where the systems differ on one test set: slices, n-grams, sentences."""
+    """Add where the systems differ on one test set: slices, n-grams, sentences."""
     name, systems = test_set.name, evaluation.hypotheses[test_set.name]
     slices = slices_of(test_set.sources, test_set.corpora, glossary, word_counts)
     evaluation.slice_members[name] = slices
@@ -205,13 +210,13 @@ def _look_closer(
 
 def evaluate_all(
     test_sets: Sequence[TestSet],
-    hypotheses: dict[str, dict[str, list[str]]],
+    hypotheses: Hypotheses,
     resamples: int,
     glossary: Glossary,
     training: Dataset | None,
-    overlaps: Sequence[Overlap] = (),
+    overlaps: Overlaps = _NOTHING_SEEN,
 ) -> Evaluation:
-    """Everything that can be said of these hypotheses on this machine; what cannot stands in `notes`."""
+    """Score by every metric that this machine has; `notes` say which are missing, and why."""
     has_spbleu = spbleu_model().is_file()
     metrics = (*METRICS, *NORMALISED, *([SPBLEU] if has_spbleu else []))
     comet = {each.name: comet_metric(each, hypotheses[each.name]) for each in test_sets}
@@ -234,6 +239,6 @@ def evaluate_all(
 
 
 def comet_metric(test_set: TestSet, hypotheses: Mapping[str, Sequence[str]]) -> MetricStatistics | None:
-    """COMET's scores, where `mt comet-setup` was run and they can be had."""
+    """COMET's scores; None unless `mt comet-setup` was run, or if COMET fails."""
     result = comet_scores(test_set.sources, hypotheses, test_set.references)
     return None if result is None else segment_metric(COMET, result.signature, result.segments)

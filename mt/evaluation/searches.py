@@ -1,4 +1,4 @@
-"""How hypotheses were made, in words and for programs; and whether all were made alike."""
+"""Decoding settings in words and as JSON, and whether all systems were decoded by the same search."""
 
 from __future__ import annotations
 

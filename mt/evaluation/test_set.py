@@ -16,6 +16,10 @@ from mt.text.normalise import comparison_words, normalise
 MIN_DOCUMENTS = 20
 """Resamples of fewer documents say little about other documents."""
 
+Hypotheses = dict[str, dict[str, list[str]]]
+"""Translations by test set, then by system: the same systems in the same order on every test set, the baseline first;
+one line per sentence, in the order of the test set."""
+
 Resampling = Literal["auto", "sentence", "document"]
 """What resamples are drawn from; auto: documents where at least `MIN_DOCUMENTS` are known."""
 
@@ -32,9 +36,9 @@ class TestSet:
     corpora: Sequence[str] = ()
     """The corpus of each sentence, where it is known."""
     is_general: bool = False
-    """General text: what is lost here is what was forgotten."""
+    """Whether it is general text: a loss here is what fine-tuning made the model forget."""
     documents: Sequence[str] = ()
-    """The document of each sentence, where they are known; empty for a sentence of none."""
+    """The document of each sentence, where they are known; an empty name where a sentence has none."""
     held_out: str = ""
     """How it was kept out of training, as a sentence; empty for a set that came from elsewhere."""
     too_easy: str = ""
@@ -45,7 +49,7 @@ class TestSet:
     def clusters(self) -> npt.NDArray[np.int64]:
         """int (sentences,): equal for pairs that differ at most in case, digits and punctuation, from 0 upwards.
 
-        Such a pair says little that its like has not said: it counts once where sentences are drawn or counted.
+        Such pairs say little that one of them does not say: together they count once in resamples and sizes.
         """
         numbers: dict[tuple[tuple[str, ...], tuple[str, ...]], int] = {}
         pairs = zip(map(_key, self.sources), map(_key, self.references), strict=True)
@@ -82,8 +86,8 @@ class TestSet:
         """How many different pairs there are."""
         return int(self.clusters.max(initial=-1)) + 1
 
-    def search(self, decoding: DecodingConfig) -> DecodingConfig:
-        """`decoding`, on general text without the tag and the terms of a domain that it is not of."""
+    def decoding_for(self, decoding: DecodingConfig) -> DecodingConfig:
+        """`decoding` as it is for this test set: on general text without the tag and the terms of the domain."""
         return decoding.without_domain() if self.is_general else decoding
 
 

@@ -1,4 +1,4 @@
-"""The numbers in words that a person can act on, and no more certain than the numbers are."""
+"""Scores and p-values as sentences, without overstating them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from mt.evaluation.metrics import METRICS
 from mt.evaluation.ratings import Preference
-from mt.evaluation.results import MIN_SENTENCES, PRIMARY, Comparison, Evaluation, Score
+from mt.evaluation.results import MIN_SENTENCES, PRIMARY, Comparison, Evaluation, Score, Verdict
 from mt.evaluation.test_set import TestSet
 
 
 def verdict(evaluation: Evaluation, system: str, test_set: str, metric: str = PRIMARY) -> str:
-    """One sentence: the difference to the baseline, and whether chance explains it."""
+    """One sentence: the difference from the baseline, and whether chance may explain it."""
     score, comparison = evaluation.score(system, test_set, metric), evaluation.comparison(system, test_set, metric)
     if comparison is None:
         scored = f"{system} scores {score.score:.1f} {metric} on {test_set} ({_sentences(score)})"
@@ -19,13 +19,13 @@ def verdict(evaluation: Evaluation, system: str, test_set: str, metric: str = PR
         return f"{scored}; no verdict: {reason}." if reason else f"{scored}."
     size, direction = f"{_size(comparison)} {metric}", "better" if comparison.is_better else "worse"
     if comparison.refused:
-        stand = f"is {size} {direction} than" if comparison.difference else f"scores the same in {metric} as"
-        return f"On {test_set}, no verdict: {system} {stand} {comparison.baseline}, but {comparison.refused}."
+        how = f"is {size} {direction} than" if comparison.difference else f"scores the same in {metric} as"
+        return f"On {test_set}, no verdict: {system} {how} {comparison.baseline}, but {comparison.refused}."
     if comparison.difference == 0:
         return (
             f"On {test_set}, {system} and {comparison.baseline} cannot be told apart: they score the same in {metric}."
         )
-    power = f"{_sentences(comparison)} can show a change of about {comparison.detectable:.1f}"
+    power = f"a test set of {_sentences(comparison)} can detect a difference of about {comparison.detectable:.1f}"
     certainty = f"{_chance(comparison)}; {power}"
     if comparison.is_significant:
         return f"On {test_set}, {system} is {size} {direction} than {comparison.baseline} ({certainty})."
@@ -42,7 +42,7 @@ def _size(comparison: Comparison) -> str:
 
 
 def _sentences(counted: Score | Comparison) -> str:
-    """How many there are, and of how many kinds, if some repeat each other."""
+    """How many sentences there are, and how many distinct ones, if some repeat each other."""
     kind = "" if counted.distinct == counted.sentences else f", {counted.distinct} of them distinct,"
     return f"{counted.sentences} sentence{'' if counted.sentences == 1 else 's'}{kind}"
 
@@ -54,7 +54,10 @@ def _chance(comparison: Comparison) -> str:
 
 
 def other_metrics(evaluation: Evaluation, system: str, test_set: str) -> str:
-    """Which of the other published metrics show a difference to the baseline, as a sentence; empty where none may."""
+    """By which of the other published metrics the difference from the baseline is significant, as a sentence.
+
+    Empty where there is no verdict.
+    """
     compared = {m: evaluation.comparison(system, test_set, m) for m in METRICS if m != PRIMARY}
     if any(c is None or c.refused for c in compared.values()):
         return ""
@@ -65,22 +68,21 @@ def other_metrics(evaluation: Evaluation, system: str, test_set: str) -> str:
     ]
     hidden = [metric for metric, c in compared.items() if c and not c.is_significant]
     if not shown:
-        either = "" if (c := evaluation.comparison(system, test_set, PRIMARY)) and c.is_significant else " either"
-        return f"No difference shows in {_listed(hidden)}{either}."
-    return f"A difference shows in {_listed(shown)}" + (f", none in {_listed(hidden)}." if hidden else ".")
+        either = "" if (c := evaluation.comparison(system, test_set, PRIMARY)) and c.is_significant else ", either"
+        return f"By {_listed(hidden)} there is no significant difference{either}."
+    rest = f", by {_listed(hidden)} it is not" if hidden else ""
+    return f"By {_listed(shown)} the difference is significant{rest}."
 
 
-def verdicts(evaluation: Evaluation) -> list[dict[str, str]]:
+def verdicts(evaluation: Evaluation) -> list[Verdict]:
     """A verdict for every test set and system but the baseline; of the baseline where it is alone."""
     systems = [s for s in evaluation.systems if s != evaluation.baseline] or [evaluation.baseline]
     return [
-        {
-            "test_set": test_set.name,
-            "system": system,
-            "text": " ".join(
-                filter(None, (say(evaluation, system, test_set.name) for say in (verdict, other_metrics)))
-            ),
-        }
+        Verdict(
+            test_set.name,
+            system,
+            " ".join(filter(None, (say(evaluation, system, test_set.name) for say in (verdict, other_metrics)))),
+        )
         for test_set in evaluation.test_sets
         for system in systems
     ]
@@ -89,8 +91,8 @@ def verdicts(evaluation: Evaluation) -> list[dict[str, str]]:
 def advice(evaluation: Evaluation) -> str:
     """Which system to take, in words; empty where there is no choice.
 
-    Those that cannot be told from the best on the domain's first test set are tied; of the tied, the one that does
-    best on general text.
+    Systems without a significant difference from the best one on the domain's first test set are tied with it; of the
+    tied ones, take the one that does best on general text.
     """
     domain = [test_set for test_set in evaluation.test_sets if not test_set.is_general]
     general = [test_set for test_set in evaluation.test_sets if test_set.is_general]
@@ -116,7 +118,7 @@ def advice(evaluation: Evaluation) -> str:
 
 
 def _translate_alike(evaluation: Evaluation, systems: Sequence[str]) -> bool:
-    """Whether no test set has a sentence that two of the systems translate in two ways."""
+    """Whether the systems translate every sentence of every test set the same way."""
     return all(
         by_system[system] == by_system[systems[0]]
         for by_system in evaluation.hypotheses.values()
@@ -125,7 +127,7 @@ def _translate_alike(evaluation: Evaluation, systems: Sequence[str]) -> bool:
 
 
 def tied_with_best(evaluation: Evaluation, test_set: TestSet, systems: Sequence[str]) -> tuple[str, list[str]]:
-    """(the system with the best score, those of the others that cannot be told from it)."""
+    """(the system with the best score, the others without a significant difference from it)."""
     best = max(systems, key=lambda system: evaluation.score(system, test_set.name, PRIMARY).score)
     others = [system for system in systems if system != best]
     return best, [s for s in others if not _between(evaluation, s, best, test_set.name).is_significant]
@@ -152,7 +154,7 @@ def _tie_break(evaluation: Evaluation, systems: Sequence[str], general: Sequence
 
 
 def _price(evaluation: Evaluation, system: str, others: Sequence[TestSet]) -> str:
-    """What the best one costs on the other test sets, as the rest of a sentence."""
+    """What the best system loses on the other test sets, as the rest of a sentence."""
     enough = [test_set for test_set in others if _allows_verdicts(evaluation, test_set)]
     opponents = [other for other in evaluation.systems if other != system]
     lost = []
@@ -174,7 +176,7 @@ def _gain(comparison: Comparison, system: str) -> float:
 
 
 def _allows_verdicts(evaluation: Evaluation, test_set: TestSet) -> bool:
-    """Whether there are sentences enough, and nothing else forbids a verdict on any of the systems."""
+    """Whether there are enough sentences, and nothing else forbids a verdict on any of the systems."""
     return test_set.distinct >= MIN_SENTENCES and not evaluation.refusal(test_set.name, *evaluation.systems)
 
 
@@ -195,25 +197,3 @@ def preference_in_words(preference: Preference) -> str:
         f"Reviewers on {p.test_set}, {names}: {p.sentences_for_system} of {decided} decided sentences for {p.system}, "
         f"a share of {p.rate:.2f} ({sure})."
     )
-
-
-def _corpus_lines(evaluation: Evaluation, test_set: str) -> list[str]:
-    corpora = evaluation.by_corpus(test_set)
-    rows = [(f"{PRIMARY} on {test_set}, by corpus", "sentences", *evaluation.systems)]
-    for name, scores in corpora.items():
-        cells = [f"{s.score:.2f} [{s.ci_low:.1f}, {s.ci_high:.1f}]" for s in scores.values()]
-        rows.append((name, str(scores[evaluation.baseline].sentences), *cells))
-    return [*_aligned(rows), ""] if corpora else []
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """The lines of a table, the first row underlined."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return [lines[0], "-" * max(map(len, lines)), *lines[1:]]
-
-
-def _cell(evaluation: Evaluation, system: str, test_set: str, metric: str) -> str:
-    score = evaluation.score(system, test_set, metric)
-    mark = "" if evaluation.shows_better(system, test_set, metric) is None else "*"
-    return f"{score.score:.2f}{mark} [{score.ci_low:.1f}, {score.ci_high:.1f}]"

@@ -33,10 +33,9 @@ def load_base(config: Config, run: RunDirectory, data: DatasetDict) -> Transform
     if options.scratch is not None:
         if process_state().is_main_process and find_damage(run.base, _FILES) is not None:
             sources, targets = (list(data["train"][column]) for column in ("source", "target"))
-            unfinished = run.unfinished(run.base)
-            create_marian(options.scratch, sources, targets, unfinished, config.seed)
-            write_checksums(unfinished)
-            run.put(unfinished, run.base)
+            with run.new_directory(run.base) as work:
+                create_marian(options.scratch, sources, targets, work, config.seed)
+                write_checksums(work)
         wait_for_everyone()
     logger.info("loading %s", options.name if options.scratch is None else run.base)
     translator = open_base(config, run)

@@ -7,7 +7,6 @@ import logging
 from mt.config import Config
 from mt.experiment.base_model import open_base
 from mt.experiment.translations import BASE
-from mt.files import writing
 from mt.runs import RunDirectory, read_metrics
 from mt.training.trainer import TranslationTrainer
 from mt.training.weight_choice import WeightChoice, choose_weights
@@ -27,10 +26,8 @@ def take_model(config: Config, run: RunDirectory, trainer: TranslationTrainer) -
         translator, run.checkpoints, trainer.dev_scores_by_update(), config, trainer.dev, trainer.general, before
     )
     logger.info("saving the model")
-    unfinished = run.unfinished(run.model)
-    with writing(run.model):
-        translator.save(unfinished)
-    run.put(unfinished, run.model)
+    with run.new_directory(run.model) as work:
+        translator.save(work)
     return choice
 
 

@@ -14,23 +14,25 @@ from mt.experiment.splits import prepare_data
 from mt.experiment.start import claim_directory, start_manifest
 from mt.experiment.training_facts import early_stop, training_facts
 from mt.experiment.training_preparation import prepare_training, record_start
-from mt.experiment.translations import FINETUNED, translate_base, translate_tuned
+from mt.experiment.translations import systems_of_run, translate_base
 from mt.processes import one_run
 from mt.runs import RunDirectory
+from mt.systems.translating import translate_test_sets
 from mt.training.setup import check_training
 
 
 @one_run()
 def run_experiment(
-    config: Config, *, resume: bool = False, overwrite: bool = False, use_cache: bool = True
+    config: Config, *, resume: bool = False, overwrite: bool = False, use_cache: bool = True, score: bool = True
 ) -> tuple[RunDirectory, Evaluation | None]:
     """Build the data, fine-tune, score base and tuned model, write the report.
 
     resume: go on with the run in the output directory. overwrite: replace it. use_cache: take translations that were
-    made before.
+    made before. score: without it the run ends with its model, and nothing of the test sets is translated; a later
+    call with `resume` scores it.
 
-    Returns the run directory and, in the main process, the evaluation. What is already there when a run is
-    resumed (data, base translations, checkpoints) is used, not made again, if it is as it was written.
+    Returns the run directory and, in the main process of a run that is scored, the evaluation. What is already there
+    when a run is resumed (data, base translations, checkpoints) is used, not made again, if it is as it was written.
     """
     check_inputs(config)
     with claim_directory(config, resume=resume, overwrite=overwrite) as run:
@@ -41,7 +43,8 @@ def run_experiment(
         trainer = prepare_training(config, run, base, data, manifest)
         record_start(manifest, base, trainer)
         record_extension(config, run, trainer.sampler.plan.updates, manifest)
-        hypotheses = translate_base(config, run, base, test_sets, manifest, use_cache=use_cache)
+        systems = systems_of_run(config, run, use_cache=use_cache)
+        hypotheses = translate_base(systems[0], base, test_sets if score else [], run, manifest)
         fine_tune(run, trainer, resume)
         if manifest is None:
             return run, None
@@ -50,9 +53,11 @@ def run_experiment(
         refuse_other_base(config, run, manifest)
         choice = take_model(config, run, trainer)
         manifest.update(**choice.as_json())
-        hypotheses[FINETUNED] = translate_tuned(config, run, test_sets, use_cache=use_cache)
+        if not score:
+            return run, None
+        translate_test_sets(systems[-1], test_sets, hypotheses, write=run.write_translations)
         remarks = list(filter(None, [explain_base(config, choice), stopped]))
-        return run, score_run(config, run, data, manifest.facts, test_sets, hypotheses, remarks)
+        return run, score_run(config, run, data, manifest.facts, systems, test_sets, hypotheses, remarks)
 
 
 def check_inputs(config: Config) -> None:

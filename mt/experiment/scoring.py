@@ -7,7 +7,7 @@ from typing import Any
 
 from datasets import DatasetDict
 
-from mt.config import Config, DecodingConfig
+from mt.config import Config, ModelConfig
 from mt.data.report import DataReport
 from mt.data.splitting import SPLITS
 from mt.evaluation.overlap import find_overlaps
@@ -15,15 +15,17 @@ from mt.evaluation.reading_test_sets import check_resampling, own_test_set, read
 from mt.evaluation.results import Evaluation
 from mt.evaluation.scoring import evaluate_all
 from mt.evaluation.searches import describe_search, describe_searches
-from mt.evaluation.test_set import TestSet
-from mt.experiment.translations import BASE, FINETUNED
+from mt.evaluation.test_set import Hypotheses, TestSet
+from mt.experiment.translations import FINETUNED
 from mt.files import (
     write_text,
 )
+from mt.input_files import is_directory
 from mt.report.data_card import card_view
 from mt.report.model_card import render_model_card
 from mt.report.writing import write_evaluation
 from mt.runs import RunDirectory, read_curve
+from mt.systems.system import System, searches_of
 from mt.text.glossary import read_glossary
 
 
@@ -32,23 +34,21 @@ def score_run(
     run: RunDirectory,
     data: DatasetDict,
     facts: dict[str, Any],
+    systems: Sequence[System],
     test_sets: Sequence[TestSet],
-    hypotheses: dict[str, dict[str, list[str]]],
+    hypotheses: Hypotheses,
     remarks: Sequence[str] = (),
 ) -> Evaluation:
-    """Score the systems of `hypotheses` (by system, then by test set); write scores, report and model card.
+    """Score the systems; write scores, report and model card.
 
     facts: the manifest's. remarks: what a reader must know before the scores.
     """
-    by_set = {t.name: {system: lines[t.name] for system, lines in hypotheses.items()} for t in test_sets}
     glossary = read_glossary(config.evaluation.glossary)
-    overlaps, cautions = find_overlaps({FINETUNED: str(run.root), BASE: config.model.name}, test_sets)
-    known = [overlap for overlap in overlaps if overlap.system in hypotheses]
-    evaluation = evaluate_all(test_sets, by_set, config.evaluation.resamples, glossary, data["train"], known)
-    evaluation.cautions += [caution for caution in cautions if caution.system in hypotheses]
+    overlaps = find_overlaps({system.label: system.path for system in systems}, test_sets)
+    evaluation = evaluate_all(test_sets, hypotheses, config.evaluation.resamples, glossary, data["train"], overlaps)
     evaluation.curves = {FINETUNED: read_curve(run)}
     evaluation.remarks += remarks
-    describe_search(evaluation, run_searches(config))
+    describe_search(evaluation, searches_of(systems))
     shown = {
         "base model": config.model.name if config.model.scratch is None else "none, trained from scratch",
         "pairs": ", ".join(f"{facts['splits'][split]['pairs']} {split}" for split in SPLITS),
@@ -57,16 +57,17 @@ def score_run(
         "seed": str(config.seed),
     } | describe_searches(evaluation.decoding)
     card = card_view(DataReport.read(run.data_report))
-    write_evaluation(run, evaluation, f"Run {config.name}", shown, card, glossary)
     run.check_there(run.model / "README.md")
-    write_text(run.model / "README.md", render_model_card(config.name, evaluation, FINETUNED, shown))
+    model_card = render_model_card(config.name, evaluation, FINETUNED, shown, _name_on_the_hub(config.model))
+    write_text(run.model / "README.md", model_card)
+    write_evaluation(run, evaluation, f"Run {config.name}", shown, card, glossary)
     return evaluation
 
 
-def run_searches(config: Config) -> dict[str, DecodingConfig]:
-    """How the hypotheses of a run were made, by system; a model from scratch has no base."""
-    base = {} if config.model.scratch else {BASE: config.decoding.without_domain()}
-    return base | {FINETUNED: config.decoding}
+def _name_on_the_hub(model: ModelConfig) -> str | None:
+    """The base's name, unless it is a directory, comes along with `mt`, or was made from scratch."""
+    is_there = model.scratch is None and model.name.count("/") == 1 and not is_directory(model.name)
+    return model.name if is_there else None
 
 
 def prepare_test_sets(config: Config, run: RunDirectory, data: DatasetDict) -> list[TestSet]:

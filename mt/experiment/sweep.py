@@ -1,4 +1,4 @@
-"""A sweep: many runs of one config with other values, compared on the dev split."""
+"""A sweep: many runs of one config with other values, compared on the dev split; the best one is tested."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from mt.config.config_files import config_as_yaml
 from mt.config.input_paths import paths_of
 from mt.errors import ConfigError, RunError, Stopped, UsageError, UserError
 from mt.manifest import read_manifest
-from mt.outputs import claim, refuse_inputs_inside
-from mt.report.sweep_table import Trial, value_of, write_tables
+from mt.outputs import claim
+from mt.report.sweep_table import Trial, chosen_trial, value_of, write_tables
 from mt.runs import SWEEP, RunDirectory, same_run
 
 logger = logging.getLogger(__name__)
@@ -71,11 +71,12 @@ class Sweep:
 
 
 def run_sweep(sweep: Sweep) -> list[Trial]:
-    """Run every trial, each in a directory of its own; returns them, the best first.
+    """Run every trial, each in a directory of its own, then test the chosen one; returns them, the best first.
 
-    A trial that is done already is read, one that was stopped goes on, and one that fails on its values (a learning
-    rate that diverges) is noted and passed over. Writes `sweep.json` and `sweep.md` after every trial. Raises
-    `ConfigError` if Optuna is needed and missing, and `Stopped`, which says how many trials are done, on SIGTERM.
+    A trial that is trained already is read, one that was stopped goes on, and one that fails on its values (a learning
+    rate that diverges) is noted and passed over. No trial translates the test sets; when all are trained, the chosen
+    one (`chosen_trial`) is resumed to be scored. Writes `sweep.json` and `sweep.md` after every trial. Raises
+    `ConfigError` if Optuna is needed and missing, and `Stopped`, which says how far the sweep has come, on SIGTERM.
     """
     from mt.processes import process_state
 
@@ -90,6 +91,7 @@ def run_sweep(sweep: Sweep) -> list[Trial]:
                 trials.append(trial)
                 if process_state().is_main_process:
                     write_tables(Path(sweep.output_dir), trials, sweep.metric)
+            _score_chosen(sweep, trials)
         except Stopped as stop:
             raise _stopped(sweep, trials) from stop
     return sorted(trials, key=lambda trial: -value_of(trial, sweep.metric))
@@ -97,10 +99,9 @@ def run_sweep(sweep: Sweep) -> list[Trial]:
 
 def _stopped(sweep: Sweep, trials: Sequence[Trial]) -> Stopped:
     table = f", their table is {sweep.output_dir}/sweep.md" if trials else ""
-    return Stopped(
-        f"stopped by SIGTERM; {len(trials)} of {sweep.planned} trials are done{table}; "
-        "what the next one has done is kept: go on with --resume"
-    )
+    left = "what the next one has done is kept" if len(trials) < sweep.planned else "the best one is not tested yet"
+    done = f"{len(trials)} of {sweep.planned} trials are done{table}"
+    return Stopped(f"stopped by SIGTERM; {done}; {left}: go on with --resume")
 
 
 def _claim(sweep: Sweep) -> AbstractContextManager[object]:
@@ -110,8 +111,7 @@ def _claim(sweep: Sweep) -> AbstractContextManager[object]:
     root = Path(sweep.output_dir)
     if not process_state().is_main_process:
         return nullcontext()
-    refuse_inputs_inside(root, paths_of(sweep.base))
-    return claim(root, SWEEP, keep=True)
+    return claim(root, SWEEP, paths_of(sweep.base), keep=True)
 
 
 Proposal = tuple[dict[str, str], Callable[[Trial], None]]
@@ -152,16 +152,36 @@ def _run(sweep: Sweep, directory: Path, values: dict[str, str]) -> Trial:
     # Here and above: what imports torch is imported late, so that a mistake on the command line is answered at once.
     from mt.experiment.run import run_experiment
 
-    run = RunDirectory(directory)
-    config = replace(sweep.config(values), output_dir=str(directory))
+    run, config = RunDirectory(directory), _config_of(sweep, directory, values)
     written = ", ".join(f"{name} {value}" for name, value in values.items())
     if run.is_run() and not same_run(run.config.read_text(encoding="utf-8"), config_as_yaml(config)):
         raise RunError(f"{directory}: holds the trial of another sweep; choose another --output_dir or remove it")
     try:
-        if "dev_metrics" not in read_manifest(run.manifest):
+        if not _is_trained(run):
             logger.info("%s: %s", directory.name, written)
-            run_experiment(config, resume=run.has_work())
+            run_experiment(config, resume=run.has_work(), score=False)
         return Trial(directory, values, read_manifest(run.manifest)["dev_metrics"])
     except UserError as error:
         logger.warning("%s (%s) failed: %s", directory.name, written, error)
         return Trial(directory, values, {}, str(error))
+
+
+def _is_trained(run: RunDirectory) -> bool:
+    """Whether a trial came as far as its model. Once it is scored, the model may have been deleted."""
+    facts = read_manifest(run.manifest)
+    return "dev_metrics" in facts and ("model_is_base" in facts or run.scores.is_file())
+
+
+def _config_of(sweep: Sweep, directory: Path, values: Mapping[str, str]) -> Config:
+    return replace(sweep.config(values), output_dir=str(directory))
+
+
+def _score_chosen(sweep: Sweep, trials: Sequence[Trial]) -> None:
+    """Translate the test sets with the chosen trial's model and its base, and score them, unless that is done."""
+    from mt.experiment.run import run_experiment
+
+    chosen = chosen_trial(trials, sweep.metric)
+    if chosen is None or RunDirectory(chosen.directory).scores.is_file():
+        return
+    logger.info("%s: chosen by %s on the dev split, and now tested", chosen.directory.name, sweep.metric)
+    run_experiment(_config_of(sweep, chosen.directory, chosen.values), resume=True)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from mt.config import Config
 from mt.evaluation.searches import search_as_json
-from mt.evaluation.test_set import TestSet
+from mt.evaluation.test_set import Hypotheses, TestSet
 from mt.files import sha256_of, sha256_of_json
 from mt.manifest import Manifest
+from mt.models.run_settings import TranslationSettings
 from mt.models.transformers_model import TransformersTranslator
 from mt.runs import RunDirectory
-from mt.systems.system import open_translator, translate_once
+from mt.systems.system import System
+from mt.systems.translating import translate_test_sets
 from mt.text.lines import read_lines
 
 logger = logging.getLogger(__name__)
@@ -24,39 +25,48 @@ BASE, FINETUNED = "base", "finetuned"
 """The systems of a training run."""
 
 
+def systems_of_run(config: Config, run: RunDirectory, *, use_cache: bool = True) -> list[System]:
+    """The base, which a run that starts from scratch has not, and the run's model as it is saved.
+
+    The saved model is the one that other commands will load. The base is given no tag and no terms.
+    """
+    base = TranslationSettings(model=config.model, decoding=config.decoding.without_domain())
+    tuned = TranslationSettings(model=config.model.with_name(str(run.model)), decoding=config.decoding)
+    systems = [] if config.model.scratch else [System(BASE, config.model.name, None, base, use_cache)]
+    return [*systems, System(FINETUNED, str(run.root), run, tuned, use_cache)]
+
+
 def translate_base(
-    config: Config,
-    run: RunDirectory,
+    system: System,
     base: TransformersTranslator,
     test_sets: Sequence[TestSet],
+    run: RunDirectory,
     manifest: Manifest | None,
-    *,
-    use_cache: bool = True,
-) -> dict[str, dict[str, list[str]]]:
-    """The base's translations by test set, as its entry in a dict by system; empty for a model from scratch.
+) -> Hypotheses:
+    """The base's translations, each written as soon as it exists; none unless `system` is a base.
 
     Those that a resumed run finds are taken if they were made by this model, of these sources, in this way, and are
-    as they were written; those in the cache likewise.
+    as they were written.
     """
-    if config.model.scratch is not None or manifest is None:
-        return {}
-    plain, known = config.decoding.without_domain(), dict(manifest.facts.get("translations") or {})
-    translations = {}
+    hypotheses: Hypotheses = {}
+    if system.label != BASE or system.settings is None or manifest is None:
+        return hypotheses
+    known = dict(manifest.facts.get("translations") or {})
     for test_set in test_sets:
         name, file = f"{test_set.name}/{BASE}", run.translations(test_set.name, BASE)
         made_from = {
             "model": manifest.facts["base_model"]["identity"],
-            "decoding": search_as_json(plain),
+            "decoding": search_as_json(system.settings.decoding),
             "sources": sha256_of_json(list(test_set.sources)),
         }
         lines = _read_if_intact(file, known.get(name), made_from)
-        if lines is None:
-            lines = translate_once(config.model, test_set, plain, lambda: base, BASE, use_cache=use_cache)
-            run.write_translations(test_set.name, BASE, lines)
-            known[name] = {"made_from": made_from, "sha256": sha256_of(file)}
-            manifest.update(translations=known)
-        translations[test_set.name] = lines
-    return {BASE: translations}
+        if lines is not None:
+            hypotheses[test_set.name] = {BASE: lines}
+            continue
+        translate_test_sets(system, [test_set], hypotheses, translator=base, write=run.write_translations)
+        known[name] = {"made_from": made_from, "sha256": sha256_of(file)}
+        manifest.update(translations=known)
+    return hypotheses
 
 
 def _read_if_intact(file: Path, known: Mapping[str, Any] | None, made_from: Mapping[str, Any]) -> list[str] | None:
@@ -67,20 +77,3 @@ def _read_if_intact(file: Path, known: Mapping[str, Any] | None, made_from: Mapp
         logger.warning("%s: is not as it was written; translating anew", file)
         return None
     return [line for _, line in read_lines(file)]
-
-
-def translate_tuned(
-    config: Config, run: RunDirectory, test_sets: Sequence[TestSet], *, use_cache: bool = True
-) -> dict[str, list[str]]:
-    """The translations of the run's model by test set, each written as soon as it is there.
-
-    By the model as it was saved, which is the one that other commands will load.
-    """
-    model = config.model.with_name(str(run.model))
-    opened = cache(lambda: open_translator(model, config.decoding))
-    translations = {}
-    for test_set in test_sets:
-        lines = translate_once(model, test_set, config.decoding, opened, FINETUNED, use_cache=use_cache)
-        run.write_translations(test_set.name, FINETUNED, lines)
-        translations[test_set.name] = lines
-    return translations

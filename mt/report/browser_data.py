@@ -18,9 +18,9 @@ def browser_data(evaluation: Evaluation, glossary: Glossary) -> Markup:
     """A JSON object, `<` escaped, for a script element.
 
     `baseline`, `metric`, `checks` (names), and `sets`, each with `name`, `systems`, `slices` ([group, name, [sentence
-    indices]]) and `sentences`: [source, reference, [hypothesis a system], [score a system], [[system, check, detail]],
-    [[start, end, Arabic forms]]]; a system's number is its place in `systems`, -1 the reference's; start and end count
-    code points.
+    indices]]) and `sentences`: [source, reference, [one hypothesis per system], [one score per system],
+    [[system, check, detail]], [[start, end, Arabic forms]]]; a system's number is its index in `systems`, -1 the
+    reference's; start and end count code points.
     """
     data = {
         "baseline": evaluation.baseline,

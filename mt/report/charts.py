@@ -120,7 +120,7 @@ def _name_points(axes: Axes, points: Mapping[str, tuple[float, float]]) -> None:
     axes.figure.draw_without_rendering()
     marks = {name: axes.transData.transform(point) for name, point in points.items()}
     taken: list[Bbox] = []
-    page, top = axes.figure.bbox, axes.bbox.y1  # above it stands the title
+    page, top = axes.figure.bbox, axes.bbox.y1  # above it is the title
     for name, point in points.items():
         others = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for other, (x, y) in marks.items() if other != name]
         for corner in _CORNERS:
@@ -136,7 +136,7 @@ def _name_points(axes: Axes, points: Mapping[str, tuple[float, float]]) -> None:
 
 
 _CORNERS = ((7, 6), (7, -6), (-7, 6), (-7, -6))
-"""Where a name may stand beside its point, in printer's points to the right and up."""
+"""Where a name may be written beside its point, in printer's points to the right and up."""
 
 
 def _annotate(axes: Axes, name: str, point: tuple[float, float], right: int, up: int) -> Annotation:

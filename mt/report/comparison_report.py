@@ -13,7 +13,7 @@ from mt.evaluation.metrics import METRICS
 from mt.evaluation.results import MIN_SENTENCES, PRIMARY, SIGNIFICANT, Evaluation
 from mt.evaluation.slices import CORPUS, SliceScore
 from mt.evaluation.test_set import TestSet
-from mt.evaluation.verdicts import advice, preference_in_words, verdicts
+from mt.evaluation.verdicts import preference_in_words
 from mt.report.browser_data import browser_data
 from mt.report.charts import Point, intervals, lines, trade_off
 from mt.report.markdown import code, table, text_of
@@ -34,7 +34,7 @@ def render_report(
 ) -> str:
     """The page. `facts` are shown as a list of names and values, `data` as a data card; all text is escaped.
 
-    Every number in a `data` element stands in `scores.json` with the same value.
+    Every number in a `data` element is in `scores.json`, too, with the same value.
     """
     return render_page(
         "report.html.jinja",
@@ -43,7 +43,7 @@ def render_report(
         title=title,
         data=data,
         evaluation=evaluation,
-        advice=advice(evaluation),
+        advice=evaluation.advice,
         metrics=[metric for metric in METRICS if metric in evaluation.metrics],
         others=[metric for metric in evaluation.metrics if metric not in METRICS],
         significant=SIGNIFICANT,
@@ -68,7 +68,7 @@ def _test_set_view(evaluation: Evaluation, test_set: TestSet) -> dict[str, Any]:
         "distinct": test_set.distinct,
         "cautions": [each for each in evaluation.cautions if each.test_set == name],
         "made": _how_made(test_set),
-        "verdicts": [entry["text"] for entry in verdicts(evaluation) if entry["test_set"] == name],
+        "verdicts": [verdict.text for verdict in evaluation.verdicts if verdict.test_set == name],
         "systems": systems,
         "cells": {s: {m: _cell(evaluation, s, name, m) for m in evaluation.metrics} for s in systems},
         "chart": _scores_chart(evaluation, name, systems),
@@ -151,7 +151,7 @@ def _curves(evaluation: Evaluation) -> Iterator[Markup]:
     """Scores and loss of the dev split as training went, of the systems that are runs."""
     for label, unit, names in (
         (f"{PRIMARY} while training", PRIMARY, {"eval_chrF": "dev", "eval_general_chrF": "general"}),
-        ("Loss while training", "nats a token", {"eval_loss": "dev", "eval_general_loss": "general"}),
+        ("Loss while training", "nats per token", {"eval_loss": "dev", "eval_general_loss": "general"}),
     ):
         series = {
             f"{system}: {part}" if len(evaluation.curves) > 1 else part: points
@@ -165,9 +165,9 @@ def _curves(evaluation: Evaluation) -> Iterator[Markup]:
 
 def render_markdown(title: str, evaluation: Evaluation, facts: Mapping[str, str]) -> str:
     """The report for a pull request: verdicts, scores with intervals, fidelity."""
-    parts = [f"# {text_of(title)}", text_of(advice(evaluation))]
+    parts = [f"# {text_of(title)}", text_of(evaluation.advice)]
     parts += [f"- {text_of(remark)}" for remark in evaluation.remarks]
-    parts += [f"- {text_of(entry['text'])}" for entry in verdicts(evaluation)]
+    parts += [f"- {text_of(verdict.text)}" for verdict in evaluation.verdicts]
     for test_set in evaluation.test_sets:
         systems = list(evaluation.hypotheses[test_set.name])
         parts += [f"\n## {text_of(test_set.name)}, {counted(len(test_set.sources), 'sentence')}\n"]

@@ -98,7 +98,7 @@ def _vocabulary(report: DataReport) -> Iterator[str]:
     yield ""
     if not report.vocabulary:
         return
-    yield "| corpus | side | pieces a word | unknown pieces | words covered | vocabulary used | unknown characters |"
+    yield "| corpus | side | pieces per word | unknown pieces | words covered | vocabulary used | unknown characters |"
     yield "|---|---|--:|--:|--:|--:|---|"
     for row in vocabulary_rows(report):
         yield "| " + " | ".join(text_of(str(cell)) for cell in row) + " |"

@@ -1,9 +1,11 @@
-"""Markdown whose text is text: whatever stands in a name or a sentence, no markup begins in it."""
+"""Markdown in which text stays text: no name and no sentence of a user becomes markup."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+
+from tabulate import tabulate
 
 _MARKUP = re.compile(r"([\\`*_\[|~&$])")
 # A heading, a quotation, a list or a rule, where a line begins.
@@ -28,7 +30,8 @@ def code(text: str) -> str:
     return f"{fence}{space}{line}{space}{fence}"
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Lines of a table of cells that are Markdown already; all columns but the first are set to the right."""
-    for row in (header, ["---"] + ["--:"] * (len(header) - 1), *rows):
-        yield f"| {' | '.join(row)} |"
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a table of cells that are Markdown already; all columns but the first are aligned to the right."""
+    alignment = ("left", *["right"] * (len(header) - 1))
+    # Cells are text, also those that look like numbers: `007` stays as it is.
+    return str(tabulate(rows, header, tablefmt="pipe", colalign=alignment, disable_numparse=True)).split("\n")

@@ -10,20 +10,18 @@ import mt
 from mt.config import CorpusConfig, ModelConfig
 from mt.data.cache import input_hashes
 from mt.evaluation.searches import describe_searches
-from mt.models.run_settings import TranslationSettings
-from mt.systems.system import System
+from mt.systems.system import System, searches_of
 
 
 def describe_comparison(
     systems: Sequence[System],
-    settings: Mapping[str, TranslationSettings],
     test_sets: Mapping[str, CorpusConfig],
     *,
     glossary: str | None,
     ratings: Sequence[str],
 ) -> dict[str, str]:
     """What the comparison is of, by name: systems, test sets with their SHA-256, glossary, ratings, version, date."""
-    facts = {f"system {system.label}": _described(system, settings.get(system.label)) for system in systems}
+    facts = {f"system {system.label}": _described(system) for system in systems}
     for name, corpus in test_sets.items():
         hashes = ", ".join(f"{path}, SHA-256 {digest}" for path, digest in input_hashes(corpus).items())
         facts[f"test set {name}"] = hashes
@@ -31,11 +29,12 @@ def describe_comparison(
         facts["glossary"] = glossary
     if ratings:
         facts["ratings"] = ", ".join(ratings)
-    facts |= describe_searches({label: each.decoding for label, each in settings.items()})
+    facts |= describe_searches(searches_of(systems))
     made = datetime.now(UTC).isoformat(timespec="seconds")
     return facts | {"made": f"{made} by mt {mt.__version__}, sacreBLEU {version('sacrebleu')}"}
 
 
-def _described(system: System, settings: TranslationSettings | None) -> str:
-    usual, target = ModelConfig().target_language, "" if settings is None else settings.model.target_language
-    return system.path if target in ("", usual) else f"{system.path}, into {target}"
+def _described(system: System) -> str:
+    usual = ModelConfig().target_language
+    target = usual if system.settings is None else system.settings.model.target_language
+    return system.path if target == usual else f"{system.path}, into {target}"

@@ -1,17 +1,23 @@
-"""`scores.json`: everything that a comparison found, for programs."""
+"""`scores.json`: everything that a comparison found, for programs; written, and read again."""
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-from mt.evaluation.results import Evaluation
+from mt.config import DecodingConfig
+from mt.errors import RunError, UserError
+from mt.evaluation.cautions import Caution
+from mt.evaluation.results import Comparison, Evaluation, Score, Verdict
 from mt.evaluation.searches import search_as_json
+from mt.evaluation.slices import SliceScore
+from mt.evaluation.test_set import Hypotheses, TestSet
 
 
-def as_json(evaluation: Evaluation, verdicts: Sequence[Mapping[str, str]], advice: str) -> dict[str, Any]:
+def as_json(evaluation: Evaluation) -> dict[str, Any]:
     """The content of `scores.json`: all numbers of the report, and its sentences on them."""
     cautions = [f"{each.test_set}: {each.text}" for each in evaluation.cautions]
     content = {
@@ -19,8 +25,8 @@ def as_json(evaluation: Evaluation, verdicts: Sequence[Mapping[str, str]], advic
         "comparisons": [asdict(comparison) for comparison in evaluation.comparisons],
         "fidelity": [asdict(result) for result in evaluation.fidelity],
         "baseline": evaluation.baseline,
-        "advice": advice,
-        "verdicts": list(verdicts),
+        "advice": evaluation.advice,
+        "verdicts": [asdict(verdict) for verdict in evaluation.verdicts],
         "rivals": [asdict(comparison) for comparison in evaluation.other_comparisons],
         "slices": [asdict(score) for score in evaluation.slices],
         "ngrams": [asdict(difference) for difference in evaluation.ngrams],
@@ -41,6 +47,43 @@ def as_json(evaluation: Evaluation, verdicts: Sequence[Mapping[str, str]], advic
         "decoding": {system: search_as_json(search) for system, search in evaluation.decoding.items()},
     }
     return {key: finite(value) for key, value in content.items()}
+
+
+def read_scores(file: Path) -> Evaluation:
+    """The evaluation that a `scores.json` tells of, without sentences and translations, which it does not hold.
+
+    Remarks and notes cannot be told apart any more, and come as remarks. Raises `RunError` if the file cannot be read
+    or lacks something.
+    """
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        distinct = content.get("distinct_sentences", {})
+        scores = [
+            Score(**{"distinct": distinct.get(entry["test_set"], entry["sentences"]), **entry})
+            for entry in content["scores"]
+        ]
+        systems: Hypotheses = {}
+        for score in scores:
+            systems.setdefault(score.test_set, {})[score.system] = []
+        general = set(content["general_test_sets"])
+        cautions = [Caution(**entry) for entry in content["cautions"]]
+        named = {f"{each.test_set}: {each.text}" for each in cautions}
+        return Evaluation(
+            content["baseline"],
+            [TestSet(name, [], [], is_general=name in general) for name in systems],
+            systems,
+            scores,
+            [Comparison(**entry) for entry in content["comparisons"]],
+            [Comparison(**entry) for entry in content["rivals"]],
+            slices=[SliceScore(**entry) for entry in content["slices"]],
+            remarks=[note for note in content["notes"] if note not in named],
+            decoding={system: DecodingConfig(**search) for system, search in content["decoding"].items()},
+            cautions=cautions,
+            verdicts=[Verdict(**entry) for entry in content["verdicts"]],
+            advice=content["advice"],
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError) as error:
+        raise RunError(f"{file}: its scores cannot be shown ({error}); the report beside it may have them") from error
 
 
 def finite(value: Any) -> Any:

@@ -37,6 +37,16 @@ def value_of(trial: Trial, metric: str) -> float:
     return trial.metrics[f"eval_{metric}"] * (-1 if metric == "loss" else 1)
 
 
+def chosen_trial(trials: Sequence[Trial], metric: str) -> Trial | None:
+    """The best trial by the dev metric, which alone is tested; None if all failed.
+
+    Where seeds were swept, the best one of the group with the best mean: a lucky seed chooses no other values.
+    """
+    groups = groups_of(trials, metric)
+    done = groups[0].done if groups else [trial for trial in trials if trial.metrics]
+    return max(done, key=lambda trial: value_of(trial, metric), default=None)
+
+
 def as_table(trials: Sequence[Trial], metric: str) -> str:
     """The trials as a Markdown table, the best first."""
     names = list(trials[0].values)
@@ -131,7 +141,9 @@ def write_tables(root: Path, trials: Sequence[Trial], metric: str) -> None:
         {"values": dict(g.values), "seeds": len(g.done), "failed": len(g.trials) - len(g.done), "metrics": _spread(g)}
         for g in groups_of(trials, metric)
     ]
-    write_json(root / "sweep.json", {"trials": facts} | ({"groups": groups} if groups else {}))
+    chosen = chosen_trial(trials, metric)
+    best = {} if chosen is None else {"chosen": chosen.directory.name}
+    write_json(root / "sweep.json", {"trials": facts} | ({"groups": groups} if groups else {}) | best)
     tables = [group_table(trials, metric), as_table(trials, metric)]
     write_text(root / "sweep.md", "\n\n".join(filter(None, tables)) + "\n")
 

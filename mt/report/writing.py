@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from mt.evaluation.results import Evaluation
-from mt.evaluation.verdicts import advice, verdicts
 from mt.files import write_json, write_text
 from mt.report.comparison_report import render_markdown, render_report
 from mt.report.scores_json import as_json
@@ -28,6 +27,7 @@ def write_evaluation(
     """Write `scores.json`, `report.html`, which shows `data` where there is a data card, and `report.md`."""
     output.check_there()
     logger.info("writing the report")
-    write_json(output.scores, as_json(evaluation, verdicts(evaluation), advice(evaluation)))
     write_text(output.report, render_report(title, evaluation, facts, data, glossary))
     write_text(output.summary, render_markdown(title, evaluation, facts))
+    # Last: where it is, everything is, and a sweep that was stopped has nothing more to do.
+    write_json(output.scores, as_json(evaluation))

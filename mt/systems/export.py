@@ -13,14 +13,18 @@ from safetensors import SafetensorError
 
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import RunError
+from mt.evaluation.metrics import METRICS
 from mt.evaluation.results import Evaluation
-from mt.evaluation.test_set import TestSet
+from mt.evaluation.scoring import evaluate_hypotheses
+from mt.evaluation.test_set import Hypotheses, TestSet
 from mt.files import cannot_write, new_directory, writing
 from mt.models.ctranslate2_model import require_ctranslate2
 from mt.models.model_files import is_path_name, shown
+from mt.models.run_settings import TranslationSettings
 from mt.models.transformers_model import TransformersTranslator, load_translator
-from mt.systems.export_cost import EXPORT, MODEL, compare, translate_sets
-from mt.systems.system import open_translator
+from mt.systems.export_cost import EXPORT, MODEL
+from mt.systems.system import System
+from mt.systems.translating import translate_test_sets
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +33,8 @@ Precision = Literal["float16", "bfloat16", "float32", "int8"]
 
 
 Format = Literal["transformers", "ctranslate2"]
+RESAMPLES = 1000
+"""Bootstrap resamples when an export is compared with its model."""
 
 
 def export_model(
@@ -50,8 +56,9 @@ def export_model(
     if form == "ctranslate2":
         require_ctranslate2(f"--format {form}")
     translator = load_translator(model, decoding)
-    # What is written may be made of the model's own weights, changed in place.
-    before = translate_sets(translator, test_sets, decoding, MODEL)
+    hypotheses: Hypotheses = {}
+    # Before anything is written: that may be made of the model's own weights, changed in place.
+    translate_test_sets(_system(MODEL, model, decoding), test_sets, hypotheses, translator=translator)
     try:
         if form == "transformers":
             _save(translator, directory, precision)
@@ -73,8 +80,12 @@ def export_model(
         )
     if not test_sets:
         return None
-    exported = open_translator(model.with_name(str(directory)), decoding)
-    return compare(test_sets, before, translate_sets(exported, test_sets, decoding, EXPORT))
+    translate_test_sets(_system(EXPORT, model.with_name(str(directory)), decoding), test_sets, hypotheses)
+    return evaluate_hypotheses(test_sets, hypotheses, RESAMPLES, metrics=METRICS)
+
+
+def _system(label: str, model: ModelConfig, decoding: DecodingConfig) -> System:
+    return System(label, model.name, settings=TranslationSettings(model=model, decoding=decoding))
 
 
 def _check_is_free(directory: Path) -> None:

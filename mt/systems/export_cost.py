@@ -4,34 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mt.config import DecodingConfig
-from mt.evaluation.metrics import METRICS, chrf
+from mt.evaluation.metrics import chrf
 from mt.evaluation.results import PRIMARY, Evaluation
-from mt.evaluation.scoring import evaluate_hypotheses
 from mt.evaluation.test_set import TestSet
 from mt.evaluation.verdicts import verdict
-from mt.models.decoding import translate
-from mt.models.translator import Translator
 
 MODEL, EXPORT = "model", "export"
-Hypotheses = dict[str, list[str]]
-"""Translations by test set."""
-
-
-def translate_sets(
-    translator: Translator, test_sets: Sequence[TestSet], decoding: DecodingConfig, name: str
-) -> Hypotheses:
-    """The translations of every test set."""
-    return {
-        each.name: translate(translator, each.sources, each.search(decoding), f"{name} on {each.name}")
-        for each in test_sets
-    }
-
-
-def compare(test_sets: Sequence[TestSet], before: Hypotheses, after: Hypotheses, resamples: int = 1000) -> Evaluation:
-    """The scores of model and export, the model being the baseline."""
-    by_set = {each.name: {MODEL: before[each.name], EXPORT: after[each.name]} for each in test_sets}
-    return evaluate_hypotheses(test_sets, by_set, resamples, metrics=METRICS)
 
 
 def describe(evaluation: Evaluation) -> list[str]:

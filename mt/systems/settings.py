@@ -9,7 +9,7 @@ and not of searches; where there is no run, by the defaults. An option that was 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,52 +25,42 @@ from mt.models.run_settings import (
     settings_of_model,
     settings_of_run,
 )
-from mt.models.terminology import check_terminology
 from mt.runs import RunDirectory
-from mt.systems.system import System, check_run
 
 
-def settle(
-    systems: Sequence[System], model: Mapping[str, Any], decoding: Mapping[str, Any]
-) -> dict[str, TranslationSettings]:
-    """The settings of every system by its label, but for files of translations, which were made elsewhere.
+class SettingsRule:
+    """The rule above for one comparison; no config of a run is read twice."""
 
-    model, decoding: the options that were typed, by name. Raises `UserError`s, also for terms that are not there.
-    """
-    runs = {run.root: read_run_settings(run.config) for system in systems if (run := system.run) is not None}
-    settings = {s.label: _settings_of(s, runs, model, decoding) for s in systems if not s.is_text}
-    for each in settings.values():
-        each.model.require_english_to_arabic()
-        check_terminology(each.decoding)
-    return settings
+    def __init__(
+        self,
+        runs: Mapping[Path, RunSettings],
+        model: Mapping[str, Any] | None = None,
+        decoding: Mapping[str, Any] | None = None,
+    ) -> None:
+        """runs: the settings of the runs in the comparison, by directory. model, decoding: typed options by name."""
+        self._runs, self._model, self._decoding = runs, model or {}, decoding or {}
+        self._known: dict[Path, RunSettings | None] = {root.resolve(): own for root, own in runs.items()}
 
+    def settings_of(self, model: str, own: RunSettings | None) -> TranslationSettings:
+        """How `model` translates; `own` are the settings of the run that it is the chosen model of."""
+        if own is not None:
+            return settings_of_run(model, own, self._model, self._decoding)
+        base_of = next((run for root, run in self._runs.items() if _is_base(model, root, run)), None)
+        like = base_of or self._home(model)
+        is_base = like is not None
+        like = like or next(iter(self._runs.values()), None)
+        return settings_of_model(model, self._model, self._decoding, like=like, is_base=is_base)
 
-def settle_one(name: str, model: Mapping[str, Any], decoding: Mapping[str, Any]) -> TranslationSettings:
-    """The settings of one run or model for a command that compares nothing. Raises `UserError`s as `settle` does."""
-    system = System(name, name)
-    if system.run is not None:
-        check_run(system.path, system.run)
-    settings = _settings_of(system, {}, model, decoding)
-    check_terminology(settings.decoding)
-    return settings
-
-
-def _settings_of(
-    system: System, runs: Mapping[Path, RunSettings], model: Mapping[str, Any], decoding: Mapping[str, Any]
-) -> TranslationSettings:
-    if system.run is not None:
-        return settings_of_run(system.run, model, decoding)
-    own = next((run for root, run in runs.items() if _is_base(system.path, root, run)), None) or _home(system.path)
-    like = own or next(iter(runs.values()), None)
-    return settings_of_model(system.path, model, decoding, like=like, is_base=own is not None)
-
-
-def _home(path: str) -> RunSettings | None:
-    """The settings of the run in whose directory a model lies, unless its config is damaged: the model is not."""
-    run = run_that_holds(path)
-    with suppress(RunError):
-        return None if run is None else read_run_settings(run.config)
-    return None
+    def _home(self, path: str) -> RunSettings | None:
+        """The settings of the run in whose directory a model lies, unless its config is damaged: the model is not."""
+        run = run_that_holds(path)
+        if run is None:
+            return None
+        if run.root not in self._known:
+            self._known[run.root] = None
+            with suppress(RunError):
+                self._known[run.root] = read_run_settings(run.config)
+        return self._known[run.root]
 
 
 def _is_base(name: str, root: Path, run: RunSettings) -> bool:

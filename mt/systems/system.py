@@ -1,71 +1,98 @@
-"""Anything that translates, by one name: a run, a model directory, a hub name or a file of translations."""
+"""Anything that translates, by one name: a run, a model directory, a hub name or files of translations."""
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
-import torch
-
-from mt.config import DecodingConfig, ModelConfig
-from mt.data.formats.columns import named_for
-from mt.data.formats.quoting import broken_quoting, unquoted_column
+from mt.config import DecodingConfig
 from mt.errors import DataError, RunError
 from mt.evaluation.fidelity import REFERENCE
-from mt.evaluation.metrics import (
-    check_lengths,
-)
-from mt.evaluation.test_set import TestSet
 from mt.files import check_distinct, check_name
 from mt.input_files import is_directory
-from mt.models.ctranslate2_model import check_converted, load_converted
-from mt.models.decoding import translate
+from mt.models.ctranslate2_model import check_ctranslate2
 from mt.models.model_files import shown
-from mt.models.run_settings import TranslationSettings, read_run_settings, run_that_is
+from mt.models.run_settings import RunSettings, TranslationSettings, read_run_settings, run_that_is
 from mt.models.terminology import check_terminology
-from mt.models.transformers_model import check_model, is_converted, load_translator
-from mt.models.translator import Translator
+from mt.models.transformers_model import check_model, is_ctranslate2
 from mt.runs import RunDirectory
 from mt.systems.names import default_label, refuse_missing_file, split_label
-from mt.systems.translation_cache import CacheKey, cache_key, keep_translations, read_translations
-from mt.text.lines import read_lines, read_stdin, uncompressed_name
-from mt.text.normalise import normalise
-
-logger = logging.getLogger(__name__)
+from mt.systems.settings import SettingsRule
 
 
 @dataclass(frozen=True)
 class System:
-    """One system to evaluate."""
+    """One system, with everything that was found out about it when the command began."""
 
     label: str
-    """Its name in scores and report; unique in one evaluation."""
+    """Its name in scores and report; unique within one evaluation."""
     path: str
     """As the user gave it, without the label."""
-
-    @property
-    def run(self) -> RunDirectory | None:
-        """The run directory that `path` is, if it is one."""
-        return run_that_is(self.path)
+    run: RunDirectory | None = None
+    """The run directory that `path` is, if it is one."""
+    settings: TranslationSettings | None = None
+    """How it translates, and with which model; None for files of translations, which were made elsewhere."""
+    use_cache: bool = True
+    """Whether translations that were made before may be taken from the cache, and new ones are kept there."""
 
     @property
     def is_text(self) -> bool:
-        """Whether `path` is a file of translations, or a directory with one for each test set."""
-        path = Path(self.path)
-        if not is_directory(self.path):
-            # `os.path`, here and below: what is too long or may not be looked at is nothing, and no error.
-            return os.path.isfile(path)  # noqa: PTH113
-        holds_model = self.run is not None or (path / "config.json").is_file() or is_converted(path)
-        return not holds_model and any(path.glob("*.txt"))
+        """Whether `path` is a file of translations, or a directory with one file per test set."""
+        return self.settings is None
 
     def text_file(self, test_set: str) -> Path:
-        """The file of the system's translations of a test set, if it is a text."""
+        """The file with the system's translations of a test set, if it is a text."""
         path = Path(self.path)
         return path if path.is_file() else path / f"{test_set}.txt"
+
+
+def resolve_systems(
+    arguments: Sequence[str],
+    model: Mapping[str, Any] | None = None,
+    decoding: Mapping[str, Any] | None = None,
+    *,
+    use_cache: bool = True,
+) -> list[System]:
+    """Systems from `SYSTEM` or `label=SYSTEM`; a command looks at their files here, once, and nowhere else.
+
+    model, decoding: the options that were typed, by name. Raises `UserError`s, also for terms that are not there.
+    """
+    found = [_look_at(*split_label(argument)) for argument in arguments]
+    _check_labels(found)
+    rule = SettingsRule({each.run.root: each.own for each in found if each.run and each.own}, model, decoding)
+    systems = [
+        System(
+            each.label, each.path, each.run, None if each.is_text else rule.settings_of(each.model, each.own), use_cache
+        )
+        for each in found
+    ]
+    for settings in filter(None, (system.settings for system in systems)):
+        settings.model.require_english_to_arabic()
+        check_terminology(settings.decoding)
+    return systems
+
+
+def resolve_model(name: str, model: Mapping[str, Any], decoding: Mapping[str, Any]) -> TranslationSettings:
+    """The settings of one run or model, for a command that compares nothing. Raises as `resolve_systems` does."""
+    run = run_that_is(name)
+    own = None if run is None else _read_complete_run(name, run)
+    settings = SettingsRule({}, model, decoding).settings_of(name if run is None else str(run.model), own)
+    check_terminology(settings.decoding)
+    return settings
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What lies at a path, before it is known how the other systems translate."""
+
+    label: str
+    path: str
+    run: RunDirectory | None = None
+    own: RunSettings | None = None
+    is_text: bool = False
 
     @property
     def model(self) -> str:
@@ -73,9 +100,37 @@ class System:
         return str(self.run.model) if self.run else self.path
 
 
-def parse_systems(arguments: Sequence[str]) -> list[System]:
-    """Systems from `SYSTEM` or `label=SYSTEM`, checked as far as is cheap. Raises `UserError`s."""
-    systems = [_parse_system(argument) for argument in arguments]
+def _look_at(label: str, path: str) -> _Found:
+    label, run = label or default_label(path), run_that_is(path)
+    own = None if run is None else _read_complete_run(path, run)
+    if run is None and _is_text(path):
+        return _Found(label, path, is_text=True)
+    refuse_missing_file(path)
+    found = _Found(label, path, run, own)
+    if is_ctranslate2(found.model):
+        check_ctranslate2(found.model)
+    else:
+        check_model(found.model)
+    return found
+
+
+def _is_text(path: str) -> bool:
+    if not is_directory(path):
+        # `os.path`: what is too long or may not be looked at is nothing, and no error.
+        return os.path.isfile(path)  # noqa: PTH113
+    holds_model = (Path(path) / "config.json").is_file() or is_ctranslate2(path)
+    return not holds_model and any(Path(path).glob("*.txt"))
+
+
+def _read_complete_run(name: str, run: RunDirectory) -> RunSettings:
+    """The settings of a run. Raises `RunError` if its config is damaged, or if it has no model."""
+    own = read_run_settings(run.config)
+    if not os.path.lexists(run.model / "config.json"):
+        raise RunError(f"{name}: the run has no model yet; let it finish by train.py with --resume")
+    return own
+
+
+def _check_labels(systems: Sequence[_Found]) -> None:
     for system in systems:
         if system.label == REFERENCE:
             raise DataError(
@@ -89,160 +144,8 @@ def parse_systems(arguments: Sequence[str]) -> list[System]:
                 f"{' and '.join(namesakes)} share the label `{system.label}`; name them, as in better={namesakes[1]}"
             )
     check_distinct([REFERENCE, *(system.label for system in systems)], "the labels")
-    return systems
 
 
-def _parse_system(argument: str) -> System:
-    label, path = split_label(argument)
-    system = System(label or default_label(path), path)
-    if system.run:
-        check_run(system.path, system.run)
-    if system.is_text:
-        return system
-    refuse_missing_file(path)
-    if is_converted(system.model):
-        check_converted(system.model)
-    else:
-        check_model(system.model)
-    return system
-
-
-def check_run(name: str, run: RunDirectory) -> None:
-    """Raise `RunError` if a run's config is damaged, or if it has no model."""
-    read_run_settings(run.config)
-    if not os.path.lexists(run.model / "config.json"):
-        raise RunError(f"{name}: the run has no model yet; let it finish by train.py with --resume")
-
-
-def open_translator(model: ModelConfig, decoding: DecodingConfig) -> Translator:
-    """Load what `model` names, be it a model of transformers or of CTranslate2. Raises `ModelError`."""
-    logger.info("loading %s", model.name)
-    if is_converted(model.name):
-        return load_converted(model)
-    translator = load_translator(model, decoding)
-    translator.model.to("cuda" if torch.cuda.is_available() else "cpu")
-    return translator
-
-
-def hypotheses_of(
-    system: System, test_sets: Sequence[TestSet], settings: TranslationSettings | None, *, use_cache: bool = True
-) -> dict[str, list[str]]:
-    """The system's translations by test set: read if it is a text file, else decoded, unless they were before.
-
-    `settings` are None for a text file, which must have one line a sentence of every test set. Translations are taken
-    from the cache, and kept there, with `use_cache`; the model is loaded only if some are not there.
-    """
-    if settings is None:
-        return hypotheses_of_text(system, test_sets)
-    options = settings.model
-    opened = cache(partial(open_translator, options, settings.decoding))
-    return {
-        test_set.name: translate_once(options, test_set, settings.decoding, opened, system.label, use_cache=use_cache)
-        for test_set in test_sets
-    }
-
-
-def translate_once(
-    model: ModelConfig,
-    test_set: TestSet,
-    decoding: DecodingConfig,
-    open_model: Callable[[], Translator],
-    label: str,
-    *,
-    use_cache: bool = True,
-) -> list[str]:
-    """A model's translations of a test set: from the cache if it has them, else decoded and kept there.
-
-    open_model: loads `model`, and is called only if it must translate. label: names the system in log and progress.
-    """
-    own = test_set.search(decoding)
-    key = cache_key(model, own, test_set.sources) if use_cache else None
-    kept = _kept(label, test_set, key)
-    if kept is None:
-        logger.info("%s on %s: translating %d sentences", label, test_set.name, len(test_set.sources))
-        kept = translate(open_model(), test_set.sources, own, f"{label} on {test_set.name}")
-        # Not if the model's files were changed while it was loaded.
-        if key is not None and key == cache_key(model, own, test_set.sources):
-            keep_translations(key, kept)
-    return kept
-
-
-def _kept(label: str, test_set: TestSet, key: CacheKey | None) -> list[str] | None:
-    lines = None if key is None else read_translations(key, len(test_set.sources))
-    if lines is not None:
-        logger.info("%s on %s: translated before, taken from the cache", label, test_set.name)
-    return lines
-
-
-def hypotheses_of_text(system: System, test_sets: Sequence[TestSet]) -> dict[str, list[str]]:
-    """The lines of a system's files of translations, by test set.
-
-    Raises `DataError` for one file and several test sets, for a missing file, a table, and for as many lines as are
-    not the test set's.
-    """
-    if len(test_sets) > 1 and Path(system.path).is_file():
-        names = " and ".join(f"{test_set.name}.txt" for test_set in test_sets)
-        raise DataError(
-            f"{system.path}: a file holds the translations of one test set, and there are {len(test_sets)}; "
-            f"give a directory with {names}"
-        )
-    hypotheses = {}
-    for test_set in test_sets:
-        file = system.text_file(test_set.name)
-        if not file.is_file():
-            raise DataError(f"{file}: no such file; {system.label} needs one translation a line of `{test_set.name}`")
-        lines = _translations_in(file, len(test_set.references))
-        check_lengths(system.label, test_set.name, lines, test_set.references)
-        if sum("\t" in line for line in lines) * 2 > len(lines):
-            raise DataError(f"{file}: most lines hold tabs, as a table's do; keep the translations alone, one a line")
-        hypotheses[test_set.name] = lines
-    return hypotheses
-
-
-def _translations_in(file: Path, count: int) -> list[str]:
-    """The lines of a file of `count` translations; the cells, if it is a CSV file of one column.
-
-    Raises `DataError` for one that is quoted in part.
-    """
-    lines = [line for _, line in read_lines(file)]
-    if len(lines) == count + 1 and named_for("target", [lines[0]]) is not None:
-        logger.info("%s: its first line, `%s`, is read as the name of a column", file, lines[0])
-        lines = lines[1:]
-    is_csv = Path(uncompressed_name(file)).suffix.lower() in (".csv", ".tsv")
-    cells = unquoted_column(lines, count, is_csv=is_csv)
-    if cells is not None:
-        logger.info("%s: its lines are quoted as in `format csv`, and read without these quotation marks", file)
-        return cells
-    broken = broken_quoting(lines)
-    if broken is not None:
-        raise DataError(
-            f"{file}:{broken + 1}: most lines are quoted as in `format csv`, with their quotation marks doubled, but "
-            "this one is not; save the translations as plain text, one a line"
-        )
-    return lines
-
-
-def translate_file(model: ModelConfig, decoding: DecodingConfig, file: str) -> list[str]:
-    """One translation a line of `file` (`-`: stdin), in order; an empty line stays empty."""
-    check_terminology(decoding)
-    if file == "-":
-        lines = [line for _, line in read_stdin()]
-    elif os.path.isfile(file):  # noqa: PTH113
-        lines = [line for _, line in read_lines(Path(file))]
-    else:
-        raise DataError(f"{shown(file)}: no such text file (seen from {Path.cwd()})")
-    sources = [normalise(line) for line in lines]
-    wanted = [index for index, source in enumerate(sources) if source]
-    translator, places = open_translator(model, decoding), [f"line {i + 1}" for i in wanted]
-    hypotheses = translate(translator, [sources[i] for i in wanted], decoding, "translate", places)
-    translations = [""] * len(lines)
-    for index, hypothesis in zip(wanted, hypotheses, strict=True):
-        translations[index] = hypothesis
-    return translations
-
-
-def check_texts(systems: Sequence[System], test_sets: Sequence[TestSet]) -> None:
-    """Refuse files of translations that cannot be those of a test set, before anything is decoded."""
-    for system in systems:
-        if system.is_text:
-            hypotheses_of_text(system, test_sets)
+def searches_of(systems: Sequence[System]) -> dict[str, DecodingConfig]:
+    """How each system decodes, by label; files of translations were made elsewhere."""
+    return {system.label: system.settings.decoding for system in systems if system.settings is not None}

@@ -13,10 +13,9 @@ from typing import Any
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import ModelError, RunError
 from mt.evaluation.searches import search_as_json
-from mt.files import sha256_of, sha256_of_json, write_text
+from mt.files import cache_directory, sha256_of, sha256_of_json, write_text
 from mt.models.identity import model_identity
-from mt.models.model_files import is_converted
-from mt.runs import cache_directory
+from mt.models.model_files import is_ctranslate2
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +52,7 @@ def cache_key(model: ModelConfig, decoding: DecodingConfig, sources: Sequence[st
         # Whatever is wrong with it, loading it will tell.
         logger.debug("%s: no key for the cache of translations (%s)", model.name, error)
         return None
-    backend = "ctranslate2" if is_converted(model.name) else "torch"
+    backend = "ctranslate2" if is_ctranslate2(model.name) else "torch"
     return CacheKey(
         {
             "format": _FORMAT,
@@ -98,7 +97,6 @@ def keep_translations(key: CacheKey, translations: Sequence[str]) -> None:
     lines = list(translations)
     content = {"facts": key.facts, "sha256": sha256_of_json(lines), "translations": lines}
     try:
-        cache_root().mkdir(parents=True, exist_ok=True)
-        write_text(cache_root() / key.name, json.dumps(content, ensure_ascii=False, indent=1))
+        write_text(cache_root() / key.name, json.dumps(content, ensure_ascii=False, indent=1), make_parents=True)
     except (OSError, RunError) as error:
         logger.warning("%s: translations cannot be kept there (%s)", cache_root(), error)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from transformers.trainer import TRAINER_STATE_NAME
 
-from mt.files import find_damage, put_directory, write_checksums
+from mt.files import find_damage, replace_directory, write_checksums
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def update_of(checkpoint: Path) -> int:
 def put_checkpoint(finished: Path, checkpoints: Path) -> None:
     """Write the checksums of a complete checkpoint and move it to `checkpoints`, over a damaged one of its name."""
     write_checksums(finished)
-    put_directory(finished, checkpoints / finished.name)
+    replace_directory(finished, checkpoints / finished.name)
 
 
 def find_checkpoint_damage(checkpoint: Path) -> str | None:

@@ -11,6 +11,8 @@ from datasets import Dataset, DatasetDict
 
 from mt import cli
 from mt.evaluation.blind_review import hypothesis_hash
+from mt.evaluation.results import Verdict
+from mt.models import run_settings
 from tests.conftest import run_with
 from tests.helpers import make_setup, varied
 
@@ -74,7 +76,7 @@ def test_terms_that_are_not_there_stop_it_before_a_model_is_loaded(
     def refuse(*_: object) -> None:
         raise AssertionError("loaded")
 
-    monkeypatch.setattr("mt.systems.system.open_translator", refuse)
+    monkeypatch.setattr("mt.systems.translating.open_translator", refuse)
     options = ["--decoding.terminology", "none.tsv"]
     assert evaluate(monkeypatch, "base.txt", "tiny-en-ar", "--test_set", "news=news.tsv", *options) == 1
     for command in (["review", "tuned.txt", "tiny-en-ar", "--test_set", "news=news.tsv"], ["translate", "tiny-en-ar"]):
@@ -110,6 +112,22 @@ def test_everything_is_written(files: Path, monkeypatch: pytest.MonkeyPatch, cap
     assert Path("out/translations/news/tuned.txt").read_text(encoding="utf-8").splitlines()[1] == f"{TUNED[1]} اليوم"
 
 
+def test_verdicts_are_formed_once_and_shown_everywhere(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    calls: list[str] = []
+    verdict = Verdict("news", "tuned", "Tuned is a marvel.")
+    monkeypatch.setattr("mt.evaluation.scoring.verdicts", lambda _: calls.append("verdicts") or [verdict])
+    monkeypatch.setattr("mt.evaluation.scoring.advice", lambda _: calls.append("advice") or "Take whichever.")
+    # Whoever asked for them again would ask for this one.
+    monkeypatch.setattr("mt.evaluation.verdicts.verdict", lambda *_: pytest.fail("asked again"))
+    assert evaluate(monkeypatch, "base.txt", "tuned.txt", "--test_set", "news=news.tsv") == 0
+    assert calls == ["verdicts", "advice"]
+    said = [scores()["verdicts"][0]["text"] + scores()["advice"], capsys.readouterr().out]
+    said += [Path("out", name).read_text(encoding="utf-8") for name in ("report.html", "report.md")]
+    assert all("Tuned is a marvel." in text and "Take whichever." in text for text in said)
+
+
 def test_gate(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     options = ["--test_set", "news=news.tsv", "--fail_if_worse"]
     assert evaluate(monkeypatch, "tuned.txt", "base.txt", *options, "chrF") == 3
@@ -123,7 +141,10 @@ def test_gate(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         (["--test_set", "few=few.tsv"], "base: 36 translations for the 6 sentences of test set `few`"),
         (["table.tsv", "--test_set", "news=news.tsv"], "table.tsv: most lines hold tabs"),
         (["--test_set", "news=news.tsv", "--general", "few=few.tsv"], "base.txt: a file holds the translations of one"),
-        (["texts", "--test_set", "news=news.tsv"], "texts/news.txt: no such file; texts needs one translation a line"),
+        (
+            ["texts", "--test_set", "news=news.tsv"],
+            "texts/news.txt: no such file; texts needs one translation per line",
+        ),
         (["out/none.txt", "--test_set", "news=news.tsv"], "out/none.txt: no such file or directory"),
         (["reference=tuned.txt", "--test_set", "news=news.tsv"], "the label `reference` is taken"),
         ([f"{'x' * 101}=tuned.txt", "--test_set", "news=news.tsv"], "the label 'xxxx"),
@@ -145,7 +166,7 @@ def test_refused_before_anything_slow(
     options: list[str], message: str, files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     # A model that would take long to load must not be reached.
-    monkeypatch.setattr("mt.systems.system.open_translator", lambda *_: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("mt.systems.translating.open_translator", lambda *_: pytest.fail("a model was loaded"))
     assert evaluate(monkeypatch, "base.txt", "slow=tiny-en-ar", *options) == 1
     error = capsys.readouterr().err
     assert error.startswith(f"evaluate.py: {message}"), error
@@ -201,7 +222,7 @@ def test_gate_and_a_run_that_was_trained_on_the_test_set(
     files: Path, marian_directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     seen_run(Path("run"), marian_directory)
-    monkeypatch.setattr("mt.systems.system.open_translator", lambda *_: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("mt.systems.translating.open_translator", lambda *_: pytest.fail("a model was loaded"))
     for options in (["--test_set", "news=news.tsv"], []):
         systems = ["base.txt", "tuned=run", *options, "--fail_if_worse", "chrF"]
         assert evaluate(monkeypatch, *systems) == 1
@@ -217,10 +238,16 @@ def test_no_verdict_on_a_run_that_was_trained_on_the_test_set(
 ):
     seen_run(Path("run"), marian_directory)
     monkeypatch.setattr(
-        "mt.systems.system.hypotheses_of",
-        lambda system, test_sets, *_, **__: {t.name: varied(TUNED if system.run else BASE, 6) for t in test_sets},
+        "mt.systems.translating.translate_systems",
+        lambda systems, test_sets, write: {
+            t.name: {s.label: varied(TUNED if s.run else BASE, 6) for s in systems} for t in test_sets
+        },
     )
+    read, files = run_settings.read_small, []
+    monkeypatch.setattr(run_settings, "read_small", lambda file, *rest: files.append(str(file)) or read(file, *rest))
     assert evaluate(monkeypatch, "base.txt", "tuned=run", "--test_set", "news=news.tsv") == 0
+    # Once for how the run translates, before any test set is read, and once for what it, and the runs before it, saw.
+    assert files == ["run/config.yaml"] * 2
     printed = capsys.readouterr().out
     sentence = "tuned has seen 36 of the 36 sentences in its training data (36 the same)"
     assert f"note: on news, {sentence}" in printed
