@@ -290,7 +290,7 @@ def test_strict_stops_at_the_first_reject(tmp_path: Path):
     lines = [*(f"Word {c}.\tكلمة {c}" for c in "abcdefgh"), "They killed 12.\tقتلوا 21.", "Word a.\tكلمة a"]
     file.write_text("\n".join(lines), encoding="utf-8")
     options = config(file, cache_dir=str(tmp_path / "cache"), strict=True)
-    message = r"news\.tsv:9: numbers \(12 against 21\); in all 2 pairs are not used \(1 numbers, 1 exact duplicate\)"
+    message = r"news\.tsv:9: numbers \(12 against 21\); in total, 2 pairs are not used \(1 numbers, 1 exact duplicate\)"
     with pytest.raises(DataError, match=message):
         cached_build(options, {})
     file.write_text("\n".join(lines[:8]), encoding="utf-8")

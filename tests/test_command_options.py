@@ -118,7 +118,7 @@ REFUSED = [
     ("data: &a [*a]", r"config\.yaml:1: .*more than 30 levels deep \(an alias inside its own anchor\?\)"),
     ("[" * 5000, r"config\.yaml:1: .*more than 30 levels deep"),
     ("# " + "x" * 200_000, r"config\.yaml: is longer than 131072 bytes, too long for a config"),
-    ("seed: " + "9" * 400, r"config\.yaml:1: .*a number of 400 digits, which no option takes"),
+    ("seed: " + "9" * 400, r"config\.yaml:1: .*a number of 400 digits, which no option accepts"),
     ("seed: 1:30", r"config\.yaml: seed: expected int, got '1:30'"),
     ("seed: 0x1F", r"config\.yaml: seed: expected int, got '0x1F'"),
     ("seed: 1_000", r"config\.yaml: seed: expected int, got '1_000'"),
@@ -249,11 +249,11 @@ def test_no_prefix_is_an_option_of_a_sweep(tmp_path: Path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--training.learning_rate", "9" * 400], "a number of 400 characters, which no option takes"),
+        (["--training.learning_rate", "9" * 400], "a number of 400 characters, which no option accepts"),
         (["--seed", "9" * 25], "seed must fit 64 bits, got a number of 25 digits"),
         (["--seed", "²"], "seed: expected int, got '²'"),
         (["--training.learning_rate", ".nan"], r"training\.learning_rate must be a finite number, got nan"),
-        (["--name", "\udcff"], r"\\xff: is not UTF-8, and what is written down of it would name another file"),
+        (["--name", "\udcff"], r"\\xff: is not UTF-8, so files would get another name than this"),
         (["--name", "a\0b"], r"name holds a NUL or half a character"),
     ],
 )

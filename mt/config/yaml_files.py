@@ -104,7 +104,7 @@ def _parts(node: yaml.Node) -> list[yaml.Node]:
     if kind in _RESOLVED and not re.fullmatch(_RESOLVED[kind][0], node.value):
         raise _unusable(node, f"`{node.value[:40]}` does not go with its tag !!{kind}")
     if kind == "int" and len(node.value) > _MAX_DIGITS:
-        raise _unusable(node, f"a number of {len(node.value)} digits, which no option takes")
+        raise _unusable(node, f"a number of {len(node.value)} digits, which no option accepts")
     return []
 
 
