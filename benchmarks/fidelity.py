@@ -3,7 +3,7 @@
     python benchmarks/fidelity.py data/conflict_news/starter.tsv UN.tsv --names NAMES.tsv --control google=UN.tsv:3
 
 PAIRS are tab-separated: English, Arabic, and in more columns, if there are any, what a control names by its number. In
-each right translation `breaking.py` breaks one thing at a time. Half of the pairs, by the hash of the source, were
+each correct translation `breaking/` breaks one thing at a time. Half of the pairs, by the hash of the source, were
 there to write the checks with; `--part held-back`, the default, measures on the others. NAMES lists English and Arabic
 names, of which one is dropped or exchanged. Prints two tables in Markdown, with 95 % Wilson intervals.
 """

@@ -49,7 +49,7 @@ COMMANDS = {
     "translate": Command("translate", "translate a text file, one sentence per line"),
     "export": Command("export", "write a model to a new directory, in half precision or for CTranslate2"),
     "doctor": Command("doctor", "check that a model translates at all"),
-    "configs": Command("configs", "list the recipes, or write one with the data that it names"),
+    "configs": Command("configs", "list the recipes, or write one together with its data"),
     "env": Command("env", "show versions, hardware and caches, as a bug report needs them"),
     "comet-setup": Command("comet_setup", "install COMET, a learned metric, in an environment of its own"),
 }

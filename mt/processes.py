@@ -1,7 +1,4 @@
-"""Several processes as one: barriers without a time limit, one end for all of them, and FSDP's weights made whole.
-
-With one process everything here does nothing.
-"""
+"""Rank, barriers, common exit and FSDP helpers for several processes; with one process all of them do nothing."""
 
 from __future__ import annotations
 
@@ -29,9 +26,9 @@ from torch.distributed.fsdp._fully_shard._fsdp_common import TrainingState
 from mt.errors import UserError
 
 _POLL = 0.5
-"""Seconds between two questions whether the others are here, or have ended."""
+"""Seconds between two checks whether the other processes have arrived or ended."""
 _PATIENCE = 15.0
-"""Seconds that a process has to follow the others: to leave after them, or to fail with one that has failed."""
+"""Seconds within which a process must end after another one has ended or failed."""
 
 _BROKEN_COLLECTIVE = re.compile(r"gloo|NCCL|Connection (?:closed|reset) by peer|Broken pipe")
 
@@ -48,7 +45,8 @@ def uses_cpu() -> bool:
 
 
 def process_state() -> PartialState:
-    """Rank and world size. Without an accelerator, processes must be told to use gloo or they run side by side."""
+    """Rank and world size of this process."""
+    # Without `cpu`, processes on a machine without a GPU would each believe to be the only one.
     return PartialState(cpu=uses_cpu())
 
 
@@ -58,10 +56,10 @@ def is_sharded() -> bool:
 
 
 def wait_for_everyone() -> None:
-    """Return once every process has come here, however long that takes.
+    """A barrier without a time limit: return when every process has reached it.
 
-    A collective gives up after minutes (NCCL's after 10), so nothing that one process does alone may be waited for
-    in one. Raises `OtherFailed` if a process leaves the run instead of coming.
+    `torch.distributed.barrier` gives up after some minutes (10 with NCCL), so it cannot wait for what one process does
+    alone, such as building the data. Raises `OtherFailed` if a process fails instead of reaching the barrier.
     """
     team = _team()
     if team is not None:
@@ -70,9 +68,9 @@ def wait_for_everyone() -> None:
 
 @contextmanager
 def one_run() -> Iterator[None]:
-    """One run of all processes, as a context or a decorator: nobody leaves before all have finished.
+    """A run of all processes, as a context or a decorator: each leaves it when all have finished.
 
-    If one fails, those that wait for it fail with its message.
+    If one fails, those that wait for it raise `OtherFailed` with its message.
     """
     team = _team()
     if team is None:
@@ -90,15 +88,15 @@ def one_run() -> Iterator[None]:
 def run_as_one(command: Callable[[], tuple[int, str]]) -> int:
     """Run a command in this process, one of several, and return the exit status of all of them.
 
-    command: returns its exit status and what to say on stderr. All processes end with the first status that is not
-    plain success; only the process that had it speaks. Then the process group is destroyed: left to the
-    interpreter's exit, its threads outlive what they use, and the process aborts.
+    command: returns its exit status and a message for stderr. All processes end with the status of the first that
+    failed or has a message, and only that one prints its message. Then the process group is destroyed: if that were
+    left to the interpreter's exit, threads of the group would use objects that are gone, and the process would abort.
     """
     try:
         status, message = command()
     except Exception as error:
         status, message = 1, _explained(error)
-    # A launcher sends it to the other processes as soon as one has failed, and they are about to end by themselves.
+    # When one process fails, the launcher sends SIGTERM to the others, which are about to end by themselves.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     team = _team() if dist.is_initialized() or status or message else None
     if team is not None:
@@ -111,10 +109,10 @@ def run_as_one(command: Callable[[], tuple[int, str]]) -> int:
 
 
 def _explained(error: Exception) -> str:
-    """What to say of an error that nobody expected; a collective that breaks off has one cause, and is no bug."""
+    """The message for an unexpected error: a traceback, unless a collective broke off because a process was killed."""
     if isinstance(error, RuntimeError) and _BROKEN_COLLECTIVE.search(str(error)):
         return (
-            "another process of the run has ended without a word (killed?); what was done is kept: go on with --resume"
+            "another process of the run ended without a message (killed?); what was done is kept: go on with --resume"
         )
     return traceback.format_exc().rstrip()
 
@@ -126,13 +124,14 @@ def _team() -> _Team | None:
 
 
 class _Team:
-    """What the processes of a command know of each other.
+    """The state that the processes of a command share: who has reached which barrier, who has failed, who has ended.
 
-    It is kept in a store that the main process serves, from threads that need no interpreter: it answers as long as
-    that process lives, whatever that is doing, and not a moment longer.
+    It is kept in a key-value store in the main process. The store's threads are native, so it answers while that
+    process is busy with anything, and stops answering at the moment that process dies.
 
-    `RUN/STAGE` counts the processes that have come so far; `RUN/failed` is the message of the first that failed in a
-    run; `end` is `STATUS RANK` of the one that ended the command for all; `left` counts those that are gone.
+    Keys: `RUN/STAGE` counts the processes that have reached a barrier, `RUN/failed` is the message of the first
+    failure in a run, `end` is "STATUS RANK" of the process that ended the command for all, `left` counts those that
+    have ended. For example `2/3` is the third barrier of the second run of a sweep.
     """
 
     def __init__(self, rank: int, size: int) -> None:
@@ -140,7 +139,7 @@ class _Team:
         self.store = _open_store(is_main=rank == 0)
         self.run = self.stage = 0
         self._follows = False
-        """Whether this process ends because of another, which will say why."""
+        """Whether this process ends because another one failed, which will print the reason."""
         self._is_over = threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
@@ -164,15 +163,16 @@ class _Team:
         self._ask(lambda: self.store.compare_set(f"{self.run}/failed", "", message))
 
     def end(self, status: int, message: str) -> int:
-        """Say `message`, unless another process has spoken for all, and leave; returns the exit status of all."""
+        """Print `message`, unless another process has printed its own, and end; returns the exit status for all."""
         self._is_over.set()
         self._watcher.join()
         if status or message:
-            status = self._speak(status, message)
+            status = self._print_once(status, message)
         self._leave()
         return status
 
-    def _speak(self, status: int, message: str) -> int:
+    def _print_once(self, status: int, message: str) -> int:
+        """Print `message` if no process has printed one yet; returns the status of the one that has."""
         deadline = time.monotonic() + _PATIENCE
         while self._follows and time.monotonic() < deadline and not self._has_ended():
             time.sleep(_POLL)
@@ -183,7 +183,7 @@ class _Team:
         return int(first.split()[0])
 
     def _leave(self) -> None:
-        """The main process goes last: the store goes with it."""
+        """End the connection. The main process waits for the others, because the store ends with it."""
         deadline = time.monotonic() + _PATIENCE
         try:
             left = self.store.add("left", 1)
@@ -194,14 +194,14 @@ class _Team:
             return
 
     def _watch(self) -> None:
-        """End this process with the others, wherever it is: it may be in a collective that nobody else will join."""
+        """Run in a thread: end this process when another has ended, even if it waits in a collective for that one."""
         failed_for = 0.0
         while not self._is_over.wait(_POLL):
             failed_for = failed_for + _POLL if self._has_failed() else 0.0
             if self._has_ended():
                 self._quit(int(self.store.get("end").split()[0]))
             elif failed_for > _PATIENCE:
-                self._quit(self._speak(1, "a process has failed alone, and the others cannot go on without it"))
+                self._quit(self._print_once(1, "one process has failed, and the others cannot go on without it"))
 
     def _quit(self, status: int) -> NoReturn:
         self._leave()
@@ -219,7 +219,7 @@ class _Team:
             return question()
         except dist.DistError:
             if self.rank == 1:
-                print("the main process is gone, and the others end with it", file=sys.stderr, flush=True)
+                print("the main process has died, so the others end, too", file=sys.stderr, flush=True)
             os._exit(1)
 
 
@@ -232,11 +232,12 @@ def _open_store(*, is_main: bool) -> TCPStore:
 
 
 def prepare_for_sharding(model: Any) -> None:
-    """Give FSDP what it goes by: one module for each embedding matrix, and the names of the model's layers.
+    """Prepare a model for FSDP: one module per embedding matrix, and the names of its layer classes.
 
-    Loaded models have an embedding module each for the encoder, the decoder and both, whose weights are tied. FSDP
-    shards by module: it would make parameters of their own of them (torch 2.11) or refuse them (torch 2.13). Marian
-    names no layers, and would be gathered as a whole.
+    Loaded models have three embedding modules with one tied weight: shared, encoder's and decoder's. FSDP shards by
+    module, and would untie them (torch 2.11) or refuse them (torch 2.13), so all three become the same module. FSDP
+    gathers one layer at a time if `_no_split_modules` names the layers' classes; Marian's list is empty, and the whole
+    model would be gathered at once.
     """
     first: dict[tuple[int, type], nn.Module] = {}
     for parent in list(model.modules()):
@@ -249,11 +250,15 @@ def prepare_for_sharding(model: Any) -> None:
 
 @contextmanager
 def whole_weights(model: nn.Module) -> Iterator[None]:
-    """Gather a model that FSDP has sharded, once, so that processes may call it as often as each needs to.
+    """Gather a sharded model once, so that each process can call it as often as it needs to; a context.
 
-    Afterwards it is sharded as before, for a next update: with the resharding that each part had, and with no
-    forward pass begun. One is begun, for FSDP, when of the modules that share a weight not all have been called
-    equally often, as in generating; in the next pass it would not gather that weight.
+    A sharded model gathers its weights in every call, and every process must take part: processes that translate
+    different numbers of batches would wait for each other forever.
+
+    On leaving, the model is sharded as before: each part reshards after its forward pass if it did so before, and
+    FSDP's record of an unfinished forward pass is cleared. FSDP believes that a pass is unfinished if modules that
+    share a weight were called a different number of times, as `generate` does (encoder once, decoder per token), and
+    would then not gather that weight in the next pass.
     """
     parts = [module for module in model.modules() if isinstance(module, FSDPModule)]
     groups = [group for part in parts for group in _parameter_groups(part)]
@@ -274,7 +279,7 @@ def whole_weights(model: nn.Module) -> Iterator[None]:
 
 def _parameter_groups(part: FSDPModule) -> list[Any]:
     state = part._get_fsdp_state()
-    # torch 2.11 has one at most, under another name.
+    # torch 2.11 has at most one group, in another attribute.
     groups = state._fsdp_param_groups if hasattr(state, "_fsdp_param_groups") else [state._fsdp_param_group]
     return [group for group in groups if group is not None]
 

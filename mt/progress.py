@@ -1,4 +1,4 @@
-"""How far a long job has come: a bar on a terminal, a line per minute in a log."""
+"""Progress of long jobs: a bar on a terminal, a line per minute in a log."""
 
 from __future__ import annotations
 
@@ -19,25 +19,26 @@ _BAR = "{desc}: {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}{postfix}]"
 
 
 class ProgressMeter:
-    """What is done of a job, on stderr; as a context, for as long as the job lasts.
+    """Shows on stderr how much of a job is done; a context that lasts as long as the job.
 
-    On a terminal a bar says it. Elsewhere the log gets a line per minute, and none for what is done sooner.
+    On a terminal it is a bar. Elsewhere the log gets a line per minute, and none for a job that takes less.
     """
 
     def __init__(
         self, what: str, total: int | None = None, unit: str = "sentences", *, work: float | None = None, done: int = 0
     ) -> None:
-        """total: how many of `unit` there are; None: unknown. done: how many of them an earlier process has done.
+        """total: the number of `unit` in all; None: unknown. done: how many of them an earlier process has done.
 
-        work: all that `advance` will be told of effort, where some items take longer than others, so that the time
-        that is left is estimated from it rather than from their number.
+        work: the sum of all `effort` that `advance` will get, if some items take longer than others; the time left is
+        then estimated from the effort, not the number of items. Sentences are the items and tokens the effort, if the
+        longest come first.
         """
         self._what, self._total, self._unit = what, total, unit
         self._done, self._begun_at = done, done
         self._work, self._effort = work, 0.0
         self._start = self._last_line = monotonic()
         self._note = ""
-        # What the bar counts: effort where that is told, and then the items stand behind it.
+        # The bar measures effort if there is any; the number of items is then shown beside it.
         counted = {"total": total, "initial": done} if work is None else {"total": work, "bar_format": _BAR}
         self._bar: tqdm[Any] = tqdm(desc=what, unit=f" {unit}", disable=None, **counted)
 
@@ -54,11 +55,11 @@ class ProgressMeter:
             logger.info("%s: %s", self._what, ", ".join(filter(None, [self._counted(), self._left(), self._note])))
 
     def note(self, text: str) -> None:
-        """Say `text`, such as the present loss, beside what is done from now on."""
+        """From now on show `text`, such as the current loss, beside the numbers."""
         self._note = text
 
     def close(self) -> None:
-        """The job is over, or given up."""
+        """End the bar; the job is finished or was given up."""
         self._bar.close()
 
     def __enter__(self) -> ProgressMeter:
@@ -74,7 +75,7 @@ class ProgressMeter:
         return f"{self._done:,}{of_all} {self._unit}"
 
     def _left(self) -> str:
-        """How much longer it will take if it goes on as it has gone, in words; empty where that is unknown."""
+        """The time left at the speed so far, in words; empty if that is unknown."""
         work = self._work if self._work is not None or self._total is None else self._total - self._begun_at
         if work is None or not self._effort:
             return ""
@@ -82,9 +83,9 @@ class ProgressMeter:
 
 
 def progress(items: Iterable[Item], what: str, unit: str = "sentences", total: int | None = None) -> Iterator[Item]:
-    """The items, one by one, while a `ProgressMeter` says how many have been dealt with.
+    """The items, one by one, while a `ProgressMeter` shows how many are done.
 
-    total: their number; by default that of `items`, if it can be had.
+    total: their number; by default the length of `items`, if it has one.
     """
     if total is None and isinstance(items, Sized):
         total = len(items)

@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from mt import cli
+from mt.training.trainer import TranslationTrainer
 from tests.conftest import ROOT
 
 TIMEOUT_SECONDS = 600
@@ -77,14 +78,18 @@ def _train(
     sys.exit(cli.train_main())
 
 
-def write_small_config(directory: Path, model: Path, news: Path) -> Path:
-    """A config of six updates. Little is decoded and scored, for what its tests compare are weights."""
+def write_small_config(directory: Path, model: Path, news: Path, max_updates: int = 6) -> Path:
+    """A config of few updates, whose run goes to `directory`/run.
+
+    Few sentences are decoded and scored, because its tests compare weights.
+    """
     options = {
         "name": "small",
+        "output_dir": str(directory / "run"),
         "data": {"corpora": {"news": {"path": str(news)}}, "max_test_pairs": 10},
         "model": {"name": str(model), "skip_doctor": True},
         "training": {
-            "max_updates": 6,
+            "max_updates": max_updates,
             "eval_every_updates": 2,
             "tokens_per_update": 600,
             "dev_sentences": 5,
@@ -100,6 +105,11 @@ def write_small_config(directory: Path, model: Path, news: Path) -> Path:
 
 def die(*_: object, **__: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_in_update(number: int) -> None:
+    """Have training killed in its update of this number; a `prepare` of `forked_train`."""
+    TranslationTrainer.check_update = at_call(number, TranslationTrainer.check_update, die)  # type: ignore[method-assign]
 
 
 def at_call(number: int, function: Callable[..., Any], act: Callable[[], None]) -> Callable[..., Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported: no test may wait for a network
 
@@ -49,6 +49,17 @@ SMALL = ScratchConfig(
     ffn_dim=32,
     lexical_start=False,
 )
+
+
+_TINY: dict[str, Any] = {
+    "d_model": 16,
+    "encoder_layers": 1,
+    "decoder_layers": 1,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 32,
+    "decoder_ffn_dim": 32,
+}
 
 
 # The same examples on every day, and no verdict on how fast a busy machine makes them; new ones are looked for by
@@ -140,13 +151,7 @@ def _save_m2m(directory: Path, size: int) -> None:
     torch.manual_seed(1)
     config = M2M100Config(
         vocab_size=size,
-        d_model=16,
-        encoder_layers=1,
-        decoder_layers=1,
-        encoder_attention_heads=2,
-        decoder_attention_heads=2,
-        encoder_ffn_dim=32,
-        decoder_ffn_dim=32,
+        **_TINY,
         max_position_embeddings=512,
         decoder_start_token_id=2,
     )
@@ -172,13 +177,7 @@ def _untrained_mbart(tokenizer_class: type[MBartTokenizer | MBart50Tokenizer], d
     torch.manual_seed(1)
     config = MBartConfig(
         vocab_size=len(tokenizer),
-        d_model=16,
-        encoder_layers=1,
-        decoder_layers=1,
-        encoder_attention_heads=2,
-        decoder_attention_heads=2,
-        encoder_ffn_dim=32,
-        decoder_ffn_dim=32,
+        **_TINY,
         max_position_embeddings=512,
         decoder_start_token_id=2,
     )

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from mt import cli
 from mt.config import CorpusConfig
+from mt.data.pair import Pair
 from mt.data.readers import read_corpus
 from mt.evaluation.comet import comet_root
-from mt.training.batching import EncodedPairs
 from tests.conftest import STARTER
 
 REFERENCES = [
@@ -78,15 +77,19 @@ def only_line(capsys: pytest.CaptureFixture[str]) -> str:
     return captured.err
 
 
+def read_pairs(path: Path, content: str | bytes | None = None, **options: Any) -> list[Pair]:
+    """The pairs of a corpus file, which is written first if there is `content`; `options` are those of its config."""
+    if content is not None:
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return list(read_corpus("news", CorpusConfig(path=str(path), **options)))
+
+
+def texts(pairs: list[Pair]) -> list[tuple[str, str]]:
+    return [(pair.source, pair.target) for pair in pairs]
+
+
 def sources(count: int) -> list[str]:
     return [pair.source for pair in read_corpus("s", CorpusConfig(path=str(STARTER)))][:count]
-
-
-def eight_pairs() -> EncodedPairs:
-    """Sources of 9 tokens and targets of 2 to 9: at 9 tokens a micro-batch each pair stands alone."""
-    generator = torch.Generator().manual_seed(4)
-    ids = torch.randint(3, 290, (2, 8, 9), generator=generator).tolist()
-    return EncodedPairs([[2, *row[:7], 0] for row in ids[0]], [[*row[: 1 + i], 0] for i, row in enumerate(ids[1])])
 
 
 # The score of a sample is the share of the reference's length.

@@ -101,9 +101,8 @@ def second_try() -> None:
 
 def train_slowly(argv: Sequence[str], prog: str) -> int:
     """`train.py`, whose main process takes longer for all that it does alone than a collective waits."""
-    splits.cached_build = _slow(splits.cached_build)
-    for name in ("measure_vocabulary", "translate_base", "score_run"):
-        setattr(experiment, name, _slow(getattr(experiment, name)))
+    for module, name in ((splits, "take_data"), (experiment, "translate_base"), (experiment, "score_run")):
+        setattr(module, name, _slow(getattr(module, name)))
     process_state()
     dist.distributed_c10d._set_pg_timeout(timedelta(seconds=5 * TIMEOUT))
     return train.run(argv, prog)

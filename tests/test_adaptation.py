@@ -22,7 +22,7 @@ from mt.training.loss import logits_of
 from mt.training.setup import build_trainer
 from mt.training.trainer import TranslationTrainer
 from mt.training.weight_choice import WeightChoice, choose_updates, choose_weights
-from tests.helpers import eight_pairs
+from tests.training_cases import eight_pairs
 
 
 def trained(model: Path, directory: Path, options: AdaptationConfig, pairs: EncodedPairs | None = None, **more: object):

@@ -83,7 +83,7 @@ def moved(lines: Sequence[str], by: int, start: int = 0, end: int | None = None)
         (moved(SYSTEM, 1, 100), "shifted hypotheses",
          "the hypotheses of base are shifted by 1 line from line 102 to line 200", True),
         (SYSTEM[::-1], "hypotheses in another order",
-         "the hypotheses of base are in another order than the sentences", True),
+         "the hypotheses of base are in a different order than the sentences", True),
     ],
 )  # fmt: skip
 def test_hypotheses(hypotheses: list[str], kind: str, text: str, forbids: bool):
@@ -125,7 +125,7 @@ def test_the_reference_as_a_system(hypotheses: list[str]):
     ("sources", "references", "kind", "text", "forbids"),
     [
         (SOURCES, ["\u200b\u200f", *REFERENCES[1:]], "empty references",
-         "1 of the 200 references is empty: nothing visible is in them", False),
+         "1 of the 200 references is empty: they contain nothing visible", False),
         (SOURCES, ["؟؟؟ ؟؟", *REFERENCES[1:]], "references without letters",
          "1 of the 200 references is without any Arabic letter", False),
         (SOURCES, ["\u200b".join(line) for line in REFERENCES], "invisible characters",
@@ -209,7 +209,7 @@ def test_the_gravest_of_several_reasons_is_named():
     kinds = {s: [c.kind for c in cautions if c.forbids and c.system == s] for s in ("base", "copy")}
     assert kinds["base"][-1] == "hypotheses in another order"
     assert set(kinds["base"]) == {"overlap", "empty hypotheses", "hypotheses in another order"}
-    assert evaluation.refusal("news", "base") == "the hypotheses of base are in another order than the sentences"
+    assert evaluation.refusal("news", "base") == "the hypotheses of base are in a different order than the sentences"
     assert set(kinds["copy"]) == {"empty hypotheses", "references as hypotheses"}
     assert evaluation.refusal("news", "copy").endswith("are the references, word for word")
     assert evaluation.refusal("news", "base", "copy").endswith("are the references, word for word")

@@ -84,7 +84,7 @@ def test_untrained_model_is_refused_before_training(
     options = ["--data.corpora.starter", str(STARTER), "--model.name", str(marian_directory)]
     assert train(monkeypatch, tmp_path, *options) == 1
     error = only_line(capsys)
-    assert "the model does not translate as it stands (" in error
+    assert "the model does not translate properly (" in error
     assert "--model.skip_doctor true" in error
     assert not (tmp_path / "run" / "checkpoints").exists()
 

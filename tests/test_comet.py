@@ -53,7 +53,7 @@ def test_not_set_up_is_nothing_to_speak_of(caplog: pytest.LogCaptureFixture):
     ("behaviour", "message"),
     [
         ("raise RuntimeError('out of memory')", "no COMET scores (RuntimeError: out of memory); mt comet-setup"),
-        ("os._exit(7)", "(it ended with status 7)"),
+        ("os._exit(7)", "(it exited with status 7)"),
         ("return _Prediction([0.5])", "(1 scores for 4 segments, or some are not finite)"),
         ("return _Prediction([float('nan')] * 4)", "(4 scores for 4 segments, or some are not finite)"),
         ("sys.exit(0)", "(its answer cannot be read: "),
@@ -79,7 +79,7 @@ def test_timeout_stops_all_that_was_started(tmp_path: Path, caplog: pytest.LogCa
     make_setup(f"{child}; c.wait()")
     # Time enough to start on a busy machine, and far below what the child sleeps.
     assert scores(timeout_seconds=5) is None
-    assert "(not done after 5 seconds)" in caplog.text
+    assert "(not finished after 5 seconds)" in caplog.text
     deadline = time.monotonic() + 300
     while is_alive(int(pid.read_text())) and time.monotonic() < deadline:
         time.sleep(0.01)

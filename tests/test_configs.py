@@ -32,7 +32,7 @@ def test_every_recipe_is_listed_in_a_line(empty: Path, monkeypatch, capsys):
     assert run(monkeypatch, "mt", "configs") == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[:-2]] == RECIPES
-    assert lines[-2:] == ["", "mt configs NAME writes one to the current directory, with the data that it names"]
+    assert lines[-2:] == ["", "mt configs NAME writes one to the current directory, together with the data it names"]
     assert files_in(empty) == []
 
 
@@ -88,9 +88,7 @@ def test_nothing_is_written_over(kind: str, empty: Path, monkeypatch, capsys):
     else:
         taken.symlink_to(empty / "elsewhere.yaml")
     assert run(monkeypatch, "mt", "configs", "demo") == 1
-    assert only_line(capsys) == (
-        "mt configs: demo.yaml: exists, and is not written over; name another file by --output FILE\n"
-    )
+    assert only_line(capsys) == ("mt configs: demo.yaml: already exists; choose another file with --output FILE\n")
     assert files_in(empty) == (["demo.yaml"] if kind == "file" else [])
     if kind == "file":
         assert taken.read_text() == "name: mine\n"

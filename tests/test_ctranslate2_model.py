@@ -18,7 +18,7 @@ from mt.config import DecodingConfig, ModelConfig
 from mt.errors import ConfigError, ModelError, RunError
 from mt.models import ctranslate2_export
 from mt.models.ctranslate2_export import convert
-from mt.models.ctranslate2_model import CTranslate2Translator, load_converted
+from mt.models.ctranslate2_model import CTranslate2Translator, load_ctranslate2
 from mt.models.decoding import encode_within_limits, translate
 from mt.models.doctor import SENTENCES
 from mt.models.model_files import EMBEDDED_MODELS
@@ -34,7 +34,7 @@ GREEDY = DecodingConfig(num_beams=1, max_length_ratio=0.5)
 
 def converted(model: Path | str, directory: Path, precision: str = "float32") -> CTranslate2Translator:
     convert(load_translator(ModelConfig(name=str(model))), directory, precision)  # type: ignore[arg-type]
-    return load_converted(ModelConfig(name=str(directory)))
+    return load_ctranslate2(ModelConfig(name=str(directory)))
 
 
 @pytest.fixture(scope="module")
@@ -63,13 +63,13 @@ def test_greedy_tokens_are_those_of_transformers(family: str, tmp_path: Path, re
     encoded, limits = encode_within_limits(translator, texts, GREEDY)
     assert encode_within_limits(other, texts, GREEDY) == (encoded, limits)
     assert other.max_tokens == translator.max_tokens == 512
-    expected = without_end(translator, translator.search(encoded, limits, GREEDY))
-    found = other.search(encoded, limits, GREEDY)
+    expected = without_end(translator, translator.generate(encoded, limits, GREEDY))
+    found = other.generate(encoded, limits, GREEDY)
     unlike = replace(GREEDY, no_repeat_ngram_size=2)
     # The untrained mBART writes its start token again, which is a repetition to transformers alone.
     if family != "mbart_directory":
-        repeats_nothing = without_end(translator, translator.search(encoded, limits, unlike))
-        assert repeats_nothing == other.search(encoded, limits, unlike)
+        repeats_nothing = without_end(translator, translator.generate(encoded, limits, unlike))
+        assert repeats_nothing == other.generate(encoded, limits, unlike)
     assert [row for row in expected if row], "the model writes nothing, so nothing is compared"
     assert found == expected
     assert translate(other, texts, GREEDY) == translate(translator, texts, GREEDY)
@@ -93,12 +93,12 @@ def test_decoding_starts_from_the_trained_embedding_of_pad(trained_pad: Path, tm
     # This is why the library's own converter is not used for Marian.
     TransformersConverter(str(trained_pad)).convert(str(tmp_path / "theirs"))
     translator.tokenizer.save_pretrained(tmp_path / "theirs")
-    assert translate(load_converted(ModelConfig(name=str(tmp_path / "theirs"))), SENTENCES, GREEDY) != expected
+    assert translate(load_ctranslate2(ModelConfig(name=str(tmp_path / "theirs"))), SENTENCES, GREEDY) != expected
 
 
 @pytest.mark.parametrize("beams", [1, 3])
 def test_neighbours_change_nothing(beams: int, directory: Path):
-    translator = load_converted(ModelConfig(name=str(directory)))
+    translator = load_ctranslate2(ModelConfig(name=str(directory)))
     config = DecodingConfig(num_beams=beams, max_length_ratio=0.5)
     texts = sources(12)
     alone = [translate(translator, [text], config)[0] for text in texts]
@@ -107,10 +107,10 @@ def test_neighbours_change_nothing(beams: int, directory: Path):
 
 def test_end_token_comes_once(directory: Path):
     """CTranslate2's converter of Marian's own format leaves the end token to the engine."""
-    before = translate(load_converted(ModelConfig(name=str(directory))), SENTENCES, GREEDY)
+    before = translate(load_ctranslate2(ModelConfig(name=str(directory))), SENTENCES, GREEDY)
     settings = json.loads((directory / "config.json").read_text())
     (directory / "config.json").write_text(json.dumps(settings | {"add_source_eos": True}))
-    assert translate(load_converted(ModelConfig(name=str(directory))), SENTENCES, GREEDY) == before
+    assert translate(load_ctranslate2(ModelConfig(name=str(directory))), SENTENCES, GREEDY) == before
 
 
 def test_embedded_model_translates_alike_with_beams(tmp_path: Path):
@@ -144,7 +144,7 @@ def test_conversion_that_translates_otherwise_is_refused(
     translator.save(tmp_path / "moved")
     moved = ModelConfig(name=str(tmp_path / "moved"))
     (tmp_path / "mine").mkdir()
-    with pytest.raises(ModelError, match=f"converted to {precision}, the model translates otherwise .*nothing was"):
+    with pytest.raises(ModelError, match=f"converted to {precision}, the model translates differently .*nothing was"):
         export_model(moved, tmp_path / "mine", precision, DecodingConfig(), "ctranslate2")  # type: ignore[arg-type]
     assert {path.name for path in tmp_path.iterdir()} == {"mine", "moved"}
     assert not list((tmp_path / "mine").iterdir())
@@ -195,30 +195,30 @@ def test_missing_tokenizer_is_one_sentence(directory: Path):
 def test_incomplete_tokenizer_is_one_sentence(file: str, directory: Path):
     (directory / file).unlink()
     with pytest.raises(ModelError, match=r"is missing; copy the tokenizer"):
-        load_converted(ModelConfig(name=str(directory)))
+        load_ctranslate2(ModelConfig(name=str(directory)))
 
 
 def test_foreign_tokenizer_is_refused(directory: Path):
     for name in ("vocab.json", "source.spm", "target.spm"):
         shutil.copy(EMBEDDED_MODELS / "tiny-en-ar" / name, directory)
     with pytest.raises(ModelError, match=r"is another model's \(id \d+ is"):
-        load_converted(ModelConfig(name=str(directory)))
+        load_ctranslate2(ModelConfig(name=str(directory)))
 
 
 def test_damaged_model_is_one_sentence(directory: Path):
     (directory / "model.bin").write_bytes((directory / "model.bin").read_bytes()[:1000])
     with pytest.raises(ModelError, match="the CTranslate2 model is damaged"):
-        load_converted(ModelConfig(name=str(directory)))
+        load_ctranslate2(ModelConfig(name=str(directory)))
 
 
 def test_missing_vocabulary_is_one_sentence(directory: Path):
     (directory / "shared_vocabulary.json").unlink()
     with pytest.raises(ModelError, match=r"no shared_vocabulary\.json"):
-        load_converted(ModelConfig(name=str(directory)))
+        load_ctranslate2(ModelConfig(name=str(directory)))
 
 
 def test_it_cannot_be_trained(directory: Path):
-    with pytest.raises(ModelError, match="a CTranslate2 model, which `mt translate` and `mt evaluate` take"):
+    with pytest.raises(ModelError, match="a CTranslate2 model, which only `mt translate` and `mt evaluate` can use"):
         load_translator(ModelConfig(name=str(directory)))
 
 
@@ -230,9 +230,9 @@ def test_unknown_language_is_refused(directory: Path):
 @pytest.mark.parametrize(
     ("agreement", "said"),
     [
-        (99.5, "^they translate alike$"),
-        (78.0, "^70 and more is usual, and shows"),
-        (60.0, "so look at what it"),
+        (99.5, "^they translate the same$"),
+        (78.0, "^70 or more is usual, and shows"),
+        (60.0, "so read some of its"),
     ],
 )
 def test_agreement_is_put_into_words(agreement: float, said: str):

@@ -18,7 +18,7 @@ from mt.data.readers import read_corpus
 from mt.evaluation.metrics import chrf
 from mt.models.decoding import translate
 from mt.models.transformers_model import load_translator
-from tests.commands import command
+from tests.commands import command, write_small_config
 from tests.conftest import ROOT, SEED
 
 pytestmark = pytest.mark.slow
@@ -151,38 +151,16 @@ def test_mt_as_a_module():
     assert result.stdout.startswith("usage: mt COMMAND")
 
 
-def write_small_config(directory: Path, model: Path, corpus: Path) -> Path:
-    # Ten sentences to test on and five to choose by: what they score is not looked at.
-    config = {
-        "name": "small",
-        "output_dir": str(directory / "run"),
-        "data": {"corpora": {"news": {"path": str(corpus)}}, "max_test_pairs": 10},
-        "model": {"name": str(model), "skip_doctor": True},
-        "training": {
-            "max_updates": 4,
-            "eval_every_updates": 2,
-            "tokens_per_update": 600,
-            "dev_sentences": 5,
-            "report_to": [],
-        },
-        "decoding": {"num_beams": 1, "max_length_ratio": 0.1},
-        "evaluation": {"resamples": 100},
-    }
-    path = directory / "small.yaml"
-    path.write_text(json.dumps(config), encoding="utf-8")
-    return path
-
-
 @pytest.fixture
 def small_config(tmp_path: Path, marian_directory: Path, few_news: Path) -> Path:
-    return write_small_config(tmp_path, marian_directory, few_news)
+    return write_small_config(tmp_path, marian_directory, few_news, max_updates=4)
 
 
 @pytest.fixture(scope="module")
 def small_run(tmp_path_factory: pytest.TempPathFactory, marian_directory: Path, few_news: Path) -> Path:
     """The run of `small_config`: to look at, and not to change."""
     directory = tmp_path_factory.mktemp("small")
-    config = write_small_config(directory, marian_directory, few_news)
+    config = write_small_config(directory, marian_directory, few_news, max_updates=4)
     with pytest.MonkeyPatch.context() as monkeypatch:
         assert train_here(monkeypatch, config) == 0
     return directory / "run"

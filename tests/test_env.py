@@ -113,8 +113,8 @@ def test_text_for_a_person(home: Path, monkeypatch, capsys):
     assert "GPU        none that torch can use" in lines
     assert "torch for  CPU only" in lines
     assert "  translations  ~/.cache/mt/translations, 0.0 MiB in 3 files" in lines
-    assert "  data          ~/.cache/mt/data, not there" in lines
-    assert lines[-2:] == ["variables", "  none of those that mt knows is set"]
+    assert "  data          ~/.cache/mt/data, does not exist" in lines
+    assert lines[-2:] == ["variables", "  none that affect mt are set"]
 
 
 NO_GPU = {"devices": [], "cuda": None, "hip": None, "cudnn": None, "driver": None, "warnings": []}
@@ -148,7 +148,7 @@ def test_a_torch_that_fails_is_told(home: Path, monkeypatch, capsys):
     }
     monkeypatch.setitem(sys.modules, "torch", None)
     assert run(monkeypatch, "mt", "env") == 0
-    assert "GPU       unknown, for torch fails: ModuleNotFoundError: import of torch halted" in capsys.readouterr().out
+    assert "GPU       unknown, torch failed: ModuleNotFoundError: import of torch halted" in capsys.readouterr().out
 
 
 def test_unknown_option(monkeypatch, capsys):

@@ -6,6 +6,7 @@ import json
 import logging
 import shutil
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,7 @@ from mt.errors import RunError
 from mt.experiment.extension import Change, find_changes, log_changes, refuse_fewer_updates
 from mt.manifest import Manifest
 from mt.runs import RunDirectory
-from mt.training.trainer import TranslationTrainer
-from tests.commands import at_call, die, forked_train, write_small_config
+from tests.commands import forked_train, kill_in_update, write_small_config
 from tests.conftest import run_with
 
 BEFORE = """
@@ -177,14 +177,10 @@ def test_an_extension_is_written_down(finished: Path, extended: Path):
     assert manifest["splits"] == json.loads((finished / "manifest.json").read_text())["splits"]
 
 
-def kill_in_an_update() -> None:
-    TranslationTrainer.check_update = at_call(2, TranslationTrainer.check_update, die)  # type: ignore[method-assign]
-
-
 @pytest.mark.slow
 def test_a_killed_extension_loses_nothing(finished: Path, extended: Path, config: Path):
     run = shutil.copytree(finished, finished.with_name("killed"))
-    killed = forked_train(str(config), "--output_dir", str(run), *MORE, prepare=kill_in_an_update)
+    killed = forked_train(str(config), "--output_dir", str(run), *MORE, prepare=partial(kill_in_update, 2))
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     for file in ("model/model.safetensors", "scores.json", "report.html", "translations/test/finetuned.txt"):
         assert (run / file).read_bytes() == (finished / file).read_bytes()

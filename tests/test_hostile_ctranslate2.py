@@ -12,7 +12,7 @@ import pytest
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import ModelError
 from mt.models.ctranslate2_export import convert
-from mt.models.ctranslate2_model import load_converted
+from mt.models.ctranslate2_model import load_ctranslate2
 from mt.models.decoding import translate
 from mt.models.transformers_model import load_translator
 from mt.systems.system import resolve_systems
@@ -62,15 +62,15 @@ HEADS = b"encoder/num_heads\0"
 CASES: dict[str, tuple[Spoil, str]] = {
     "model empty": (written("model.bin", b""), r"model\.bin: the CTranslate2 model is damaged"),
     "model text": (written("model.bin", "version https://git-lfs"), "a pointer of Git LFS"),
-    "model truncated": (truncated("model.bin"), "is damaged .*not as large as it says"),
+    "model truncated": (truncated("model.bin"), "is damaged .*another size than it declares"),
     "model a byte short": (truncated("model.bin", 0.99999), "is damaged"),
     "model longer": (lambda d: (d / "model.bin").open("ab").write(b"abc") and None, "is damaged .3 bytes too many"),
     "model of zeros": (replaced_by("model.bin", sparse(1)), "cannot be loaded"),
     "model of another version": (written("model.bin", struct.pack("<I", 99) + bytes(50)), "cannot be loaded"),
     "rank": (patched(BIAS, 0, b"\xff"), "has 255 dimensions"),
-    "dimensions": (patched(BIAS, 1, struct.pack("<I", 2**31)), "projection/bias is not as large as it says"),
-    "type": (patched(BIAS, 5, b"\x63"), "not as large as it says"),
-    "bytes": (patched(BIAS, 6, struct.pack("<I", 2**32 - 1)), "not as large as it says"),
+    "dimensions": (patched(BIAS, 1, struct.pack("<I", 2**31)), "projection/bias has another size than it declares"),
+    "type": (patched(BIAS, 5, b"\x63"), "another size than it declares"),
+    "bytes": (patched(BIAS, 6, struct.pack("<I", 2**32 - 1)), "another size than it declares"),
     "NaN": (patched(BIAS, 10, struct.pack("<f", float("nan"))), "projection/bias holds NaN"),
     "no heads": (patched(HEADS, 6, struct.pack("<h", 0)), "num_heads is 0"),
     "negative heads": (patched(HEADS, 6, struct.pack("<h", -3)), "num_heads is -3"),
@@ -79,18 +79,18 @@ CASES: dict[str, tuple[Spoil, str]] = {
     "vocabulary no JSON": (written("shared_vocabulary.json", "["), "the vocabulary cannot be read"),
     "vocabulary Latin-1": (written("shared_vocabulary.json", b'["\xe9"]'), "the vocabulary cannot be read"),
     "vocabulary deep": (written("shared_vocabulary.json", "[" * 100_000), "the vocabulary cannot be read"),
-    "vocabulary object": (written("shared_vocabulary.json", "{}"), "the vocabulary is no list of tokens"),
-    "vocabulary of numbers": (written("shared_vocabulary.json", "[1, 2]"), "the vocabulary is no list of tokens"),
-    "vocabulary empty": (written("shared_vocabulary.json", "[]"), "the vocabulary is no list of tokens"),
-    "vocabulary directory": (replaced_by("shared_vocabulary.json", Path.mkdir), "no regular file"),
+    "vocabulary object": (written("shared_vocabulary.json", "{}"), "the vocabulary is not a list of tokens"),
+    "vocabulary of numbers": (written("shared_vocabulary.json", "[1, 2]"), "the vocabulary is not a list of tokens"),
+    "vocabulary empty": (written("shared_vocabulary.json", "[]"), "the vocabulary is not a list of tokens"),
+    "vocabulary directory": (replaced_by("shared_vocabulary.json", Path.mkdir), "not a regular file"),
     "vocabulary short": (shortened_vocabulary, "and the vocabulary beside it has 297 tokens"),
-    "vocabulary twice": (repeated_token, "holds a token twice|is another model's"),
-    "config no JSON": (written("config.json", "{"), r"config\.json: no valid JSON"),
+    "vocabulary twice": (repeated_token, "contains a token twice|is another model's"),
+    "config no JSON": (written("config.json", "{"), r"config\.json: not valid JSON"),
     "config list": (written("config.json", "[]"), r"config\.json: expected a JSON object"),
-    "config loop": (replaced_by("config.json", lambda f: f.symlink_to(f.name)), "no regular file"),
+    "config loop": (replaced_by("config.json", lambda f: f.symlink_to(f.name)), "not a regular file"),
     "no tokenizer": (removed("source.spm", "target.spm", "vocab.json"), "a CTranslate2 model without its tokenizer"),
     "tokenizer truncated": (truncated("source.spm"), "the tokenizer cannot be"),
-    "tokenizer vocabulary": (vocabulary(lambda v: v.update({"</s>": "0"})), "which is no id"),
+    "tokenizer vocabulary": (vocabulary(lambda v: v.update({"</s>": "0"})), "which is not a number from 0"),
     "tokenizer shifted": (vocabulary(lambda v: v.update({k: (i + 1) % 300 for k, i in v.items()})), "another model's"),
     "tokenizer class": (spoilt_json("tokenizer_config.json", tokenizer_class="Evil"), "are not supported"),
 }
@@ -101,15 +101,15 @@ def test_damage_is_one_sentence(case: str, directory: Path):
     spoil, message = CASES[case]
     spoil(directory)
     with pytest.raises(ModelError, match=message) as raised:
-        translate(load_converted(ModelConfig(name=str(directory))), ["The war"], GREEDY)
+        translate(load_ctranslate2(ModelConfig(name=str(directory))), ["The war"], GREEDY)
     assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize("length", [-5, 0, 1e300, None])
 def test_length_that_is_none_is_not_taken(length: object, directory: Path):
-    usual = translate(load_converted(ModelConfig(name=str(directory))), ["The war"], GREEDY)
+    usual = translate(load_ctranslate2(ModelConfig(name=str(directory))), ["The war"], GREEDY)
     spoilt_json("tokenizer_config.json", model_max_length=length)(directory)
-    translator = load_converted(ModelConfig(name=str(directory)))
+    translator = load_ctranslate2(ModelConfig(name=str(directory)))
     assert translator.max_tokens == 512
     assert translate(translator, ["The war"], GREEDY) == usual
 

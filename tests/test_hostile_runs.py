@@ -48,7 +48,7 @@ CASES: dict[str, tuple[Spoil, str]] = {
     "Latin-1": (config(b"name: caf\xe9\n"), "config.yaml:1: byte 0xe9 is not UTF-8"),
     "UTF-16": (config("name: run\n".encode("utf-16")), "byte 0xff is not UTF-8"),
     "zeros": (config(bytes(100)), "cannot be read"),
-    "huge": (replaced_by("config.yaml", sparse(100)), "config.yaml: .*more than 131072 bytes"),
+    "huge": (replaced_by("config.yaml", sparse(100)), "config.yaml: .*longer than 131072 bytes"),
     "deep": (config("[" * 50_000), "cannot be read"),
     "python": (
         config("model: !!python/object/apply:os.system ['touch was-run']\n"),
@@ -79,8 +79,8 @@ CASES: dict[str, tuple[Spoil, str]] = {
         "decoding.max_length_ratio must be a number",
     ),
     "terms list": (config("decoding: {terminology: [a]}\n"), "decoding.terminology must be text"),
-    "terms no path": (config('decoding: {terminology: "a\\0b"}\n'), "decoding.terminology is no path"),
-    "terms long": (config(f"decoding: {{terminology: {'x' * 5000}}}\n"), "decoding.terminology is no path"),
+    "terms no path": (config('decoding: {terminology: "a\\0b"}\n'), "decoding.terminology is not a path"),
+    "terms long": (config(f"decoding: {{terminology: {'x' * 5000}}}\n"), "decoding.terminology is not a path"),
     "no model": (lambda run: shutil.rmtree(run / "model"), "the run has no model yet; let it finish"),
     "model a file": (
         lambda run: (shutil.rmtree(run / "model"), (run / "model").touch())[0],
@@ -91,9 +91,9 @@ CASES: dict[str, tuple[Spoil, str]] = {
         "the run has no model yet",
     ),
     "model's weights gone": (removed("model/model.safetensors"), "no weights, neither"),
-    "model's config damaged": (truncated("model/config.json"), r"config\.json: no valid JSON"),
-    "model's config a directory": (replaced_by("model/config.json", Path.mkdir), "no regular file"),
-    "model's config a pipe": (replaced_by("model/config.json", os.mkfifo), "no regular file"),
+    "model's config damaged": (truncated("model/config.json"), r"config\.json: not valid JSON"),
+    "model's config a directory": (replaced_by("model/config.json", Path.mkdir), "not a regular file"),
+    "model's config a pipe": (replaced_by("model/config.json", os.mkfifo), "not a regular file"),
 }
 
 
@@ -178,7 +178,7 @@ def test_name_that_is_no_path(name: str):
         lambda name: translate_file(ModelConfig(), DecodingConfig(), name),
     ]
     for function in functions:
-        with pytest.raises((DataError, ModelError), match=r"no path and no hub name|no such") as raised:
+        with pytest.raises((DataError, ModelError), match=r"neither a path nor a hub name|no such") as raised:
             function(name)
         assert "\n" not in str(raised.value)
         assert len(str(raised.value)) < 600

@@ -71,6 +71,21 @@ def test_multilingual_models_mark_both_sides(fixture: str, request: pytest.Fixtu
     assert check_language_tokens(translator).passed
 
 
+def test_the_first_mbart_ends_with_the_language_and_starts_decoding_from_arabic(mbart_directory: Path):
+    tokenizer = AutoTokenizer.from_pretrained(mbart_directory)
+    english, arabic = tokenizer.convert_tokens_to_ids(["en_XX", "ar_AR"])
+    assert tokenizer.unk_token_id not in (english, arabic)
+
+    translator = load_translator(ModelConfig(name=str(mbart_directory)))
+    assert translator.encode_sources(["war"])[0][-2:] == [tokenizer.eos_token_id, english]
+    assert translator.encode_targets(["حرب"])[0][-2:] == [tokenizer.eos_token_id, arabic]
+    settings = translator.model.generation_config
+    assert (settings.decoder_start_token_id, settings.forced_bos_token_id) == (arabic, None)
+    output = translator.model.generate(**translator.tokenizer(["war"], return_tensors="pt"), max_length=4)
+    assert output[0][0] == arabic
+    assert check_language_tokens(translator).passed
+
+
 def test_nllb_takes_a_dialect_by_its_own_code(nllb_directory: Path):
     translator = load_translator(ModelConfig(name=str(nllb_directory), target_language="apc_Arab"))
     expected = AutoTokenizer.from_pretrained(nllb_directory).convert_tokens_to_ids("apc_Arab")

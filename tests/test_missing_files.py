@@ -39,14 +39,20 @@ NO_MODELS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "checkpoints below": (
         touched("checkpoint-1000/config.json", "checkpoint-500/config.json", "runs/events"),
-        "name the one that is meant: .*/x/checkpoint-500, .*/x/checkpoint-1000$",
+        "name one of the models in it: .*/x/checkpoint-500, .*/x/checkpoint-1000$",
     ),
-    "model below": (touched("opus/config.json"), "name the one that is meant: .*/x/opus$"),
-    "runs below": (touched("a/config.yaml", "b/config.yaml"), "name the one that is meant: .*/x/a, .*/x/b$"),
+    "model below": (touched("opus/config.json"), "name one of the models in it: .*/x/opus$"),
+    "runs below": (touched("a/config.yaml", "b/config.yaml"), "name one of the models in it: .*/x/a, .*/x/b$"),
     "run": (touched("config.yaml", "model/config.json"), "it is a run: name its model, .*/x/model$"),
-    "run without model": (touched("config.yaml", "checkpoints/checkpoint-5/x"), "a run that has no model yet: let it"),
+    "run without model": (
+        touched("config.yaml", "checkpoints/checkpoint-5/x"),
+        "a run that has no model yet: finish it",
+    ),
     "tokenizer alone": (touched("source.spm", "target.spm"), r"it has a tokenizer, source\.spm, and no weights"),
-    "Marian": (touched("opus.npz", "decoder.yml"), "it has a model of Marian's own, which transformers' convert"),
+    "Marian": (
+        touched("opus.npz", "decoder.yml"),
+        "it has a model in Marian's own format, which transformers' convert",
+    ),
     "anything": (touched("notes.md"), "so it holds no model$"),
 }
 
@@ -155,7 +161,7 @@ def test_adapter_that_stands_alone_is_loaded_onto_its_base(marian_directory: Pat
 
 
 STAND_INS = {
-    "a pointer of Git LFS, not the file itself; fetch it by `git lfs pull`": "version https://git-lfs.github.com/spec/v1\n",
+    "a pointer of Git LFS, not the file itself; fetch it with `git lfs pull`": "version https://git-lfs.github.com/spec/v1\n",
     "a web page, not the model's file; download it again": "<!DOCTYPE html>\n<html><title>Sign in</title>",
 }
 

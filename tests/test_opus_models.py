@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,16 @@ from safetensors.torch import load_file
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from mt.config import DecodingConfig, ModelConfig
-from mt.models.ctranslate2_model import load_converted
+from mt.models.ctranslate2_model import load_ctranslate2
 from mt.models.decoding import translate
 from mt.models.doctor import SENTENCES, check_ties, examine
 from mt.models.transformers_model import load_translator
 from mt.systems.export import export_model
 from mt.systems.translating import open_translator
-from tests.commands import forked_train
+from tests.commands import forked_train, kill_in_update
 from tests.conftest import news_pairs
 from tests.helpers import sources
 from tests.opus_models import EMBEDDED, embedded_as_opus_mt, embedded_as_tc_big, small_tc_big
-from tests.test_resume import kill_in_an_update
 
 LAYOUTS: dict[str, Callable[[Path], Path]] = {"2020": embedded_as_opus_mt, "2022": embedded_as_tc_big}
 
@@ -117,7 +117,7 @@ def test_untrained_model_of_1024_positions_is_converted_token_by_token(small: Pa
     config = ModelConfig(name=str(small))
     translator = load_translator(config)
     export_model(config, tmp_path / "out", "float32", DecodingConfig(), "ctranslate2")
-    converted = load_converted(config.with_name(str(tmp_path / "out")))
+    converted = load_ctranslate2(config.with_name(str(tmp_path / "out")))
     assert converted.max_tokens == 1024
     search = DecodingConfig(num_beams=1, max_length_ratio=0.1)
     texts = [*sources(4), "war " * 300]
@@ -137,7 +137,7 @@ def test_stopped_and_resumed_run_writes_what_the_library_writes(directory: Path,
     (tmp_path / "config.yaml").write_text(json.dumps(options), encoding="utf-8")
     run = tmp_path / "run"
     argv = [str(tmp_path / "config.yaml"), "--output_dir", str(run)]
-    stopped = forked_train(*argv, prepare=kill_in_an_update)
+    stopped = forked_train(*argv, prepare=partial(kill_in_update, 4))
     assert stopped.returncode == -signal.SIGKILL, stopped.stderr
     assert [path.name for path in (run / "checkpoints").glob("checkpoint-*")] == ["checkpoint-2"]
     finished = forked_train(*argv, "--resume")

@@ -139,7 +139,7 @@ def test_a_bug_in_one_process_has_one_traceback(tmp_path: Path):
 def test_a_main_process_that_is_killed_is_noticed(tmp_path: Path):
     main, other = two_processes(process_cases.main_is_killed, tmp_path)
     assert (main[0], other[0]) == (-9, 1)
-    assert other[1].endswith("the main process is gone, and the others end with it\n")
+    assert other[1].endswith("the main process has died, so the others end, too\n")
 
 
 def test_two_processes_of_which_the_main_one_is_slow(config: Path, alone: Path, tmp_path: Path):

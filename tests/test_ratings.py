@@ -179,7 +179,7 @@ def test_second_page_of_a_reviewer(tmp_path: Path, caplog: pytest.LogCaptureFixt
     with caplog.at_level(logging.WARNING):
         found = preference([first, second])
     assert (found.sentences, found.system_wins, found.baseline_wins) == (3, 2, 1)
-    assert "1 of sentences that the same reviewer had rated on another page" in caplog.text
+    assert "1 were left out because the same reviewer rated the sentence on another page" in caplog.text
 
 
 GOOD = item(0, "tuned")
@@ -193,20 +193,25 @@ BAD_FILES: list[tuple[str, Any, dict[str, Any], str]] = [
     ("head", [GOOD], {"page": None}, "lacks reviewer, test_set, page or items; export it again"),
     ("items", {}, {}, "lacks reviewer, test_set, page or items"),
     ("anonymous", [GOOD], {"reviewer": " "}, "no reviewer; write a name into the file"),
-    ("empty", [], {}, "holds no ratings; leave it out"),
-    ("no object", ["x"], {}, "item 1: `sentence` is missing or no whole number"),
-    ("true is no number", [GOOD, {**GOOD, "sentence": True}], {}, "item 2: `sentence` is missing or no whole number"),
-    ("no flag", [{**GOOD, "saw_reference": "no"}], {}, "item 1: `saw_reference` is missing or no true or false"),
-    ("choice", [{**GOOD, "choice": "up"}], {}, "item 1: choice `up` is none of left, right, both_good, both_bad"),
+    ("empty", [], {}, "contains no ratings; leave it out"),
+    ("no object", ["x"], {}, "item 1: `sentence` is missing or not a whole number"),
+    (
+        "true is no number",
+        [GOOD, {**GOOD, "sentence": True}],
+        {},
+        "item 2: `sentence` is missing or not a whole number",
+    ),
+    ("no flag", [{**GOOD, "saw_reference": "no"}], {}, "item 1: `saw_reference` is missing or not a boolean"),
+    ("choice", [{**GOOD, "choice": "up"}], {}, "item 1: choice `up` is not one of left, right, both_good, both_bad"),
     ("twice", [GOOD, GOOD], {}, "sentence 0 is rated 2 times"),
     ("test set", [GOOD], {"test_set": "x"}, "ratings of test set `x`, but there is only news; evaluate the test set"),
     (
         "left",
         [{**GOOD, "left": "ab" * 32}],
         {},
-        "the left translation (SHA-256 abababababab...) is by none of base, tuned",
+        "the left translation (SHA-256 abababababab...) is not by any of base, tuned",
     ),
-    ("right", [{**GOOD, "right": "ab" * 32}], {}, "the right translation (SHA-256 abababababab...) is by none of"),
+    ("right", [{**GOOD, "right": "ab" * 32}], {}, "the right translation (SHA-256 abababababab...) is not by any of"),
     ("same side", [{**GOOD, "right": GOOD["left"]}], {}, "no two of base, tuned wrote all the translations"),
     ("range", [{**GOOD, "sentence": 40}], {}, "of sentence 41, the left translation"),
     ("negative", [{**GOOD, "sentence": -40}], {}, "of sentence -39, the left translation"),

@@ -12,19 +12,14 @@ from datasets import Dataset, DatasetDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mt.config import CorpusConfig
 from mt.data.pair import Pair
-from mt.data.readers import read_corpus
 from mt.errors import DataError
+from tests.helpers import read_pairs
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
-
-
-def read(path: Path, **options: str) -> list[Pair]:
-    return list(read_corpus("news", CorpusConfig(path=str(path), **options)))  # type: ignore[arg-type]
 
 
 def write(path: Path, content: str | bytes) -> Path:
@@ -44,27 +39,27 @@ def write(path: Path, content: str | bytes) -> Path:
     ids=["no header", "header", "columns in another order", "BOM, CRLF and a blank line"],
 )
 def test_tsv(content: str, tmp_path: Path):
-    pairs = read(write(tmp_path / "news.tsv", content))
+    pairs = read_pairs(write(tmp_path / "news.tsv", content))
     assert [(pair.source, pair.target) for pair in pairs] == [("A war.", "حرب."), ("A city.", "مدينة.")]
 
 
 def test_pairs_keep_their_place(tmp_path: Path):
     path = write(tmp_path / "news.tsv", "source\ttarget\nA war.\tحرب.\n")
-    assert read(path) == [Pair("A war.", "حرب.", f"{path}:2")]
+    assert read_pairs(path) == [Pair("A war.", "حرب.", f"{path}:2")]
 
 
 def test_tsv_columns_by_name_and_by_number(tmp_path: Path):
     path = write(tmp_path / "news.tsv", "id\tEnglish text\tArabic text\n7\tA war.\tحرب.\n")
-    by_name = read(path, source_column="english text", target_column="arabic text")
+    by_name = read_pairs(path, source_column="english text", target_column="arabic text")
     assert [(pair.source, pair.target) for pair in by_name] == [("A war.", "حرب.")]
     path = write(tmp_path / "bare.tsv", "7\tA war.\tحرب.\n")
-    by_number = read(path, source_column="2", target_column="3")
+    by_number = read_pairs(path, source_column="2", target_column="3")
     assert [(pair.source, pair.target) for pair in by_number] == [("A war.", "حرب.")]
 
 
 def test_gzip_and_stated_format(tmp_path: Path):
     path = write(tmp_path / "news.dat.gz", gzip.compress("A war. حرب.\n".encode()))
-    assert read(path, format="pairs")[0][:2] == ("A war.", "حرب.")
+    assert read_pairs(path, format="pairs")[0][:2] == ("A war.", "حرب.")
 
 
 REFUSED = [
@@ -86,20 +81,20 @@ REFUSED = [
 @pytest.mark.parametrize(("name", "content", "message"), REFUSED, ids=[message[:40] for *_, message in REFUSED])
 def test_refused(name: str, content: str | bytes, message: str, tmp_path: Path):
     with pytest.raises(DataError, match=message):
-        read(write(tmp_path / name, content))
+        read_pairs(write(tmp_path / name, content))
 
 
 def test_missing_file_and_directory(tmp_path: Path):
     with pytest.raises(DataError, match="corpus `news` does not exist"):
-        read(tmp_path / "none.tsv")
+        read_pairs(tmp_path / "none.tsv")
     with pytest.raises(DataError, match=r"no file in it has the ending of a known format \(\.csv, \.en"):
-        read(tmp_path)
+        read_pairs(tmp_path)
 
 
 def test_unknown_column(tmp_path: Path):
     path = write(tmp_path / "news.tsv", "id\tenglish\tarabic\n")
     with pytest.raises(DataError, match="no column `englisch`; the first line has 3: id, english, arabic"):
-        read(path, source_column="englisch")
+        read_pairs(path, source_column="englisch")
 
 
 TWO = [("A war.", "حرب."), ("A city.", "مدينة.")]
@@ -141,7 +136,7 @@ FORMATS = {
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_format(name: str, tmp_path: Path):
-    pairs = read(write(tmp_path / name, FORMATS[name]))
+    pairs = read_pairs(write(tmp_path / name, FORMATS[name]))
     assert [(pair.source, pair.target) for pair in pairs] == TWO
 
 
@@ -150,24 +145,24 @@ def test_format(name: str, tmp_path: Path):
 )
 def test_compressed_and_truncated(ending: str, compress: Callable[[bytes], bytes], tmp_path: Path):
     path = write(tmp_path / f"news.jsonl{ending}", compress(JSONL.encode()))
-    assert [(pair.source, pair.target) for pair in read(path)] == TWO
+    assert [(pair.source, pair.target) for pair in read_pairs(path)] == TWO
     write(path, compress(JSONL.encode() * 5000)[:-20])
     with pytest.raises(
         DataError, match=r"news\.jsonl\.\w+: damaged or incomplete \w+ after line \d+ .*; fetch it again"
     ):
-        read(path)
+        read_pairs(path)
     tmx = write(tmp_path / f"news.tmx{ending}", compress(TMX.format(encoding="UTF-8").encode())[:-20])
     with pytest.raises(DataError, match=r"damaged or incomplete|not valid XML"):
-        read(tmx)
+        read_pairs(tmx)
 
 
 def test_moses_files_are_found_by_name_or_given(tmp_path: Path):
     path = write(tmp_path / "news.en", "A war.\nA city.\n")
     write(tmp_path / "news.ar.gz", gzip.compress("حرب.\nمدينة.\n".encode()))
-    assert [(pair.source, pair.target) for pair in read(path)] == TWO
+    assert [(pair.source, pair.target) for pair in read_pairs(path)] == TWO
     other = write(tmp_path / "arabic.txt", "حرب.\nمدينة.\n")
     english = write(tmp_path / "english.txt", "A war.\nA city.\n")
-    given = read(english, format="moses", target_path=str(other))
+    given = read_pairs(english, format="moses", target_path=str(other))
     assert [(pair.source, pair.target, pair.origin) for pair in given] == [
         ("A war.", "حرب.", f"{english}:1"),
         ("A city.", "مدينة.", f"{english}:2"),
@@ -178,21 +173,21 @@ def test_unequal_moses_files(tmp_path: Path):
     path = write(tmp_path / "news.en", "A war.\nA city.\nA third.\nA fourth.\n")
     write(tmp_path / "news.ar", "حرب.\nمدينة.\n")
     with pytest.raises(DataError, match=r"news\.ar:3: ends after 2 lines, .*news\.en has 4; .* fetch both again"):
-        read(path)
+        read_pairs(path)
     with pytest.raises(DataError, match=r"lonely\.en: its Arabic counterpart .*lonely\.ar does not exist"):
-        read(write(tmp_path / "lonely.en", "A war.\n"))
+        read_pairs(write(tmp_path / "lonely.en", "A war.\n"))
 
 
 def test_hf_data_set_in_a_directory(tmp_path: Path):
     columns = {"translation": [{"en": source, "ar": target} for source, target in TWO]}
     DatasetDict({"validation": Dataset.from_dict(columns)}).save_to_disk(tmp_path / "saved")
-    pairs = read(tmp_path / "saved", hf_split="validation")
+    pairs = read_pairs(tmp_path / "saved", hf_split="validation")
     assert [(pair.source, pair.target) for pair in pairs] == TWO
     assert pairs[1].origin.endswith("saved:row 2")
     write(tmp_path / "plain" / "train.jsonl", JSONL.splitlines()[0] + "\n")
-    assert [(pair.source, pair.target) for pair in read(tmp_path / "plain", format="hf")] == TWO[:1]
+    assert [(pair.source, pair.target) for pair in read_pairs(tmp_path / "plain", format="hf")] == TWO[:1]
     with pytest.raises(DataError, match=r"saved: the data set cannot be opened .* hf_split `train`"):
-        read(tmp_path / "saved")
+        read_pairs(tmp_path / "saved")
 
 
 LAUGHS = """<!DOCTYPE tmx [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">
@@ -234,7 +229,7 @@ MALFORMED = [
 @pytest.mark.parametrize(("name", "content", "message"), MALFORMED, ids=[message[:40] for *_, message in MALFORMED])
 def test_malformed(name: str, content: str | bytes, message: str, tmp_path: Path):
     with pytest.raises(DataError, match=message):
-        read(write(tmp_path / name, content))
+        read_pairs(write(tmp_path / name, content))
 
 
 ENDINGS = [
@@ -270,12 +265,12 @@ def test_any_bytes_give_pairs_or_one_sentence(
     write(path.with_name("f.ar"), content[::-1])
     # Any other exception fails the test.
     with contextlib.suppress(DataError):
-        read(path)
+        read_pairs(path)
 
 
 def test_a_glossary_is_read_as_every_form_with_its_preferred_translation(tmp_path: Path):
     table = "english\tarabic\tkind\nRaqqa | Ar-Raqqah\tالرقة | الرقّة\tplace\nmine\tلغم\tweapon\n"
-    pairs = read(write(tmp_path / "terms.tsv", table), format="glossary")
+    pairs = read_pairs(write(tmp_path / "terms.tsv", table), format="glossary")
     assert [(pair.source, pair.target) for pair in pairs] == [
         ("Raqqa", "الرقة"),
         ("Ar-Raqqah", "الرقة"),
@@ -283,4 +278,4 @@ def test_a_glossary_is_read_as_every_form_with_its_preferred_translation(tmp_pat
     ]
     assert pairs[1].origin == "terms.tsv: Ar-Raqqah"
     with pytest.raises(DataError, match=r"bad\.tsv:1: expected 3 tab-separated columns"):
-        read(write(tmp_path / "bad.tsv", "Raqqa\tالرقة\n"), format="glossary")
+        read_pairs(write(tmp_path / "bad.tsv", "Raqqa\tالرقة\n"), format="glossary")

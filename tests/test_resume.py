@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,16 +14,12 @@ from transformers import Seq2SeqTrainer
 
 from mt.training import trainer
 from mt.training.trainer import TranslationTrainer
-from tests.commands import at_call, die, forked_train, write_small_config
+from tests.commands import at_call, die, forked_train, kill_in_update, write_small_config
 
 pytestmark = pytest.mark.slow
 
 
 # What these do is done in a process of its own, before it trains.
-
-
-def kill_in_an_update() -> None:
-    TranslationTrainer.check_update = at_call(4, TranslationTrainer.check_update, die)  # type: ignore[method-assign]
 
 
 def kill_in_a_checkpoint() -> None:
@@ -57,7 +54,7 @@ def whole(config: Path) -> bytes:
 @pytest.mark.parametrize(
     ("moment", "checkpoints"),
     [
-        (kill_in_an_update, ["checkpoint-2"]),
+        (partial(kill_in_update, 4), ["checkpoint-2"]),
         (kill_in_a_checkpoint, []),
         (kill_after_a_checkpoint, ["checkpoint-2"]),
     ],

@@ -67,7 +67,7 @@ def test_translations_alike_are_left_out():
     assert sorted(item.sentence for item in draw.items) == [2, 3, 4, 5]
     assert (draw.alike, draw.sentences) == (2, 6)
     with pytest.raises(
-        DataError, match="the two systems translate all 6 sentences alike, so there is nothing to review"
+        DataError, match="the two systems translate all 6 sentences identically, so there is nothing to review"
     ):
         draw_items(TEST_SET, FIRST, FIRST, 100, 1)
 

@@ -22,7 +22,7 @@ from mt.runs import RunDirectory, claim_run
 from mt.systems import translating
 from tests.commands import write_small_config
 from tests.conftest import ROOT, SEED
-from tests.helpers import cells_of
+from tests.helpers import cells_of, only_line
 from tests.helpers import run as run_command
 
 DEMO = str(ROOT / "configs" / "demo.yaml")
@@ -273,6 +273,44 @@ def test_trials_of_an_earlier_version_are_done(tmp_path: Path, monkeypatch: pyte
     RunDirectory(tmp_path / "sweep" / "trial-000").scores.unlink()
     run_sweep(asked)
     assert ran == [(1, 0.1)]
+
+
+def test_the_command_prints_every_trial_and_the_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    fake_runs(monkeypatch)
+    out = tmp_path / "sweep"
+    argv = ["sweep", DEMO, "--output_dir", str(out), "--grid"]
+    assert run_command(monkeypatch, "mt", *argv, "training.epochs=2,4,3") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [cells_of(line) for line in lines if line.startswith("| trial-")] == [
+        ["trial-002", "3", "29.90", "1.00", "2.00"],
+        ["trial-000", "2", "19.90", "1.00", "2.00"],
+        ["trial-001", "4", "failed", "failed", "failed"],
+    ]
+    assert [lines[-4], lines[-1]] == [f"best:   {out}/trial-002", f"table:  {out}/sweep.md"]
+
+
+def test_the_command_fails_if_every_trial_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    fake_runs(monkeypatch)
+    argv = ["sweep", DEMO, "--output_dir", str(tmp_path / "sweep"), "--grid", "training.epochs=4,5"]
+    assert run_command(monkeypatch, "mt", *argv) == 1
+    printed = capsys.readouterr().out
+    assert ["trial-000", "4", "failed", "failed", "failed"] in list(map(cells_of, printed.splitlines()))
+    assert "best" not in printed
+
+
+def test_the_command_refuses_a_directory_that_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    ran = fake_runs(monkeypatch)
+    (tmp_path / "notes.txt").write_text("mine")
+    argv = ["sweep", DEMO, "--output_dir", str(tmp_path), "--grid", "training.epochs=1,2"]
+    assert run_command(monkeypatch, "mt", *argv) == 1
+    assert "holds files that mt did not write, such as 'notes.txt'" in only_line(capsys)
+    assert ran == []
 
 
 def test_a_search_is_repeatable_and_finds_its_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -111,7 +111,7 @@ def test_a_term_at_the_start_and_two_in_a_row(marian: TransformersTranslator):
 
 def test_a_model_with_two_vocabularies_is_refused(marian: TransformersTranslator):
     marian.tokenizer.separate_vocabs = True
-    with pytest.raises(ModelError, match=r"embeds source and target apart.*decoding\.terminology"):
+    with pytest.raises(ModelError, match=r"has separate vocabularies for source and target.*decoding\.terminology"):
         marian.encode_sources([f"Raqqa{inline_term('الرقة')}"])
 
 

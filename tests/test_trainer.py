@@ -15,11 +15,10 @@ from mt.training import setup
 from mt.training.arguments import uses_bf16, warmup_updates
 from mt.training.batching import BatchPlan, Collator, EncodedPair
 from mt.training.dev_evaluation import model_inputs, uniform_loss
-from mt.training.encoding import DevSet
 from mt.training.loss import LossOptions, chunked_loss, divergence, has_chunked_loss, return_loss, summed_loss
-from mt.training.setup import build_trainer, check_training
-from mt.training.trainer import NotFiniteError, TranslationTrainer
-from tests.helpers import eight_pairs
+from mt.training.setup import check_training
+from mt.training.trainer import NotFiniteError
+from tests.training_cases import eight_pairs, train_once, trainer_for
 
 
 def test_a_short_training_warms_up_for_a_third_at_most():
@@ -81,25 +80,6 @@ def test_divergence_by_hand():
     # Two classes: the base gives 1/2 and 1/2, the model 3/4 and 1/4: ½ ln(½ ÷ ¾) + ½ ln(½ ÷ ¼) = 0.143841 nats.
     ours, theirs = torch.tensor([[[math.log(3), 0.0], [9.0, 0.0]]]), torch.zeros(1, 2, 2)
     assert divergence(ours, theirs, torch.tensor([[1, -100]])).item() == pytest.approx(0.143841, abs=1e-6)
-
-
-def trainer_for(translator: TransformersTranslator, directory: Path, **options: object) -> TranslationTrainer:
-    settings = {"max_updates": 1, "tokens_per_update": 44, "learning_rate": 1e-2, "log_every_updates": 1}
-    settings |= {"report_to": [], "eval_every_updates": 1000, "max_grad_norm": 1e6}
-    config = Config(training=TrainingConfig(**(settings | options)))  # type: ignore[arg-type]
-    pairs = eight_pairs()
-    trainer = build_trainer(config, translator, pairs, DevSet(pairs, ["The war"], ["الحرب"]), None, directory)
-    trainer.evaluate = lambda *_, **__: {"eval_chrF": 0.0}  # type: ignore[method-assign,assignment]
-    return trainer
-
-
-def train_once(directory: Path, model: Path, **options: object) -> tuple[float, float, torch.Tensor]:
-    """(logged loss, gradient norm, weights after one update), without dropout."""
-    translator = load_translator(ModelConfig(name=str(model), dropout=0.0))
-    trainer = trainer_for(translator, directory, **options)
-    trainer.train()
-    logged = next(entry for entry in trainer.state.log_history if "grad_norm" in entry)
-    return float(logged["loss"]), float(logged["grad_norm"]), translator.model.model.shared.weight.detach().clone()
 
 
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.1])

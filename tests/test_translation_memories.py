@@ -5,20 +5,11 @@ from pathlib import Path
 import pytest
 
 from mt.config import CorpusConfig
-from mt.data.pair import Pair
 from mt.data.readers import read_corpus
 from mt.errors import DataError
+from tests.helpers import read_pairs, texts
 
 NAMESPACE = 'xmlns="urn:oasis:names:tc:xliff:document:1.2"'
-
-
-def read(path: Path, content: str, **options: object) -> list[Pair]:
-    path.write_text(content, encoding="utf-8")
-    return list(read_corpus("news", CorpusConfig(path=str(path), **options)))  # type: ignore[arg-type]
-
-
-def texts(pairs: list[Pair]) -> list[tuple[str, str]]:
-    return [(pair.source, pair.target) for pair in pairs]
 
 
 def tmx(*units: str, header: str = '<header srclang="en"/>') -> str:
@@ -64,7 +55,7 @@ CODES = [
 
 @pytest.mark.parametrize(("segment", "expected"), [case[1:] for case in CODES], ids=[case[0] for case in CODES])
 def test_inline_codes_of_tmx(segment: str, expected: str, tmp_path: Path):
-    assert read(tmp_path / "m.tmx", tmx(unit(segment)))[0].source == expected
+    assert read_pairs(tmp_path / "m.tmx", tmx(unit(segment)))[0].source == expected
 
 
 XLIFF_CODES = [
@@ -82,7 +73,7 @@ XLIFF_CODES = [
 @pytest.mark.parametrize(("segment", "expected"), XLIFF_CODES)
 def test_inline_codes_of_xliff(segment: str, expected: str, tmp_path: Path):
     content = xliff(f'<trans-unit id="1"><source>{segment}</source><target>حرب.</target></trans-unit>')
-    assert read(tmp_path / "m.xlf", content)[0].source == expected
+    assert read_pairs(tmp_path / "m.xlf", content)[0].source == expected
 
 
 def test_a_code_of_xliff_2_is_what_its_unit_says(tmp_path: Path):
@@ -91,7 +82,7 @@ def test_a_code_of_xliff_2_is_what_its_unit_says(tmp_path: Path):
         '<segment><source>One<ph id="1" dataRef="d1"/>Two<pc id="2" dataRefStart="d2">s</pc></source>'
         "<target>حرب.</target></segment></unit>"
     )
-    assert read(tmp_path / "m.xlf", content)[0].source == "One Twos"
+    assert read_pairs(tmp_path / "m.xlf", content)[0].source == "One Twos"
 
 
 MARKED = (
@@ -116,13 +107,13 @@ MARKED_TARGETS = {
 def test_a_pair_for_each_marked_segment(name: str, tmp_path: Path):
     target, expected = MARKED_TARGETS[name]
     path = tmp_path / "m.sdlxliff"
-    pairs = read(path, xliff(MARKED.format(target)))
+    pairs = read_pairs(path, xliff(MARKED.format(target)))
     assert texts(pairs) == list(zip(["One.", "Two.", "Three."], expected, strict=True))
     assert [pair.origin for pair in pairs] == [f"{path}:unit 1, segment {n}" for n in (1, 2, 3)]
 
 
 def test_an_unmarked_target_belongs_to_the_whole_unit(tmp_path: Path):
-    pairs = read(tmp_path / "m.xlf", xliff(MARKED.format("<target>واحد. اثنان. ثلاثة.</target>")))
+    pairs = read_pairs(tmp_path / "m.xlf", xliff(MARKED.format("<target>واحد. اثنان. ثلاثة.</target>")))
     assert texts(pairs) == [("One. Two. Three.", "واحد. اثنان. ثلاثة.")]
 
 
@@ -131,7 +122,7 @@ def test_segments_of_xliff_2(tmp_path: Path):
         '<unit id="1"><segment><source>One.</source><target>واحد.</target></segment><ignorable><source> </source>'
         "</ignorable><segment><source>Two.</source></segment></unit>"
     )
-    assert texts(read(tmp_path / "m.xlf", content)) == [("One.", "واحد."), ("Two.", "")]
+    assert texts(read_pairs(tmp_path / "m.xlf", content)) == [("One.", "واحد."), ("Two.", "")]
 
 
 SOURCE = "<source>A war.</source>"
@@ -165,13 +156,13 @@ GOOD_STATES = [
 @pytest.mark.parametrize(("content", "detail"), STATES)
 def test_what_is_not_approved_is_left_out_unless_it_is_kept(content: str, detail: str, tmp_path: Path):
     content = xliff(content.format(SOURCE))
-    assert read(tmp_path / "m.xlf", content)[0].fault == ("not approved", detail)
-    assert read(tmp_path / "m.xlf", content, keep_unapproved=True)[0].fault is None
+    assert read_pairs(tmp_path / "m.xlf", content)[0].fault == ("not approved", detail)
+    assert read_pairs(tmp_path / "m.xlf", content, keep_unapproved=True)[0].fault is None
 
 
 @pytest.mark.parametrize("content", GOOD_STATES)
 def test_what_is_finished_or_says_nothing_is_used(content: str, tmp_path: Path):
-    assert read(tmp_path / "m.xlf", xliff(content.format(SOURCE)))[0].fault is None
+    assert read_pairs(tmp_path / "m.xlf", xliff(content.format(SOURCE)))[0].fault is None
 
 
 @pytest.mark.parametrize(
@@ -186,12 +177,12 @@ def test_what_is_finished_or_says_nothing_is_used(content: str, tmp_path: Path):
 )
 def test_states_of_xliff_2(attributes: str, fault: tuple[str, str] | None, tmp_path: Path):
     content = xliff_2(f'<unit id="1"><segment {attributes}>{SOURCE}<target>حرب.</target></segment></unit>')
-    assert read(tmp_path / "m.xlf", content)[0].fault == fault
+    assert read_pairs(tmp_path / "m.xlf", content)[0].fault == fault
 
 
 def test_a_unit_of_xliff_2_that_is_not_to_be_translated(tmp_path: Path):
     content = xliff_2(f'<unit id="1" translate="no"><segment>{SOURCE}<target>A war.</target></segment></unit>')
-    assert read(tmp_path / "m.xlf", content)[0].fault == ("not approved", 'translate="no"')
+    assert read_pairs(tmp_path / "m.xlf", content)[0].fault == ("not approved", 'translate="no"')
 
 
 def test_confirmations_of_trados_are_those_of_each_segment(tmp_path: Path):
@@ -202,7 +193,7 @@ def test_confirmations_of_trados_are_those_of_each_segment(tmp_path: Path):
             'conf="Translated"/><sdl:seg id="2" conf="Draft"/><sdl:seg id="3"/></sdl:seg-defs>'
         )
     )
-    faults = [pair.fault for pair in read(tmp_path / "m.sdlxliff", content)]
+    faults = [pair.fault for pair in read_pairs(tmp_path / "m.sdlxliff", content)]
     assert faults == [None, ("not approved", 'conf="Draft"'), ("not approved", 'conf=""')]
 
 
@@ -212,14 +203,14 @@ def test_alternative_translations_and_notes_are_no_text(tmp_path: Path):
         "</trans-unit>",
         '<trans-unit id="2"><source>A city.</source><target>مدينة.</target><note>ok</note></trans-unit>',
     )
-    assert texts(read(tmp_path / "m.xlf", content)) == [("A war.", ""), ("A city.", "مدينة.")]
+    assert texts(read_pairs(tmp_path / "m.xlf", content)) == [("A war.", ""), ("A city.", "مدينة.")]
 
 
 def test_the_document_of_a_unit_in_xliff(tmp_path: Path):
     one = '<trans-unit id="1"><source>A war.</source><target>حرب.</target></trans-unit>'
-    assert read(tmp_path / "a.xlf", xliff(one))[0].document == "a.docx"
+    assert read_pairs(tmp_path / "a.xlf", xliff(one))[0].document == "a.docx"
     two = f'<unit id="1"><segment>{SOURCE}<target>حرب.</target></segment></unit>'
-    assert read(tmp_path / "b.xlf", xliff_2(two))[0].document == "f1"
+    assert read_pairs(tmp_path / "b.xlf", xliff_2(two))[0].document == "f1"
 
 
 PROPS = [
@@ -232,7 +223,7 @@ PROPS = [
 
 @pytest.mark.parametrize(("prop", "document"), PROPS)
 def test_the_document_of_a_unit_in_tmx(prop: str, document: str, tmp_path: Path):
-    assert read(tmp_path / "m.tmx", tmx(unit("A war.", inside=prop)))[0].document == document
+    assert read_pairs(tmp_path / "m.tmx", tmx(unit("A war.", inside=prop)))[0].document == document
 
 
 def test_bitextor_names_the_document_in_the_variant(tmp_path: Path):
@@ -240,7 +231,7 @@ def test_bitextor_names_the_document_in_the_variant(tmp_path: Path):
         '<tuv xml:lang="en"><prop type="source-document">http://a/en</prop><seg>A war.</seg></tuv>'
         '<tuv xml:lang="ar"><prop type="source-document">http://a/ar</prop><seg>حرب.</seg></tuv>'
     )
-    assert read(tmp_path / "m.tmx", tmx(f"<tu>{variants}</tu>"))[0].document == "http://a/en"
+    assert read_pairs(tmp_path / "m.tmx", tmx(f"<tu>{variants}</tu>"))[0].document == "http://a/en"
 
 
 FORBIDDEN = [
@@ -261,7 +252,7 @@ FORBIDDEN = [
 @pytest.mark.parametrize("forbidden", FORBIDDEN)
 def test_a_unit_with_a_character_that_xml_forbids_is_counted_and_the_others_read(forbidden: str, tmp_path: Path):
     units = [unit("One."), unit(f"Two.{forbidden}"), unit("Three &#233; &#x2014;.")]
-    pairs = read(tmp_path / "m.tmx", tmx(*units))
+    pairs = read_pairs(tmp_path / "m.tmx", tmx(*units))
     assert [pair.fault and pair.fault[0] for pair in pairs] == [None, "invalid character", None]
     assert [pair.source for pair in pairs][::2] == ["One.", "Three é —."]
     assert pairs[1].source == "Two.\ufffd"
@@ -274,15 +265,15 @@ def test_a_reference_across_two_chunks(cut: int, tmp_path: Path):
     # The first 256 bytes are read alone.
     filling = "x" * (256 + (1 << 15) - len(head) - cut)
     content = tmx(unit(filling + "&#x1F;"), unit("Two."))
-    pairs = read(tmp_path / "m.tmx", content)
+    pairs = read_pairs(tmp_path / "m.tmx", content)
     assert [pair.fault is None for pair in pairs] == [False, True]
 
 
 def test_a_memory_without_seg_says_so(tmp_path: Path):
     bare = '<tu><tuv lang="en-US">A war.</tuv><tuv lang="ar-SA">حرب.</tuv></tu>'
     with pytest.raises(DataError, match=r"m\.tmx: no `<tuv>` holds a `<seg>`, .* put the text .* into a `<seg>`"):
-        read(tmp_path / "m.tmx", tmx(bare, bare))
-    pairs = read(tmp_path / "m.tmx", tmx(bare, unit("A city.")))
+        read_pairs(tmp_path / "m.tmx", tmx(bare, bare))
+    pairs = read_pairs(tmp_path / "m.tmx", tmx(bare, unit("A city.")))
     assert pairs[0].fault == ("empty side", "no <seg> in the <tuv>")
 
 
@@ -300,12 +291,12 @@ LANGUAGES = [
 
 @pytest.mark.parametrize("variants", LANGUAGES)
 def test_languages_of_variants(variants: str, tmp_path: Path):
-    assert texts(read(tmp_path / "M.TMX", tmx(f"<tu>{variants}</tu>"))) == [("A war.", "حرب.")]
+    assert texts(read_pairs(tmp_path / "M.TMX", tmx(f"<tu>{variants}</tu>"))) == [("A war.", "حرب.")]
 
 
 def test_a_confirmation_level_of_trados_in_tmx(tmp_path: Path):
     content = tmx(unit("A war.", inside='<prop type="x-ConfirmationLevel">Draft</prop>'))
-    assert read(tmp_path / "m.tmx", content)[0].fault == ("not approved", "Draft")
+    assert read_pairs(tmp_path / "m.tmx", content)[0].fault == ("not approved", "Draft")
 
 
 def test_a_forbidden_character_in_utf_16(tmp_path: Path):

@@ -7,10 +7,8 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from mt.config import CorpusConfig
-from mt.data.pair import Pair
-from mt.data.readers import read_corpus
 from mt.errors import DataError
+from tests.helpers import read_pairs
 
 Cell = str | int | float
 PAIRS = [("The convoy left the town.", "غادرت القافلة البلدة."), ("Nobody was killed.", "لم يقتل أحد.")]
@@ -77,17 +75,13 @@ def ods(path: Path, rows: list[tuple[str, str]]) -> Path:
     return path
 
 
-def read(path: Path, **options: str) -> list[Pair]:
-    return list(read_corpus("news", CorpusConfig(path=str(path), **options)))  # type: ignore[arg-type]
-
-
 def rows(*header: Cell) -> list[list[Cell]]:
     return [list(header), *([number, english, arabic] for number, (english, arabic) in enumerate(PAIRS, start=1))]
 
 
 def test_each_sheet_is_a_document(tmp_path: Path):
     path = xlsx(tmp_path / "desk.xlsx", May=rows("No", "English", "Arabic"), June=rows("", "", "")[1:])
-    pairs = read(path)
+    pairs = read_pairs(path)
     assert [(pair.source, pair.target) for pair in pairs] == PAIRS * 2
     assert [pair.document for pair in pairs] == ["May", "May", "June", "June"]
     assert [pair.origin for pair in pairs[1:3]] == [f"{path}:May:3", f"{path}:June:1"]
@@ -95,44 +89,44 @@ def test_each_sheet_is_a_document(tmp_path: Path):
 
 def test_one_sheet_alone_is_a_corpus(tmp_path: Path):
     header = rows("Story", "Source text", "Target text")
-    assert [pair.document for pair in read(xlsx(tmp_path / "a.xlsx", One=header))] == ["", ""]
-    named = read(xlsx(tmp_path / "a.xlsx", One=header), document_column="story")
+    assert [pair.document for pair in read_pairs(xlsx(tmp_path / "a.xlsx", One=header))] == ["", ""]
+    named = read_pairs(xlsx(tmp_path / "a.xlsx", One=header), document_column="story")
     assert [pair.document for pair in named] == ["1", "2"]
     blank = [*header[:2], ["", "", ""], *header[2:]]
-    assert [pair.document for pair in read(xlsx(tmp_path / "a.xlsx", One=blank))] == ["One:part 1", "One:part 2"]
-    two = read(xlsx(tmp_path / "b.xlsx", One=rows("doc", "en", "ar"), Two=blank))
+    assert [pair.document for pair in read_pairs(xlsx(tmp_path / "a.xlsx", One=blank))] == ["One:part 1", "One:part 2"]
+    two = read_pairs(xlsx(tmp_path / "b.xlsx", One=rows("doc", "en", "ar"), Two=blank))
     assert [pair.document for pair in two] == ["One:1", "One:2", "Two:part 1", "Two:part 2"]
 
 
 def test_cells_are_text(tmp_path: Path):
     table: list[list[Cell]] = [["en", "ar"], [2023, 2023.5], ["A\nwar.", 'حرب "س".'], ["A city."]]
-    pairs = read(xlsx(tmp_path / "a.xlsx", One=table))
+    pairs = read_pairs(xlsx(tmp_path / "a.xlsx", One=table))
     assert [pair[:2] for pair in pairs] == [("2023", "2023.5"), ("A\nwar.", 'حرب "س".'), ("A city.", "")]
 
 
 def test_sheets_of_something_else_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     notes: list[list[Cell]] = [["Who", "What", "When"], ["Sam", "checked", "May"]]
     path = xlsx(tmp_path / "a.xlsx", Notes=notes, Empty=[], One=rows("No", "English", "Arabic"))
-    assert [pair[:2] for pair in read(path)] == PAIRS
+    assert [pair[:2] for pair in read_pairs(path)] == PAIRS
     assert "a.xlsx:Notes:1: which of its 3 columns holds English" in caplog.text
     assert "this sheet is left out" in caplog.text
     with pytest.raises(DataError, match=r"a\.xlsx:Notes:1: which of its 3 columns holds English"):
-        read(xlsx(tmp_path / "a.xlsx", Notes=notes))
+        read_pairs(xlsx(tmp_path / "a.xlsx", Notes=notes))
 
 
 def test_a_sheet_of_opendocument(tmp_path: Path):
-    assert [pair[:2] for pair in read(ods(tmp_path / "a.ODS", [("English", "Arabic"), *PAIRS]))] == PAIRS
+    assert [pair[:2] for pair in read_pairs(ods(tmp_path / "a.ODS", [("English", "Arabic"), *PAIRS]))] == PAIRS
 
 
 def test_what_is_no_workbook(tmp_path: Path):
     path = tmp_path / "a.xlsx"
     path.write_text("english,arabic\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"a\.xlsx: cannot be read as a workbook \(.*\); save the sheet as CSV UTF-8"):
-        read(path)
+        read_pairs(path)
     whole = xlsx(path, One=rows("No", "English", "Arabic")).read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match=r"a\.xlsx: cannot be read as a workbook"):
-        read(path)
+        read_pairs(path)
 
 
 def test_a_workbook_that_unfolds_to_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -140,7 +134,7 @@ def test_a_workbook_that_unfolds_to_too_much(tmp_path: Path, monkeypatch: pytest
     path = xlsx(tmp_path / "a.xlsx", One=[["en", "ar"], *[["A war.", "حرب."]] * 2000])
     assert path.stat().st_size < 50_000
     with pytest.raises(DataError, match="a workbook of more than 50000 bytes, unpacked; save the sheet as CSV UTF-8"):
-        read(path)
+        read_pairs(path)
 
 
 def test_without_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -148,4 +142,4 @@ def test_without_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(
         DataError, match=r"workbooks need python-calamine, which is not installed; save the sheet as CSV"
     ):
-        read(xlsx(tmp_path / "a.xlsx", One=rows("No", "English", "Arabic")))
+        read_pairs(xlsx(tmp_path / "a.xlsx", One=rows("No", "English", "Arabic")))

@@ -15,10 +15,10 @@ from mt.config.yaml_files import parse_yaml
 from mt.errors import ConfigError, RunError, UsageError
 from mt.files import printable, write_bytes, writing
 
-# In a checkout links to configs/ and data/; in an installed package the files themselves.
+# In a checkout these are links to configs/ and data/, in an installed package the files themselves.
 ASSETS = Path(__file__).parent.parent / "assets"
 RECIPES = ASSETS / "configs"
-# Recipes are written for a checkout; elsewhere there is no train.py, and the recipe lies where it was written.
+# The comments in recipes are written for a checkout; an installed package has neither train.py nor configs/.
 _COMMANDS = {
     "accelerate launch train.py": "accelerate launch --module mt.cli train",
     "python train.py": "mt train",
@@ -27,11 +27,11 @@ _COMMANDS = {
 
 
 def run(argv: Sequence[str], prog: str) -> int:
-    """List the recipes, or write one and the data that it names. Raises `UserError`s."""
+    """List the recipes, or write one together with the data it names. Raises `UserError`s."""
     command = parse_configs(argv, prog)
     if command.name is None:
         print("\n".join(recipe_table()))
-        print(f"\n{prog} NAME writes one to the current directory, with the data that it names")
+        print(f"\n{prog} NAME writes one to the current directory, together with the data it names")
         return 0
     recipe = find_recipe(command.name)
     output = Path(command.output or recipe.name)
@@ -55,7 +55,7 @@ def parse_configs(argv: Sequence[str], prog: str) -> ConfigsCommand:
     parser = QuietParser(
         prog=prog,
         usage="%(prog)s [NAME] [--output FILE]",
-        description="List the recipes that come with mt, or write one, and the data that it names, to start from.",
+        description="List the recipes that come with mt, or write one, together with the data it names, to start from.",
     )
     parser.add_argument(
         "name", metavar="NAME", nargs="?", type=str | None, default=None, help="the recipe to write; default: list all"
@@ -65,8 +65,8 @@ def parse_configs(argv: Sequence[str], prog: str) -> ConfigsCommand:
         metavar="FILE",
         type=str | None,
         default=None,
-        help="the file to write, which must be new; default: NAME.yaml. The recipe's data goes to data/ in the current "
-        "directory, from which a config's paths are seen",
+        help="the file to write, which must be new; default: NAME.yaml. The data goes to data/ in the current "
+        "directory, because paths in a config are relative to that",
     )
     options = parse_or_help(parser, argv)
     if options.output is not None and options.name is None:
@@ -75,7 +75,7 @@ def parse_configs(argv: Sequence[str], prog: str) -> ConfigsCommand:
 
 
 def recipe_table() -> list[str]:
-    """A line per recipe: its name and what it is."""
+    """One line per recipe: its name and what it is for."""
     recipes = sorted(RECIPES.glob("*.yaml"))
     width = max(len(recipe.stem) for recipe in recipes)
     return [f"{recipe.stem:<{width}}  {summary_of(recipe.read_text(encoding='utf-8'))}" for recipe in recipes]
@@ -85,7 +85,7 @@ def summary_of(recipe: str) -> str:
     """The first sentence of the comment that a recipe begins with."""
     comment = re.match(r"(?:# .*\n)*", recipe)
     text = " ".join(line.removeprefix("# ") for line in (comment[0] if comment else "").splitlines())
-    # A sentence ends before a space: 29.7 BLEU is inside of one.
+    # The full stop of a sentence is followed by a space, that of 29.7 BLEU is not.
     return re.split(r"(?<=\.)\s", text, maxsplit=1)[0]
 
 
@@ -101,13 +101,13 @@ def find_recipe(name: str) -> Path:
 
 
 def write_recipe(recipe: Path, output: Path) -> list[str]:
-    """Write `recipe` to `output`, and the data that it names to its paths in the current directory.
+    """Write `recipe` to `output`, and the data it names to the same paths below the current directory.
 
-    Returns what was done, a line per file. Data that is there already is kept. Raises `RunError` if `output` is there
-    or something cannot be written.
+    Returns what was done, one line per file. Data files that already exist are kept. Raises `RunError` if `output`
+    already exists or something cannot be written.
     """
     if os.path.lexists(output):
-        raise RunError(f"{printable(output)}: exists, and is not written over; name another file by --output FILE")
+        raise RunError(f"{printable(output)}: already exists; choose another file with --output FILE")
     text = recipe.read_text(encoding="utf-8")
     lines = [line for name in bundled_files(text) if (line := _write_data(name))]
     for checkout, installed in _COMMANDS.items():
@@ -117,7 +117,7 @@ def write_recipe(recipe: Path, output: Path) -> list[str]:
 
 
 def bundled_files(recipe: str) -> list[str]:
-    """The paths in a recipe that come with mt, each once, in their order."""
+    """The paths in a recipe whose files come with mt, each once, in the order of the recipe."""
     paths = [text for text in _texts(parse_yaml(recipe)) if text.startswith("data/")]
     return [path for path in dict.fromkeys(paths) if (ASSETS / path).is_file()]
 
@@ -131,7 +131,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _write_data(name: str) -> str:
-    """What was done about a bundled file; empty if the same one is there."""
+    """What was done about a bundled file; empty if an identical one is already there."""
     content = (ASSETS / name).read_bytes()
     with writing(Path(name)):
         if not os.path.lexists(name):

@@ -28,7 +28,7 @@ PACKAGES = (
     *("torch", "transformers", "tokenizers", "accelerate", "datasets", "huggingface-hub", "safetensors"),
     *("sentencepiece", "sacrebleu", "jsonargparse", "numpy", "pyarrow", "peft", "ctranslate2", "optuna"),
 )
-"""Whose versions explain most of what differs from one machine to another."""
+"""Packages whose versions explain most differences between machines."""
 
 VARIABLES = (
     *("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "TOKENIZERS_PARALLELISM"),
@@ -37,10 +37,10 @@ VARIABLES = (
     *("HF_HOME", "HF_HUB_CACHE", "HF_DATASETS_CACHE", "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"),
     *("XDG_CACHE_HOME", "SACREBLEU", "PYTHONPATH"),
 )
-"""Settings that change what mt does. None of them holds a secret, and nothing else of the environment is shown."""
+"""Settings that change what mt does. None of them holds a secret; the rest of the environment is never shown."""
 
 _SECONDS_FOR_DRIVER = 10
-# cgroup 2; in a container the machine's own memory says nothing.
+# cgroup 2: what a container may use, which is less than the machine has.
 _MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
@@ -60,7 +60,7 @@ def run(argv: Sequence[str], prog: str) -> int:
 
 
 def environment() -> dict[str, Any]:
-    """What `mt env` shows, ready for JSON; sizes in bytes, paths in the home directory from ~ on."""
+    """What `mt env` shows, ready for JSON: sizes in bytes, the home directory as ~."""
     facts = {
         "mt": {"version": mt.__version__, "directory": str(Path(mt.__file__).parent), "commit": git_commit()},
         "python": {"version": platform.python_version(), "executable": sys.executable},
@@ -94,7 +94,7 @@ def as_text(facts: dict[str, Any]) -> str:
         ),
         f"packages\n{_table(packages, indent='  ')}",
         f"caches\n{_table(caches, indent='  ')}",
-        "variables\n" + (_table(facts["variables"], indent="  ") or "  none of those that mt knows is set"),
+        "variables\n" + (_table(facts["variables"], indent="  ") or "  none that affect mt are set"),
     ]
     return "\n\n".join(sections)
 
@@ -121,7 +121,7 @@ def _memory() -> dict[str, int]:
 
 
 def _gpus() -> dict[str, Any]:
-    """What torch sees. A torch that cannot be imported, or fails, is what a bug report may be about."""
+    """The GPUs that torch sees, or its error: a broken torch may be what the bug report is about."""
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -157,7 +157,7 @@ def _driver() -> str | None:
 
 def _gpus_in_words(gpu: dict[str, Any]) -> dict[str, str]:
     if "error" in gpu:
-        return {"GPU": f"unknown, for torch fails: {gpu['error']}"}
+        return {"GPU": f"unknown, torch failed: {gpu['error']}"}
     built = {"CUDA": gpu["cuda"], "ROCm": gpu["hip"], "cuDNN": gpu["cudnn"], "driver": gpu["driver"]}
     known = ", ".join(f"{name} {found}" for name, found in built.items() if found)
     lines = {
@@ -182,7 +182,7 @@ def _caches() -> dict[str, Path]:
 
 
 def _directory(path: Path) -> dict[str, Any]:
-    """The path, its files and their bytes; None for both if there is none. Links are not followed."""
+    """The path, how many files it holds, and their bytes; None for both if it does not exist. Links are not counted."""
     if not path.is_dir():
         return {"path": str(path), "files": None, "bytes": None}
     sizes = [
@@ -192,7 +192,7 @@ def _directory(path: Path) -> dict[str, Any]:
 
 
 def _size(path: Path) -> int | None:
-    """Bytes of a file; None for a link, and for what another process has just removed."""
+    """Bytes of a file; None for a link, and for a file that another process has just removed."""
     try:
         found = path.lstat()
     except OSError:
@@ -202,7 +202,7 @@ def _size(path: Path) -> int | None:
 
 def _in_words(directory: dict[str, Any]) -> str:
     if directory["files"] is None:
-        return "not there"
+        return "does not exist"
     size = directory["bytes"]
     return f"{_gib(size) if size >= 2**30 else f'{size / 2**20:.1f} MiB'} in {directory['files']} files"
 
@@ -217,7 +217,7 @@ def _table(rows: dict[str, str], indent: str = "") -> str:
 
 
 def _shown(value: Any) -> Any:
-    """`value` with every text in one printable line, and the home directory as ~."""
+    """`value` with every string in one printable line and the home directory as ~."""
     if isinstance(value, dict):
         return {name: _shown(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -229,7 +229,7 @@ def _with_tilde(text: str) -> str:
     line = printable(text)
     line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
     home = os.path.expanduser("~")  # noqa: PTH111 - `Path.home` raises where there is none
-    # Also where the home directory is a link. A container's may be /, which is no one's name.
+    # The home directory may be a link; in a container it may be /, which gives nothing away.
     for directory in sorted({home, os.path.realpath(home)} - {"/", "~"}, key=len, reverse=True):
         line = re.sub(rf"(?<![\w.~-]){re.escape(directory)}(?![\w.-])", "~", line)
     return line

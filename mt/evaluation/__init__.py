@@ -1,1 +1,1 @@
-"""Scores, comparisons and the report."""
+"""Numbers: scores, significance, fidelity checks and ratings."""

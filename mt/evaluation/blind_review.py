@@ -1,4 +1,4 @@
-"""Blind review: which sentences of two systems are shown, and on which side."""
+"""Blind review: chooses the sentences of two systems that are shown, and which system is on which side."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from mt.errors import DataError
 from mt.evaluation.test_set import TestSet
 
 STORAGE_KEY = b"mt-ratings-"
-"""Every page holds it: what a browser keeps a reviewer's choices under begins so."""
+"""In every page: the prefix of the keys under which a browser stores a reviewer's choices."""
 
 
 RATINGS_FORMAT = "mt-ratings-1"
-"""The `format` of a ratings file; a new number for any change that an old reader would misunderstand."""
+"""The `format` of a ratings file; change the number whenever an older version would misread the file."""
 
 
 @dataclass(frozen=True)
@@ -31,29 +31,29 @@ class ReviewItem:
 
 @dataclass(frozen=True)
 class Draw:
-    """The sentences of a page, in random order, and what they were drawn from."""
+    """The sentences of a page, in random order, and counts of what they were drawn from."""
 
     items: list[ReviewItem]
     sentences: int
     """In the test set."""
     alike: int
-    """Left out because both systems translate them in the same way."""
+    """Sentences left out because both systems translate them identically."""
 
 
 def draw_items(
     test_set: TestSet, hypotheses: Sequence[str], others: Sequence[str], max_sentences: int, seed: int
 ) -> Draw:
-    """At most `max_sentences` sentences that two systems translate differently, their sides shuffled.
+    """At most `max_sentences` sentences that two systems translate differently, with shuffled sides.
 
-    The order comes from a hash of seed and sentence number, so fewer sentences are the beginning of more, and a review
-    that stops early is a fair sample. The sides come from a hash of the translations, too: sides known of one page
-    say nothing about the next. Raises `DataError` if no translation differs.
+    The order comes from a hash of seed and sentence number, so a smaller draw is the beginning of a larger one, and a
+    review that stops early is a fair sample. The sides also depend on the translations, so who knows the sides of one
+    page knows nothing about the next. Raises `DataError` if no translations differ.
     """
     rows = enumerate(zip(test_set.sources, test_set.references, hypotheses, others, strict=True))
     differing = [(index, row) for index, row in rows if row[2].split() != row[3].split()]
     if not differing:
         raise DataError(
-            f"test set `{test_set.name}`: the two systems translate all {len(test_set.sources)} sentences alike, "
+            f"test set `{test_set.name}`: the two systems translate all {len(test_set.sources)} sentences identically, "
             "so there is nothing to review; choose other systems"
         )
     drawn = sorted(differing, key=lambda numbered: _sha256(f"{seed} {numbered[0]}"))[:max_sentences]
@@ -68,7 +68,7 @@ def _shuffled(seed: int, index: int, hypothesis: str, other: str) -> tuple[str, 
 
 
 def hypothesis_hash(hypothesis: str) -> str:
-    """Hex SHA-256 of a translation as one line of UTF-8, which is how `translations/` files hold it."""
+    """Hex SHA-256 of a translation as one line of UTF-8, as in the files of `translations/`."""
     return _sha256(" ".join(hypothesis.splitlines()))
 
 

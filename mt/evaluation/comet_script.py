@@ -1,10 +1,10 @@
-"""Run by the Python of COMET's own environment, which has nothing of this project.
+"""Scores with COMET. Run by the Python of COMET's environment, which has no other module of this project.
 
     python -I comet_script.py REQUEST RESPONSE
 
-REQUEST, a JSON file: {"model": hub name, "checkpoint": its file once it was fetched, or null,
+REQUEST, a JSON file: {"model": hub name, "checkpoint": its file once it is downloaded, or null,
                        "samples": [{"src": ..., "mt": ..., "ref": ...}]}
-RESPONSE, likewise:   {"scores": one a sample, "checkpoint": its file, "comet": version}
+RESPONSE, JSON, too:   {"scores": one per sample, "checkpoint": its file, "comet": version}
 """
 
 from __future__ import annotations

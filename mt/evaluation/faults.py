@@ -1,4 +1,4 @@
-"""Faults of files, not of systems: what makes a score say less, or something else, than it seems to."""
+"""Finds faults of files that distort scores, such as shifted, empty or copied lines, as opposed to bad systems."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ from mt.text.keyboards import is_arabic_from_other_keyboard
 from mt.text.normalise import normalise, script_shares
 
 MAX_FAULTY_SHARE = 0.05
-"""Where more of the lines have a fault, there is no verdict; shifted lines always forbid one."""
+"""If a larger share of lines has a fault, no verdict is given. Shifted lines always rule out a verdict."""
 _MIN_LINES_OF_A_SHIFT = 10
-# Addresses, hashtags and names of accounts are written alike in both languages.
+# Addresses, hashtags and account names are written the same in both languages.
 _LINKS = re.compile(r"(?:https?://|www\.)\S+|\S+@\S+|[@#]\S+|\S+\.(?:com|org|net|info|gov|int|edu)\b\S*", re.IGNORECASE)
-# Letters that Persian has, and Arabic has not but in a few foreign names.
+# Persian letters, which Arabic has only in a few foreign names.
 _PERSIAN_LETTERS = re.compile("[\u067e\u0686\u0698\u06a9\u06af\u06cc]")
 _MAX_PERSIAN_SHARE = 0.1
 _PERSIAN = "in Persian, not Arabic, letters"
 _SPLIT_BY_INVISIBLE = re.compile(r"[^\W\d_][\u200b\u200c\u2060\ufeff\u00ad]+[^\W\d_]")
 _INVISIBLE = "split by invisible, zero-width characters"
-# Different sentences may have one translation: "Yes." and "Yeah."; three with three different references may not.
+# Two sentences may share a translation, such as "Yes." and "Yeah."; three with different references may not.
 _MIN_SOURCES_OF_A_REPEAT = 3
-# Words have few translations, so that short lines may well be alike; a tenth of a test set may not.
+# Single words have few translations, so short lines may well be equal, but not in a tenth of a test set.
 _MIN_WORDS_OF_A_REPEAT, _LARGE_SHARE_OF_A_REPEAT = 3, 0.1
 _MIN_WORDS_OF_A_COPY = 2
-# A human translator chances upon the reference's very words in short sentences only.
+# Only in short sentences does a human translator arrive at the exact words of the reference.
 _LONG_ENOUGH, _MIN_LONG, _SUSPICIOUS_SHARE = 5, 10, 0.5
 
 
 def find_cautions(
     test_set: TestSet, systems: Mapping[str, Sequence[str]], overlaps: Sequence[Overlap], glossary: Glossary
 ) -> list[Caution]:
-    """Everything to know beside the scores of one test set: the set's own faults first, then each system's."""
+    """All cautions about one test set: faults of the set itself first, then of each system's translations."""
     cautions = list(_of_test_set(test_set, glossary))
     if test_set.too_easy:
         size = len(test_set.sources)
@@ -60,7 +60,7 @@ def find_cautions(
 
 
 class _Faults:
-    """Makes cautions about one test set, or one system on it."""
+    """Creates cautions about one test set, or about one system on it."""
 
     def __init__(self, test_set: TestSet, system: str | None) -> None:
         self._test_set, self._system, self._total = test_set.name, system, len(test_set.sources)
@@ -68,7 +68,7 @@ class _Faults:
     def counted(
         self, kind: str, count: int, subject: str, predicate: str, *, may_forbid: bool = True
     ) -> Iterator[Caution]:
-        """A fault of `count` lines; `subject` in the plural, as in "hypotheses of base"."""
+        """A fault of `count` lines. subject: in the plural, such as "hypotheses of base"."""
         if count:
             verb = "is" if count == 1 else "are"
             text = f"{count} of the {self._total} {subject} {verb} {predicate}"
@@ -82,10 +82,10 @@ def _of_test_set(test_set: TestSet, glossary: Glossary) -> Iterator[Caution]:
     faults, pairs = _Faults(test_set, None), list(zip(test_set.sources, test_set.references, strict=True))
     repeats = len(pairs) - test_set.distinct
     if repeats:
-        text = f"{len(pairs)} sentences are {test_set.distinct} distinct ones, and repeats count once in intervals"
+        text = f"{len(pairs)} sentences include only {test_set.distinct} distinct ones; repeats count once in intervals"
         yield faults.said("repeated sentences", repeats, f"{text}, p-values and the size of the set", forbids=False)
     empty = sum(not normalise(reference) for _, reference in pairs)
-    yield from faults.counted("empty references", empty, "references", "empty: nothing visible is in them")
+    yield from faults.counted("empty references", empty, "references", "empty: they contain nothing visible")
     english = sum(_is_left_in_latin(reference, source) for source, reference in pairs)
     yield from faults.counted("English references", english, "references", "not in Arabic letters")
     yield from faults.counted("Persian references", sum(map(_is_persian, test_set.references)), "references", _PERSIAN)
@@ -125,7 +125,7 @@ def _of_hypotheses(test_set: TestSet, system: str, lines: Sequence[str]) -> Iter
         yield from faults.counted(kind, count, ours, sign.predicate, may_forbid=sign.forbids)
     yield from faults.counted("Persian hypotheses", sum(map(_is_persian, lines)), ours, _PERSIAN)
     repeated = _repeated(lines, test_set.sources, test_set.references)
-    # A model that says the same of everything is bad, and may be called so.
+    # A model that translates everything the same is bad, and a verdict may say so.
     alike = "the same as those of other sentences"
     yield from faults.counted("repeated hypotheses", repeated, ours, alike, may_forbid=False)
     long = [(line, reference) for _, reference, line in rows if len(words_of(reference)) >= _LONG_ENOUGH]
@@ -141,7 +141,7 @@ def _of_order(test_set: TestSet, system: str, lines: Sequence[str]) -> Iterator[
         return
     shift = shift_between(lines, test_set.references)
     if shift == "order":
-        text = f"the hypotheses of {system} are in another order than the sentences"
+        text = f"the hypotheses of {system} are in a different order than the sentences"
         yield faults.said(OTHER_ORDER, size, text, forbids=True)
     elif shift is not None:
         yield faults.said(SHIFTED_HYPOTHESES, shift.lines, f"the hypotheses of {system} are {shift}", forbids=True)
@@ -156,7 +156,7 @@ def _is_arabic(text: str) -> bool:
 
 
 def _has_invisible(text: str) -> bool:
-    """Whether zero-width characters stand between letters; marks of direction at the ends of words do little harm."""
+    """Whether there are zero-width characters between letters. At the ends of words they do little harm."""
     return _SPLIT_BY_INVISIBLE.search(text) is not None
 
 
@@ -167,13 +167,13 @@ def _is_persian(text: str) -> bool:
 
 
 def _is_without_letters(translation: str, source: str) -> bool:
-    """Whether a translation holds no letter, as one that was once question marks, and its source is a sentence."""
+    """Whether a translation has no letters, such as one of question marks alone, though its source is a sentence."""
     is_sentence = len(re.findall(r"[^\W\d_]{2,}", _prose(source))) >= _LONG_ENOUGH
     return is_sentence and bool(normalise(translation)) and not any(map(str.isalpha, translation))
 
 
 def _is_left_in_latin(translation: str, source: str) -> bool:
-    """Whether it is mostly Latin, though its source is a sentence: what is no sentence may stay as it is."""
+    """Whether a translation is mostly Latin, though its source is a sentence; names and addresses may stay Latin."""
     latin, arabic = script_shares(_prose(translation))
     if latin <= arabic:
         return False
@@ -182,7 +182,7 @@ def _is_left_in_latin(translation: str, source: str) -> bool:
 
 
 def _is_foreign(line: str, reference: str) -> bool:
-    """Whether a line has no Arabic to speak of, where the reference has."""
+    """Whether a line has hardly any Arabic, though its reference has."""
     if not normalise(line) or not _is_arabic(reference):
         return False
     latin, arabic = script_shares(_prose(line))
@@ -192,14 +192,14 @@ def _is_foreign(line: str, reference: str) -> bool:
 
 
 def _is_copy(line: str, source: str, reference: str) -> bool:
-    """Whether a line repeats its source, words and all, where the reference does not."""
+    """Whether a line has the same words as its source, though the reference does not."""
     words = words_of(line)
     is_text = len(words_of(_prose(source))) >= _MIN_WORDS_OF_A_COPY and script_shares(_prose(source))[0] > 0
     return is_text and words == words_of(source) != words_of(reference)
 
 
 def _repeated(lines: Sequence[str], sources: Sequence[str], references: Sequence[str]) -> int:
-    """Lines that stand for so many different sentences that they cannot translate them all."""
+    """The number of lines that translate so many different sentences that they cannot be right for all."""
     meant: dict[tuple[str, ...], set[tuple[str, ...]]] = defaultdict(set)
     asked: dict[tuple[str, ...], set[tuple[str, ...]]] = defaultdict(set)
     keys = [words_of(line) for line in lines]

@@ -1,4 +1,4 @@
-"""What news editors look for first, counted: each check looks at source and hypothesis, with no reference needed."""
+"""The fidelity checks: what news editors look for first. They compare hypothesis and source, without a reference."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from mt.evaluation.checks.numbers import check_numbers
 from mt.text.glossary import Glossary, fold_for_terms
 
 TERMS = "terms"
-"""The one row of `Fidelity` that counts terms, not sentences."""
+"""The one entry of `Fidelity` that counts terms instead of sentences."""
 REFERENCE = "reference"
-"""The name under which the references go through the checks, beside the systems."""
+"""The name of the references, which are checked like a system."""
 
 CHECKS: dict[str, Callable[[str, str, Glossary], str | None]] = {
     "numbers": check_numbers,
@@ -37,28 +37,29 @@ CHECKS: dict[str, Callable[[str, str, Glossary], str | None]] = {
     "punctuation": check_punctuation,
 }
 
-# From docs/evaluation.md, where the shares of ten come from.
+# docs/evaluation.md says how these shares were measured.
 WORTH = {
-    "numbers": "finds nearly every number, month, day or part of the day that is lost or wrong, but only 2 of 10 pairs "
-    "of numbers that have changed places; nothing below three",
-    "names": "finds 9 of 10 lost names of the glossary's region and 6 of 10 elsewhere: those that the glossary lists",
-    "negation": "finds about 9 of 10 lost denials, none that has moved to another verb; a pass is no proof",
-    "attribution": "finds about 9 of 10 lost attributions, none that has moved to another clause; a pass is no proof, "
-    "and about 1 right translation in 50 is flagged",
-    "untranslated": "finds every word left in Latin letters, also foreign names that a translator keeps so",
-    "repetition": "finds every sentence or clause that comes twice, and every loop",
-    "length": "finds about 9 of 10 translations that stop half-way, but only 2 of 10 that lose their last clause",
-    "dropped sentences": "finds about 9 of 10 lost sentences, only where the source has two or more",
-    "characters": "finds every control, zero-width, private and replacement character",
+    "numbers": "finds nearly every number, month, day or time of day that is lost or wrong, but only 2 in 10 pairs of "
+    "numbers that were swapped; ignores 0, 1 and 2",
+    "names": "finds 9 in 10 lost names from the glossary's region and 6 in 10 from elsewhere; sees only names that the "
+    "glossary lists",
+    "negation": "finds about 9 in 10 lost negations, but none that has moved to another verb; a pass proves nothing",
+    "attribution": "finds about 9 in 10 lost attributions, but none that has moved to another clause; a pass proves "
+    "nothing, and about 1 in 50 correct translations is flagged",
+    "untranslated": "finds every word left in Latin letters, including foreign names that a translator would keep",
+    "repetition": "finds every repeated sentence or clause, and every loop",
+    "length": "finds about 9 in 10 translations that break off half-way, but only 2 in 10 that lose their last clause",
+    "dropped sentences": "finds about 9 in 10 lost sentences, and only in sources of two or more sentences",
+    "characters": "finds every control, zero-width, private-use and replacement character",
     "quotes": "finds every lost quotation mark",
-    "punctuation": "finds every mark that comes twice, or in Latin beside its Arabic form",
+    "punctuation": "finds every doubled mark, and every Latin mark beside its Arabic form",
 }
-"""What a pass of a check is worth, in words, by check."""
+"""What a check finds and what it misses, in words for the reader of a report, by check."""
 
 
 @dataclass(frozen=True)
 class Fidelity:
-    """How many hypotheses of a system pass a check, of those that it applies to."""
+    """How many of a system's hypotheses pass a check, among those that the check applies to."""
 
     system: str
     test_set: str
@@ -75,14 +76,14 @@ class Failure:
     test_set: str
     check: str
     sentence: int
-    """Number of the sentence, from 1."""
+    """Position in the test set, from 1."""
     detail: str
 
 
 def check_fidelity(
     system: str, test_set: str, sources: Sequence[str], hypotheses: Sequence[str], glossary: Glossary
 ) -> tuple[list[Fidelity], list[Failure]]:
-    """Every check on one system, and how many of the terms that the sources name the hypotheses have."""
+    """The results and failures of every check on one system, and the number of terms it translates as listed."""
     results: list[Fidelity] = []
     failures: list[Failure] = []
     for name, check in CHECKS.items():
@@ -96,9 +97,9 @@ def check_fidelity(
 
 
 def count_terms(sources: Sequence[str], hypotheses: Sequence[str], glossary: Glossary) -> tuple[int, int]:
-    """(terms of the glossary in the sources whose hypothesis has an accepted form, all that are in the sources).
+    """(glossary terms of the sources with an accepted form in the hypothesis, all glossary terms of the sources).
 
-    A term counts once a sentence. The share is what the literature calls term accuracy or term use rate.
+    A term counts once per sentence. Their ratio is called term accuracy or term use rate in the literature.
     """
     hits = total = 0
     for source, hypothesis in zip(sources, hypotheses, strict=True):

@@ -1,4 +1,4 @@
-"""Corpus scores, all of them sacreBLEU's, kept as statistics a sentence so that any part can be scored again."""
+"""sacreBLEU's corpus scores, kept as statistics per sentence so that any part of a test set can be scored."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from mt.text.normalise import fold_spelling
 from mt.wording import counted
 
 METRICS = ("BLEU", "chrF", "chrF++", "TER")
-"""The published scores: on the text as it was written."""
+"""The published scores, on the unchanged text."""
 NORMALISED = tuple(f"{metric}-norm" for metric in METRICS)
-"""The same after `fold_spelling` of hypothesis and reference."""
+"""The same metrics after `fold_spelling` of hypothesis and reference."""
 SPBLEU, COMET = "spBLEU", "COMET"
 LOWER_IS_BETTER = frozenset({"TER", "TER-norm"})
 _TER = ("TER", "TER-norm")
-# What is computed together. TER takes longest, so its tasks start first.
+# Metrics that are computed together. TER takes longest, so its tasks start first.
 _FAMILIES = (_TER, ("chrF", "chrF++"), ("chrF-norm", "chrF++-norm"), ("BLEU",), ("BLEU-norm",), (SPBLEU,))
 
 Array = npt.NDArray[Any]
@@ -32,33 +32,33 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Metric:
-    """A corpus score that is a function of statistics summed over sentences."""
+    """A corpus score: a function of statistics that are summed over sentences."""
 
     name: str
     signature: str
-    """Everything that could change the score, in sacreBLEU's own words where it is sacreBLEU's."""
+    """Everything that could change the score; for sacreBLEU's metrics, sacreBLEU's own signature."""
     score_of: Callable[[Array], float]
-    """Summed statistics, shape (statistics,), to the score."""
+    """From summed statistics, shape (statistics,), to the score."""
 
 
 @dataclass(frozen=True)
 class MetricStatistics:
-    """One metric's statistics of every system on one test set."""
+    """The statistics of one metric, for every system on one test set."""
 
     metric: Metric
     statistics: dict[str, Array]
     """By system: shape (sentences, statistics)."""
     clusters: Array | None = None
-    """int (sentences,): equal for sentences that repeat each other, numbered from 0 without gaps; None: none do."""
+    """int (sentences,), numbered from 0 without gaps: equal for repeated sentences; None if no sentence is repeated."""
     resampled: dict[tuple[str, int], Array] = field(default_factory=dict, compare=False, repr=False)
-    """Scores of bootstrap resamples that were computed already, by system and number of resamples."""
+    """Scores of bootstrap resamples computed so far, by system and number of resamples."""
 
     def score(self, system: str) -> float:
-        """The score of all sentences."""
+        """The score on all sentences."""
         return float(self.metric.score_of(self.statistics[system].sum(axis=0)))
 
     def of_clusters(self, system: str) -> Array:
-        """What is drawn at random: the statistics of sentences, of repeats their sum. Shape (clusters, statistics)."""
+        """The statistics of what is resampled: repeated sentences are summed up. Shape (clusters, statistics)."""
         rows = self.statistics[system]
         if self.clusters is None:
             return rows
@@ -67,16 +67,16 @@ class MetricStatistics:
         return sums
 
     def clustered(self, clusters: Array) -> MetricStatistics:
-        """The same, with the sentences that repeat each other known."""
+        """The same statistics with these clusters."""
         return MetricStatistics(self.metric, self.statistics, clusters)
 
     def part(self, rows: Array) -> MetricStatistics:
-        """The same of some sentences, by their indices."""
+        """The statistics of some sentences, given by their indices."""
         clusters = None if self.clusters is None else np.unique(self.clusters[rows], return_inverse=True)[1]
         return MetricStatistics(self.metric, {name: table[rows] for name, table in self.statistics.items()}, clusters)
 
     def of_sentences(self, system: str) -> list[float]:
-        """The score of each sentence alone."""
+        """The score of each sentence on its own."""
         return [float(self.metric.score_of(row)) for row in self.statistics[system]]
 
 
@@ -87,9 +87,9 @@ def collect_statistics(
     metrics: Sequence[str],
     executor: Executor | None = None,
 ) -> list[MetricStatistics]:
-    """Statistics of every system by the metrics of these names.
+    """The statistics of every system for the metrics named.
 
-    References are scored as they are written. Raises `DataError` where hypotheses and references differ in number.
+    References are used as they are. Raises `DataError` if the numbers of hypotheses and references differ.
     """
     for system, translations in hypotheses.items():
         check_lengths(system, test_set, translations, references)
@@ -119,10 +119,10 @@ def _statistics(family: tuple[str, ...], hypotheses: Sequence[str], references: 
 
 
 def _edits(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, Array]:
-    """TER's statistics of the text as it is and folded; sacreBLEU needs milliseconds a sentence.
+    """TER's statistics of the plain and of the folded text, which sacreBLEU takes milliseconds per sentence for.
 
-    TER looks at which words are the same and at nothing else: where folding makes no two words of a pair the same
-    that were different before, its statistics stay what they are.
+    TER only asks which words are equal. So the folded text of a pair is scored again only if folding makes words equal
+    that were different, such as أحمد in the hypothesis and احمد in the reference.
     """
     scorer = _sacrebleu("TER")
     plain = scorer._extract_corpus_statistics(hypotheses, [references])
@@ -137,7 +137,7 @@ def _edits(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, Ar
 
 
 def _keeps_words_apart(pair: tuple[str, str]) -> bool:
-    """Whether folding leaves both texts as many words, and the same ones the same."""
+    """Whether folding keeps the number of words of both texts, and which of their words are equal."""
     plain, folded = ([text.lower().split() for text in texts] for texts in (pair, map(fold_spelling, pair)))
     if list(map(len, plain)) != list(map(len, folded)):
         return False
@@ -163,20 +163,20 @@ def _sacrebleu(name: str) -> Any:
     if plain == "TER":
         return TER()
     if plain in ("BLEU", SPBLEU):
-        # `force`: a hypothesis that ends in " ." is no reason to warn; it is what the system wrote.
+        # `force`: no warning about hypotheses that end in " ."; that is what the system wrote.
         return BLEU(force=True, tokenize="flores200" if plain == SPBLEU else None)
     return CHRF(word_order=2 if plain == "chrF++" else 0)
 
 
 def spbleu_model() -> Path:
-    """Where sacreBLEU keeps the SentencePiece model of spBLEU."""
+    """The file in which sacreBLEU keeps the SentencePiece model of spBLEU."""
     from sacrebleu.utils import SACREBLEU_DIR
 
     return Path(SACREBLEU_DIR) / "models" / "flores200sacrebleuspm"
 
 
 def segment_metric(name: str, signature: str, scores: Mapping[str, Sequence[float]]) -> MetricStatistics:
-    """A metric whose corpus score is the mean of scores of sentences, as COMET's is."""
+    """Statistics of a metric whose corpus score is the mean over sentences, such as COMET."""
     metric = Metric(name, signature, lambda sums: float(sums[0] / sums[1]))
     return MetricStatistics(
         metric, {system: np.array([(score, 1.0) for score in each]) for system, each in scores.items()}
@@ -194,11 +194,11 @@ def bleu(hypotheses: Sequence[str], references: Sequence[str]) -> float:
 
 
 def check_lengths(system: str, test_set: str, hypotheses: Sequence[str], references: Sequence[str]) -> None:
-    """Refuse hypotheses that cannot be the translations of this test set."""
+    """Raise `DataError` unless there is one hypothesis per sentence of the test set."""
     if len(hypotheses) != len(references):
         raise DataError(
             f"{system}: {counted(len(hypotheses), 'translation')} for the {counted(len(references), 'sentence')} of "
-            f"test set `{test_set}`; one line a sentence, in the same order"
+            f"test set `{test_set}`; one line per sentence is needed, in the same order"
         )
     if not references:
         raise DataError(f"test set `{test_set}` is empty; nothing can be scored on it")

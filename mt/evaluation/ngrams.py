@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 MAX_WORDS = 4
 MOST = 12
-"""So many n-grams are listed in each direction."""
+"""The number of n-grams listed in each direction."""
 _TOKENS = re.compile(r"\w+(?:[-./,]\w+)*")
 _Ngram = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class NgramDifference:
-    """One n-gram, counted where hypothesis and reference of a sentence share it (as BLEU clips)."""
+    """One n-gram, counted as often as hypothesis and reference of a sentence both have it (clipped as in BLEU)."""
 
     test_set: str
     system: str
@@ -31,9 +31,9 @@ class NgramDifference:
 def ngram_differences(
     test_set: str, hypotheses: Mapping[str, Sequence[str]], references: Sequence[str]
 ) -> list[NgramDifference]:
-    """For each system but the first, the baseline: what it gets right more often, then what less often.
+    """For each system except the first, which is the baseline: what it gets right more often, then less often.
 
-    Of n-grams inside each other with the same counts, only the longest is listed; the difference is at least two.
+    Only differences of at least two are listed; of n-grams inside each other with the same counts, only the longest.
     """
     expected = [_ngrams(reference) for reference in references]
     matches = {system: _matches(lines, expected) for system, lines in hypotheses.items()}
@@ -70,7 +70,10 @@ def _total(counters: Iterable[Counter[_Ngram]]) -> Counter[_Ngram]:
 
 
 def _longest(ranked: Sequence[_Ngram], ours: Counter[_Ngram], theirs: Counter[_Ngram]) -> list[_Ngram]:
-    """The first `MOST` that are part of no n-gram with the same counts."""
+    """The first `MOST` n-grams that are not part of a longer one with the same counts.
+
+    With counts (3, 1) for "the Security Council", "Security Council" with (3, 1) is dropped, and with (5, 1) is kept.
+    """
     counts = {ngram: (ours[ngram], theirs[ngram]) for ngram in ranked}
     covered = set()
     for ngram in ranked:

@@ -1,4 +1,4 @@
-"""Ratings files, which a review page exports: read and checked."""
+"""Reads and checks ratings files, which a review page exports."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Choice = Literal["left", "right", "both_good", "both_bad"]
 
 _CHOICES = ("left", "right", "both_good", "both_bad")
 _FIELDS = {"sentence": int, "left": str, "right": str, "choice": str, "comment": str, "saw_reference": bool}
-_IN_WORDS = {int: "whole number", str: "text", bool: "true or false"}
+_IN_WORDS = {int: "whole number", str: "text", bool: "boolean"}
 _MAX_BYTES = 4 << 20
 _MAX_NAME = 500
 _EXPORT_AGAIN = "export it again from the review page"
@@ -26,7 +26,7 @@ _EXPORT_AGAIN = "export it again from the review page"
 
 @dataclass(frozen=True)
 class Item:
-    """One rating, as the page knows it: translations by hash, systems unknown."""
+    """One rating as the page exports it: translations as hashes, without systems."""
 
     sentence: int
     left: str
@@ -38,7 +38,7 @@ class Item:
 
 @dataclass(frozen=True)
 class RatingsFile:
-    """What one reviewer exported from one page."""
+    """The ratings that one reviewer exported from one page."""
 
     path: Path
     reviewer: str
@@ -48,14 +48,14 @@ class RatingsFile:
 
 
 def read_ratings_file(path: Path) -> RatingsFile:
-    """A file, checked as far as it can be without the translations. Raises `DataError`."""
+    """The content of a file, checked as far as possible without the translations. Raises `DataError`."""
     text = read_small(path, "ratings file", _MAX_BYTES)
     try:
         content = json.loads(text)
-        # What is half a character or nested a thousandfold could be read, and neither written nor shown.
+        # Lone surrogates and deep nesting can be read, but neither written nor shown.
         json.dumps(content, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        reason = "nested too deep" if isinstance(error, RecursionError) else shorten(str(error), 200)
+        reason = "nested too deeply" if isinstance(error, RecursionError) else shorten(str(error), 200)
         raise DataError(f"{path}: not JSON ({reason}); {_EXPORT_AGAIN}") from error
     found = content.get("format") if isinstance(content, dict) else None
     if found != RATINGS_FORMAT:
@@ -72,7 +72,7 @@ def read_ratings_file(path: Path) -> RatingsFile:
     if not reviewer.strip():
         raise DataError(f'{path}: no reviewer; write a name into the file, as in "reviewer": "Noor"')
     if not items:
-        raise DataError(f"{path}: holds no ratings; leave it out")
+        raise DataError(f"{path}: contains no ratings; leave it out")
     file = RatingsFile(path, reviewer.strip(), test_set, page, [_item(path, n, x) for n, x in enumerate(items, 1)])
     _check_sentences(file)
     return file
@@ -80,12 +80,14 @@ def read_ratings_file(path: Path) -> RatingsFile:
 
 def _item(path: Path, number: int, value: Any) -> Item:
     for name, kind in _FIELDS.items():
-        # type() and not isinstance(): JSON's true is no sentence number.
+        # type() instead of isinstance(), for which JSON's true is an int.
         if not isinstance(value, dict) or type(value.get(name)) is not kind:
-            raise DataError(f"{path}: item {number}: `{name}` is missing or no {_IN_WORDS[kind]}; {_EXPORT_AGAIN}")
+            raise DataError(f"{path}: item {number}: `{name}` is missing or not a {_IN_WORDS[kind]}; {_EXPORT_AGAIN}")
     if value["choice"] not in _CHOICES:
         choice = shorten(value["choice"])
-        raise DataError(f"{path}: item {number}: choice `{choice}` is none of {', '.join(_CHOICES)}; {_EXPORT_AGAIN}")
+        raise DataError(
+            f"{path}: item {number}: choice `{choice}` is not one of {', '.join(_CHOICES)}; {_EXPORT_AGAIN}"
+        )
     return Item(**{name: value[name] for name in _FIELDS})
 
 
@@ -96,7 +98,7 @@ def _check_sentences(file: RatingsFile) -> None:
 
 
 def check_test_set(file: RatingsFile, names: Collection[str]) -> None:
-    """Refuse ratings of a test set that is none of `names`."""
+    """Raise `DataError` for ratings of a test set that is not in `names`."""
     if file.test_set not in names:
         raise DataError(
             f"{file.path}: ratings of test set `{file.test_set}`, but there is only {', '.join(names)}; "
@@ -105,13 +107,13 @@ def check_test_set(file: RatingsFile, names: Collection[str]) -> None:
 
 
 def check_reviewers(files: Iterable[RatingsFile]) -> None:
-    """Refuse two files of one reviewer and one page, which would count the same ratings twice."""
+    """Raise `DataError` for two files of one reviewer and one page, which would count the same ratings twice."""
     first: dict[tuple[str, str], Path] = {}
     for file in files:
         key = (file.page, file.reviewer)
         if key in first:
             raise DataError(
                 f"{first[key]} and {file.path}: both are {file.reviewer}'s ratings of the same page; leave one out, "
-                "or, if two persons share the name, change it in one"
+                "or, if two people share the name, change it in one of them"
             )
         first[key] = file.path

@@ -1,4 +1,4 @@
-"""What reviewers exported from blind reviews; which system they prefer, and how far they agree."""
+"""Statistics of blind reviews: which system the reviewers prefer, and how far they agree."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _VERDICTS: tuple[Verdict, ...] = ("system", "baseline", "both_good", "both_bad")
 
 @dataclass(frozen=True)
 class Rating:
-    """What one reviewer said of one sentence, sides resolved to systems."""
+    """One reviewer's rating of one sentence, with sides resolved to systems."""
 
     sentence: int
     """Index in the test set, from 0."""
@@ -38,11 +38,11 @@ class Rating:
 
 @dataclass(frozen=True)
 class Preference:
-    """A system against another, the baseline, by blind ratings on one test set.
+    """Blind ratings of a system against the baseline on one test set.
 
     `system_wins`, `baseline_wins`, `both_good` and `both_bad` count ratings. Several ratings of one sentence are not
     independent, so interval and p-value count sentences: a sentence is decided for the system that more of its
-    reviewers preferred, and undecided if none is ahead. With one reviewer the two ways of counting are the same.
+    reviewers prefer, and undecided in a tie. With one reviewer, both ways of counting give the same numbers.
     """
 
     test_set: str
@@ -50,49 +50,50 @@ class Preference:
     baseline: str
     reviewers: tuple[str, ...]
     sentences: int
-    """Rated by anyone."""
+    """Sentences rated by at least one reviewer."""
     system_wins: int
     baseline_wins: int
     both_good: int
     both_bad: int
     saw_reference: int
-    """Ratings by reviewers who had the reference shown."""
+    """Ratings given while the reference was shown."""
     sentences_for_system: int
     sentences_for_baseline: int
     rate: float | None
-    """Sentences decided for the system among decided sentences, 0 to 1; None if none is decided."""
+    """Share of decided sentences that are decided for the system, 0 to 1; None if none is decided."""
     ci_low: float | None
     """Lower end of the 95 % Wilson interval of `rate`."""
     ci_high: float | None
     p_value: float
-    """Exact two-sided sign test of `rate` being one half."""
+    """Exact two-sided sign test against a `rate` of one half."""
     shared_sentences: int
-    """Rated by at least two reviewers; agreement is measured on these."""
+    """Sentences rated by at least two reviewers, on which agreement is measured."""
     agreement: float | None
-    """Percentage agreement as a share, 0 to 1: pairs of ratings of one sentence that are the same."""
+    """Share of equal pairs among all pairs of ratings of the same sentence, 0 to 1."""
     alpha: float | None
-    """Krippendorff's alpha, 1 for full agreement, 0 for chance; None also if all ratings are the same."""
+    """Krippendorff's alpha: 1 for full agreement, 0 for chance; None if undefined, as when all ratings are equal."""
     ratings: tuple[Rating, ...]
-    """By sentence, then reviewer."""
+    """Sorted by sentence, then reviewer."""
 
     def as_json(self) -> dict[str, Any]:
-        """The same as a JSON object."""
+        """This preference as a JSON object."""
         return {**asdict(self), "ratings": [asdict(rating) for rating in self.ratings]}
 
 
 _Pair = tuple[str, str]
-"""Baseline and system, in the order in which the hypotheses name them."""
+"""(baseline, system), in the order of the hypotheses."""
 
 
 def read_ratings(files: Sequence[Path], hypotheses: Mapping[str, Mapping[str, Sequence[str]]]) -> list[Preference]:
-    """The preferences that ratings files hold, one for each test set and pair of systems.
+    """The preferences in ratings files, one for each test set and pair of systems.
 
-    `hypotheses`: by test set, then by system; of two systems the first named is the baseline. Sides are resolved by
-    the hashes of the translations, so labels may differ from those at the time of the review. A page is one of two
-    systems; if several pairs of systems have the translations of all its ratings, it counts for each. If a reviewer
-    rated a sentence on several pages, the file given first counts, with a warning.
+    hypotheses: by test set, then by system; of two systems, the first is the baseline. Sides are resolved by the
+    hashes of translations, so labels may have changed since the review. If several pairs of systems wrote all the
+    translations of a page, it counts for each pair. If a reviewer rated a sentence on several pages, the first file
+    counts, with a warning.
 
-    Raises `DataError` for a file that is no ratings file, of other translations, or a reviewer's second of one page.
+    Raises `DataError` for a file that is not a ratings file, for ratings of other translations, and for two files of
+    one reviewer and page.
     """
     read = [read_ratings_file(path) for path in files]
     check_reviewers(read)
@@ -108,7 +109,7 @@ def read_ratings(files: Sequence[Path], hypotheses: Mapping[str, Mapping[str, Se
 def _hashes(
     wanted: Iterable[str], hypotheses: Mapping[str, Mapping[str, Sequence[str]]]
 ) -> dict[str, dict[str, list[str]]]:
-    """Hashes in the place of hypotheses, of the test sets that were rated."""
+    """The hashes of the hypotheses of the test sets in `wanted`."""
     return {
         test_set: {system: [hypothesis_hash(line) for line in lines] for system, lines in hypotheses[test_set].items()}
         for test_set in wanted
@@ -121,7 +122,7 @@ def _resolve(
     hypotheses: Mapping[str, Mapping[str, Sequence[str]]],
     hashes: Mapping[str, Mapping[str, Sequence[str]]],
 ) -> dict[_Pair, list[Rating]]:
-    """A file's ratings for every pair of systems that wrote the translations of all its items."""
+    """A file's ratings for every pair of systems that wrote all its translations."""
     check_test_set(file, hypotheses)
     systems = hashes[file.test_set]
     found = {}
@@ -135,7 +136,7 @@ def _resolve(
 
 
 def _verdict(item: Item, pair: _Pair, hashes: Mapping[str, Sequence[str]]) -> Verdict | None:
-    """The item's choice in terms of baseline and system; None if its translations are not theirs."""
+    """The item's choice in terms of baseline and system; None if they did not write its translations."""
     if not 0 <= item.sentence < len(hashes[pair[0]]):
         return None
     baseline, system = (hashes[name][item.sentence] for name in pair)
@@ -152,15 +153,15 @@ def _rating(file: RatingsFile, item: Item, verdict: Verdict) -> Rating:
 
 
 def _unknown(file: RatingsFile, hashes: Mapping[str, Sequence[str]]) -> str:
-    """Why no two systems explain a file: names the first translation that none of them wrote, if there is one."""
-    remedy = "evaluate the same translations that were reviewed, best as text files"
+    """Why a file matches no two systems; names the first translation that no system wrote, if there is one."""
+    remedy = "evaluate the translations that were reviewed, preferably as text files"
     for item in file.items:
         written = {lines[item.sentence] for lines in hashes.values() if 0 <= item.sentence < len(lines)}
         for side, value in (("left", item.left), ("right", item.right)):
             if value not in written:
                 return (
                     f"{file.path}: of sentence {item.sentence + 1}, the {side} translation (SHA-256 {value[:12]}...) "
-                    f"is by none of {', '.join(hashes)}; {remedy}"
+                    f"is not by any of {', '.join(hashes)}; {remedy}"
                 )
     return f"{file.path}: no two of {', '.join(hashes)} wrote all the translations that were rated; {remedy}"
 
@@ -205,7 +206,7 @@ def _first_only(test_set: str, ratings: Sequence[Rating]) -> list[Rating]:
         first.setdefault((rating.sentence, rating.reviewer), rating)
     if len(first) < len(ratings):
         logger.warning(
-            "ratings of %s: %d of sentences that the same reviewer had rated on another page are left out",
+            "ratings of %s: %d were left out because the same reviewer rated the sentence on another page, too",
             test_set,
             len(ratings) - len(first),
         )
@@ -213,7 +214,7 @@ def _first_only(test_set: str, ratings: Sequence[Rating]) -> list[Rating]:
 
 
 def _sign_test(wins: int, decided: int) -> tuple[float | None, float | None, float | None, float]:
-    """(rate, Wilson interval's ends, p-value); without a decided sentence nothing is known and p is 1."""
+    """(rate, lower and upper end of the Wilson interval, p-value); (None, None, None, 1) without decided sentences."""
     if decided == 0:
         return None, None, None, 1.0
     test = binomtest(wins, decided, 0.5)
@@ -231,6 +232,6 @@ def _percentage_agreement(shared: Sequence[Counter[Verdict]]) -> float | None:
 def _alpha(shared: Sequence[Counter[Verdict]]) -> float | None:
     """Nominal alpha of the four verdicts (Hayes & Krippendorff, 2007; Krippendorff, 2011)."""
     if len(set().union(*shared)) < 2:
-        return None  # without any difference there is no chance agreement to compare with
+        return None  # if all ratings are equal, chance agreement is undefined
     value_counts = [[votes[verdict] for verdict in _VERDICTS] for votes in shared]
     return float(krippendorff.alpha(value_counts=value_counts, level_of_measurement="nominal"))

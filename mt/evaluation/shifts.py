@@ -1,6 +1,14 @@
-"""Lines that have slipped: translations that belong to the sentences before or behind them.
+"""Finds shifted lines: translations that belong to the sentences before or after theirs.
 
-One lost line in a file moves all that follow. The scores say only that the system is bad.
+One line lost from a file shifts all that follow it; the scores alone would only say that the system is bad. For
+example, the second line of the hypotheses was lost. Their likeness to the references, by offset:
+
+    hypotheses  references   offset 0      offset -1     gain
+    h1          r1           h1~r1 = 0.9   h1~r2 = 0.1   -0.8
+    h3          r2           h3~r2 = 0.1   h3~r3 = 0.9   +0.8
+    h4          r3           h4~r3 = 0.1   h4~r4 = 0.9   +0.8
+
+The stretch of lines with the largest sum of gains, here from line 2 on, is reported if it is clearly beyond chance.
 """
 
 from __future__ import annotations
@@ -23,45 +31,49 @@ from mt.wording import counted
 OFFSETS = (1, -1, 2, -2, 3, -3)
 _Array = NDArray[np.float64]
 
-# A shift gains so much a line over standing still; less is what unrelated lines reach by chance.
+# A shift must gain at least this much likeness per line; unrelated lines reach less by chance.
 _MIN_GAIN = 0.1
 _STRAY_LIKENESS, _MAX_STRAYS, _SAMPLE = 0.4, 0.2, 300
 _MIN_LEAD, _LONG_ENOUGH, _MIN_LONG = 1.3, 5, 20
 
 
 class _Proof(NamedTuple):
-    """What it takes to be sure; of 7,000 pairs cut into test sets of 30, and of real systems, none seems shifted."""
+    """What a stretch of lines needs to be reported as shifted.
+
+    With these numbers no false alarm was seen on 7,000 pairs cut into test sets of 30, nor on real systems.
+    """
 
     lines: int
-    """At least so many lines have slipped,"""
+    """The minimum length of the stretch."""
     errors: float
-    """gain so many of their standard errors over standing still,"""
+    """The minimum mean gain, in its standard errors."""
     deviations: float
-    """and so many of those of any such stretch, over what lines usually gain: the best of many is always good."""
+    """The minimum distance to the mean gain of all lines, in standard errors of a stretch of this length. The best of
+    many stretches always looks good, so it must be better than that."""
 
 
 _BY_WORDS, _BY_CONTENT = _Proof(6, 5.0, 7.0), _Proof(10, 4.5, 4.5)
 
 
 class Shift(NamedTuple):
-    """Lines of one text that fit other lines of the other text."""
+    """A stretch of lines of one text that match other lines of the other text."""
 
     offset: int
-    """1: they belong to the line before, as they do behind a line that was added."""
+    """1: each belongs to the line before, as after an added line; -1: to the line after, as after a lost one."""
     first: int
-    """Number of the first of these lines, from 1."""
+    """The first of these lines, counted from 1."""
     lines: int
 
     def __str__(self) -> str:
-        """In words, after "are" or "is"."""
+        """In words, to follow "are"."""
         by = counted(abs(self.offset), "line")
         return f"shifted by {by} from line {self.first} to line {self.first + self.lines - 1}"
 
 
 def shift_between(hypotheses: Sequence[str], references: Sequence[str]) -> Shift | Literal["order"] | None:
-    """Where hypotheses fit other references than their own, by the words that they share.
+    """The stretch of hypotheses that match the references of other lines, by the words they share; None if none do.
 
-    "order" if they are not shifted, but many fit the reference of some other sentence well, and their own badly.
+    "order" if nothing is shifted, but many hypotheses match the reference of another sentence better than their own.
     """
     ours, theirs = _word_weights(hypotheses, references)
     shift = _find({k: _products(ours, theirs, k) for k in (0, *OFFSETS)}, _BY_WORDS)
@@ -70,20 +82,20 @@ def shift_between(hypotheses: Sequence[str], references: Sequence[str]) -> Shift
 
 def _is_shuffled(hypotheses: Sequence[str], references: Sequence[str], ours: csr_array, theirs: csr_array) -> bool:
     pairs = enumerate(zip(hypotheses, references, strict=True))
-    # Of single words many are alike by chance.
+    # Short lines are often alike by chance.
     long = [i for i, pair in pairs if min(len(words_of(text)) for text in pair) >= _LONG_ENOUGH]
     if len(long) < _MIN_LONG:
         return False
     rows = np.array(long)[np.unique(np.linspace(0, len(long) - 1, _SAMPLE).astype(int))]
     likeness = (ours[rows] @ theirs.T).toarray()
     own, (second, best) = likeness[np.arange(len(rows)), rows], np.sort(likeness, axis=1)[:, -2:].T
-    # Of many unrelated lines the best is hardly better than the second best.
+    # The best of many unrelated lines is hardly better than the second best.
     is_stray = (best >= _STRAY_LIKENESS) & (best > 2 * own) & (best > _MIN_LEAD * second)
     return bool(is_stray.mean() > _MAX_STRAYS)
 
 
 def shift_of_translations(sources: Sequence[str], translations: Sequence[str], glossary: Glossary) -> Shift | None:
-    """Where translations fit other sources than their own, by length, numbers and the glossary's terms."""
+    """The stretch of translations that match the sources of other lines, by length, numbers and glossary terms."""
     lengths = [np.log1p([len(normalise(text)) for text in texts]) for texts in (sources, translations)]
     expected = np.median(lengths[1] - lengths[0])
     content = _Content(sources, translations, glossary)
@@ -96,12 +108,12 @@ def shift_of_translations(sources: Sequence[str], translations: Sequence[str], g
 
 @lru_cache(maxsize=50_000)
 def words_of(text: str) -> tuple[str, ...]:
-    """The words of a text, numbers as they are."""
+    """The words of a text after normalisation, with numbers unchanged."""
     return tuple(comparison_words(normalise(text), fold_digits=False))
 
 
 def _word_weights(hypotheses: Sequence[str], references: Sequence[str]) -> tuple[csr_array, csr_array]:
-    """Rows of length 1 that tell which words a text holds, rare ones above all."""
+    """A row per text, of length 1, with a weight for each word in it; rare words weigh more (tf-idf)."""
     columns: dict[str, int] = {}
     texts = [set(words_of(text)) for text in (*hypotheses, *references)]
     rows = np.repeat(np.arange(len(texts)), list(map(len, texts)))
@@ -114,7 +126,10 @@ def _word_weights(hypotheses: Sequence[str], references: Sequence[str]) -> tuple
 
 
 def _products(ours: csr_array, theirs: csr_array, offset: int) -> _Array:
-    """The likeness of each row to the one `offset` rows before it in the other table; 0 where there is none."""
+    """The likeness of each row to the row `offset` before it in the other table; 0 beyond the ends.
+
+    Offset 1 of three rows: [0, ours[1]·theirs[0], ours[2]·theirs[1]].
+    """
     size = ours.shape[0]
     low, high = max(0, offset), min(size, size + offset)
     found = np.zeros(size)
@@ -123,7 +138,7 @@ def _products(ours: csr_array, theirs: csr_array, offset: int) -> _Array:
 
 
 def _moved(values: _Array, offset: int) -> _Array:
-    """By source line, the value of the translation that stands `offset` lines further on; NaN at the ends."""
+    """For each source line the value of the translation `offset` lines further on; NaN beyond the ends."""
     moved = np.full(len(values), np.nan)
     low, high = max(0, -offset), min(len(values), len(values) - offset)
     moved[low:high] = values[low + offset : high + offset]
@@ -131,7 +146,7 @@ def _moved(values: _Array, offset: int) -> _Array:
 
 
 class _Content:
-    """Numbers and terms of each source, and whether they stand in a translation some lines on."""
+    """The numbers and terms of each source, and whether a translation some lines further on has them."""
 
     def __init__(self, sources: Sequence[str], translations: Sequence[str], glossary: Glossary) -> None:
         self._numbers = [{n for n in digit_numbers(source) if n >= 10} for source in sources]
@@ -142,18 +157,18 @@ class _Content:
         self._weights = {feature: np.log((len(sources) + 1) / count) for feature, count in frequency.items()}
 
     def shared(self, offset: int) -> _Array:
-        """The share, by weight, of what each source holds; 0 where it holds nothing."""
+        """The share, by weight, of each source's numbers and terms that is found; 0 for a source without any."""
         found = np.zeros(len(self._numbers))
         for i in range(max(0, -offset), min(len(found), len(found) - offset)):
             held: list[tuple[Decimal | Term, bool]] = [(n, n in self._theirs[i + offset]) for n in self._numbers[i]]
             held += [(t, t.pattern.search(self._folded[i + offset]) is not None) for t in self._terms[i]]
-            whole = sum(self._weights[feature] for feature, _ in held)
-            found[i] = sum(self._weights[feature] for feature, is_there in held if is_there) / whole if whole else 0
+            total = sum(self._weights[feature] for feature, _ in held)
+            found[i] = sum(self._weights[feature] for feature, is_there in held if is_there) / total if total else 0
         return found
 
 
 def _find(likeness: dict[int, _Array], proof: _Proof) -> Shift | None:
-    """The longest stretch of lines that another offset suits better, if it is clear beyond chance."""
+    """The longest stretch of lines that match better at another offset, if that is clearly beyond chance."""
     shifts = [found for k in OFFSETS if (found := _stretch(likeness[k] - likeness[0], k, proof)) is not None]
     return max(shifts, key=lambda each: each.lines, default=None)
 
@@ -170,7 +185,10 @@ def _stretch(gains: _Array, offset: int, proof: _Proof) -> Shift | None:
 
 
 def _heaviest(values: _Array) -> tuple[int, int]:
-    """(start, end) of the run of values with the largest sum."""
+    """(start, end) of the run of values with the largest sum, in one pass (Kadane's algorithm).
+
+    Values  -1  2  -1  3  -2 have the sums 0 -1 1 0 3 1; the largest rise, from -1 to 3, is the run 2 -1 3: (1, 4).
+    """
     sums = np.concatenate([[0.0], np.cumsum(values)])
     lowest = np.minimum.accumulate(sums)
     end = int(np.argmax(sums - lowest))

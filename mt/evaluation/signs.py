@@ -1,4 +1,4 @@
-"""Signs in lines of text that cost points for how a file was made or written, not for how it was translated."""
+"""Signs that a file of translations costs points for its format or spelling, not for the translation."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ _Finds = Callable[[str], object]
 
 @dataclass(frozen=True)
 class Sign:
-    """Something that lines have, and their references have not."""
+    """A property that hypotheses have and their references do not, or that references should not have."""
 
     kind: str
-    """Before `references` or `hypotheses`."""
+    """What is found, to be followed by "references" or "hypotheses"."""
     predicate: str
-    """Behind `are`."""
+    """The finding in words, to follow "are"."""
     is_in: Callable[[str, str], object]
-    """Whether a line has it; of the line and its reference, "" where the line is the reference itself. None: the line
-    could not have it."""
+    """Called with a line and its reference, "" if the line is itself a reference: whether the line has the property;
+    None if it could not have it."""
     least_share: float = 0.0
-    """Below this share of the lines that could have it, it is no habit of the system."""
+    """The share of the lines that could have it from which on it is the system's habit, and reported."""
     forbids: bool = False
-    """Whether many such lines forbid a verdict."""
+    """Whether a verdict is refused if many lines have it."""
     of_references: bool = True
-    """Whether references alone can have it."""
+    """Whether references can have it, which have nothing to be compared with."""
 
 
 def _but_in(finds: _Finds) -> Callable[[str, str], object]:
@@ -53,7 +53,7 @@ def _but_in(finds: _Finds) -> Callable[[str, str], object]:
 
 
 def _instead(ours: re.Pattern[str], theirs: re.Pattern[str]) -> Callable[[str, str], object]:
-    """A line has `ours` alone, where its reference has `theirs` alone."""
+    """Whether a line has only `ours` where its reference has only `theirs`."""
 
     def is_in(line: str, reference: str) -> bool | None:
         has_either = ours.search(line) or theirs.search(line)
@@ -100,7 +100,7 @@ SIGNS = (
     Sign("letters of a Persian keyboard in", f"typed with letters of a Persian keyboard (ی, ک), {_PLAIN}",
          _but_in(is_arabic_from_other_keyboard)),
     Sign("mojibake in", "mojibake, decoded with the wrong encoding", _but_in(_is_of_another_encoding), forbids=True),
-    Sign("visual order in", "in visual order, with letters or words from left to right",
+    Sign("visual order in", "in visual order, with letters or words stored from left to right",
          _but_in(lambda text: visual_order_in("", normalise(text))), forbids=True),
     Sign("0-9 in", f"written with 0-9 where the references have ٠-٩, {_PLAIN}",
          _instead(_WESTERN, _EASTERN), _HABIT, of_references=False),
@@ -120,7 +120,7 @@ SIGNS = (
 
 
 def count_signs(lines: Sequence[str], references: Sequence[str] | None = None) -> Iterator[tuple[Sign, int]]:
-    """Each sign that enough of the lines have, and how many have it; `references` None: the lines are references."""
+    """Each sign that enough lines have, with their number. references: None if the lines are references themselves."""
     others = [""] * len(lines) if references is None else references
     rows = [(line, other) for line, other in zip(lines, others, strict=True) if normalise(line)]
     for sign in SIGNS:

@@ -1,4 +1,4 @@
-"""Scores of parts of a test set: where systems differ, not only by how much."""
+"""Scores on slices of a test set, which show where systems differ, and not only by how much."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from mt.text.normalise import comparison_words
 from mt.text.numbers import digit_numbers, word_numbers
 
 MIN_SLICE = 5
-"""Slices of fewer sentences are left out: an interval of theirs would mean nothing."""
+"""Slices of fewer sentences are left out: their intervals would mean nothing."""
 CORPUS = "corpus"
-"""The group of slices that are the corpora of a test set that mixes several."""
+"""The group of slices by corpus, for a test set made from several corpora."""
 RARE = 3
-"""A word that stands fewer times in the training data is rare."""
+"""A word is rare if the training data has it fewer times than this."""
 _LENGTHS = ((1, 10), (11, 20), (21, 30), (31, None))
 _ACRONYM = re.compile(r"(?<![\w-])[A-Z][A-Z&.]*[A-Z](?![a-z])")
 
 
 @dataclass(frozen=True)
 class Slice:
-    """Some sentences of a test set and what they have in common."""
+    """Sentences of a test set that have something in common."""
 
     group: str
     name: str
@@ -48,10 +48,10 @@ class SliceScore:
     ci_high: float
     sentences: int
     difference: float | None
-    """To the baseline; None for the baseline itself."""
+    """From the baseline; None for the baseline itself."""
     p_value: float | None
-    """Paired approximate randomization, not corrected for the number of slices: a hint where to look, no proof. None
-    where the comparison on the whole test set is refused."""
+    """By paired approximate randomization, not corrected for the number of slices: a hint where to look, not proof.
+    None if the comparison on the whole test set is refused."""
 
 
 def slices_of(
@@ -70,14 +70,14 @@ def slices_of(
     for group, of_rows in labels.items():
         for name in sorted(set(of_rows), key=_order):
             rows = tuple(index for index, label in enumerate(of_rows) if label == name)
-            # A part that is the whole says nothing new.
+            # A slice of all sentences says nothing new.
             if MIN_SLICE <= len(rows) < len(sources):
                 slices.append(Slice(group, name, rows))
     return slices
 
 
 def _order(label: str) -> tuple[int, str]:
-    """By the number that a label begins with, then by the alphabet."""
+    """Sort key: the number that a label begins with, then the label."""
     digits = re.match(r"\d+", label)
     return int(digits.group()) if digits else 0, label
 
@@ -97,13 +97,13 @@ def _has_number(source: str) -> bool:
 
 
 def _rare_words(source: str, word_counts: Mapping[str, int]) -> str:
-    """How many of the source's words stand fewer than `RARE` times in the training data."""
+    """How many words of the source occur fewer than `RARE` times in the training data, as a label."""
     rare = sum(word_counts.get(word, 0) < RARE for word in set(comparison_words(source)))
     return "none" if rare == 0 else "1 or 2" if rare <= 2 else "3 or more"
 
 
 def count_words(sources: Sequence[str]) -> dict[str, int]:
-    """How often each source word stands in training data, for `slices_of`."""
+    """How often each word occurs in the training sources, for `slices_of`."""
     counts: dict[str, int] = {}
     for source in sources:
         for word in comparison_words(source):
@@ -119,7 +119,7 @@ def score_slices(
     resamples: int,
     refused: Collection[str] = (),
 ) -> list[SliceScore]:
-    """Every system's score on every slice; no p-value for the systems in `refused`, which get no verdict."""
+    """Every system's score on every slice. refused: systems without a verdict, which get no p-values either."""
     scores = []
     for each in slices:
         rows = np.array(each.rows)

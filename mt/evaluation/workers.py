@@ -1,4 +1,4 @@
-"""Further processes for work on many sentences."""
+"""Worker processes for work on many sentences."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from multiprocessing import get_context
 from typing import Any
 
 _MIN_SENTENCES = 2000
-"""From so many hypotheses on, starting processes pays."""
+"""With fewer hypotheses, starting processes costs more time than it saves."""
 
 
 class InThisProcess(Executor):
-    """Does at once what it is given, and keeps the result like one that does it elsewhere."""
+    """An executor without other processes: it runs each task at once."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Call `fn` and return its result as a future; what it raises is raised here."""
+        """Call `fn` and return its result as a future; an exception is raised here."""
         future: Future[Any] = Future()
         future.set_result(fn(*args, **kwargs))
         return future
@@ -25,11 +25,11 @@ class InThisProcess(Executor):
 
 @contextmanager
 def workers(sentences: int) -> Iterator[Executor]:
-    """An executor for work on so many hypotheses: a process a core if they are many, else this process."""
+    """An executor for work on this many hypotheses: one process per core if there are many, otherwise this process."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if cores == 1 or sentences < _MIN_SENTENCES:
         yield InThisProcess()
         return
-    # Not forked: torch's threads may hold locks.
+    # Not forked, because torch's threads may hold locks.
     with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:
         yield pool

@@ -1,4 +1,4 @@
-"""Training from the start or from a checkpoint, and what a person is told when it breaks off."""
+"""Training from the start or from a checkpoint, and the message when it breaks off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The splits of a run: built once, checked when it is resumed, and described on the data card."""
+"""The splits of a run: built once, and checked when it is resumed."""
 
 from __future__ import annotations
 

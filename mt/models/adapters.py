@@ -1,4 +1,4 @@
-"""LoRA adapters: which model one belongs on, and merging it there."""
+"""LoRA adapters: finding the base of one, and merging it into that base."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mt.models.weights import read_tensors, refuse_not_finite
 
 CONFIG = ADAPTER_CONFIG
 _WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
-# What of an adapter's config is used; other keys lead to other modules (`megatron_core`, `auto_mapping`).
+# The keys of an adapter's config that are used; others would import further modules (`megatron_core`, `auto_mapping`).
 _SETTINGS = (
     *("r", "lora_alpha", "lora_dropout", "bias", "use_rslora", "use_dora", "fan_in_fan_out", "rank_pattern"),
     *("alpha_pattern", "target_modules", "exclude_modules", "layers_to_transform", "modules_to_save"),
@@ -33,22 +33,22 @@ class Adapter:
     base: ModelFiles
 
     def home_of(self, *names: str) -> ModelFiles:
-        """Where a model's files of these names are: beside the adapter if one of them is there, else with its base."""
+        """The directory with the files of these names: the adapter's if it has one of them, else its base's."""
         return self.files if any(self.files.find(name) is not None for name in names) else self.base
 
 
 def find_adapter(files: ModelFiles) -> Adapter | None:
-    """The adapter that a model is; None if it is a whole model. Raises `ModelError`."""
+    """The adapter in `files`; None if they are a whole model. Raises `ModelError` for one that cannot be used."""
     settings = files.read_json(CONFIG)
     if settings is None:
         return None
-    place = f"{files.path}/{CONFIG}"
+    origin = f"{files.path}/{CONFIG}"
     if find_spec("peft") is None:
         raise ModelError(
             f"{files.name}: holds a LoRA adapter, which needs the extra `lora`: pip install 'mt-conflict-news[lora]'"
         )
     if settings.get("peft_type") != "LORA":
-        raise ModelError(f"{place}: an adapter of type {settings.get('peft_type')!r:.40}; only LORA is supported")
+        raise ModelError(f"{origin}: an adapter of type {settings.get('peft_type')!r:.40}; only LORA is supported")
     return Adapter(files, settings, base_of(files, settings))
 
 
@@ -70,14 +70,14 @@ def base_of(files: ModelFiles, settings: Mapping[str, Any]) -> ModelFiles:
 
 
 def merge_adapter(model: Any, files: ModelFiles) -> Any:
-    """`model`, the adapter's base, with the adapter in `files` merged into its weights; it is changed.
+    """Merge the adapter in `files` into the weights of `model`, its base, which is changed and returned.
 
-    Raises `ModelError` if the adapter is damaged or made for another model.
+    W becomes W + alpha / rank * B A, with B (rows, rank) and A (rank, columns), in every layer that the adapter has
+    matrices for (Hu et al., 2022). Raises `ModelError` if the adapter is damaged or made for another model.
     """
     import peft
 
-    place = f"{files.path}/{CONFIG}"
-    options = _lora_config(place, files.read_json(CONFIG) or {})
+    options = _lora_config(f"{files.path}/{CONFIG}", files.read_json(CONFIG) or {})
     weights = next((read_tensors(file) for name in _WEIGHTS if (file := files.find(name)) is not None), None)
     if weights is None:
         raise ModelError(f"{files.name}: holds {CONFIG} and no {_WEIGHTS[0]}; use the run's model/ instead")
@@ -85,10 +85,11 @@ def merge_adapter(model: Any, files: ModelFiles) -> Any:
         wrapped = peft.get_peft_model(model, options)
         expected = peft.get_peft_model_state_dict(wrapped, save_embedding_layers=False)
         missing = sorted(expected.keys() - weights.keys())
-        # Matrices that stay as they start change nothing, and nobody would notice.
+        # LoRA matrices that are not loaded keep their initial values, which change nothing: the translations would
+        # silently be the base's.
         strange = sorted(key for key in weights.keys() - expected.keys() if "lora_" in key)
         if missing or strange:
-            what = "lacks" if missing else "has no place for"
+            what = "lacks" if missing else "has, but its base has no layer for,"
             raise ModelError(f"{files.name}: the LoRA adapter {what} {(missing or strange)[0]}; it is damaged")
         peft.set_peft_model_state_dict(wrapped, weights)
         merged = wrapped.merge_and_unload()
@@ -96,17 +97,17 @@ def merge_adapter(model: Any, files: ModelFiles) -> Any:
     return merged
 
 
-def _lora_config(place: str, settings: Mapping[str, Any]) -> Any:
+def _lora_config(origin: str, settings: Mapping[str, Any]) -> Any:
     import peft
 
     rank, layers = settings.get("r"), settings.get("target_modules")
     if not isinstance(rank, int) or not 1 <= rank <= _MAX_RANK:
-        raise ModelError(f"{place}: r must be a whole number from 1 to {_MAX_RANK}, not {rank!r:.40}")
+        raise ModelError(f"{origin}: r must be a whole number from 1 to {_MAX_RANK}, not {rank!r:.40}")
     names = [*layers] if isinstance(layers, list) else [None]
     for key in ("rank_pattern", "alpha_pattern"):
         names += settings.get(key) or {}
-    # The library takes them for regular expressions, which can be written so as never to end.
+    # PEFT treats them as regular expressions, and a malicious one can take forever to match.
     if not all(isinstance(name, str) and _LAYER_NAME.fullmatch(name) for name in names):
-        raise ModelError(f"{place}: target_modules, rank_pattern and alpha_pattern must name layers, not patterns")
-    with library_errors(f"{place}: the settings cannot be taken"):
+        raise ModelError(f"{origin}: target_modules, rank_pattern and alpha_pattern must name layers, not patterns")
+    with library_errors(f"{origin}: PEFT does not accept these settings"):
         return peft.LoraConfig(**{key: settings[key] for key in _SETTINGS if key in settings})

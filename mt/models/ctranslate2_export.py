@@ -1,4 +1,4 @@
-"""From a model of transformers to a CTranslate2 directory, refused if the two do not translate alike."""
+"""Converts a transformers model to a CTranslate2 directory, and refuses it if the two translate differently."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sacrebleu import corpus_chrf
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import ModelError
 from mt.files import new_directory
-from mt.models.ctranslate2_model import CTranslate2Translator, load_converted
+from mt.models.ctranslate2_model import CTranslate2Translator, load_ctranslate2
 from mt.models.decoding import encode_within_limits
 from mt.models.doctor import SENTENCES
 from mt.models.transformers_model import TransformersTranslator
@@ -23,12 +23,12 @@ from mt.models.transformers_model import TransformersTranslator
 logger = logging.getLogger(__name__)
 
 _GREEDY = DecodingConfig(num_beams=1)
-# Logits that differ by less are a tie, which rounding breaks one way or the other.
+# Logits that differ by less are a tie, which rounding can decide either way.
 _TIE = 1e-3
 # Added to the logit of <pad>; float16 can hold it.
 _NEVER = -1e4
-# chrF between the translations of a model and of its conversion. `tiny-en-ar`, which is often undecided, comes to 91
-# in int8 (75 over 200 sentences of news), and to 33 if decoding starts from a wrong embedding.
+# Lowest accepted chrF between the translations of a model and of its conversion. `tiny-en-ar`, whose tokens are often
+# close to a tie, reaches 91 in int8 (75 on 200 sentences of news), and 33 if decoding starts from a wrong embedding.
 MIN_AGREEMENT = {"float16": 90.0, "int8": 50.0}
 _USUAL, _SAME = 70.0, 99.0
 
@@ -36,16 +36,16 @@ _USUAL, _SAME = 70.0, 99.0
 def convert(
     translator: TransformersTranslator, directory: Path, precision: Literal["int8", "float16", "float32"]
 ) -> None:
-    """Write the model to `directory`, new or empty, for `load_converted`; all of it or nothing.
+    """Write the model to `directory`, new or empty, for `load_ctranslate2`; all of it or nothing.
 
-    `translator` is of no use afterwards: CTranslate2 quantises in place. Raises `ModelError` if CTranslate2 cannot
-    take the model, or translates otherwise than it.
+    Do not use `translator` afterwards: CTranslate2 quantises its weights in place. Raises `ModelError` if CTranslate2
+    does not support the model, or translates differently.
     """
     trial = translate_trial(translator)
     with new_directory(directory) as work:
         _convert(translator, work, precision)
         tokenizer, languages = translator.tokenizer, translator.languages
-        # CTranslate2's config does not say how many positions there are.
+        # CTranslate2's config does not give the number of positions.
         tokenizer.model_max_length = translator.max_tokens
         tokenizer.save_pretrained(work)
         options = ModelConfig(
@@ -53,12 +53,12 @@ def convert(
             source_language=languages.source_code,
             target_language=languages.target_code,
         )
-        check_parity(translator, load_converted(options), trial, precision)
+        check_parity(translator, load_ctranslate2(options), trial, precision)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What a model makes of the doctor's sentences, greedily."""
+    """A model's greedy translations of the doctor's sentences, as token ids."""
 
     sources: list[list[int]]
     limits: list[int]
@@ -66,9 +66,9 @@ class Trial:
 
 
 def translate_trial(translator: TransformersTranslator) -> Trial:
-    """The trial of a model before it is converted."""
+    """Translate the doctor's sentences, before the model is converted."""
     sources, limits = encode_within_limits(translator, SENTENCES, _GREEDY)
-    return Trial(sources, limits, translator.search(sources, limits, _GREEDY))
+    return Trial(sources, limits, translator.generate(sources, limits, _GREEDY))
 
 
 def check_parity(
@@ -76,9 +76,10 @@ def check_parity(
 ) -> None:
     """Raise `ModelError` if the conversion does not translate the trial's sentences as the model did.
 
-    In float32 every token must be the same up to the first tie; below, chrF between the two be `MIN_AGREEMENT`.
+    In float32 every token must be the same up to the first tie. In lower precisions the chrF between the two must
+    reach `MIN_AGREEMENT`.
     """
-    after = converted.search(trial.sources, trial.limits, _GREEDY)
+    after = converted.generate(trial.sources, trial.limits, _GREEDY)
     texts, converted_texts = translator.decode(trial.hypotheses), converted.decode(after)
     agreement = corpus_chrf(converted_texts, [texts]).score
     logger.info("chrF between the model and its conversion to %s: %.1f; %s", precision, agreement, _said_of(agreement))
@@ -91,36 +92,36 @@ def check_parity(
     if not all(alike):
         first = next((i for i, text in enumerate(texts) if text != converted_texts[i]), 0)
         raise ModelError(
-            f"{translator.name}: converted to {precision}, the model translates otherwise ({bound}; "
+            f"{translator.name}: converted to {precision}, the model translates differently ({bound}; "
             f"`{texts[first]}` became `{converted_texts[first]}`); nothing was written"
         )
 
 
 def _said_of(agreement: float) -> str:
-    """What an agreement means, for who has no test set at hand."""
+    """What the chrF between a model and its conversion means, in words."""
     if agreement >= _SAME:
-        return "they translate alike"
+        return "they translate the same"
     is_usual = (
-        f"{_USUAL:g} and more is usual, and shows that nothing was lost on the way, not what it costs (`tiny-en-ar` "
+        f"{_USUAL:g} or more is usual, and shows that nothing broke, not what the lower precision costs (`tiny-en-ar` "
         "and its int8 conversion agree by 73 on FLORES-200 and score 27.1 and 26.9 chrF there)"
     )
-    is_low = f"{_USUAL:g} and more is usual, so look at what it translates before you use it"
+    is_low = f"{_USUAL:g} or more is usual, so read some of its translations before you use it"
     return f"{is_usual if agreement >= _USUAL else is_low}; --test_set NAME=FILE compares the two on your sentences"
 
 
 def _same_up_to_ties(
     translator: TransformersTranslator, source: list[int], before: list[int], after: list[int]
 ) -> bool:
-    """Whether the hypotheses part, if at all, at a tie. Only `before` may say its end."""
+    """Whether the hypotheses are the same, or first differ at a tie. Only `before` may have an end token."""
     ended = [*after, translator.model.generation_config.eos_token_id]
-    for place, (ours, theirs) in enumerate(zip(before, ended, strict=False)):
+    for index, (ours, theirs) in enumerate(zip(before, ended, strict=False)):
         if ours != theirs:
-            return _gap(translator, source, before[:place], ours, theirs) < _TIE
+            return _gap(translator, source, before[:index], ours, theirs) < _TIE
     return True
 
 
 def _gap(translator: TransformersTranslator, source: list[int], hypothesis: list[int], ours: int, theirs: int) -> float:
-    """By how much the model prefers one next token over another."""
+    """The absolute difference between the model's logits of two possible next tokens."""
     device = translator.model.device
     with torch.inference_mode():
         logits = translator.model(
@@ -131,7 +132,7 @@ def _gap(translator: TransformersTranslator, source: list[int], hypothesis: list
 
 
 class _LoadedConverter(Converter):
-    """Converts what is loaded already, so that LoRA, revisions and half precision are dealt with in one place."""
+    """Converts a model that is already loaded, so that LoRA, revisions and half precision are handled in one place."""
 
     def __init__(self, translator: TransformersTranslator) -> None:
         self.translator = translator
@@ -140,7 +141,7 @@ class _LoadedConverter(Converter):
         loader = _LOADERS[self.translator.languages.family]()
         with torch.no_grad():
             spec = loader(self.translator.model, _WholeVocabulary(self.translator))
-        # Not every tokenizer has one, and CTranslate2, which does not use it here, cannot read a null.
+        # Not every tokenizer has one. CTranslate2 does not use it here, but cannot read a null.
         spec.config.bos_token = spec.config.bos_token or spec.config.eos_token
         return spec
 
@@ -148,9 +149,9 @@ class _LoadedConverter(Converter):
 class _MarianLoader(MarianMTLoader):
     """Keeps <pad>, from whose embedding transformers starts decoding.
 
-    CTranslate2's own loader leaves it out and starts from zeros, as Marian does. Training moves it away from zero,
-    because the output layer, which shares it, learns from every token never to write <pad>; a fine-tuned model then
-    translates to something else.
+    CTranslate2's own loader drops <pad> and starts from zeros, as the Marian program does. Training moves that
+    embedding away from zero: the output layer shares it, and learns with every token not to write <pad>. Started from
+    zeros, a fine-tuned model would translate to something else.
     """
 
     def get_model_spec(self, model: Any) -> Any:
@@ -175,7 +176,7 @@ class _MarianLoader(MarianMTLoader):
 class _WholeVocabulary:
     """A tokenizer with a token for every row of the embeddings.
 
-    Tokenizers leave out some: M2M-100's of transformers 5 the languages, others what is never used.
+    Some rows have no token: in transformers 5 those of M2M-100's languages, in other models rows that are never used.
     """
 
     num_madeup_words = 0
@@ -208,10 +209,10 @@ _LOADERS = {
 def _convert(translator: TransformersTranslator, directory: Path, precision: str) -> None:
     config = translator.model.config
     if translator.languages.family.startswith("mbart"):
-        # By its name the loader tells the two generations, which start decoding differently; the layers are alike.
+        # The loader distinguishes the two generations of mBART by this name: they start decoding differently.
         config.tokenizer_class = type(translator.tokenizer).__name__
         config.normalize_before = config.normalize_embedding = True
     try:
         _LoadedConverter(translator).convert(str(directory), quantization=precision, force=True)
     except (ValueError, KeyError, NotImplementedError) as error:
-        raise ModelError(f"{translator.name}: CTranslate2 cannot take this model ({error})") from error
+        raise ModelError(f"{translator.name}: CTranslate2 does not support this model ({error})") from error

@@ -1,7 +1,7 @@
-"""The layout of CTranslate2's `model.bin`, checked before the engine, which trusts it, allocates and computes.
+"""Checks the layout of CTranslate2's `model.bin`, which the engine trusts: a flipped bit could crash the process.
 
 Little-endian: version, name of the specification, its revision, the variables (name, dimensions, type, bytes, data),
-then aliases of variables. A flipped bit in it would otherwise end the process, or read past a buffer.
+then aliases of variables.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from mt.errors import ModelError
 
 _ITEM_BYTES = {0: 4, 1: 1, 2: 2, 3: 4, 4: 2, 5: 2}
-"""By CTranslate2's number of a type: float32, int8, int16, int32, float16, bfloat16."""
+"""Bytes per number, by CTranslate2's type: 0 float32, 1 int8, 2 int16, 3 int32, 4 float16, 5 bfloat16."""
 _FLOATS = {0: "<f4", 4: "<f2"}
 _VERSIONS = range(4, 7)
 _MAX_NAME_BYTES, _MAX_DIMENSIONS, _MAX_HEADS = 1000, 4, 2**10
@@ -25,9 +25,9 @@ Shape = tuple[int, ...]
 
 
 def check_model_file(file: Path, vocabulary_size: int) -> None:
-    """Raise `ModelError` if `file` is damaged, or its embeddings are not those of a vocabulary of this size.
+    """Raise `ModelError` if `file` is damaged, or its embeddings do not have `vocabulary_size` rows.
 
-    Files of versions that are not known here are left to the engine.
+    Files of unknown versions are left to the engine.
     """
     try:
         with file.open("rb") as stream:
@@ -55,7 +55,7 @@ def _read_variables(stream: BinaryIO, size: int) -> dict[str, Shape]:
     for _ in range(_number(stream, "<I")):
         alias, variable = _name(stream), _name(stream)
         if variable not in shapes:
-            raise ValueError(f"{alias} stands for {variable}, which is missing")
+            raise ValueError(f"{alias} is an alias of {variable}, which is missing")
         shapes[alias] = shapes[variable]
     if stream.tell() != size:
         raise ValueError(f"{size - stream.tell()} bytes too many")
@@ -69,7 +69,7 @@ def _read_variable(stream: BinaryIO, name: str, size: int) -> Shape:
     shape = tuple(_number(stream, "<I") for _ in range(rank))
     kind, count = _number(stream, "<B"), _number(stream, "<I")
     if kind not in _ITEM_BYTES or math.prod(shape) * _ITEM_BYTES[kind] != count or stream.tell() + count > size:
-        raise ValueError(f"{name} is not as large as it says")
+        raise ValueError(f"{name} has another size than it declares")
     if kind in _FLOATS:
         if not bool(np.isfinite(np.frombuffer(stream.read(count), _FLOATS[kind])).all()):
             raise ValueError(f"{name} holds NaN or infinite numbers")
@@ -88,7 +88,7 @@ def _number(stream: BinaryIO, form: str) -> int:
 
 
 def _name(stream: BinaryIO) -> str:
-    """A string with its length before it and a zero behind it."""
+    """A string: its length in 2 bytes, then the characters, then a zero byte."""
     length = _number(stream, "<H")
     if not 1 <= length <= _MAX_NAME_BYTES:
         raise ValueError(f"a name of {length} bytes")

@@ -1,6 +1,6 @@
-"""Translate with a CTranslate2 directory: `model.bin` with the tokenizer's files beside it.
+"""Translation with a CTranslate2 directory: `model.bin` and the tokenizer's files beside it.
 
-The language tokens come from the tokenizer by the contract of `mt.models.languages`, as for a model of transformers.
+The language tokens come from the tokenizer, by the rules of `mt.models.languages`, as for a transformers model.
 """
 
 from __future__ import annotations
@@ -29,24 +29,25 @@ _TO_COPY = (
     "source.spm, target.spm, vocab.json and tokenizer_config.json of a Marian model, "
     "sentencepiece.bpe.model, tokenizer_config.json and tokenizer.json or vocab.json of another"
 )
-_MAX_TOKENS = {"marian": 512}  # of models whose tokenizer does not say
+_MAX_TOKENS = {"marian": 512}  # of models whose tokenizer does not give it
 _OTHER_MAX_TOKENS = 1024
-# Tokenizers and vocabularies may name a few unused ids differently; shifted by one, they differ in nearly all.
+# Tokenizer and vocabulary may name a few unused ids differently. If they belong to two models, or are shifted by one,
+# nearly all ids differ.
 _MAX_DIFFERENT_SHARE = 0.01
 _MAX_UNUSED = 100
-# Searches end at a multiple of this, so that few of a batch's hypotheses need a search of their own.
+# Length limits are rounded up to a multiple of this, so that a batch is split into few groups.
 _LIMIT_STEP = 16
 
 
 @dataclass(kw_only=True)
 class CTranslate2Translator(Translator):
-    """A CTranslate2 model. Token ids are those of the tokenizer; CTranslate2 itself is spoken to in tokens."""
+    """A CTranslate2 model. Token ids are the tokenizer's; CTranslate2 itself takes and returns tokens."""
 
     engine: Any
     vocabulary: list[str]
     """Tokens by id."""
     adds_end_token: bool
-    """Whether the engine puts `</s>` behind the source by itself, as after a conversion from Marian's own format."""
+    """Whether the engine itself appends `</s>` to the source, as after a conversion from Marian's own format."""
 
     def __post_init__(self) -> None:
         self._ids = {token: index for index, token in enumerate(self.vocabulary)}
@@ -54,39 +55,41 @@ class CTranslate2Translator(Translator):
     @property
     def max_tokens(self) -> int:
         """The longest source or target, in tokens, that the model's positions allow."""
-        said = self.tokenizer.model_max_length  # astronomical where a tokenizer does not say
-        if is_index(said) and 1 < said < 10**6:
-            return int(said)
+        stated = self.tokenizer.model_max_length  # astronomical if the tokenizer's files do not give it
+        if is_index(stated) and 1 < stated < 10**6:
+            return int(stated)
         return _MAX_TOKENS.get(self.languages.family, _OTHER_MAX_TOKENS)
 
     @property
     def target_prefix(self) -> list[str]:
-        """The tokens that every hypothesis starts with: the target language's, unless the source says it."""
+        """The tokens that every hypothesis starts with: the target language, unless the source contains it."""
         first = (self.languages.decoder_start_token_id, self.languages.forced_bos_token_id)
         return [self.vocabulary[index] for index in first if index is not None]
 
     @property
     def _repeated(self) -> int:
-        """How many tokens of the prefix stand in a hypothesis: not the one that decoding starts from (first mBART)."""
+        """The number of prefix tokens that CTranslate2 repeats in its hypotheses; not the first mBART's start token."""
         return int(self.languages.forced_bos_token_id is not None)
 
-    def search(self, sources: Sequence[list[int]], limits: Sequence[int], config: DecodingConfig) -> list[list[int]]:
-        """See `Translator`. No end token is in the result.
+    def generate(self, sources: Sequence[list[int]], limits: Sequence[int], config: DecodingConfig) -> list[list[int]]:
+        """See `Translator`. The result has no end tokens.
 
-        CTranslate2 knows one limit for a batch. Where a beam search ends decides between its hypotheses, so
-        sentences are put together by their own limit, rounded up, and never by their neighbours'.
+        CTranslate2 has one length limit per batch, and the limit can decide which hypothesis of a beam search wins. So
+        a batch is split into groups by each sentence's own limit, rounded up to a multiple of 16: with limits 14, 15
+        and 30, the first two are translated together with limit 16, the third with 32. That way a translation never
+        depends on the sentences beside it.
         """
         groups: dict[int, list[int]] = defaultdict(list)
         for index, limit in enumerate(limits):
             groups[min(-(-limit // _LIMIT_STEP) * _LIMIT_STEP, self.max_tokens)].append(index)
         hypotheses: list[list[int]] = [[]] * len(sources)
         for limit, group in groups.items():
-            for index, ids in zip(group, self._search([sources[i] for i in group], limit, config), strict=True):
-                # The start token is in the limit, but not in the result.
+            for index, ids in zip(group, self._generate([sources[i] for i in group], limit, config), strict=True):
+                # Start and language tokens count towards the limit, but are not in the result.
                 hypotheses[index] = ids[: max(0, limits[index] - 1 - self._repeated)]
         return hypotheses
 
-    def _search(self, sources: list[list[int]], limit: int, config: DecodingConfig) -> list[list[int]]:
+    def _generate(self, sources: list[list[int]], limit: int, config: DecodingConfig) -> list[list[int]]:
         prefix = self.target_prefix
         end = -1 if self.adds_end_token else None
         tokens = [[self.vocabulary[index] for index in ids[:end]] for ids in sources]
@@ -105,15 +108,15 @@ class CTranslate2Translator(Translator):
 
 
 def require_ctranslate2(name: str) -> None:
-    """Raise `ModelError` if the package is missing, which `name` needs."""
+    """Raise `ModelError` if the package, which the model `name` needs, is not installed."""
     if find_spec("ctranslate2") is None:
         raise ModelError(
             f"{name}: CTranslate2 needs the extra `ctranslate2`: pip install 'mt-conflict-news[ctranslate2]'"
         )
 
 
-def check_converted(name: str) -> None:
-    """What can be refused of a CTranslate2 directory without loading it. Raises `ModelError`."""
+def check_ctranslate2(name: str) -> None:
+    """Raise `ModelError` for a CTranslate2 directory that cannot be used, as far as that shows without loading it."""
     require_ctranslate2(name)
     check_model_name(name)
     if not any((Path(name) / file).is_file() for file in _TOKENIZERS):
@@ -123,12 +126,13 @@ def check_converted(name: str) -> None:
         )
 
 
-def load_converted(config: ModelConfig) -> CTranslate2Translator:
-    """Load the CTranslate2 directory that `config` names, on a GPU if it finds one.
+def load_ctranslate2(config: ModelConfig) -> CTranslate2Translator:
+    """Load the CTranslate2 directory that `config` names, on a GPU if there is one.
 
-    Raises `ModelError`: files missing or damaged, a tokenizer of another model, a language that is not supported.
+    Raises `ModelError` if files are missing or damaged, the tokenizer is another model's, or the model does not know a
+    language.
     """
-    check_converted(config.name)
+    check_ctranslate2(config.name)
     import ctranslate2
 
     files = files_of(config.name, config.revision)
@@ -136,7 +140,7 @@ def load_converted(config: ModelConfig) -> CTranslate2Translator:
     vocabulary = _load_vocabulary(files)
     tokenizer = load_tokenizer_files(files, "", MAX_VOCABULARY)
     _refuse_foreign_tokenizer(config.name, tokenizer, vocabulary)
-    # CTranslate2's own converter leaves <pad> out of Marian's, and a few that are never written out of others'.
+    # CTranslate2's own converter drops <pad> from Marian's vocabulary, and a few unused tokens from others.
     size = len(vocabulary) + _MAX_UNUSED
     languages = set_languages(files, tokenizer, family_by_tokenizer(tokenizer), config, size)
     check_model_file(Path(config.name) / "model.bin", len(vocabulary))
@@ -159,8 +163,8 @@ def _load_vocabulary(files: ModelFiles) -> list[str]:
     file = files.find("shared_vocabulary.json") or files.find("shared_vocabulary.txt")  # .txt: up to CTranslate2 3
     if file is None:
         raise ModelError(
-            f"{files.name}: no shared_vocabulary.json; CTranslate2 models whose source and target have vocabularies of "
-            "their own are not supported, use the model that it was made from"
+            f"{files.name}: no shared_vocabulary.json; CTranslate2 models with separate vocabularies for source and "
+            "target are not supported; use the model that this one was made from"
         )
     try:
         text = file.read_text(encoding="utf-8")
@@ -168,9 +172,9 @@ def _load_vocabulary(files: ModelFiles) -> list[str]:
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{file}: the vocabulary cannot be read ({error!s:.200}); convert the model again") from error
     if not isinstance(tokens, list) or not tokens or not all(isinstance(token, str) for token in tokens):
-        raise ModelError(f"{file}: the vocabulary is no list of tokens; convert the model again")
+        raise ModelError(f"{file}: the vocabulary is not a list of tokens; convert the model again")
     if len(set(tokens)) < len(tokens):
-        raise ModelError(f"{file}: the vocabulary holds a token twice; convert the model again")
+        raise ModelError(f"{file}: the vocabulary contains a token twice; convert the model again")
     return tokens
 
 

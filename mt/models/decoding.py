@@ -1,4 +1,4 @@
-"""Hypotheses from a model."""
+"""From sources to hypotheses: encoding, batches, generation, text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mt.progress import ProgressMeter
 
 logger = logging.getLogger(__name__)
 
-# Of the sources that are too long for a model.
+# Sources too long for the model that the log names one by one.
 _MAX_NAMED = 5
 
 
@@ -26,21 +26,22 @@ def translate(
     sources: Sequence[str],
     config: DecodingConfig,
     progress: str | None = None,
-    places: Sequence[str] | None = None,
+    origins: Sequence[str] | None = None,
 ) -> list[str]:
-    """One hypothesis a source, in the order of the sources.
+    """One hypothesis per source, in the order of the sources.
 
-    Sentences of like length are decoded together, longest first, `config.batch_tokens` padded source tokens at a
-    time. `progress` is what stderr calls the job while it says how far it has come; None: nothing is said.
-    `places` are the names of the sources for what is said of a long one, by default "sentence 1" and so on.
+    Sentences of similar length are decoded together, longest first, `config.batch_tokens` padded source tokens at a
+    time (divided by the beams). progress: the name of the job in the progress bar; None: no bar. origins: the names of
+    the sources in warnings about long ones, by default "sentence 1" and so on.
     """
-    encoded, limits = encode_within_limits(translator, sources, config, progress, places)
+    encoded, limits = encode_within_limits(translator, sources, config, progress, origins)
     lengths = np.array([(len(ids), len(ids)) for ids in encoded]).reshape(-1, 2)
     hypotheses = [""] * len(encoded)
+    # Longest first: running out of memory shows at once, and the time left is estimated from tokens, not sentences.
     work = sum(map(len, encoded))
     with ProgressMeter(progress, len(encoded), work=work) if progress else nullcontext() as meter:
         for batch in reversed(token_batches(lengths, max(1, config.batch_tokens // config.num_beams))):
-            found = translator.search([encoded[i] for i in batch], [limits[i] for i in batch], config)
+            found = translator.generate([encoded[i] for i in batch], [limits[i] for i in batch], config)
             for index, hypothesis in zip(batch, translator.decode(found), strict=True):
                 hypotheses[index] = hypothesis
             if meter is not None:
@@ -49,7 +50,7 @@ def translate(
 
 
 def prepared(sources: Sequence[str], config: DecodingConfig) -> list[str]:
-    """The sources with their terms, behind the domain's tag, as far as `config` has them."""
+    """The sources with inline terms and the domain's tag in front, where `config` has them."""
     with_their_terms = with_terms(sources, config.terminology)
     return [f"{config.tag} {source}" for source in with_their_terms] if config.tag else with_their_terms
 
@@ -59,17 +60,17 @@ def encode_within_limits(
     sources: Sequence[str],
     config: DecodingConfig,
     progress: str | None = None,
-    places: Sequence[str] | None = None,
+    origins: Sequence[str] | None = None,
 ) -> tuple[list[list[int]], list[int]]:
-    """(token ids of each source, cut to the model's positions; the most tokens of each hypothesis).
+    """(token ids of each source, cut to the model's positions; the maximum length of each hypothesis in tokens).
 
-    The log has which were cut, by their `places`, where the job has a name: `progress`; else how many.
+    The log says how many sources were cut and, for a job with a name (`progress`), which ones, by their `origins`.
     """
     encoded = translator.encode_sources(prepared(sources, config))
     if progress is None:
         _count_too_long(translator, encoded)
     else:
-        _name_too_long(translator, encoded, progress, places)
+        _name_too_long(translator, encoded, progress, origins)
     encoded = [_within(translator.max_tokens, ids) for ids in encoded]
     return encoded, [math.ceil(len(ids) * config.max_length_ratio) + 10 for ids in encoded]
 
@@ -78,22 +79,25 @@ def _count_too_long(translator: Translator, encoded: list[list[int]]) -> None:
     limit = translator.max_tokens
     too_long = sum(len(ids) > limit for ids in encoded)
     if too_long:
-        logger.warning("%d sources are longer than the model's %d tokens and are cut: split them", too_long, limit)
+        logger.warning(
+            "%s longer than the model's limit of %d tokens and cut: split long sources into sentences",
+            *("1 source is" if too_long == 1 else f"{too_long} sources are", limit),
+        )
 
 
-def _name_too_long(translator: Translator, encoded: list[list[int]], job: str, places: Sequence[str] | None) -> None:
+def _name_too_long(translator: Translator, encoded: list[list[int]], job: str, origins: Sequence[str] | None) -> None:
     limit = translator.max_tokens
     too_long = [index for index, ids in enumerate(encoded) if len(ids) > limit]
     for index in too_long[:_MAX_NAMED]:
-        place = f"sentence {index + 1}" if places is None else places[index]
+        source = f"sentence {index + 1}" if origins is None else origins[index]
         logger.warning(
             "%s: %s has %d tokens and is cut to the %d that the model can read; split it into sentences",
-            *(job, place, len(encoded[index]), limit),
+            *(job, source, len(encoded[index]), limit),
         )
     if len(too_long) > _MAX_NAMED:
-        logger.warning("%s: %d more are cut likewise", job, len(too_long) - _MAX_NAMED)
+        logger.warning("%s: %d more are cut, too", job, len(too_long) - _MAX_NAMED)
 
 
 def _within(limit: int, ids: list[int]) -> list[int]:
-    """Marian and M2M-100 have no positions beyond the limit; the end token must stay the last one."""
+    """`ids` cut to `limit` tokens, of which the end token stays the last; models have no positions beyond the limit."""
     return ids if len(ids) <= limit else [*ids[: limit - 1], ids[-1]]

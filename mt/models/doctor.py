@@ -1,7 +1,7 @@
-"""Does this model translate at all? Cheap checks that catch what otherwise shows after hours of training.
+"""Cheap checks that a model translates at all, before hours of training show that it does not.
 
-Checkpoints whose tied weights load wrongly, a missing language token or a foreign tokenizer raise no error: they
-give fluent nonsense, another language, or nothing. Five fixed sentences tell.
+Tied weights that load wrongly, a missing language token or another model's tokenizer raise no error: the model writes
+fluent nonsense, another language, or nothing. Five fixed sentences reveal it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _LOOP = re.compile(r"(?:^|\s)(\S+(?:\s\S+){0,3}?)(?:\s\1){3,}(?=\s|$)|(\S{1,8}?)
 
 @dataclass(frozen=True)
 class Finding:
-    """One check and how it came out."""
+    """The result of one check."""
 
     check: str
     passed: bool
@@ -51,7 +51,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All findings on one model, with the translations they rest on."""
+    """All findings on one model, with the translations they are based on."""
 
     findings: list[Finding]
     translations: list[tuple[str, str]]
@@ -64,7 +64,7 @@ class Diagnosis:
 
 
 def examine(translator: TransformersTranslator, beams: int = 1) -> Diagnosis:
-    """Check weights and tokens, translate `SENTENCES` and check what comes out."""
+    """Check weights and tokens, translate `SENTENCES` and check the translations."""
     findings = [check_ties(translator), check_language_tokens(translator), check_unknown_share(translator)]
     hypotheses = translate(translator, SENTENCES, DecodingConfig(num_beams=beams))
     findings += [
@@ -82,14 +82,14 @@ def refuse_unhealthy(translator: TransformersTranslator) -> Diagnosis:
     if not diagnosis.is_healthy:
         reasons = "; ".join(f"{f.check}: {f.detail}" for f in diagnosis.findings if not f.passed)
         raise ModelError(
-            f"{translator.name}: the model does not translate as it stands ({reasons}); "
-            "see `mt doctor`, or train all the same by --model.skip_doctor true"
+            f"{translator.name}: the model does not translate properly ({reasons}); "
+            "see `mt doctor`, or train it anyway with --model.skip_doctor true"
         )
     return diagnosis
 
 
 def check_ties(translator: TransformersTranslator) -> Finding:
-    """Embeddings and output layer share their weights exactly if the config says so, and equal the checkpoint's."""
+    """Embeddings and output layer share their weights exactly if the config says so, and are the checkpoint's."""
     model, config = translator.model, translator.model.config
     output, decoder = _weight(model.get_output_embeddings()), _weight(_part(model, "decoder"))
     encoder = _weight(_part(model, "encoder"))
@@ -108,7 +108,7 @@ def check_ties(translator: TransformersTranslator) -> Finding:
 
 
 def _changed_embeddings(translator: TransformersTranslator, loaded: dict[str, Tensor]) -> str | None:
-    """Name of an embedding in the checkpoint that did not arrive where it belongs; None if all did."""
+    """Name of an embedding in the checkpoint that differs from the loaded one; None if all are the same."""
     homes = {
         "model.shared.weight": "decoder",
         "model.encoder.embed_tokens.weight": "encoder",
@@ -118,14 +118,14 @@ def _changed_embeddings(translator: TransformersTranslator, loaded: dict[str, Te
     for file in _checkpoint_files(translator):
         stored = read_tensors(file)
         for name in homes.keys() & stored.keys():
-            there, here = stored[name].to(torch.float32), loaded[homes[name]].detach().cpu()
-            if there.shape != here.shape or not torch.equal(there, here):
+            expected, found = stored[name].to(torch.float32), loaded[homes[name]].detach().cpu()
+            if expected.shape != found.shape or not torch.equal(expected, found):
                 return name
     return None
 
 
 def _checkpoint_files(translator: TransformersTranslator) -> list[Path]:
-    """The files with the weights that were loaded; none of an adapter, which changes them."""
+    """The files with the weights that were loaded; none for an adapter, whose weights are merged and so in no file."""
     files = ModelFiles(translator.name, translator.location, translator.revision)
     return find_weights(files) if files.find(ADAPTER) is None else []
 
@@ -140,7 +140,7 @@ def _weight(module: Any) -> Tensor:
 
 
 def check_language_tokens(translator: TransformersTranslator) -> Finding:
-    """Source and target language are one known token each, and stand where the model was trained to see them."""
+    """Source and target language are one known token each, at the position where the model was trained to see them."""
     languages, tokenizer = translator.languages, translator.tokenizer
     source = translator.encode_sources(["war"])[0]
     target = translator.encode_targets(["حرب"])[0]
@@ -149,10 +149,10 @@ def check_language_tokens(translator: TransformersTranslator) -> Finding:
         wanted.append((languages.source_prefix.strip(), "source", source[0]))
     elif languages.family != "marian":
         mark = "__{}__" if languages.family == "m2m_100" else "{}"
-        # The first mBART writes the language last, all later models first.
-        place = -1 if languages.family == "mbart" else 0
-        wanted.append((mark.format(languages.source_code), "source", source[place]))
-        wanted.append((mark.format(languages.target_code), "target", target[place]))
+        # The first mBART puts the language last, all other families first.
+        position = -1 if languages.family == "mbart" else 0
+        wanted.append((mark.format(languages.source_code), "source", source[position]))
+        wanted.append((mark.format(languages.target_code), "target", target[position]))
     for token, side, found in wanted:
         expected = tokenizer.convert_tokens_to_ids(token)
         if found != expected or found == tokenizer.unk_token_id:
@@ -166,7 +166,7 @@ def check_language_tokens(translator: TransformersTranslator) -> Finding:
 
 
 def check_unknown_share(translator: TransformersTranslator) -> Finding:
-    """Few pieces of plain English are unknown."""
+    """The tokenizer knows nearly all pieces of plain English."""
     ids = [piece for sentence in translator.encode_sources(list(SENTENCES)) for piece in sentence]
     share = ids.count(translator.tokenizer.unk_token_id) / len(ids)
     return Finding("unknown pieces", share <= _MAX_UNKNOWN_SHARE, f"{share:.0%} of the source's pieces")

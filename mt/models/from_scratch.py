@@ -1,4 +1,4 @@
-"""A new Marian model, its vocabulary learnt from sentence pairs. The embedded base model starts here."""
+"""A new Marian model with a vocabulary learnt from sentence pairs; how the embedded base model was started."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ logger = logging.getLogger(__name__)
 
 _MAX_POSITIONS = 512
 _PASSED_ON = 1.0
-"""How much of what it attends to the decoder passes on as it is, at the start."""
+"""Factor of the identity matrix in the decoder's attention to the source: what it attends to is passed on unchanged."""
 _QUIET = 0.1
-"""By what the output of every layer is made smaller at the start, so that the embeddings are heard through it."""
+"""Factor by which all layers' outputs are scaled down at first, so that the embeddings dominate."""
 
 
 def create_marian(
     config: ScratchConfig, sources: Sequence[str], targets: Sequence[str], directory: Path, seed: int
 ) -> None:
-    """Write an untrained Marian model with its tokenizer to `directory`, laid out as OPUS-MT models are.
+    """Write an untrained Marian model with its tokenizer to `directory`, laid out like the OPUS-MT models.
 
     One SentencePiece model serves sources and targets. Ids: `</s>` 0, `<unk>` 1, the language token `>>ara<<` 2,
-    then the pieces, `<pad>` last, which also starts decoding.
+    then the pieces; `<pad>`, which also starts decoding, is last. Raises `DataError` if the text is too small for the
+    vocabulary.
     """
     directory.mkdir(parents=True, exist_ok=True)
     tokenizer = _learn_tokenizer(config.vocabulary_size, [*sources, *targets], directory)
@@ -68,12 +69,12 @@ def create_marian(
 def start_from_lexicon(
     model: MarianMTModel, tokenizer: MarianTokenizer, sources: Sequence[str], targets: Sequence[str], seed: int
 ) -> None:
-    """Let an untrained model translate word by word already; what is left to learn is where to look, and order.
+    """Initialise the model so that it translates word by word; attention and word order are left to learn.
 
-    Pieces that translate each other get like embeddings (`mt.models.word_alignment`), source and target being embedded
-    alike. The
-    decoder's attention to the source passes on what it sees, and all layers speak softly, so that an attended
-    source piece makes its translations likely.
+    Source and target share one embedding matrix, in which pieces that translate each other get similar vectors
+    (`mt.models.word_alignment`). The decoder's attention to the source starts as the identity, and all other layers
+    start with small outputs. So when the decoder attends to the source piece `war`, the output is close to the vector
+    of `war`, which is close to that of its translation, whose logit is then high.
     """
     source_ids = tokenizer(list(sources))["input_ids"]
     target_ids = tokenizer(text_target=list(targets))["input_ids"]
@@ -89,7 +90,7 @@ def start_from_lexicon(
         for layer in model.model.decoder.layers:
             layer.encoder_attn.v_proj.weight.mul_(_QUIET).add_(_PASSED_ON * identity)
             layer.encoder_attn.out_proj.weight.add_(_PASSED_ON * identity)
-    logger.info("lexical start: %d of %d pieces know their translations", int(known.sum()), len(known))
+    logger.info("lexical start: %d of %d pieces have translations", int(known.sum()), len(known))
 
 
 def _learn_tokenizer(size: int, sentences: Iterable[str], directory: Path) -> MarianTokenizer:
@@ -100,7 +101,7 @@ def _learn_tokenizer(size: int, sentences: Iterable[str], directory: Path) -> Ma
             sentencepiece.SentencePieceTrainer.train(
                 sentence_iterator=iter(sentences),
                 model_writer=file,
-                # Its own <unk>, <s> and </s> are among its pieces; ours and <pad> come on top.
+                # SentencePiece counts its own <unk>, <s> and </s>; we replace these 3 by our 3 specials and add <pad>.
                 vocab_size=size - len(specials) - 1 + 3,
                 character_coverage=1.0,
                 # Text is normalised by mt.text.normalise; SentencePiece's NFKC would rewrite more.

@@ -1,4 +1,4 @@
-"""What makes a model the one it is: the content of its files, not their names or times."""
+"""The identity of a model: hashes of its files, whatever their names and times say."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from mt.models.adapters import Adapter, base_of
 from mt.models.model_files import ModelFiles, files_of, read_object
 
 BASE_IDENTITY = "base_identity.json"
-"""Beside a checkpoint's adapter: the identity of the base that it was trained on."""
+"""The file beside a checkpoint's adapter with the identity of the base that the adapter was trained on."""
 
 _MODEL_FILES = (".safetensors", ".bin", ".json", ".spm", ".model", ".txt")
 _NOT_OF_THE_MODEL = ("trainer_state.json", "training_args.bin", BASE_IDENTITY)
-# Smaller files are hashed faster than looked up.
+# Hashing a smaller file is faster than finding its remembered hash.
 _REMEMBERED_BYTES = 2**20
 _SAMPLES, _SAMPLE_BYTES = 64, 4096
-# Time stamps of some file systems have no finer steps.
+# The time stamps of some file systems are no more precise than this.
 _SETTLED_SECONDS = 2.0
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def model_identity(name: str, revision: str) -> dict[str, Any]:
-    """SHA-256 by file of a directory, the commit of a model on the hub; a LoRA adapter's includes its base's.
+    """For a directory the SHA-256 of each file, for a model on the hub its commit; an adapter's includes its base's.
 
-    Raises `OSError` if a file cannot be read, and `ModelError`.
+    Raises `OSError` if a file cannot be read, and `ModelError` if there is no model.
     """
     return _identity_of(files_of(name, revision))
 
@@ -52,12 +52,12 @@ def _identity_of(files: ModelFiles) -> dict[str, Any]:
 
 
 def record_base(adapter: Path, base: dict[str, Any]) -> None:
-    """Note in an adapter's directory the `model_identity` of the base that it was trained on."""
+    """Write into an adapter's directory the `model_identity` of the base that it was trained on."""
     (adapter / BASE_IDENTITY).write_text(json.dumps(base, indent=1) + "\n", encoding="utf-8")
 
 
 def check_base(adapter: Adapter) -> None:
-    """Raise `ModelError` if the base is no longer what the adapter was trained on, as far as that was noted."""
+    """Raise `ModelError` if the base is not the one that the adapter was trained on; nothing if that was not noted."""
     file = adapter.files.find(BASE_IDENTITY)
     if file is None:
         return
@@ -66,17 +66,17 @@ def check_base(adapter: Adapter) -> None:
     if changed:
         raise ModelError(
             f"{adapter.files.name}: the base {adapter.base.path} has changed since this LoRA adapter was trained on it "
-            f"({changed[0]}); put the former one back, or use the run's model/"
+            f"({changed[0]}); restore the earlier base, or use the run's model/"
         )
 
 
 def remembered_sha256(file: Path) -> str:
-    """SHA-256 of a file; that of a large one is remembered while nothing says that the file is another one.
+    """SHA-256 of a file; that of a large file is remembered until there is a sign that the file has changed.
 
-    Size and mtime alone lie: `cp -p`, `rsync` and `touch -r` keep them. Inode and ctime change with every write and
-    cannot be set, but not where a network serves the files or the clock was turned back, hence the sampled blocks.
-    A file that was written within the last seconds may be written again within one step of its time stamps; its
-    hash is not kept (git's "racy" files).
+    Size and mtime are not enough, because `cp -p`, `rsync` and `touch -r` keep them. Inode and ctime change with every
+    write and cannot be set, except on network file systems or after the clock was turned back; so blocks of the
+    content are sampled as well. A file written within the last two seconds could be written again without a visible
+    change of its time stamps, so its hash is not kept (git calls such files "racy").
     """
     before = file.stat()
     if before.st_size < _REMEMBERED_BYTES:
@@ -100,7 +100,7 @@ def _times(status: os.stat_result) -> list[int]:
 
 
 def _state(file: Path, status: os.stat_result) -> list[Any]:
-    """All that is cheap to know of a file, with the hash of blocks spread evenly from its first to its last."""
+    """Everything that is cheap to know about a file: its stat values and a hash of 64 blocks spread evenly over it."""
     sampled = hashlib.sha256()
     last = max(0, status.st_size - _SAMPLE_BYTES)
     with file.open("rb", buffering=0) as stream:

@@ -1,7 +1,7 @@
-"""One language-token contract per model family, shared by training, evaluation and export.
+"""How each model family marks source and target language; training, evaluation and export share these rules.
 
-A multilingual model must be told which language to write, each family in its own way; left out, training and
-scores go silently wrong. The tokens are looked up in the tokenizer, and an unknown language is refused.
+A multilingual model needs a token that says which language to write, and each family puts it somewhere else. Without
+it training and scores go silently wrong. The tokens are looked up in the tokenizer; an unknown language is refused.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from mt.errors import ModelError
 
-# Two-letter codes as each family's tokenizer writes them, most general first.
+# The names that each family's tokenizer has for two-letter language codes, the most general first.
 _ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
     "marian": {"ar": ("ara", "arb"), "en": ("eng",)},
     "nllb": {"ar": ("arb_Arab",), "en": ("eng_Latn",)},
@@ -22,39 +22,39 @@ _ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
 }
 
 _CODE = re.compile(r"[a-z]{2,3}_[A-Z][A-Za-z]{1,3}")
-"""As NLLB (`arb_Arab`) and mBART (`ar_AR`) write languages."""
+"""A language as NLLB (`arb_Arab`) and mBART (`ar_AR`) write it."""
 _M2M_CODE = re.compile(r"__([a-z_]+)__")
 _MARKS = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 
 
 @dataclass(frozen=True)
 class LanguageContract:
-    """How one model is told the languages."""
+    """The source and target language of one model, and the tokens that mark them."""
 
     family: str
     """marian, nllb, m2m_100, mbart or mbart50."""
 
     source_code: str
-    """The tokenizer's code of the source language; empty where the model knows only one."""
+    """The tokenizer's code of the source language."""
 
     target_code: str
-    """Likewise for the target."""
+    """The tokenizer's code of the target language."""
 
     source_prefix: str
     """Text put before every source sentence: `>>ara<< ` for opus-mt-en-ar."""
 
     forced_bos_token_id: int | None
-    """The first token of every hypothesis: that of `arb_Arab` for NLLB; None for Marian and the first mBART."""
+    """The id that every hypothesis must begin with: `arb_Arab` for NLLB; None for Marian and the first mBART."""
 
     decoder_start_token_id: int | None = None
-    """What decoding starts from, where that is the language token (the first mBART); None: the model's own."""
+    """The id that decoding starts from, if it is the language token (the first mBART); None: the model's usual one."""
 
 
 def family_of(config: Any, tokenizer: Any) -> str:
     """The family of a model, from its config's type and its tokenizer's class.
 
-    NLLB is told from M2M-100, and mBART-50 from the first mBART, whose architectures they have, by the tokenizer
-    alone. Raises `ModelError`.
+    NLLB has the architecture of M2M-100, and mBART-50 that of the first mBART; only the tokenizer distinguishes them.
+    Raises `ModelError` for any other type.
     """
     kind, tokenizer_class = str(config.model_type), type(tokenizer).__name__.lower()
     if kind == "m2m_100" and "nllb" in tokenizer_class:
@@ -67,7 +67,7 @@ def family_of(config: Any, tokenizer: Any) -> str:
 
 
 def family_by_tokenizer(tokenizer: Any) -> str:
-    """The family of a model whose config says nothing of it, by its tokenizer's class alone. Raises `ModelError`."""
+    """The family of a model without a transformers config, from its tokenizer's class. Raises `ModelError`."""
     tokenizer_class = type(tokenizer).__name__.lower()
     for family in ("mbart50", "mbart", "nllb", "marian", "m2m_100"):
         if family.replace("_", "") in tokenizer_class:
@@ -78,7 +78,7 @@ def family_by_tokenizer(tokenizer: Any) -> str:
 
 
 def agree_on_languages(tokenizer: Any, family: str, source: str, target: str) -> LanguageContract:
-    """Find both languages in the tokenizer and set it to them.
+    """Find both languages in the tokenizer and set the tokenizer to them.
 
     `source` and `target` are two-letter codes, or the tokenizer's own. Raises `ModelError` for a language that
     the model does not know.
@@ -102,30 +102,30 @@ def _marian_contract(tokenizer: Any, source: str, target: str) -> LanguageContra
         if token.startswith(">>") and token.endswith("<<")
     }
     if not known:
-        # One target language, no token. The space keeps a sentence that itself begins with `>>x<<` from being
-        # taken for one; SentencePiece drops it.
+        # One target language, so no token. The tokenizer would take `>>x<<` at the start of a sentence for a language
+        # token; a space before it prevents that, and SentencePiece drops the space.
         return LanguageContract("marian", source, target, " ", None)
     code = _resolve(target, known, "marian")
     return LanguageContract("marian", source, code, f">>{code}<< ", None)
 
 
 def _token_codes(tokenizer: Any, family: str) -> dict[str, int]:
-    """Ids of the language tokens by code, those that were added to the vocabulary among them.
+    """Ids of the language tokens by code, including languages that were added to the vocabulary later.
 
-    NLLB's are all added tokens that look like its codes. Not its extra special tokens: a language that is added to
-    them takes the place of all others there.
+    NLLB's are the added tokens that look like its codes. Its list of extra special tokens is not used: adding a
+    language there removes all others from that list.
     """
     added = {token: int(index) for token, index in tokenizer.get_added_vocab().items()}
     if family == "m2m_100":
-        _tell_m2m(tokenizer, added)
+        _register_with_m2m(tokenizer, added)
     known = {} if family == "nllb" else {code: int(index) for code, index in tokenizer.lang_code_to_id.items()}
     return {token: index for token, index in added.items() if _CODE.fullmatch(token)} | known
 
 
-def _tell_m2m(tokenizer: Any, added: dict[str, int]) -> None:
-    """Have M2M-100's tokenizer, which has a list of its own, know languages that were added to its vocabulary.
+def _register_with_m2m(tokenizer: Any, added: dict[str, int]) -> None:
+    """Enter languages that were added to the vocabulary into the separate list of M2M-100's tokenizer.
 
-    Some versions of it give what is added an id that one of its languages has already.
+    Some versions of the tokenizer give an added token the id of an existing language; such a token is skipped.
     """
     for token, index in added.items():
         code = _M2M_CODE.fullmatch(token)
@@ -135,7 +135,7 @@ def _tell_m2m(tokenizer: Any, added: dict[str, int]) -> None:
 
 
 def added_words(tokenizer: Any) -> list[str]:
-    """What was added to a tokenizer's vocabulary to be found in text: no language, no mark such as `</s>`."""
+    """Words that were added to a tokenizer's vocabulary; no languages, and no special tokens such as `</s>`."""
     marks = {str(getattr(tokenizer, mark, None)) for mark in _MARKS} | {"<s>", "</s>", "<pad>", "<unk>", "<mask>"}
     added = (str(token) for token in tokenizer.added_tokens_decoder.values())
     return [word for word in added if word not in marks and not _is_language(word)]

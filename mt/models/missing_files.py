@@ -1,4 +1,4 @@
-"""What a directory lacks to be a model that can be loaded, and where to take it from, in words for a message."""
+"""Words for error messages: what a directory that is no model contains instead, and where to get what is missing."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from mt.errors import ModelError
 _WEIGHTS = ("model*.safetensors", "pytorch_model*.bin", "*.safetensors")
 _TRAINER_STATE = ("optimizer.pt", "trainer_state.json", "scheduler.pt", "rng_state*.pth", "training_args.bin")
 _OTHER_KINDS = {
-    "*.npz": "a model of Marian's own, which transformers' convert_marian_to_pytorch.py converts",
-    "tf_model.h5": "a model of TensorFlow, for which there is no use here",
-    "*.gguf": "a GGUF model, for which there is no use here",
-    "*.onnx": "an ONNX model, for which there is no use here",
+    "*.npz": "a model in Marian's own format, which transformers' convert_marian_to_pytorch.py converts",
+    "tf_model.h5": "a TensorFlow model, which is not supported",
+    "*.gguf": "a GGUF model, which is not supported",
+    "*.onnx": "an ONNX model, which is not supported",
 }
 _TOKENIZERS = ("source.spm", "sentencepiece.bpe.model", "tokenizer.json")
-# Of a model, an adapter, a run and a model of CTranslate2.
-_MAKES = ("config.json", "adapter_config.json", "config.yaml", "model.bin")
+# The files by which a model, an adapter, a run and a CTranslate2 model are recognised.
+_MARKS = ("config.json", "adapter_config.json", "config.yaml", "model.bin")
 _MAX_NAMED = 4
 _MAX_LENGTH = 150
 
 
 def instead_of_model(directory: Path) -> str:
-    """What lies in a directory without a `config.json`, and the remedy; empty if that is not known."""
+    """What a directory without a `config.json` contains, and the remedy; empty if that is not known."""
     try:
         names = sorted(directory.iterdir())
-        models = sorted((path for path in names if any((path / file).is_file() for file in _MAKES)), key=_last_number)
+        models = sorted((path for path in names if any((path / file).is_file() for file in _MARKS)), key=_last_number)
     except OSError:
         return ""
     if not names:
@@ -35,27 +35,27 @@ def instead_of_model(directory: Path) -> str:
         return _of_run(directory)
     if models:
         some = [str(path) for path in models[-_MAX_NAMED:]]
-        return f"name the one that is meant: {', '.join(some)}"
+        return f"name one of the models in it: {', '.join(some)}"
     return _of_files(directory)
 
 
 def refuse_stand_in(file: Path) -> None:
-    """Raise `ModelError` for what a download leaves in place of a model's file, `OSError` for what cannot be read.
+    """Raise `ModelError` for what a failed download leaves in place of a file, `OSError` if it cannot be read.
 
-    A clone without Git LFS has pointers; a login that was asked for, or an error, is a web page.
+    A clone without Git LFS contains pointers; a page that asks for a login, or reports an error, is HTML.
     """
     with file.open("rb") as stream:
         start = stream.read(64).lstrip().lower()
     if start.startswith(b"version https://git-lfs"):
-        raise ModelError(f"{file}: a pointer of Git LFS, not the file itself; fetch it by `git lfs pull`")
+        raise ModelError(f"{file}: a pointer of Git LFS, not the file itself; fetch it with `git lfs pull`")
     if start.startswith((b"<!doctype html", b"<html")):
-        raise ModelError(f"{file}: a web page, not the model's file; download it again, by `hf download`")
+        raise ModelError(f"{file}: a web page, not the model's file; download it again with `hf download`")
 
 
 def origin_of(directory: Path) -> str:
     """Where the tokenizer of the model in `directory` may be copied from: a directory or a hub name, or a description.
 
-    Told by the directory above a checkpoint, then by what config.json says that the model was made from.
+    That is the directory above a checkpoint, if it has a tokenizer, else what config.json says it was made from.
     """
     above = directory.absolute().parent
     if any((above / file).is_file() for file in _TOKENIZERS):
@@ -72,7 +72,7 @@ def origin_of(directory: Path) -> str:
 def _of_run(run: Path) -> str:
     if (run / "model" / "config.json").is_file():
         return f"it is a run: name its model, {run}/model"
-    return "it is a run that has no model yet: let it finish by train.py with --resume"
+    return "it is a run that has no model yet: finish it with train.py --resume"
 
 
 def _of_files(directory: Path) -> str:
@@ -91,6 +91,6 @@ def _of_files(directory: Path) -> str:
 
 
 def _last_number(path: Path) -> tuple[int, str]:
-    """checkpoint-1000 comes behind checkpoint-500."""
+    """A sort key by which checkpoint-1000 comes after checkpoint-500."""
     digits = path.name.rpartition("-")[2]
     return int(digits) if digits.isdecimal() else 0, path.name

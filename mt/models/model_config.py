@@ -1,4 +1,4 @@
-"""A model's settings, validated: sizes that can be, ids inside the vocabulary, and a kind that is supported."""
+"""A model's settings, validated: a supported type, plausible sizes, ids inside the vocabulary."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _KINDS: dict[str, tuple[type[PreTrainedConfig], type[PreTrainedModel]]] = {
     "mbart": (MBartConfig, MBartForConditionalGeneration),
 }
 MAX_VOCABULARY = 10**7
-# No model comes near. Without a limit a damaged file asks for terabytes before anything is compared.
+# Far above any known model. Without limits a damaged file could make us allocate terabytes.
 _MAX_SIZES = {
     "vocab_size": MAX_VOCABULARY,
     "decoder_vocab_size": MAX_VOCABULARY,
@@ -45,89 +45,89 @@ _MAX_SIZES = {
     "decoder_ffn_dim": 2**20,
     "max_position_embeddings": 2**16,
 }
-# A start token, a language and an end token leave no room for text in fewer positions.
+# With fewer positions, start token, language and end token would leave no room for text.
 _MIN_SIZES = {"max_position_embeddings": 8}
 _SHARES = ("dropout", "attention_dropout", "activation_dropout", "encoder_layerdrop", "decoder_layerdrop")
 _IDS = ("pad_token_id", "eos_token_id", "bos_token_id", "decoder_start_token_id", "forced_eos_token_id")
-# Ours to say, or of no use for translation.
+# Set by us, or of no use for translation.
 _NOT_TAKEN = frozenset({"dtype", "architectures", "id2label", "label2id", "problem_type", "chunk_size_feed_forward"})
 TOKEN_IDS = ("decoder_start_token_id", "pad_token_id", "eos_token_id")
 
 
 def read_model_config(files: ModelFiles) -> PreTrainedConfig:
-    """The settings in `config.json`; of what else stands there nothing is used. Raises `ModelError`."""
+    """The known settings in `config.json`; all other keys are ignored. Raises `ModelError`."""
     found = files.read_json("config.json")
     if found is None:
         raise ModelError(f"{files.name}: no config.json in the directory, so it holds no model")
-    place = f"{files.path}/config.json"
+    origin = f"{files.path}/config.json"
     kind = found.get("model_type")
-    refuse_own_code(place, found, is_needed=not isinstance(kind, str) or kind not in _KINDS)
+    refuse_own_code(origin, found, is_needed=not isinstance(kind, str) or kind not in _KINDS)
     if not isinstance(kind, str) or kind not in _KINDS:
         raise ModelError(
-            f"{place}: models of type `{kind!s:.40}` are not supported; use a Marian, M2M-100, NLLB or mBART model"
+            f"{origin}: models of type `{kind!s:.40}` are not supported; use a Marian, M2M-100, NLLB or mBART model"
         )
     config_class = _KINDS[kind][0]
     known = {field.name for field in fields(config_class)} - _NOT_TAKEN
     settings = {key: value for key, value in found.items() if key in known}
-    with library_errors(f"{place}: a setting cannot be taken"):
+    with library_errors(f"{origin}: a setting is not valid"):
         config = config_class(**settings)
-    _check_sizes(place, config)
+    _check_sizes(origin, config)
     return config
 
 
 def model_class(config: PreTrainedConfig) -> Any:
-    """The class of models with these settings."""
+    """The transformers class of models with these settings."""
     return _KINDS[config.model_type][1]
 
 
 def vocabulary_size(config: PreTrainedConfig) -> int:
-    """Rows of the embeddings, of the larger ones where Marian embeds source and target apart."""
+    """Rows of the embedding matrix, or of the larger of the two where Marian has one each for source and target."""
     sizes = [int(config.vocab_size)]
     if not getattr(config, "share_encoder_decoder_embeddings", True):
         sizes.append(int(config.decoder_vocab_size or 0))
     return max(sizes)
 
 
-def refuse_own_code(place: str, settings: dict[str, Any], *, is_needed: bool) -> None:
-    """Raise `ModelError` if a model brings code (`auto_map`) and cannot do without; warn if it can."""
+def refuse_own_code(origin: str, settings: dict[str, Any], *, is_needed: bool) -> None:
+    """Raise `ModelError` if a model comes with code (`auto_map`) that it needs; warn if it does not need it."""
     if not settings.get("auto_map"):
         return
     if is_needed:
         raise ModelError(
-            f"{place}: the model needs code of its own (`auto_map`), and none from a model is ever run here; "
+            f"{origin}: the model needs code of its own (`auto_map`), and code that comes with a model is never run; "
             "use a Marian, M2M-100, NLLB or mBART model"
         )
-    logger.warning("%s: names code of its own (`auto_map`), which is not run", place)
+    logger.warning("%s: names code of its own (`auto_map`), which is not run", origin)
 
 
-def _check_sizes(place: str, config: Any) -> None:
+def _check_sizes(origin: str, config: Any) -> None:
     for key, most in _MAX_SIZES.items():
         value = getattr(config, key, None)
         if key == "decoder_vocab_size" and value is None:
             continue
         least = _MIN_SIZES.get(key, 1)
         if not is_index(value) or not least <= value <= most:  # type: ignore[operator]
-            raise ModelError(f"{place}: {key} must be a whole number from {least} to {most:,}, not {value!r:.40}")
+            raise ModelError(f"{origin}: {key} must be a whole number from {least} to {most:,}, not {value!r:.40}")
     for key in _SHARES:
         if not 0 <= getattr(config, key) <= 1:
-            raise ModelError(f"{place}: {key} must be from 0 to 1, not {getattr(config, key)!r:.40}")
+            raise ModelError(f"{origin}: {key} must be from 0 to 1, not {getattr(config, key)!r:.40}")
     for part in ("encoder", "decoder"):
         heads = getattr(config, f"{part}_attention_heads")
         if config.d_model % heads:
-            raise ModelError(f"{place}: d_model {config.d_model} is no multiple of {part}_attention_heads {heads}")
+            raise ModelError(f"{origin}: d_model {config.d_model} is no multiple of {part}_attention_heads {heads}")
     if config.activation_function not in ACT2FN:
-        raise ModelError(f"{place}: no such activation_function: {config.activation_function!r:.40}")
+        raise ModelError(f"{origin}: no such activation_function: {config.activation_function!r:.40}")
     if not config.is_encoder_decoder or getattr(config, "is_decoder", False):
-        raise ModelError(f"{place}: is_encoder_decoder and is_decoder say that it is no translation model")
+        raise ModelError(f"{origin}: is_encoder_decoder and is_decoder say that it is not a translation model")
     for key in _IDS:
-        _check_id(place, key, getattr(config, key, None), vocabulary_size(config))
+        _check_id(origin, key, getattr(config, key, None), vocabulary_size(config))
 
 
-def _check_id(place: str, key: str, value: object, size: int) -> None:
-    """An id may be left out, and an end token may be a list of one."""
+def _check_id(origin: str, key: str, value: object, size: int) -> None:
+    """Refuse a value that is no id. An id may be missing, and an end token may be a list of one."""
     value = _unwrapped(value)
     if value is not None and not (is_index(value) and value < size):  # type: ignore[operator]
-        raise ModelError(f"{place}: {key} must be one id below the vocabulary's {size}, not {value!r:.40}")
+        raise ModelError(f"{origin}: {key} must be one id below the vocabulary's {size}, not {value!r:.40}")
 
 
 def _unwrapped(value: Any) -> Any:
@@ -135,21 +135,21 @@ def _unwrapped(value: Any) -> Any:
 
 
 def read_token_ids(files: ModelFiles, config: PreTrainedConfig) -> dict[str, int]:
-    """The ids of `TOKEN_IDS`: from generation_config.json, else from config.json, which they are completed in.
+    """The ids of `TOKEN_IDS`, from generation_config.json or else from `config`, in which missing ones are filled in.
 
-    Raises `ModelError` for an id that is nowhere, or beyond the vocabulary.
+    Raises `ModelError` for an id that is in neither, or beyond the vocabulary.
     """
     own = files.read_json("generation_config.json") or {}
     ids = {}
     for key in TOKEN_IDS:
         _check_id(f"{files.path}/generation_config.json", key, own.get(key), vocabulary_size(config))
-        found = [_unwrapped(place.get(key)) for place in (own, vars(config))]
+        found = [_unwrapped(settings.get(key)) for settings in (own, vars(config))]
         value = next((value for value in found if value is not None), None)
         if value is None:
             raise ModelError(f"{files.path}/config.json: no {key}, without which nothing can be decoded; add it")
         ids[key] = value
         if getattr(config, key, None) is None:
-            setattr(config, key, value)  # layers look there, too
+            setattr(config, key, value)  # the model's layers read it, too
     return ids
 
 
@@ -158,8 +158,8 @@ def generation_config(
 ) -> GenerationConfig:
     """The settings a model decodes with and is saved with: its own token ids, our search.
 
-    Whatever else a checkpoint carries is left behind: old ones hold settings that `save_pretrained` refuses
-    at the end of a run, and a default `max_length` that cuts long hypotheses.
+    Nothing else is taken from a checkpoint: old ones contain settings that `save_pretrained` refuses at the end of a
+    run, and a default `max_length` that cuts long hypotheses.
     """
     start = languages.decoder_start_token_id
     settings = GenerationConfig(

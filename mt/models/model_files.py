@@ -1,4 +1,4 @@
-"""The files of a model, in a directory or on the hub, none of which is trusted: JSON is validated, no code is run."""
+"""The files of a model, in a directory or on the hub; none is trusted: JSON is validated, and no code is run."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from mt.errors import ModelError, Stopped
 from mt.models.missing_files import instead_of_model, refuse_stand_in
 
 ADAPTER_CONFIG = "adapter_config.json"
-"""Makes a directory a LoRA adapter, which may stand alone: the rest is its base's."""
+"""The file that makes a directory a LoRA adapter; everything else may be in the base's directory."""
 EMBEDDED_MODELS = Path(__file__).parent.parent / "assets"
 _MAX_PATH_BYTES, _MAX_PART_BYTES = 4096, 256
-# The largest that are known, NLLB's tokenizer.json and the index of a model in many shards, have 32 and 1 MB.
+# The largest known files, NLLB's tokenizer.json and the index of a model in many shards, have 32 MB and 1 MB.
 _MAX_JSON_BYTES = 2**28
 _MAX_SETTINGS_BYTES = 2**24
 
@@ -31,13 +31,13 @@ class ModelFiles:
     path: str
     """Directory or hub name."""
     revision: str | None = None
-    """Of a hub model; None for a directory."""
+    """Branch, tag or commit of a hub model; None for a directory."""
 
     def find(self, file: str) -> Path | None:
-        """Where `file` is; None if the model has none. Raises `ModelError` if it is no regular file, or no network."""
+        """The path of `file`; None if there is no such file. Raises `ModelError` for a directory or a network error."""
         if self.revision is None:
             return _regular_file(Path(self.path) / file)
-        # Here, so that names and directories can be looked at before seconds of imports.
+        # Imported here, so that checking a directory does not wait seconds for it.
         from transformers.utils import cached_file
 
         try:
@@ -57,20 +57,22 @@ class ModelFiles:
         return None if found is None else read_object(found, max_bytes)
 
     def read_vocabulary(self, file: str) -> dict[str, int] | None:
-        """Ids by token, each id once. Raises `ModelError` likewise."""
+        """Ids by token, each id once; None if there is no such file. Raises `ModelError` if it is damaged."""
         vocabulary = self.read_json(file, _MAX_JSON_BYTES)
         if vocabulary is None:
             return None
         for token, index in vocabulary.items():
             if not is_index(index):
-                raise ModelError(f"{self.path}/{file}: token `{token[:40]}` has the id {index!r:.40}, which is no id")
+                raise ModelError(
+                    f"{self.path}/{file}: token `{token[:40]}` has the id {index!r:.40}, which is not a number from 0"
+                )
         if len(set(vocabulary.values())) < len(vocabulary):
-            raise ModelError(f"{self.path}/{file}: some ids stand for two tokens; fetch the model again")
+            raise ModelError(f"{self.path}/{file}: two tokens have the same id; fetch the model again")
         return vocabulary
 
     @property
     def commit(self) -> str | None:
-        """The commit that a hub model's revision stands at; None for a directory."""
+        """The commit of a hub model's revision; None for a directory."""
         config = None if self.revision is None else self.find("config.json")
         # .../snapshots/<commit>/config.json
         return None if config is None else config.parent.name
@@ -84,15 +86,15 @@ def files_of(name: str, revision: str) -> ModelFiles:
 
 
 def check_model_name(name: str) -> str:
-    """A directory or hub name that holds `name`'s files; cheap, so call it before slow work.
+    """The directory or hub name with the files of the model `name`; cheap, so call it before slow work.
 
-    A name that has the form of a hub name is believed. Raises `ModelError` for a path with no model.
+    A name with the form of a hub name is not looked up. Raises `ModelError` for a path without a model.
     """
     if not is_path_name(name):
         raise ModelError(
-            f"{shown(name)}: no path and no hub name: too long, not UTF-8, or with control characters in it"
+            f"{shown(name)}: neither a path nor a hub name: it is too long, not UTF-8, or contains control characters"
         )
-    # Functions of `os.path`, as those of `Path` raise where a part is too long or may not be searched.
+    # `os.path`, because the methods of `Path` raise if a part is too long or a directory may not be read.
     if os.path.isfile(EMBEDDED_MODELS / name / "config.json"):  # noqa: PTH113
         return str(EMBEDDED_MODELS / name)
     if os.path.isdir(name):  # noqa: PTH112
@@ -108,13 +110,13 @@ def check_model_name(name: str) -> str:
     return name
 
 
-def is_converted(path: str | Path) -> bool:
+def is_ctranslate2(path: str | Path) -> bool:
     """Whether `path` is a directory with a CTranslate2 model."""
     return os.path.isfile(os.path.join(path, "model.bin"))  # noqa: PTH113, PTH118 - see `check_model_name`
 
 
 def is_path_name(name: str) -> bool:
-    """Whether `name` can be that of a file: UTF-8 that can be printed, and no longer than paths may be."""
+    """Whether `name` could be a path: printable UTF-8, and no longer than paths may be."""
     try:
         parts = [part.encode() for part in name.split("/")]
     except UnicodeEncodeError:
@@ -124,7 +126,7 @@ def is_path_name(name: str) -> bool:
 
 
 def shown(name: str) -> str:
-    """A name for a message of one line: short, and quoted if it is more than a name."""
+    """`name` for a one-line message: shortened, and quoted if it could not be a path."""
     return name[:100] if is_path_name(name) else repr(name[:100])
 
 
@@ -134,18 +136,18 @@ def is_index(value: object) -> bool:
 
 
 def read_object(file: Path, max_bytes: int = _MAX_SETTINGS_BYTES) -> dict[str, Any]:
-    """The JSON object in a file. Raises `ModelError`, naming it, for whatever else it holds."""
+    """The JSON object in a file. Raises `ModelError`, naming the file, if it contains anything else."""
     try:
         size = file.stat().st_size
         if size > max_bytes:
-            raise ModelError(f"{file}: {size / 2**20:,.0f} MB, which no such file has; fetch it again")
+            raise ModelError(f"{file}: {size / 2**20:,.0f} MB, far more than such a file has; fetch it again")
         value = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ModelError(f"{file}: cannot be read ({error.strerror or error})") from error
     except RecursionError as error:
         raise ModelError(f"{file}: JSON nested too deeply; fetch it again") from error
     except ValueError as error:
-        raise ModelError(f"{file}: no valid JSON ({first_line(error)}); fetch it again") from error
+        raise ModelError(f"{file}: not valid JSON ({first_line(error)}); fetch it again") from error
     if not isinstance(value, dict):
         raise ModelError(f"{file}: expected a JSON object, found {type(value).__name__}; fetch it again")
     return value
@@ -153,10 +155,10 @@ def read_object(file: Path, max_bytes: int = _MAX_SETTINGS_BYTES) -> dict[str, A
 
 @contextmanager
 def library_errors(message: str) -> Iterator[None]:
-    """Turn whatever a library raises on files it cannot take into one `ModelError`: `message`, then the reason.
+    """Turn whatever a library raises for files that it cannot read into a `ModelError`: `message`, then the reason.
 
-    For calls that do nothing but read a model. The libraries promise no set of exceptions, and those written in Rust
-    raise panics that are not even `Exception`s.
+    Only for calls that do nothing but read a model. The libraries do not document what they raise, and those written
+    in Rust raise panics that are not even `Exception`s.
     """
     try:
         yield
@@ -167,12 +169,12 @@ def library_errors(message: str) -> Iterator[None]:
 
 
 def first_line(error: BaseException) -> str:
-    """What an exception says, short."""
+    """The first line of an exception's message, at most 200 characters."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
 
 
 def _regular_file(file: Path) -> Path | None:
-    """`file`, or None if there is nothing. Raises `ModelError` for a directory, a pipe or a link to nothing."""
+    """`file`, or None if it does not exist. Raises `ModelError` for a directory, a pipe or a broken link."""
     try:
         if file.is_file():
             refuse_stand_in(file)
@@ -181,5 +183,5 @@ def _regular_file(file: Path) -> Path | None:
     except (OSError, ValueError) as error:
         raise ModelError(f"{file}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     if is_there:
-        raise ModelError(f"{file}: no regular file, or a link to nothing; put the model's own file there")
+        raise ModelError(f"{file}: not a regular file, or a broken link; put the model's own file there")
     return None

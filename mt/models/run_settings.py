@@ -1,4 +1,4 @@
-"""How a finished run translates, from its config: languages, search, tag and terms. One rule for every command."""
+"""How a run's model translates, by its config, in every command: languages, search, tag and terms."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or 
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:
-    """What a run's config says on translating with its model; None where it says nothing."""
+    """The part of a run's config that matters for translating; None for what it does not contain."""
 
     base: str | None = None
-    """The model that it started from, as its config names it; None if it started from nothing."""
+    """The model that training started from, as the config names it; None for a model from scratch."""
     revision: str | None = None
     source_language: str | None = None
     target_language: str | None = None
@@ -42,7 +42,7 @@ class TranslationSettings:
     """How one system translates."""
 
     model: ModelConfig
-    """Which model to load, and the languages to set it to."""
+    """The model to load, and the languages to set it to."""
     decoding: DecodingConfig = field(default_factory=DecodingConfig)
 
 
@@ -67,10 +67,10 @@ def settings_of_model(
     like: RunSettings | None = None,
     is_base: bool = False,
 ) -> TranslationSettings:
-    """How a model translates that is no run: by the search of the run `like`, without its tag and its terms.
+    """How a model that is no run translates: with the search of the run `like`, but without its tag and terms.
 
-    The base of that run and the models that lie in its directory, `is_base`, are set to its languages too. Typed
-    options win.
+    is_base: the model is the base of that run or in its directory, so it gets the run's languages, too. Typed options
+    win.
     """
     search = DecodingConfig() if like is None else like.decoding.without_domain()
     known = _languages(like) if like is not None and is_base else {}
@@ -99,13 +99,13 @@ def read_run_settings(config: Path) -> RunSettings:
 
 
 def _decoding(config: Path, content: dict[str, Any]) -> DecodingConfig:
-    """The run's options for decoding; those that its version did not have are as they are by default."""
+    """The run's options for decoding; those that its version did not have keep their defaults."""
     section, hints = _section(config, content, "decoding"), typing.get_type_hints(DecodingConfig)
     names = [each.name for each in fields(DecodingConfig) if section.get(each.name) is not None]
     values = {name: _value(config, f"decoding.{name}", section[name], hints[name]) for name in names}
     terms = values["terminology"] = values.get("terminology") or None
     if terms is not None and not is_path_name(terms):
-        raise _damaged(config, f"decoding.terminology is no path: {terms!r:.60}")
+        raise _damaged(config, f"decoding.terminology is not a path: {terms!r:.60}")
     try:
         return DecodingConfig(**values)
     except ConfigError as error:
@@ -113,7 +113,7 @@ def _decoding(config: Path, content: dict[str, Any]) -> DecodingConfig:
 
 
 def read_run_config(config: Path) -> dict[str, Any]:
-    """A run's `config.yaml`, its options as plain values. Raises `RunError`, naming the file, if it is damaged."""
+    """A run's `config.yaml` as plain values. Raises `RunError`, naming the file, if it is damaged."""
     try:
         content = parse_yaml(read_small(config, "config", MAX_BYTES, RunError))
     except (OSError, yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
@@ -132,7 +132,7 @@ def _section(config: Path, content: dict[str, Any], name: str) -> dict[str, Any]
 
 
 def _value(config: Path, key: str, value: Any, hint: Any) -> Any:
-    """`value`, checked to be of the type `hint`, or None. Raises `RunError`."""
+    """`value`, if it has the type `hint` or is None. Raises `RunError` otherwise."""
     kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     is_right = type(value) in kinds or (float in kinds and type(value) is int)
     is_right &= not isinstance(value, float) or math.isfinite(value)
@@ -148,12 +148,12 @@ def _damaged(config: Path, fault: str) -> RunError:
 def run_that_is(path: str) -> RunDirectory | None:
     """The run whose directory `path` is, or None."""
     run = RunDirectory(Path(path))
-    # `os.path`: what is too long or may not be looked at is no run, and no error.
+    # `os.path`: a path that is too long or may not be read is no run, and no error.
     return run if os.path.isfile(run.config) or is_marked(run.root, TRAINING_RUN.name) else None  # noqa: PTH113
 
 
 def run_that_holds(path: str) -> RunDirectory | None:
-    """The run in whose directory the model, checkpoint or export `path` lies, or None."""
-    # `os.path`: a name may be too long to be looked up.
+    """The run whose directory contains the model, checkpoint or export `path`, or None."""
+    # `os.path`: the name may be too long for a path.
     parents = Path(path).resolve().parents if os.path.isdir(path) else ()  # noqa: PTH112
     return next((run for parent in parents if (run := RunDirectory(parent)).is_run()), None)

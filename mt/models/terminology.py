@@ -1,8 +1,10 @@
-"""Terms given inline: the Arabic of a term behind the term, in the source, for the model to take over.
+"""Inline terms: in the source, each glossary term is followed by its Arabic form, for the model to copy.
 
-Dinu et al., 2019, "Training Neural Machine Translation to Apply Terminology Constraints" (their `append`). A model
-follows what it is given, and inflects it, only once it has been trained on sources like that; no word of Arabic
-stands in an English source otherwise, so nothing else needs to mark it.
+    The army entered Aleppo.  ->  The army entered Aleppo حلب.
+
+Dinu et al., 2019, "Training Neural Machine Translation to Apply Terminology Constraints" (their method `append`). A
+model uses the given form, and inflects it, only if it was trained on such sources. English sources otherwise contain no
+Arabic, so the term needs no other mark.
 """
 
 from __future__ import annotations
@@ -17,9 +19,9 @@ from mt.text.glossary import Glossary, Term, fold_for_terms
 
 
 def with_terms(sources: Sequence[str], glossary: str | None) -> list[str]:
-    """The sources with the preferred Arabic form of every term of the glossary (a file) that they name.
+    """The sources with the preferred Arabic form after every term of the glossary, which is a file.
 
-    Raises `DataError` for a file that is no glossary.
+    Raises `DataError` for a file that is not a glossary.
     """
     if glossary is None:
         return list(sources)
@@ -28,7 +30,7 @@ def with_terms(sources: Sequence[str], glossary: str | None) -> list[str]:
 
 
 def check_terminology(decoding: DecodingConfig) -> None:
-    """Raise a `DataError` if the terms that decoding is to be given cannot be read."""
+    """Raise `DataError` if the glossary in `decoding.terminology` cannot be read."""
     if decoding.terminology is not None:
         Glossary.read(Path(decoding.terminology))
 
@@ -36,9 +38,9 @@ def check_terminology(decoding: DecodingConfig) -> None:
 def with_translated_terms(
     sources: Sequence[str], targets: Sequence[str], glossary: str | None, share: float, seed: int
 ) -> list[str]:
-    """The sources of training pairs with the Arabic form that the target has; a random `share` of such terms.
+    """The sources of training pairs, a random `share` of their terms followed by the Arabic form in the target.
 
-    A term whose target says something else is left alone: what is given must be worth following.
+    A term that the target translates differently is left alone, so that the model learns to trust what it is given.
     """
     if glossary is None or share == 0:
         return list(sources)
@@ -52,9 +54,10 @@ def with_translated_terms(
 
 
 def _annotated(source: str, glossary: Glossary, choose: Callable[[Term], str | None]) -> str:
-    """`source` with what `choose` says behind each term that has been found.
+    """`source` with the form that `choose` returns after each term that is found; none where it returns None.
 
-    Behind the whole word, be it `Aleppo's` or `Aleppo,`: what is cut elsewhere would be other pieces of text.
+    The form comes after the whole word (`Aleppo's`, `Aleppo,`): inside a word it would change how the word is
+    tokenized.
     """
     plain = without_inline_marks(source)
     parts, position = [], 0

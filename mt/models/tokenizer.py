@@ -30,11 +30,11 @@ _CLASSES: dict[str, type[PreTrainedTokenizerBase]] = {
     "MBart50Tokenizer": MBart50Tokenizer,
 }
 _CLASS_KEY = "tokenizer_class"
-# Of models that do not say.
+# By model type, for models that do not name the class.
 _USUAL = {"marian": "MarianTokenizer", "m2m_100": "M2M100Tokenizer", "mbart": "MBartTokenizer"}
 TOKENIZER_FILES = ("source.spm", "sentencepiece.bpe.model", "tokenizer.json")
-"""One of them at least is in every tokenizer's directory."""
-# At least one of each group.
+"""At least one of them is in every tokenizer's directory."""
+# At least one file of each group must be there.
 _NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
     "MarianTokenizer": (("source.spm",), ("target.spm",), ("vocab.json",)),
     "M2M100Tokenizer": (("sentencepiece.bpe.model",), ("vocab.json",)),
@@ -47,25 +47,24 @@ _MAX_TOKENIZER_BYTES = 2**28
 
 
 def load_tokenizer_files(files: ModelFiles, kind: str, size: int) -> Any:
-    """The tokenizer of a model of this kind, whose vocabulary has `size` ids.
+    """The tokenizer of a model whose vocabulary has `size` ids.
 
-    `kind`: config.json's model_type, or `` where that says nothing. Raises `ModelError` if files are missing or
-    damaged.
+    kind: the model_type in config.json, or "" if there is none. Raises `ModelError` if files are missing or damaged.
     """
     name = _class_name(files, kind)
     _check_files(files, name, size)
     with warnings.catch_warnings(), library_errors(f"{files.name}: the tokenizer cannot be loaded; fetch it again"):
-        # sacremoses is not used: mt.text.normalise normalises.
+        # Marian's tokenizer recommends sacremoses for normalising; `mt.text.normalise` does that here.
         warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
         options = {} if files.revision is None else {"revision": files.revision}
         return _CLASSES[name].from_pretrained(files.path, **options, trust_remote_code=False)
 
 
 def set_languages(files: ModelFiles, tokenizer: Any, family: str, options: ModelConfig, size: int) -> LanguageContract:
-    """Set a tokenizer to its languages, and try it, for some damage shows at the first text only.
+    """Set a tokenizer to its languages, and try it on a sentence: some damage only shows then.
 
-    Raises `ModelError` for a language that it does not know, and if it is damaged or writes ids from `size` upwards,
-    which a model has no embeddings for.
+    Raises `ModelError` for a language that it does not know, and if it is damaged or produces ids of `size` or more,
+    for which the model has no embeddings.
     """
     with library_errors(f"{files.name}: the tokenizer cannot be used; fetch it again"):
         languages = agree_on_languages(tokenizer, family, options.source_language, options.target_language)
@@ -78,7 +77,7 @@ def set_languages(files: ModelFiles, tokenizer: Any, family: str, options: Model
         ]
     if missing or not all(tokenizer.all_special_tokens):
         what = f"no {missing[0]}" if missing else "an empty special token"
-        raise ModelError(f"{files.name}: the tokenizer has {what}; copy its files there anew")
+        raise ModelError(f"{files.name}: the tokenizer has {what}; copy its files there again")
     _refuse_beyond(files, largest, size)
     return languages
 
@@ -93,19 +92,19 @@ def _refuse_beyond(files: ModelFiles, largest: int, size: int) -> None:
 
 def _class_name(files: ModelFiles, kind: str) -> str:
     settings = files.read_json("tokenizer_config.json") or {}
-    place = f"{files.path}/tokenizer_config.json"
-    # mBART-50's says it in the model's own settings.
+    origin = f"{files.path}/tokenizer_config.json"
+    # mBART-50 names its tokenizer's class in the model's config.json.
     in_model = (files.read_json("config.json") or {}).get(_CLASS_KEY)
-    said = settings.get(_CLASS_KEY) or in_model or _guessed(files, kind)
-    name = said.removesuffix("Fast") if isinstance(said, str) else ""
-    refuse_own_code(place, settings, is_needed=name not in _CLASSES)
+    stated = settings.get(_CLASS_KEY) or in_model or _guessed(files, kind)
+    name = stated.removesuffix("Fast") if isinstance(stated, str) else ""
+    refuse_own_code(origin, settings, is_needed=name not in _CLASSES)
     if name not in _CLASSES:
-        raise ModelError(f"{place}: tokenizers of class {said!r:.40} are not supported; use {', '.join(_CLASSES)}")
+        raise ModelError(f"{origin}: tokenizers of class {stated!r:.40} are not supported; use {', '.join(_CLASSES)}")
     return name
 
 
 def _guessed(files: ModelFiles, kind: str) -> str | None:
-    """Old models do not say their tokenizer's class, nor does a CTranslate2 directory their kind."""
+    """The usual class for a model type: old models do not name the class, a CTranslate2 directory not even the type."""
     if kind == "m2m_100" and files.find("vocab.json") is None and files.find("tokenizer.json") is not None:
         return "NllbTokenizer"  # which, unlike M2M-100's, is one file
     return _USUAL.get(kind) or ("MarianTokenizer" if files.find("source.spm") is not None else None)

@@ -1,4 +1,4 @@
-"""Load a pretrained model with its tokenizer: languages set or refused, weights whole, settings savable."""
+"""Loads a pretrained model with its tokenizer: languages set, weights complete, settings that can be saved."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mt.models.adapters import Adapter, find_adapter, merge_adapter
 from mt.models.identity import check_base
 from mt.models.languages import LanguageContract, family_of
 from mt.models.model_config import generation_config, read_model_config, read_token_ids, vocabulary_size
-from mt.models.model_files import ModelFiles, check_model_name, files_of, is_converted
+from mt.models.model_files import ModelFiles, check_model_name, files_of, is_ctranslate2
 from mt.models.tokenizer import TOKENIZER_FILES, load_tokenizer_files, set_languages
 from mt.models.translator import Translator
 from mt.models.weights import find_weights, load_model
@@ -27,7 +27,7 @@ __all__ = [
     "TransformersTranslator",
     "check_model",
     "check_model_name",
-    "is_converted",
+    "is_ctranslate2",
     "load_tokenizer",
     "load_translator",
 ]
@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(kw_only=True)
 class TransformersTranslator(Translator):
-    """A model of transformers, to train and to decode with."""
+    """A transformers model, to train and to decode with."""
 
     model: PreTrainedModel
 
@@ -48,13 +48,13 @@ class TransformersTranslator(Translator):
 
     @property
     def decoder_prefix(self) -> list[int]:
-        """The ids that every hypothesis begins with: the start token and, for most families, the language."""
+        """The ids that every hypothesis begins with: the start token and, for most families, the target language."""
         settings = self.model.generation_config
         first = (settings.decoder_start_token_id, settings.forced_bos_token_id)
         return [index for index in first if index is not None]
 
-    def search(self, sources: Sequence[list[int]], limits: Sequence[int], config: DecodingConfig) -> list[list[int]]:
-        """See `Translator`. The model is left in the mode, train or eval, it was in."""
+    def generate(self, sources: Sequence[list[int]], limits: Sequence[int], config: DecodingConfig) -> list[list[int]]:
+        """See `Translator`. The model stays in the mode, training or evaluation, that it was in."""
         rows = [torch.tensor(ids, device=self.model.device) for ids in sources]
         padding = self.model.generation_config.pad_token_id
         was_training = self.model.training
@@ -70,8 +70,8 @@ class TransformersTranslator(Translator):
                 no_repeat_ngram_size=config.no_repeat_ngram_size,
             )
         self.model.train(was_training)
-        # To its own limit each, not to the longest one's: what a sentence becomes must not depend on its neighbours.
-        # M2M-100's tokenizer does not know its language tokens for special ones, and would decode them as text.
+        # Each row is cut to its own limit, not the longest of the batch: a translation must not depend on the sentences
+        # beside it. The language token is cut off, because M2M-100's tokenizer would decode it as text.
         start = len(self.decoder_prefix)
         return [row[start:limit] for row, limit in zip(output.tolist(), limits, strict=True)]
 
@@ -84,13 +84,13 @@ class TransformersTranslator(Translator):
 def load_translator(config: ModelConfig, decoding: DecodingConfig | None = None) -> TransformersTranslator:
     """Load the model that `config` names, in float32, ready to train and to decode.
 
-    Raises `ModelError`: no such model, no network, a kind or language that is not supported, files that are missing,
-    damaged or do not belong together. Code that comes with a model is never run.
+    Raises `ModelError` if there is no such model or no network, its type or a language is not supported, or files are
+    missing, damaged or do not belong together. Code that comes with a model is never run.
     """
-    if is_converted(config.name):
+    if is_ctranslate2(config.name):
         raise ModelError(
-            f"{config.name}: a CTranslate2 model, which `mt translate` and `mt evaluate` take and nothing else can "
-            "use; name the model that it was made from"
+            f"{config.name}: a CTranslate2 model, which only `mt translate` and `mt evaluate` can use; name the model "
+            "that it was made from"
         )
     files = files_of(config.name, config.revision)
     adapter = find_adapter(files)
@@ -116,7 +116,7 @@ def load_translator(config: ModelConfig, decoding: DecodingConfig | None = None)
 
 
 def check_model(name: str) -> None:
-    """What can be refused of a model without loading it; a hub name is believed. Raises `ModelError`."""
+    """Raise `ModelError` for a model that cannot be used, as far as that shows without loading it or a network."""
     files = files_of(name, "main")
     if files.revision is None:
         adapter = find_adapter(files)
@@ -127,14 +127,14 @@ def check_model(name: str) -> None:
 
 
 def load_tokenizer(config: ModelConfig) -> PreTrainedTokenizerBase:
-    """The tokenizer alone, set to the config's languages. Raises `ModelError` likewise."""
+    """Only the tokenizer of the model, set to the config's languages. Raises `ModelError` as `load_translator` does."""
     files = files_of(config.name, config.revision)
     tokenizer: PreTrainedTokenizerBase = _load_tokenizer(files, find_adapter(files), config)[1]
     return tokenizer
 
 
 def _settings_files(files: ModelFiles, adapter: Adapter | None) -> ModelFiles:
-    """Where config.json and generation_config.json are; those of an adapter that stands alone are its base's."""
+    """The files with config.json and generation_config.json; an adapter without them uses those of its base."""
     return files if adapter is None else adapter.home_of("config.json")
 
 
@@ -149,7 +149,7 @@ def _load_tokenizer(
 
 
 def _freeze_fixed_positions(model: PreTrainedModel) -> None:
-    """Sinusoidal positions come out of loading as trainable and never get a gradient, for which DDP would wait."""
+    """Freeze sinusoidal positions: they are loaded as trainable but never get a gradient, for which DDP would wait."""
     for module in model.modules():
         if "Sinusoidal" in type(module).__name__:
             module.requires_grad_(False)

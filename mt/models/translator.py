@@ -1,4 +1,4 @@
-"""What every way of running a model shares: text to token ids and back, by the model's language contract."""
+"""The interface of everything that translates: text to token ids, `generate`, token ids to text."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from mt.config import DecodingConfig
 from mt.errors import ModelError
 from mt.models.languages import LanguageContract, added_words
 
-# Around an inline term while it is text; no tokenizer sees them.
+# Private-use characters around an inline term while it is text; they are removed before tokenizing.
 _OPENING, _CLOSING = "\ue000", "\ue001"
 _INLINE = re.compile(f"{_OPENING}([^{_OPENING}{_CLOSING}]*){_CLOSING}")
 
 
 def inline_term(term: str) -> str:
-    """A word of the target language to stand inside a source, for `Translator.encode_sources`."""
+    """A word of the target language, marked so that `Translator.encode_sources` finds it inside a source."""
     return f" {_OPENING}{term}{_CLOSING}"
 
 
 def without_inline_marks(text: str) -> str:
-    """`text` without the characters that mark inline terms, which no text of people has any use for."""
+    """`text` without the characters that mark inline terms, which have no other use in a text."""
     return text.replace(_OPENING, "").replace(_CLOSING, "")
 
 
 @dataclass(kw_only=True)
 class Translator(ABC):
-    """A tokenizer and the languages it is set to; how token ids are translated is the subclasses' matter."""
+    """A tokenizer, set to two languages; subclasses add the model that translates token ids."""
 
     tokenizer: PreTrainedTokenizerBase
     languages: LanguageContract
     name: str
     """As the user gave it."""
     location: str
-    """Hub name or directory that it was loaded from."""
+    """Hub name or directory that the model was loaded from."""
     revision: str | None = None
     """The commit of a hub model; None for a directory."""
 
@@ -52,24 +52,24 @@ class Translator(ABC):
         """The longest source or target, in tokens, that the model's positions allow."""
 
     @abstractmethod
-    def search(self, sources: Sequence[list[int]], limits: Sequence[int], config: DecodingConfig) -> list[list[int]]:
-        """The best hypothesis of each source as token ids, for `decode`: no start or language token before it.
+    def generate(self, sources: Sequence[list[int]], limits: Sequence[int], config: DecodingConfig) -> list[list[int]]:
+        """The best hypothesis of each source as token ids, for `decode`, without the start and language tokens.
 
-        An end token and padding may follow it. All sources are one batch. `limits` are the most tokens of each
-        hypothesis, start, language and end tokens counted.
+        An end token and padding may follow. All sources are one batch. limits: the maximum number of tokens of each
+        hypothesis, counting start, language and end tokens.
         """
 
     def encode_sources(self, sources: list[str]) -> list[list[int]]:
-        """Token ids with language and end tokens, one list a sentence; text that looks like a token stays text.
+        """Token ids with language and end tokens, one list per sentence; text like `</s>` or `>>fra<<` stays text.
 
-        An `inline_term` becomes the ids that it would have in a target. Raises `ModelError` for one if the model's
-        source and target ids have nothing in common.
+        An `inline_term` becomes the ids that it would have in a target. Raises `ModelError` for one if the model has
+        separate vocabularies for source and target.
         """
-        texts = [self.languages.source_prefix + self._defused(source) for source in sources]
+        texts = [self.languages.source_prefix + self._without_special_tokens(source) for source in sources]
         has_terms = [_INLINE.search(text) is not None for text in texts]
         plain = [text for text, has in zip(texts, has_terms, strict=True) if not has]
         encoded = iter(self._encoder(plain, **self._as_text)["input_ids"] if plain else [])
-        before, after = self._frame() if any(has_terms) else ([], [])
+        before, after = self._tokens_around_source() if any(has_terms) else ([], [])
         return [
             [*before, *self._encode_with_terms(text), *after] if has else next(encoded)
             for text, has in zip(texts, has_terms, strict=True)
@@ -81,10 +81,11 @@ class Translator(ABC):
 
     @cached_property
     def _encoder(self) -> PreTrainedTokenizerBase:
-        """The tokenizer, which finds added words in a text and takes special tokens that it happens to hold for text.
+        """The tokenizer, adjusted: it recognises words added to the vocabulary, but treats special tokens as text.
 
-        Tokenizers in Python (Marian, M2M-100) look for both kinds or for neither; those in Rust never look for added
-        words that are special, of which a copy is told that they are not.
+        Tokenizers in Python (Marian, M2M-100) recognise both or neither, so their search tree is rebuilt with the added
+        words alone. Those in Rust never recognise an added word that is marked special, so a copy is made in which the
+        added words are not.
         """
         if hasattr(self.tokenizer, "tokens_trie"):
             self.tokenizer.tokens_trie = Trie(self._words)
@@ -101,15 +102,15 @@ class Translator(ABC):
 
     @cached_property
     def _as_text(self) -> dict[str, bool]:
-        """The option to call `_encoder` with."""
+        """The option with which `_encoder` must be called."""
         return {"split_special_tokens": not (self._words and hasattr(self._encoder, "tokens_trie"))}
 
-    def _frame(self) -> tuple[list[int], list[int]]:
-        """(the special tokens before a source, those behind it). Raises `ModelError` if no term can stand inside."""
+    def _tokens_around_source(self) -> tuple[list[int], list[int]]:
+        """(special tokens before a source, those after it). Raises `ModelError` if it cannot contain inline terms."""
         if getattr(self.tokenizer, "separate_vocabs", False):
             raise ModelError(
-                f"{self.name}: embeds source and target apart, so a term of the target means nothing to it inside a "
-                "source; leave decoding.terminology out"
+                f"{self.name}: has separate vocabularies for source and target, so a source cannot contain terms of "
+                "the target; leave decoding.terminology out"
             )
         whole, bare = self._encoder("a", **self._as_text)["input_ids"], self._source_ids("a")
         start = next(i for i in range(len(whole)) if whole[i : i + len(bare)] == bare)
@@ -117,7 +118,7 @@ class Translator(ABC):
 
     def _encode_with_terms(self, text: str) -> list[int]:
         """Ids without special tokens."""
-        # By turns source and term; each begins a word, so the pieces are those of the text as a whole.
+        # The parts are source, term, source, term ... Each begins a word, so each has the same pieces as in the whole.
         ids: list[int] = []
         for index, part in enumerate(_INLINE.split(text)):
             plain = without_inline_marks(part).strip()
@@ -135,13 +136,15 @@ class Translator(ABC):
         return ids
 
     def encode_targets(self, targets: list[str]) -> list[list[int]]:
-        """Label ids with language and end tokens, one list a sentence."""
+        """Label ids with language and end tokens, one list per sentence."""
         # The space: see `mt.models.languages` on Marian sentences that begin with `>>`.
-        texts = [" " + target if target.startswith(">>") else self._defused(target) for target in targets]
+        texts = [
+            " " + target if target.startswith(">>") else self._without_special_tokens(target) for target in targets
+        ]
         return list(self._encoder(text_target=texts, **self._as_text)["input_ids"]) if texts else []
 
-    def _defused(self, text: str) -> str:
-        """`text` with a space inside each literal special token, for mBART, whose vocabulary would match it."""
+    def _without_special_tokens(self, text: str) -> str:
+        """`text` with a space inside each literal special token (`< /s>`) for mBART, which would recognise it."""
         if not self.languages.family.startswith("mbart"):
             return text
         for token in self.tokenizer.all_special_tokens:

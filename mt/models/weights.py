@@ -1,4 +1,4 @@
-"""The weights of a checkpoint: read without running code, and compared with the config before memory is allocated."""
+"""The weights of a checkpoint: read without running code, and compared with the config before the model is made."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from mt.models.model_files import ModelFiles, library_errors
 
 Weights = dict[str, Tensor]
 
-# Recomputed from the config, so a checkpoint may leave them out.
+# A checkpoint may lack these: they are computed from the config, or zero.
 _REBUILT = ("embed_positions.weight", "final_logits_bias")
 _LAYER = re.compile(r"\.layers\.\d+\.")
 
 
 def load_model(files: ModelFiles, config: PreTrainedConfig, settings: GenerationConfig) -> Any:
-    """The model with its weights in float32, whatever the file holds: a half-precision one is trained in float32.
+    """The model with its weights in float32, whatever precision the file has.
 
-    The library is handed tensors, never the directory, in which it would find further files to follow: other
-    configs, adapters, pickled metadata. Raises `ModelError` for weights that are missing, damaged or another's.
+    The library gets tensors, never the directory, where it would open further files: other configs, adapters, pickled
+    metadata. Raises `ModelError` for weights that are missing, damaged or another model's.
     """
     weights = read_weights(files)
     _check_shapes(files.name, weights, config)
     for key in weights:
-        # Out of the file's mapped pages, which change when somebody writes the file anew.
+        # Copied out of the memory-mapped file, whose pages change if somebody rewrites the file.
         weights[key] = weights[key].clone()
     with library_errors(f"{files.name}: the weights cannot be loaded; fetch it again"):
         model, loading = model_class(config).from_pretrained(
@@ -48,7 +48,7 @@ def load_model(files: ModelFiles, config: PreTrainedConfig, settings: Generation
         )
     _refuse_missing(files.name, [key for key in loading["missing_keys"] if not key.endswith(_REBUILT)])
     refuse_not_finite(files.name, model)
-    # What adapters record as their base.
+    # Adapters record this name as their base.
     model.config.name_or_path = model.name_or_path = files.path
     return model
 
@@ -59,7 +59,7 @@ def read_weights(files: ModelFiles) -> Weights:
 
 
 def find_weights(files: ModelFiles) -> list[Path]:
-    """The files that hold a model's weights: one, or the shards of an index. Raises `ModelError` if there is none."""
+    """The files with a model's weights: one file, or the shards of an index. Raises `ModelError` if there is none."""
     for whole in ("model.safetensors", "pytorch_model.bin"):
         file = files.find(whole)
         found = [file] if file is not None else _shards(files, f"{whole}.index.json")
@@ -80,7 +80,7 @@ def _shards(files: ModelFiles, index: str) -> list[Path]:
         raise ModelError(f"{files.path}/{index}: no weight_map from weights to files; fetch it again")
     shards = []
     for name in sorted(set(names.values())):
-        # Path.name: an index that leads elsewhere is none of this model's.
+        # Path.name: a shard in another directory would not be this model's.
         shard = files.find(name) if name == Path(name).name and name.isprintable() else None
         if shard is None:
             raise ModelError(f"{files.path}/{index}: names {name[:80]!r}, which is no file of the model; fetch both")
@@ -89,16 +89,16 @@ def _shards(files: ModelFiles, index: str) -> list[Path]:
 
 
 def read_tensors(file: Path) -> Weights:
-    """The tensors of a safetensors file or of a pickled one, of which nothing but tensors is unpickled."""
+    """The tensors in a safetensors or pickle file; from a pickle file nothing but tensors is loaded."""
     with library_errors(f"{file}: the weights cannot be loaded; fetch the file again"):
         if file.suffix == ".safetensors":
             found: Weights = load_file(file)
             return found
         try:
-            # mmap: torch's older format, which is no zip file, has none.
+            # torch's older format is no zip file and cannot be memory-mapped.
             found = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
         except UnpicklingError as error:
-            # torch goes on to say how to run what is in there.
+            # torch's own message goes on to explain how to load it anyway.
             raise ModelError(
                 f"{file}: damaged, or holds more than tensors, which could be code and is not loaded; fetch safetensors"
             ) from error
@@ -108,7 +108,7 @@ def read_tensors(file: Path) -> Weights:
 
 
 def _is_plain(value: object) -> bool:
-    """Whether a value is a tensor that is as large in the file as it says."""
+    """Whether a value is a dense tensor on the CPU with as much storage as its shape needs."""
     return (
         isinstance(value, Tensor)
         and value.layout == torch.strided
@@ -118,8 +118,8 @@ def _is_plain(value: object) -> bool:
 
 
 def _check_shapes(name: str, weights: Weights, config: PreTrainedConfig) -> None:
-    """Compare with an empty model of the config. Raises `ModelError`."""
-    with library_errors(f"{name}: no model can be made of its config.json"), torch.device("meta"):
+    """Compare the weights with those of a model of this config on the meta device, which takes no memory."""
+    with library_errors(f"{name}: no model can be made from its config.json"), torch.device("meta"):
         expected = model_class(config)(config).state_dict()
     common = sorted(expected.keys() & weights.keys())
     for key in common:
@@ -145,7 +145,7 @@ def _times(shape: tuple[int, ...]) -> str:
 
 
 def _refuse_missing(name: str, missing: list[str]) -> None:
-    """Weights that the checkpoint lacks would be random numbers; say so instead of training on."""
+    """Raise `ModelError` if weights are missing, which would otherwise be random numbers."""
     if missing:
         raise ModelError(
             f"{name}: the checkpoint lacks {len(missing)} weights of its architecture, such as {min(missing)}; "
@@ -154,8 +154,8 @@ def _refuse_missing(name: str, missing: list[str]) -> None:
 
 
 def refuse_not_finite(name: str, model: PreTrainedModel) -> None:
-    """Raise `ModelError` if a weight is NaN or infinite: the model would write nonsense, or nothing."""
+    """Raise `ModelError` if a weight is NaN or infinite, with which the model would write nonsense, or nothing."""
     for key, weight in model.named_parameters():
-        # The sum first, which is ten times as fast and not finite if a summand is not.
+        # The sum first: it is ten times as fast, and not finite if any summand is not.
         if not math.isfinite(weight.detach().sum()) and not bool(torch.isfinite(weight).all()):
             raise ModelError(f"{name}: {key} holds NaN or infinite numbers; it is damaged, or training diverged")

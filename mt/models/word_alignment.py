@@ -1,4 +1,4 @@
-"""Which pieces translate which, learnt from sentence pairs alone, and embeddings that already know it."""
+"""Word alignment learnt from sentence pairs, and embeddings in which translations of each other are close."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 
 _ROUNDS = 5
 _TENSION = 4.0
-"""How strongly a piece is expected at the same relative position as its translation."""
+"""How strongly a piece is expected at the same relative position as its translation; 0: not at all."""
 _FEWEST_LINKS = 0.1
-"""Two pieces that are linked less often than this, in all of the corpus, are so by chance."""
+"""Expected links in the whole corpus below which two pieces are linked by chance."""
 _OVERSAMPLING = 64
 _POWER_ITERATIONS = 8
-"""Of the randomised decomposition: with these, the 256th singular value of a corpus of news is right to 0.5 %."""
+"""For the randomised decomposition: enough for 0.5 % accuracy of the 256th singular value on a corpus of news."""
 _NOISE = 1e-9
-"""Singular values below this share of the largest are rounding errors, and their vectors arbitrary."""
+"""Singular values below this share of the largest are rounding errors with arbitrary vectors."""
 MAX_CELLS = 30_000_000
-"""Pairs of a source and a target position that are looked at: about 50,000 sentences of a newspaper's length."""
+"""Largest number of cells (pairs of a source and a target position): about 50,000 newspaper sentences."""
 
 
 def count_links(
@@ -31,12 +31,16 @@ def count_links(
     seed: int = 1,
     max_cells: int = MAX_CELLS,
 ) -> scipy.sparse.csr_matrix:
-    """How often each source piece is expected to stand behind each target piece: float (vocabulary, vocabulary).
+    """How often each source piece is expected to be translated by each target piece: float (vocabulary, vocabulary).
 
     Expectation maximisation of IBM model 1 (Brown et al., 1993, "The Mathematics of Statistical Machine
     Translation") with a fixed preference for the diagonal (Dyer et al., 2013, "A Simple, Fast, and Effective
-    Reparameterization of IBM Model 2"). Every target position has one link in all. Of a corpus of more than
-    `max_cells`, a random part is used.
+    Reparameterization of IBM Model 2"). The links of each target position sum to 1. If the corpus has more cells than
+    `max_cells`, a random part of it is used.
+
+    Pairs `a b` -> `x y` and `a` -> `x`, positions aside. Round 1 splits the first pair's links evenly, 1/2 each, and
+    gives a-x another whole one: a-x 1.5, a-y 0.5, b-x 0.5, b-y 0.5. So a becomes x with probability 0.75, y with 0.25,
+    and b either with 0.5. Round 2 gives the first pair's x to a by 0.75 / (0.75 + 0.5) = 0.6, and its y to b by 2/3.
     """
     order = np.random.default_rng(seed).permutation(len(sources))
     total = np.cumsum([len(sources[i]) * len(targets[i]) for i in order])
@@ -57,7 +61,7 @@ def count_links(
 def _cells(
     pairs: list[tuple[Sequence[int], Sequence[int]]], vocabulary_size: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
-    """(the two pieces as one number, how near the cell is to the diagonal, the target position), by cell."""
+    """For each cell (source * vocabulary_size + target, prior by distance from the diagonal, target position)."""
     pieces, prior, positions = [np.zeros(0, np.int64)], [np.zeros(0)], [np.zeros(0, np.int64)]
     seen = 0
     for source, target in pairs:
@@ -72,12 +76,12 @@ def _cells(
 
 
 def shared_embeddings(links: scipy.sparse.csr_matrix, width: int) -> NDArray[np.float64]:
-    """One vector for each piece, near those of its translations: float (vocabulary, width).
+    """One vector per piece, close to those of its translations: float (vocabulary, width).
 
-    Rows have length 1, or 0 where a piece has no links. They are the singular vectors of the pointwise mutual
+    Rows have length 1, or 0 if a piece has no links. They are the singular vectors of the pointwise mutual
     information of source and target pieces, where it is positive (Levy and Goldberg, 2014, "Neural Word Embedding
-    as Implicit Matrix Factorization"; theirs is of words and neighbours). A piece of both languages has the mean of
-    its two vectors, weighted by how often it is which.
+    as Implicit Matrix Factorization"; theirs is of words and their contexts). A piece that occurs in both languages has
+    the mean of its two vectors, weighted by how often it occurs in each.
     """
     as_source, as_target = (np.asarray(links.sum(axis=axis)).ravel() for axis in (1, 0))
     entries = links.tocoo()
@@ -98,15 +102,15 @@ def shared_embeddings(links: scipy.sparse.csr_matrix, width: int) -> NDArray[np.
 def _decompose(
     matrix: scipy.sparse.csr_matrix, rank: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """The largest singular values and their vectors: (rows, rank), (rank,), (columns, rank); fewer if there are fewer.
+    """The largest singular values and their vectors: (rows, rank), (rank,), (columns, rank); fewer if fewer exist.
 
-    By randomised projection (Halko et al., 2011, "Finding Structure with Randomness"), the same to the bit for the
-    same matrix. ARPACK, which `scipy.sparse.linalg.svds` calls, is not: where the rank is lower than what is asked
-    for, it starts again from vectors that cannot be seeded from there.
+    By randomised projection (Halko et al., 2011, "Finding Structure with Randomness"), which gives the same bits for
+    the same matrix. ARPACK, which `scipy.sparse.linalg.svds` calls, does not: if the matrix has a lower rank than asked
+    for, it restarts from random vectors that cannot be seeded.
     """
     entries = matrix.tocoo()
-    places = torch.from_numpy(np.stack([entries.row, entries.col]).astype(np.int64))
-    sparse = torch.sparse_coo_tensor(places, torch.from_numpy(entries.data), matrix.shape, check_invariants=False)
+    indices = torch.from_numpy(np.stack([entries.row, entries.col]).astype(np.int64))
+    sparse = torch.sparse_coo_tensor(indices, torch.from_numpy(entries.data), matrix.shape, check_invariants=False)
     columns = min(rank + _OVERSAMPLING, *matrix.shape)
     with _reproducible():
         found = torch.svd_lowrank(sparse, q=columns, niter=_POWER_ITERATIONS)
@@ -117,7 +121,7 @@ def _decompose(
 
 @contextmanager
 def _reproducible() -> Iterator[None]:
-    """Random numbers from a seed of their own, and one thread: several add up in an order that depends on how many."""
+    """Seeded random numbers, and one thread: the order of a sum, and so its rounding, depends on their number."""
     threads = torch.get_num_threads()
     try:
         with torch.random.fork_rng(devices=[]):

@@ -13,11 +13,11 @@ from mt.errors import DataError, RunError
 from mt.evaluation.fidelity import REFERENCE
 from mt.files import check_distinct, check_name
 from mt.input_files import is_directory
-from mt.models.ctranslate2_model import check_converted
+from mt.models.ctranslate2_model import check_ctranslate2
 from mt.models.model_files import shown
 from mt.models.run_settings import RunSettings, TranslationSettings, read_run_settings, run_that_is
 from mt.models.terminology import check_terminology
-from mt.models.transformers_model import check_model, is_converted
+from mt.models.transformers_model import check_model, is_ctranslate2
 from mt.runs import RunDirectory
 from mt.systems.names import default_label, refuse_missing_file, split_label
 from mt.systems.settings import SettingsRule
@@ -107,8 +107,8 @@ def _look_at(label: str, path: str) -> _Found:
         return _Found(label, path, is_text=True)
     refuse_missing_file(path)
     found = _Found(label, path, run, own)
-    if is_converted(found.model):
-        check_converted(found.model)
+    if is_ctranslate2(found.model):
+        check_ctranslate2(found.model)
     else:
         check_model(found.model)
     return found
@@ -118,7 +118,7 @@ def _is_text(path: str) -> bool:
     if not is_directory(path):
         # `os.path`: what is too long or may not be looked at is nothing, and no error.
         return os.path.isfile(path)  # noqa: PTH113
-    holds_model = (Path(path) / "config.json").is_file() or is_converted(path)
+    holds_model = (Path(path) / "config.json").is_file() or is_ctranslate2(path)
     return not holds_model and any(Path(path).glob("*.txt"))
 
 

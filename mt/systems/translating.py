@@ -13,11 +13,11 @@ import torch
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import DataError
 from mt.evaluation.test_set import Hypotheses, TestSet
-from mt.models.ctranslate2_model import load_converted
+from mt.models.ctranslate2_model import load_ctranslate2
 from mt.models.decoding import translate
 from mt.models.model_files import shown
 from mt.models.terminology import check_terminology
-from mt.models.transformers_model import is_converted, load_translator
+from mt.models.transformers_model import is_ctranslate2, load_translator
 from mt.models.translator import Translator
 from mt.systems.system import System
 from mt.systems.texts import read_text
@@ -39,8 +39,8 @@ def _discard(test_set: str, system: str, lines: list[str]) -> None:
 def open_translator(model: ModelConfig, decoding: DecodingConfig) -> Translator:
     """Load what `model` names, be it a model of transformers or of CTranslate2. Raises `ModelError`."""
     logger.info("loading %s", model.name)
-    if is_converted(model.name):
-        return load_converted(model)
+    if is_ctranslate2(model.name):
+        return load_ctranslate2(model)
     translator = load_translator(model, decoding)
     translator.model.to("cuda" if torch.cuda.is_available() else "cpu")
     return translator

@@ -15,7 +15,7 @@ from mt.errors import ModelError, RunError
 from mt.evaluation.searches import search_as_json
 from mt.files import cache_directory, sha256_of, sha256_of_json, write_text
 from mt.models.identity import model_identity
-from mt.models.model_files import is_converted
+from mt.models.model_files import is_ctranslate2
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def cache_key(model: ModelConfig, decoding: DecodingConfig, sources: Sequence[st
         # Whatever is wrong with it, loading it will tell.
         logger.debug("%s: no key for the cache of translations (%s)", model.name, error)
         return None
-    backend = "ctranslate2" if is_converted(model.name) else "torch"
+    backend = "ctranslate2" if is_ctranslate2(model.name) else "torch"
     return CacheKey(
         {
             "format": _FORMAT,

@@ -44,10 +44,8 @@ def training_arguments(config: Config, plan: BatchPlan, checkpoints: Path) -> Se
         metric_for_best_model=f"eval_{training.best_metric}",
         greater_is_better=training.best_metric != "loss",
         logging_steps=training.log_every_updates,
-        # A NaN must be seen, not replaced by the running average.
-        logging_nan_inf_filter=False,
-        # Worker processes would cost more than they save: collation takes microseconds.
-        dataloader_num_workers=0,
+        logging_nan_inf_filter=False,  # a NaN must be seen, not replaced by the running average
+        dataloader_num_workers=0,  # collation takes microseconds, less than talking to another process
         remove_unused_columns=False,
         disable_tqdm=True,
         report_to=training.report_to,

@@ -1,4 +1,4 @@
-"""Is what somebody says in the source still somebody's word in the hypothesis."""
+"""Checks that what the source attributes to somebody is still attributed in the hypothesis."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _NOT_ATTRIBUTED = re.compile(
     r"\btold of\b|\bbe(?:en)? confirmed\b",
     re.IGNORECASE,
 )
-# Of two in a row, such as "was quoted as saying", "denied, saying that", Arabic often has one.
+# Arabic often has one verb for two in a row, such as "was quoted as saying" or "denied, saying that".
 _ATTRIBUTED_TWICE = re.compile(
     r",? (?:as )?(?:saying|claiming|alleging|adding) (?:that )?|[,.]?[\"”],? (?:he|she|they) (?:said|says|added)",
     re.IGNORECASE,
 )
-# Verbs that other English words ask for too come with these; words that stand for claims alone with none.
+# Behind the colon: other English words that the same Arabic may translate; lines without one always attribute.
 _CUES = read_cues("""
 قال قالت قالوا قالا قالته قاله يقول* تقول* نقول قول قوله* قولها قولهم اقوال* قايل* قيل يقال مقول*
 نقل_عن نقلت_عن نقلوا_عن ينقل_عن تنقل_عن نقلا_عن منقول_عن
@@ -108,9 +108,9 @@ _CUES = read_cues("""
 
 
 def check_attribution(source: str, hypothesis: str, glossary: Glossary) -> str | None:
-    """What somebody says, claims or alleges in the source is somebody's word in the hypothesis, as often.
+    """The hypothesis attributes at least as often as the source says, claims, alleges and so on.
 
-    Attributions are counted, not aligned: one that has moved to another clause is not seen.
+    Attributions are counted, not aligned: one that has moved to another clause goes unnoticed.
     """
     plain = _NOT_ATTRIBUTED.sub(" ", source)
     cues = [match.group() for match in _ATTRIBUTED.finditer(_ATTRIBUTED_TWICE.sub(" ", plain))]

@@ -1,10 +1,13 @@
-"""Arabic words that may render an English one, counted where nothing else in the English accounts for them.
+"""Counts Arabic words that may translate a negation or an attribution, leaving out those with another reason.
 
-    The army did not enter the town where aid was banned.
-    دخل الجيش البلدة حيث حُظرت المساعدات.          حظر is there for "banned": the "not" is lost
+    source      The army did not enter the town where aid was banned.
+    hypothesis  دخل الجيش البلدة حيث حُظرت المساعدات.
+    table       حظر* يحظر* محظور*: ban\\b bann embargo
 
-A table has a line for each family of words: Arabic forms, folded as by `fold_for_terms`, `*` for any ending, and behind
-a colon and a space the beginnings of English words that ask for them, too.
+حظرت is a cue of negation, but "banned" in the source explains it. No unexplained cue is left, so the "not" is lost.
+
+Each line of a table is a family of words: Arabic forms as `fold_for_terms` writes them, with `*` for any ending and `_`
+for a space; behind a colon and a space, beginnings of English words that the same forms may translate.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-# And, so, by, for, like; and the article.
+# The prefixes for and, so, by, for and like, and the article.
 _BEFORE = r"(?<!\w)[وفبلك]*(?:ال)?"
 
 
@@ -21,11 +24,11 @@ class Cue(NamedTuple):
 
     arabic: re.Pattern[str]
     english: re.Pattern[str] | None
-    """What it renders besides; None: nothing."""
+    """Other English words that it may translate; None if there are none."""
 
 
 def read_cues(table: str) -> tuple[Cue, ...]:
-    """The cues of a table, one a line."""
+    """The cues of a table, one per line."""
     return tuple(_cue(*line.partition(": ")[::2]) for line in table.strip().splitlines())
 
 
@@ -39,9 +42,10 @@ def _cue(arabic: str, english: str) -> Cue:
 
 
 def count_unexplained(cues: tuple[Cue, ...], source: str, folded: str) -> int:
-    """How many of the cues in the Arabic, folded, are not there for another word of the source.
+    """The number of cues in the hypothesis that no other word of the source explains.
 
-    A word of the source accounts for one cue, of the first family in the table that takes it.
+    folded: the hypothesis after `fold_for_terms`. A word of the source explains one cue, of the first family that
+    lists it.
     """
     total = 0
     used: set[int] = set()

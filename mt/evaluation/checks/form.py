@@ -1,4 +1,4 @@
-"""Is the hypothesis a whole sentence, and once: script, loops, length, sentences."""
+"""Checks of the hypothesis as a text: Latin letters, repetition, length, dropped sentences."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _LATIN = re.compile(r"(?<![A-Za-z\d-])[A-Za-zÀ-ɏ][A-Za-zÀ-ɏ'’-]*[A-Za-zÀ-
 
 
 def check_untranslated(source: str, hypothesis: str, glossary: Glossary) -> str:
-    """No Latin words but acronyms, product names with a digit, addresses, and originals in brackets."""
+    """No Latin words except acronyms, names with a digit, addresses, and original names in brackets."""
     plain = _LINKS.sub(" ", hypothesis)
-    # A name in brackets behind its Arabic form is a service to the reader, a whole clause is not.
+    # The original name in brackets behind its Arabic form helps the reader; a whole clause does not.
     plain = _BRACKETED.sub(lambda match: " " if len(match.group().split()) <= 4 else match.group(), plain)
     words = [word for word in _LATIN.findall(plain) if not _is_acronym(word) and word.lower() not in _UNITS]
     return f"left in Latin letters: {', '.join(words[:5])}" if words else ""
 
 
 def _is_acronym(word: str) -> bool:
-    """UN, UNHCR, DShK, and brands such as YouTube: two capitals or more."""
+    """Two capitals or more: UN, UNHCR, DShK, and brands such as YouTube."""
     return sum(letter.isupper() for letter in word) >= 2
 
 
@@ -38,7 +38,7 @@ _SAME_LETTER = re.compile(r"([^\W\d_])\1{4,}")
 
 
 def check_repetition(source: str, hypothesis: str, glossary: Glossary) -> str:
-    """No phrase follows upon itself more often than in the source, and none comes back over and over."""
+    """No phrase is repeated in a row, or throughout the sentence, more often than in the source."""
     words, theirs = _WORDS.findall(fold_for_terms(hypothesis)), _WORDS.findall(source.casefold())
     letters = _SAME_LETTER.search(hypothesis)
     if letters and not _SAME_LETTER.search(source):
@@ -51,7 +51,7 @@ def check_repetition(source: str, hypothesis: str, glossary: Glossary) -> str:
     twice = _said_twice(hypothesis, source)
     if twice:
         return f"`{twice}` is said twice"
-    # A name comes back as often as in the source, where it may be one word, an acronym.
+    # A name may recur as often as in the source, where it may be a single word, such as an acronym.
     names = [word.casefold() for word in _CAPITALISED.findall(source)]
     for length in (4, 3):
         times, phrase = _most_frequent(words, length)
@@ -62,7 +62,7 @@ def check_repetition(source: str, hypothesis: str, glossary: Glossary) -> str:
 
 
 def _said_twice(hypothesis: str, source: str) -> str:
-    """The first sentence or clause of four words or more that comes twice, if none does in the source."""
+    """The first repeated sentence or clause of at least four words; empty if the source repeats one, too."""
     for text, least in ((source, _MIN_SENTENCE_WORDS - 1), (hypothesis, _MIN_SENTENCE_WORDS)):
         seen: set[str] = set()
         for clause in _CLAUSE_END.split(fold_for_terms(text).casefold()):
@@ -76,7 +76,11 @@ def _said_twice(hypothesis: str, source: str) -> str:
 
 
 def _longest_run(words: list[str], length: int) -> tuple[int, str]:
-    """How often a phrase of so many words follows upon itself, at most, and which."""
+    """The longest run of one repeated phrase of `length` words: (repetitions, phrase).
+
+    Words a b a b a with length 2: each of the last three words equals the one two before it, a run of 3, and
+    3 // 2 + 1 = 2 repetitions of "a b"; the last "a" is half a phrase and does not count.
+    """
     best, phrase, run = 1, "", 0
     for i in range(length, len(words)):
         run = run + 1 if words[i] == words[i - length] else 0
@@ -93,10 +97,10 @@ def _most_frequent(words: list[str], length: int) -> tuple[int, str]:
     return max(((count, phrase) for phrase, count in counts.items()), default=(0, ""))
 
 
-# Arabic news is about nine tenths as long as its English, in letters; see the tests for how sure the limits are.
+# Arabic news has about nine tenths of the letters of its English; docs/evaluation.md says how the limits do.
 _USUAL_RATIO = 0.88
 _SHORT, _SHORT_AND_OPEN, _LONG = 0.32, 0.5, 1.6
-# What a name may need beyond that: two or three words, and eight for an acronym.
+# What names may need beyond that: two or three words, and eight words for an acronym.
 _SPARE_LETTERS, _SPARE_LETTERS_OF_ACRONYM = 20, 45
 _ACRONYM = re.compile(r"(?<!\w)[A-Z]{2,}\w*")
 _MIN_LETTERS = 30
@@ -107,14 +111,14 @@ _OPEN_END = re.compile(
 
 
 def check_length(source: str, hypothesis: str, glossary: Glossary) -> str:
-    """The hypothesis neither stops in the middle nor goes on after the end."""
+    """The hypothesis neither breaks off nor goes on after the end of the source."""
     ours, theirs = _letters(source), _letters(hypothesis)
     if not theirs:
         return "nothing was translated"
     ratio = theirs / max(ours, 1)
     text = hypothesis.strip()
     if _OPEN_END.search(fold_for_terms(text)) and not text.endswith(_FINAL):
-        return f"ends in the middle: …{' '.join(text.split()[-3:])}"
+        return f"breaks off: …{' '.join(text.split()[-3:])}"
     spare = _SPARE_LETTERS + _SPARE_LETTERS_OF_ACRONYM * len(_ACRONYM.findall(source))
     is_open = source.strip().endswith(_FINAL) and not text.endswith(_FINAL)
     too_short = ours >= _MIN_LETTERS and ratio < (_SHORT_AND_OPEN if is_open else _SHORT)
@@ -125,7 +129,7 @@ def _letters(text: str) -> int:
     return sum(character.isalnum() for character in text)
 
 
-_MAX_SENTENCES = 50  # of one source, each of which is held against all others
+_MAX_SENTENCES = 50  # of one source; each is compared with all others
 _SENTENCE_END = re.compile(r"(?<=[.!?؟…])[\"'”’»)]*\s+(?=[\"'“‘«(]*[A-Z0-9\u0620-\u064a])")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|Gen|Col|Lt|Maj|Capt|Sgt|Brig|Prof|St|No|Nos|vs|approx|Rev|Sen|Rep|Gov|Jr|Sr|Inc|Ltd|Co|Art|"
@@ -134,7 +138,7 @@ _ABBREVIATION = re.compile(
 
 
 def check_dropped_sentences(source: str, hypothesis: str, glossary: Glossary) -> str | None:
-    """Of several sentences none is left out: as many come out, or as much text, with their names and numbers."""
+    """None of several sentences is left out: their number, or the length, names and numbers of the text remain."""
     sentences = _sentences(source)
     if len(sentences) < 2:
         return None
@@ -150,7 +154,7 @@ def check_dropped_sentences(source: str, hypothesis: str, glossary: Glossary) ->
 
 
 def _has_vanished(sentence: str, sentences: list[str], hypothesis: str, glossary: Glossary) -> bool:
-    """Whether the sentence has names or numbers of its own and none of them is in the hypothesis."""
+    """Whether the hypothesis has none of the names and numbers that only this sentence of the source has."""
     others = " ".join(other for other in sentences if other != sentence)
     elsewhere = {term.name for term in glossary.terms_in(others)}
     own_terms = [term for term in glossary.terms_in(sentence) if term.is_name and term.name not in elsewhere]

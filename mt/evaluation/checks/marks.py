@@ -1,4 +1,4 @@
-"""Characters, quotation marks, brackets and punctuation of the hypothesis."""
+"""Checks of characters, quotation marks, brackets and punctuation in the hypothesis."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNWANTED = re.compile(
 
 
 def check_characters(source: str, hypothesis: str, glossary: Glossary) -> str:
-    """No controls (bidirectional, C0, C1), no zero-width, private or replacement characters: nobody sees them."""
+    """No invisible characters: controls (bidirectional, C0, C1), zero-width, private-use or replacement characters."""
     found = dict.fromkeys(_UNWANTED.findall(hypothesis))
     names = [f"U+{ord(c):04X} {unicodedata.name(c, 'control')}" for c in found]
     return ", ".join(names)
@@ -28,20 +28,20 @@ _PRIMES, _INCHES = frozenset("′″'’"), frozenset('"”')
 _DOUBLE_OR_PRIME = re.compile("[\"“”„‟′″'’]")
 _QUOTED = re.compile(r"\"[^\"]+\"|“[^”]+”|«[^»]+»|(?<!\w)['‘][^'’]{2,}['’](?!\w)")
 _QUOTE_MARKS = re.compile(r"[\"“”«»„‟‹›'‘’]|\(\(")
-# In right-to-left text both orders of the curly ones are printed.
+# Right-to-left text is printed with curly marks in either order.
 _CURLY = re.compile("[“”„‟]")
 _DOUBLE = re.compile('["“”„‟«»]')
 
 
 def check_quotes(source: str, hypothesis: str, glossary: Glossary) -> str:
-    """Quotation marks and brackets come in pairs, and words in quotation marks stay in some."""
-    # Pairs first: the bracket of "(see para. 17)" closes one, that of "17)" alone counts an item.
+    """Quotation marks and brackets come in pairs, and what the source quotes is still quoted."""
+    # Pairs first: the bracket of "(see para. 17)" closes another one; that of "17)" alone numbers an item.
     plain = _without_inches(_SMILEY.sub("", _ENUMERATION.sub("", _ROUND.sub("", hypothesis))))
     quoted = _QUOTED.search(_without_inches(source))
     for opening, closing in _PAIRS:
         if not _is_balanced(plain, opening, closing) and _is_balanced(source, opening, closing):
             return f"{plain.count(opening)} {opening} and {plain.count(closing)} {closing}"
-    # A quotation that goes on in the next sentence is open in the source, too.
+    # A quotation that continues in the next sentence is open in the source, too.
     is_open = len(_DOUBLE.findall(_without_inches(source))) % 2
     if len(_CURLY.findall(plain)) % 2 and not is_open:
         return "an odd number of “ and ”"
@@ -55,7 +55,7 @@ def check_quotes(source: str, hypothesis: str, glossary: Glossary) -> str:
 
 
 def _without_inches(text: str) -> str:
-    """Without marks of inches and feet: a mark behind a digit that closes no quotation, as that of "S-300" does."""
+    """Without marks of inches and feet: those behind a digit that do not close a quotation, as in "S-300"."""
     kept, end, is_open = [], 0, False
     for match in _DOUBLE_OR_PRIME.finditer(text):
         is_inch = match.group() in _PRIMES or (not is_open and match.group() in _INCHES)
@@ -83,7 +83,7 @@ _LATIN_MARKS = str.maketrans("،؛؟“”", ',;?""')
 
 
 def check_punctuation(source: str, hypothesis: str, glossary: Glossary) -> str:
-    """No mark comes twice, or in Latin beside its Arabic form, but where the source has two."""
+    """No mark is doubled, or Latin beside its Arabic form, unless the source doubles it."""
     theirs = {_mark(match) for match in _DOUBLED.finditer(source)}
     found = dict.fromkeys(match.group() for match in _DOUBLED.finditer(hypothesis) if _mark(match) not in theirs)
     return f"doubled: {' '.join(found)}" if found else ""

@@ -1,4 +1,4 @@
-"""Is everything named that the source names."""
+"""Checks that every name of the source is named in the hypothesis."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from mt.text.glossary import Glossary, fold_for_terms
 
 
 def check_names(source: str, hypothesis: str, glossary: Glossary) -> str | None:
-    """Every place, organisation and armed group of the glossary that the source names is named in the hypothesis."""
+    """The hypothesis names every place, organisation and armed group of the glossary that the source names."""
     named = [term for term in glossary.terms_in(source) if term.is_name]
     if not named:
         return None

@@ -1,4 +1,4 @@
-"""Is what the source denies denied in the hypothesis, and nothing else."""
+"""Checks that what the source negates is negated in the hypothesis, and nothing else."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NEGATED = re.compile(
     r"fail(?:ed|s|ing)? to|hardly any|yet to)\b|n['’]t\b",
     re.IGNORECASE,
 )
-# Words of negation that deny nothing, or that Arabic says otherwise; two negations are one affirmation.
+# Words of negation that negate nothing, or that Arabic says differently; two negations make an affirmation.
 _NOT_NEGATED = re.compile(
     r"\bnot (?:only|just|merely|least|long (?:after|before|ago))\b|"
     r"\bno (?:fewer|less|more|later|sooner|doubt|one but|matter|-?fly|other)\b|"
@@ -32,28 +32,28 @@ _NEGATIVE_SENSE = re.compile(
     r"empty|free of|bare\w*|doubt\w*|despite|although|though|few\w*|little|less)\b",
     re.IGNORECASE,
 )
-# "Still", "especially", "unless", "as long as", "until", "that is", and "no" behind another negation: neither, nor.
+# Idioms for still, especially, unless, as long as, until and that is; and "no" behind another negation.
 _IDIOM_ARABIC = re.compile(
     r"(?<!\w)[وف]?(?:(?:لا|ما|لم) [يتن]?زا?ل\w*|لا (?:سيما|بد|شك|محاله|حصر|حقا|بل|غير|مثيل|يستهان)|"
     r"لا [يت](?:قل|تجاوز|زيد|ستهان|فتا|نفك)\w*|لم [يت](?:لبث|عد(?= ان))\w*|ما لم|غير ان|دون سن|"
     r"(?:اطباء|مراسلون|صحفيون|محامون|مهندسون) بلا حدود|(?:من دون|بدون|دون|بلا) طيار\w*|لا مركزي\w*|الا ان)(?!\w)"
 )
-# At the head of a sentence it denies, behind a comma it takes up what was said: "which led to".
+# ما at the beginning of a sentence negates; behind a comma it means "which", as in "which led to".
 _MA = re.compile(
     r"(?:^|[.:؟!«\"“] ?)[وف]?ما (?!زا?ل|يزال|تزال|دام|ان |ان\b|اذا|بين|بعد|قبل|يسمي|هو|هي)(?=\w)|"
     r"(?<!\w)[وف]?ما (?:كان|كانت|كانوا) لي?|"
     r"(?<!\w)[وف]?ما من (?:احد|شي)"
 )
-# Before a word, or as an answer; "or not" is none.
+# Particles before a word, or as an answer; "or not" does not count.
 _STRONG_ARABIC = re.compile(
     r"(?<!\w)[وف]?(?:لم|لن|ليس|ليست|ليسوا|لسنا|لست|ليسا|لا)(?= \w)|"
     r"(?<!\w)(?<!ام )(?<!او )(?:لا|كلا)(?= ?(?:[.،,!؛:]|$))"
 )
-# "Neither the one nor the other": a particle that goes on with the one before. As many count as the English has.
+# "Neither the one nor the other": a particle that continues a negation counts as often as the English has one.
 _NOR_ARABIC = re.compile(r"(?<=\w )(?:ولا|او لا)(?= (?![يتن]\w\w)\w)")
 _NOR = re.compile(r"(?:,|\band|\bor|\bbut) (?:no|not|never)\b", re.IGNORECASE)
 _THAT_NOT = re.compile(r"(?<!\w)[وفب]?ألا(?!\w)|لئلا|كيلا")
-# English adjectives with a prefix that Arabic says with غير, عدم or a noun.
+# English adjectives with a negative prefix, which Arabic says with غير, عدم or a noun.
 _PREFIXED = (
     "un(?!i|til|der|ab) il(?:legal|licit|legit) irregular irres irrel impossib impun improp immoral imprec impart "
     "indirect inadequ insuffic insecur instab informal inhum indiscrim ineffect inab incapab invis inexpl inaccu "
@@ -98,9 +98,9 @@ _NOUNS = read_cues(f"""
 
 
 def check_negation(source: str, hypothesis: str, glossary: Glossary) -> str:
-    """What the source denies the translation denies, as often; and where the source denies nothing, nor does it.
+    """The hypothesis negates as often as the source; where the source negates nothing, neither does the hypothesis.
 
-    Denials are counted, not aligned: one that has moved to another verb is not seen.
+    Negations are counted, not aligned: one that has moved to another verb goes unnoticed.
     """
     denials = _NEGATED.findall(_NOT_NEGATED.sub(" ", source))
     folded = _IDIOM_ARABIC.sub(" ", fold_for_terms(hypothesis))
@@ -108,18 +108,19 @@ def check_negation(source: str, hypothesis: str, glossary: Glossary) -> str:
         lost = len(denials) - _denials_in(folded, source) - len(_THAT_NOT.findall(hypothesis))
         if lost <= 0:
             return ""
-        count = "something" if lost == len(denials) else f"{len(denials)} things"
-        return f"the source denies {count}, the translation does not" + " as often" * (lost < len(denials))
+        if lost == len(denials):
+            return "the source negates something, the translation does not"
+        return f"the source negates {len(denials)} times, the translation only {len(denials) - lost}"
     denied = _STRONG_ARABIC.search(_AFFIRMED_ARABIC.sub(" ", folded)) or _MA.search(folded)
     if denied and _ONLY_ARABIC.search(folded, denied.end()):
         return ""
     if _NEGATED.search(source) or not denied or _NEGATIVE_SENSE.search(source):
         return ""
-    return "the translation denies something that the source does not"
+    return "the translation negates something that the source does not"
 
 
 _ONLY_ARABIC = re.compile(r"(?<!\w)(?:سوي|الا)(?!\w)")
-# Two negations are one affirmation: has never stopped, is not excluded.
+# Two negations make an affirmation: has never stopped, is not excluded.
 _AFFIRMED_ARABIC = re.compile(
     r"(?:لم|لن|لا|ليس|ليست) (?:\w+ )?\w{0,3}(?:كف|توقف|ستبعد|يمنع|تمنع|منع|نقطع|تردد|خف|خلو|ينكر|تنكر)\w*|"
     r"لم يسبق|لا \w*تثن\w*|لم [يت]عد\w*"
