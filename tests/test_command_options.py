@@ -1,11 +1,13 @@
 """YAML and command line to Config: what is read, and what is refused by the key's name."""
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
+from jsonargparse import ArgumentParser
 
 from mt.commands.comet_setup import parse_comet_setup
 from mt.commands.data import parse_data
@@ -54,6 +56,35 @@ def test_overrides_reach_into_an_optional_section(tmp_path: Path):
 def test_saved_config_runs_again(tmp_path: Path):
     config = parse(tmp_path, "data: {corpora: {news: news.tsv}}\nmodel: {scratch: {}}\ntraining: {max_updates: 3}")
     assert parse(tmp_path, config_as_yaml(config)) == config
+
+
+def test_a_config_is_parsed_once_and_a_sweep_once_per_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    counts: Counter[str] = Counter()
+
+    def counted(name: str) -> Callable[..., object]:
+        original = getattr(ArgumentParser, name)
+
+        def count(*arguments: object, **options: object) -> object:
+            counts[name] += 1
+            return original(*arguments, **options)
+
+        return count
+
+    for name in ("parse_args", "parse_string"):
+        monkeypatch.setattr(ArgumentParser, name, counted(name))
+    parse(tmp_path, "name: a", "--training.epochs", "3")
+    assert counts == {"parse_args": 1, "parse_string": 1}
+    counts.clear()
+    sweep = parse_sweep([str(tmp_path / "config.yaml"), "--grid", "training.learning_rate=1e-5,2e-5,3e-5"], "mt sweep")
+    assert sweep.config({"training.learning_rate": "2e-5"}).training.learning_rate == 2e-5
+    assert counts == {"parse_args": 4, "parse_string": 4}  # the config itself, and with each value
+
+
+def test_a_mistake_is_blamed_on_the_file_or_the_command_line(tmp_path: Path):
+    with pytest.raises(ConfigError, match=r"^\S*config\.yaml: training\.epochs: expected float, got 'x'$"):
+        parse(tmp_path, "training: {epochs: x}", "--training.epochs", "y")
+    with pytest.raises(ConfigError, match=r"^training\.epochs: expected float, got 'y'$"):
+        parse(tmp_path, "training: {epochs: 3}", "--training.epochs", "y")
 
 
 REFUSED = [

@@ -10,22 +10,22 @@ from mt.config.checks import require, require_positive, require_share
 
 @dataclass(frozen=True, kw_only=True)
 class LoraConfig:
-    """Small matrices that are trained next to the frozen weights and merged into them at the end.
+    """LoRA: small trainable matrices beside the frozen weights, merged into them after training.
 
     Hu et al., 2022, "LoRA: Low-Rank Adaptation of Large Language Models".
     """
 
     rank: int = 16
-    """Rank of the matrices: how much they can learn."""
+    """Rank of the matrices: the higher, the more they can learn."""
 
     alpha: int = 32
-    """Scale of what they add, divided by `rank`."""
+    """What the matrices add is scaled by alpha / rank."""
 
     dropout: float = 0.05
-    """Dropout before them."""
+    """Dropout on the input of the matrices."""
 
     layers: list[str] = field(default_factory=lambda: ["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"])
-    """Names of the linear layers that get them. Default: all of attention and feed-forward."""
+    """Names of the linear layers that get matrices. Default: all of attention and feed-forward."""
 
     def __post_init__(self) -> None:
         require_positive("adaptation.lora", self, ["rank", "alpha"])
@@ -35,41 +35,41 @@ class LoraConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptationConfig:
-    """How much of the model is trained, and what is made of the checkpoints.
+    """Adaptation: how much of the model is trained, and how the final model is made from the checkpoints.
 
     The default is full fine-tuning and the best checkpoint. To mix in general text, give corpora weights.
     """
 
     lora: LoraConfig | None = None
-    """Train LoRA matrices instead of the weights: a fraction of the memory, less forgetting, less gain. `lora: {}`
-    takes the defaults; needs the extra `lora`."""
+    """Train LoRA matrices instead of all weights: less memory and less forgetting, but a smaller gain. `lora: {}` takes
+    the defaults. Needs the extra `lora`."""
 
     freeze: list[Literal["embeddings", "encoder", "decoder"]] = field(default_factory=list)
-    """Parts that keep their weights (Thompson et al., 2018, "Freezing Subnetworks to Analyze Domain Adaptation in
+    """Parts whose weights are not trained (Thompson et al., 2018, "Freezing Subnetworks to Analyze Domain Adaptation in
     Neural Machine Translation")."""
 
     average: int = 1
-    """How many checkpoints to average the weights of (Izmailov et al., 2018, "Averaging Weights Leads to Wider Optima
-    and Better Generalization"). 1: take the best one."""
+    """Number of checkpoints whose weights are averaged (Izmailov et al., 2018, "Averaging Weights Leads to Wider Optima
+    and Better Generalization"). 1: no averaging, the best checkpoint is taken."""
 
     average_of: Literal["best", "last"] = "best"
     """Which checkpoints are averaged: the best on the dev split, or the last."""
 
     interpolate: list[float] = field(default_factory=list)
-    """Shares of the tuned weights, the rest being the base's, to try besides the tuned model itself: [0.25, 0.5, 0.75]
-    (WiSE-FT; Wortsman et al., 2022, "Robust Fine-Tuning of Zero-Shot Models"). Taken is the one with the best dev
-    score, less what it forgets."""
+    """Shares of the tuned weights, mixed with the base's, to try in addition to the tuned model itself: [0.25, 0.5,
+    0.75] (WiSE-FT; Wortsman et al., 2022, "Robust Fine-Tuning of Zero-Shot Models"). The share with the best dev score
+    is taken, after the price of what it forgets is deducted."""
 
     forgetting_price: float = 1.0
-    """How many points of the dev metric one point lost on `training.general_dev` costs when that share is chosen."""
+    """Points of the dev metric deducted per point lost on `training.general_dev` when the share is chosen."""
 
     kl_weight: float = 0.0
-    """Nats of loss for each nat by which the model's predictions on the pairs of `kl_corpora` diverge from the base's
-    (Khayrallah et al., 2018, "Regularized Training Objective for Continued Training for Domain Adaptation in Neural
-    Machine Translation"). 0: none; 1 is a strong hold. Costs a second model in memory."""
+    """Weight of a penalty for predictions on `kl_corpora` that diverge from the base's: nats of loss per nat of
+    divergence (Khayrallah et al., 2018, "Regularized Training Objective for Continued Training for Domain Adaptation in
+    Neural Machine Translation"). 0: no penalty; 1: a strong one. Keeps a second model in memory."""
 
     kl_corpora: list[str] = field(default_factory=list)
-    """The corpora of general text among `data.corpora`, for `kl_weight`."""
+    """Which of `data.corpora` hold general text for `kl_weight`."""
 
     def __post_init__(self) -> None:
         require(self.average >= 1, "adaptation.average", "be at least 1", self.average)

@@ -18,60 +18,61 @@ class CorpusConfig:
     """One corpus of sentence pairs."""
 
     path: str
-    """The file; plain, .gz, .zst or .xz; or a directory, all files of which are read, each as a document. `hf`: a name
-    on the hub, or a directory."""
+    """A file, plain or compressed (.gz, .zst, .xz), or a directory, whose files are all read, each as one document.
+    `hf`: a name on the hub, or a directory."""
 
     format: Format = "auto"
-    """`pairs`: both sentences on one line, no separator. `tsv`, `csv`: columns, with or without a header.
-    `jsonl`: a JSON object per line. `moses`: two parallel files. `tmx`, `xliff`: translation memories. `xlsx`: a
-    workbook of a spreadsheet program, also .xls and .ods, with columns as in csv. `hf`: a data set for the `datasets`
-    library. `glossary`: a table of terms (as `evaluation.glossary`), each English form with the preferred Arabic one;
-    for training only. `auto`: by the file's name."""
+    """`pairs`: both sentences on one line, nothing between them. `tsv`, `csv`: columns, with or without a header.
+    `jsonl`: one JSON object per line. `moses`: two parallel files. `tmx`, `xliff`: translation memories. `xlsx`: a
+    spreadsheet, also .xls and .ods, with columns as in csv. `hf`: a data set for the `datasets` library. `glossary`: a
+    table of terms in the format of `evaluation.glossary`; every English form is paired with the preferred Arabic one,
+    for training only. `auto`: guess from the file's name."""
 
     target_path: str | None = None
     """moses: the Arabic file. Default: `path` with its ending `.en` replaced by `.ar`."""
 
     source_column: str | None = None
-    """tsv, csv, xlsx: the English column, by header name or by number from 1; jsonl, hf: the key. Default: a column
-    named english, en, source or the like, else the one with English sentences; in jsonl and hf also `en` inside
-    `translation`."""
+    """tsv, csv, xlsx: the English column, by its name in the header or by its number from 1; jsonl, hf: the key.
+    Default: a column named english, en, source or similar, otherwise the one with English sentences; in jsonl and hf
+    also `en` inside `translation`."""
 
     target_column: str | None = None
-    """The Arabic column, in the same way. Default: one named arabic, ar, target or the like, else the one in Arabic."""
+    """The Arabic column or key, given in the same way. Default: one named arabic, ar, target or similar, otherwise the
+    one with Arabic sentences."""
 
     document_column: str | None = None
-    """tsv, csv, xlsx, jsonl, hf: the column or key that names the document which a pair is from, by header name or by
-    number from 1. Pairs of one document go to one split. Default: a column named document, doc_id, doc, url, file,
-    filename or article; without one, blank lines stand between documents."""
+    """tsv, csv, xlsx, jsonl, hf: the column or key that names the document of a pair, by its name in the header or by
+    its number from 1. All pairs of a document go to the same split. Default: a column named document, doc_id, doc, url,
+    file, filename or article; if there is none, blank lines separate documents."""
 
     keep_unapproved: bool = False
-    """tmx, xliff: also read translations that are marked as unfinished, such as `approved="no"`, `needs-translation`,
-    fuzzy, draft or rejected. Otherwise they are counted under `not approved`."""
+    """tmx, xliff: also read translations marked as unfinished, such as `approved="no"`, `needs-translation`, fuzzy,
+    draft or rejected. Otherwise they are left out and counted as `not approved`."""
 
     hf_config: str | None = None
-    """hf: which of the data set's configurations to read."""
+    """hf: the configuration of the data set to read."""
 
     hf_split: str = "train"
-    """hf: which of the data set's own splits to read."""
+    """hf: the split of the data set to read."""
 
     hf_revision: str | None = None
-    """hf: commit, tag or branch on the hub. Default: the newest commit; the run's manifest names it."""
+    """hf: commit, tag or branch on the hub. Default: the newest commit, which the run's manifest records."""
 
     split: Literal["auto", "train", "dev", "test"] = "auto"
-    """`auto`: divided by `data.dev_share` and `data.test_share`, but a glossary is all for training. Else all of it
-    goes to this split."""
+    """`auto`: divide the corpus by `data.dev_share` and `data.test_share`; a glossary all goes to train. Otherwise the
+    whole corpus goes to this split."""
 
     clean: bool = True
-    """Whether the rules of `data.cleaning` hold for this corpus, those on duplicates included. What is like a
-    held-out pair is dropped in any case."""
+    """Apply the rules of `data.cleaning`, those on duplicates included. Training pairs that are like a held-out pair
+    are always dropped."""
 
     weight: float = 1.0
-    """How often an epoch holds each training pair: 3 is three times; 0.1 is a tenth of the corpus, another
-    tenth each epoch."""
+    """How many times an epoch contains each training pair: 3 means three times, 0.1 a different tenth of the corpus
+    each epoch."""
 
     tag: str = ""
-    """Put before each source while training, to tell domains apart (Kobus et al., 2017). Set `decoding.tag`
-    to the one to translate with."""
+    """Text put before each source in training, to tell domains apart (Kobus et al., 2017). Set `decoding.tag` to the
+    one to translate with."""
 
     def __post_init__(self) -> None:
         require(bool(self.path), "path of a corpus", "not be empty", self.path)
@@ -92,61 +93,62 @@ class CorpusConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class CleaningConfig:
-    """Rules that reject pairs. Each is counted, and what it rejected is written out. null, none or false: off."""
+    """Rules that reject pairs. Each rule's pairs are counted and listed in rejected.tsv. null, none or false: off."""
 
     max_words: int | None = 200
-    """`too long`: more words than this on a side."""
+    """`too long`: a side has more words than this."""
 
     max_length_ratio: float | None = 4.0
-    """`length ratio`: one side has more than this many times the characters of the other; 20 are added to both,
-    so that short sentences may differ."""
+    """`length ratio`: one side has more than this many times as many characters as the other; 20 are added to both, so
+    that short sentences may differ more."""
 
     min_script_share: float | None = 0.5
-    """`wrong script`: fewer of the letters are Latin in the source, or Arabic in the target."""
+    """`wrong script`: less than this share of the letters is Latin in the source, or Arabic in the target."""
 
     language: bool = True
-    """`wrong language`: a side is recognised as another language; so Persian, Urdu or Kurdish, written in Arabic
-    script, do not pass for Arabic."""
+    """`wrong language`: a side is recognised as another language, such as Persian, Urdu or Kurdish, which also use
+    Arabic script."""
 
     max_copied_share: float | None = 0.5
-    """`untranslated`: more than this share of the target's words are English words of the source."""
+    """`untranslated`: more than this share of the target's words are English words copied from the source."""
 
     numbers: Literal["none", "conflict", "missing"] = "conflict"
-    """`numbers`: `conflict` rejects where each side has a number that the other has not, in digits or words;
-    `missing` already where one side has."""
+    """`numbers`: `conflict` rejects a pair if each side has a number that the other lacks, in digits or words;
+    `missing` also if only one side has."""
 
     mojibake: bool = True
-    """`mojibake`: text that was decoded with the wrong encoding, and that `data.repair_mojibake` has not restored."""
+    """`mojibake`: text decoded with the wrong encoding that `data.repair_mojibake` could not restore."""
 
     lost_text: bool = True
-    """`lost text`: question marks, boxes, a dash, a bare number, an error of a spreadsheet or a remark that a
-    translation is missing, where the other side holds a text."""
+    """`lost text`: question marks, boxes, a dash, a bare number, a spreadsheet error or a remark that the translation
+    is missing, where the other side has text."""
 
     visual_order: bool = True
-    """`visual order`: Arabic with its letters or words from left to right, as PDF files often give it."""
+    """`visual order`: Arabic with its letters or words from left to right, as often copied from PDF files."""
 
     markup: bool = True
-    """`markup`: tags, entities and placeholders of software, those of translation tools among them."""
+    """`markup`: tags, entities and placeholders, those of translation tools included."""
 
     links: bool = True
-    """`only links`: nothing but addresses of web pages or mail on a side."""
+    """`only links`: a side consists of web or mail addresses only."""
 
     max_repeats: int | None = 4
-    """`repetition`: the same one to four words more than this many times in a row."""
+    """`repetition`: the same one to four words occur more than this many times in a row."""
 
     slipped_lines: bool = True
-    """Stop where the two sides of a corpus have slipped: from some line on, sentences stand beside the translations
+    """Stop if the two sides of a corpus are out of step: from some line on, sentences are paired with the translations
     of their neighbours."""
 
     duplicates: bool = True
-    """`exact duplicate`: a pair that was read before."""
+    """`exact duplicate`: the same pair was read before."""
 
     near_duplicates: Literal["none", "letters", "neighbours"] = "letters"
-    """`near duplicate`: `letters`: both sides are those of an earlier pair but for case, punctuation, diacritics
-    and spacing. `neighbours`: or both are alike by `data.similarity`, so that one of many alike pairs remains."""
+    """`near duplicate`: `letters` rejects a pair whose two sides equal an earlier pair's except for case, punctuation,
+    diacritics and spacing. `neighbours` also rejects a pair if both sides are similar to an earlier pair's by
+    `data.similarity`."""
 
     max_targets_per_source: int | None = 10
-    """`too many targets`: a source has more different translations than this; the first ones stay."""
+    """`too many targets`: the source already has this many different translations; the first ones are kept."""
 
     def __post_init__(self) -> None:
         numbers = ["max_words", "max_length_ratio", "max_repeats", "max_targets_per_source"]
@@ -158,41 +160,40 @@ class CleaningConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """What is read, and how it is cleaned, split and mixed."""
+    """Data: what is read, and how it is cleaned, split and mixed."""
 
     corpora: dict[str, CorpusConfig] = field(default_factory=dict)
-    """The corpora by name. A path alone will do where the format shows in the file's name:
-    --data.corpora.news news.tsv"""
+    """Corpora by name. A path is enough if the file's name shows its format: --data.corpora.news news.tsv"""
 
     dev_share: float = 0.1
     """Share of the sentences held out to choose the best checkpoint."""
 
     test_share: float = 0.1
-    """Share of the sentences held out for the final scores. 0: bring your own test sets."""
+    """Share of the sentences held out for the final scores. 0: none; bring your own test sets."""
 
     max_dev_pairs: int | None = None
-    """The largest number of pairs in the dev split. Those above it are left out of all splits: if they went to training
-    instead, a corpus that grows would move pairs from dev to train. So lower `dev_share` for a large corpus."""
+    """Maximum pairs in the dev split. Pairs beyond it are in no split: if they were trained on, pairs would move from
+    dev to train as a corpus grows. So lower `dev_share` for a large corpus."""
 
     max_test_pairs: int | None = None
-    """The largest number of pairs in the test split; see `max_dev_pairs`."""
+    """Maximum pairs in the test split; see `max_dev_pairs`."""
 
     split_key: str = "conflict-news"
-    """Keys the hash that assigns a sentence to a split. Another key gives another split."""
+    """Key of the hash that assigns sentences to splits. Another key gives other splits."""
 
     blocks: Literal["auto", "off"] | int = "auto"
-    """How a corpus is held out that does not name its documents. `auto`: where neighbouring lines are more alike than
-    distant ones, in blocks of consecutive lines, so that sentences of one article are not in two splits; the data
-    card says how many lines a block has. A number: in blocks of about that many lines; set the card's number to keep
-    the blocks as they are while a corpus grows. `off`: sentence by sentence."""
+    """How to hold out a corpus that does not name its documents. `auto`: if neighbouring lines are more alike than
+    distant ones, in blocks of consecutive lines, which keeps the sentences of an article in one split; the data card
+    says how long the blocks are. A number: in blocks of about that many lines; set the card's number to keep the blocks
+    unchanged while a corpus grows. `off`: sentence by sentence."""
 
     similarity: float = 0.6
-    """Two sentences are neighbours, and may not be in different splits, if they share this part of their words
-    and word pairs (Jaccard similarity). Below three words, only equal ones are."""
+    """Sentences that share at least this much of their words and word pairs (Jaccard similarity) are neighbours and
+    never end up in different splits. Sentences of fewer than three words only count if equal."""
 
     decontaminate_words: int | None = 13
-    """A training pair is dropped if it has this many words in a row, on either side, in common with a dev or test
-    pair (Brown et al., 2020). null: only neighbours are."""
+    """A training pair is dropped if either side has this many words in a row in common with a dev or test pair (Brown
+    et al., 2020). null: only neighbours are dropped."""
 
     cleaning: CleaningConfig = field(default_factory=CleaningConfig)
 
@@ -200,24 +201,25 @@ class DataConfig:
     """Stop if any pair is rejected or dropped."""
 
     temperature: float | None = None
-    """Weighs the corpora in place of their own weights: an epoch holds each in proportion to its size to the
-    power of 1/temperature (Arivazhagan et al., 2019), all pairs of the largest once. 1: as they are."""
+    """Weight the corpora by size instead of by their own `weight`: an epoch contains each in proportion to its size to
+    the power of 1/temperature (Arivazhagan et al., 2019), and each pair of the largest once. 1: every pair once."""
 
     max_source_tokens: int = 256
-    """Training pairs with a longer source are left out and counted: half a sentence is a wrong lesson."""
+    """Training pairs with a longer source are left out and counted; cutting them would teach the model to translate
+    half a sentence."""
 
     max_target_tokens: int = 256
     """Training pairs with a longer target are left out and counted."""
 
     repair_mojibake: bool = True
-    """Restore text that was decoded with the wrong encoding, where that is certain. Else it is rejected."""
+    """Restore text that was decoded with the wrong encoding, where that is certain. Other such text is rejected."""
 
     fold_keyboard_letters: bool = True
-    """Write ی ک ە ۀ ھ and their like, from Persian and Urdu keyboards, as Arabic has them, in text that is Arabic."""
+    """Replace letters of Persian and Urdu keyboards, such as ی ک ە ۀ ھ, by their Arabic counterparts in Arabic text."""
 
     tatweel: Tatweel = "spelling"
-    """What becomes of tatweel. `spelling`: it stays where it ends a word, as in `1445 هـ`, `الـ15`, and goes where it
-    stretches one. `keep`: all stays. `remove`: all goes."""
+    """What to do with tatweel. `spelling`: keep it at the end of a word, as in `1445 هـ` and `الـ15`, and remove it
+    where it only stretches a word. `keep`: keep all. `remove`: remove all."""
 
     remove_diacritics: bool = False
     """Remove Arabic vowel signs (harakat) from both sides."""
@@ -226,10 +228,10 @@ class DataConfig:
     """Write Arabic-Indic and Persian digits as 0-9."""
 
     workers: int | None = None
-    """Worker processes for cleaning. Default: one per core, at most 8. The result is the same for any number."""
+    """Worker processes for cleaning. Default: one per core, at most 8. The result does not depend on the number."""
 
     cache_dir: str | None = None
-    """Where finished builds are kept for the next run. Default: mt/ in $XDG_CACHE_HOME or ~/.cache."""
+    """Where finished builds are kept for later runs. Default: mt/ in $XDG_CACHE_HOME or ~/.cache."""
 
     def __post_init__(self) -> None:
         require_names("data.corpora", self.corpora)

@@ -13,7 +13,7 @@ class ScratchConfig:
     """A new Marian model with a vocabulary learnt from the training split."""
 
     vocabulary_size: int = 8000
-    """SentencePiece unigram pieces, shared by source and target."""
+    """Number of SentencePiece unigram pieces, shared by source and target."""
 
     d_model: int = 256
     """Width of the layers."""
@@ -22,7 +22,7 @@ class ScratchConfig:
     """Layers that read the source."""
 
     decoder_layers: int = 3
-    """Layers that write the target; fewer than in the encoder cost little quality and decode faster."""
+    """Layers that write the target; fewer than in the encoder costs little quality and decodes faster."""
 
     attention_heads: int = 4
     """Heads per attention layer."""
@@ -31,8 +31,8 @@ class ScratchConfig:
     """Inner width of the feed-forward layers."""
 
     lexical_start: bool = True
-    """Pieces that translate each other in the training split start with like embeddings, and the decoder passes on
-    what it attends to. Tens of thousands of pairs then teach in one pass what takes ten from random weights."""
+    """Start pieces that translate each other in the training split with similar embeddings, and let the decoder pass on
+    what it attends to. With tens of thousands of pairs, one epoch then teaches what takes ten from random weights."""
 
     def __post_init__(self) -> None:
         sizes = [name for name in self.__dataclass_fields__ if name != "lexical_start"]
@@ -55,28 +55,28 @@ _ARABIC = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """The model, and the languages it is to translate between."""
+    """Model: which one, and the languages that it translates between."""
 
     name: str = "tiny-en-ar"
-    """A hub name, a directory, or `tiny-en-ar`, the small model that comes with this project."""
+    """A name on the hub, a directory, or `tiny-en-ar`, the small model that comes with this project."""
 
     revision: str = "main"
-    """Commit, tag or branch of a hub model. The run's manifest records the commit that it resolved to."""
+    """Commit, tag or branch of a model on the hub. The run's manifest records the commit."""
 
     source_language: str = "en"
-    """Language of the source; a two-letter code, or the model's own code (`eng_Latn`)."""
+    """Language of the source: a two-letter code, or the model's own code (`eng_Latn`)."""
 
     target_language: str = "ar"
-    """Language of the target; `ar`, or the model's own code (`ara`, `arb_Arab`, `apc_Arab`, `ar_AR`)."""
+    """Language of the target: `ar`, or the model's own code (`ara`, `arb_Arab`, `apc_Arab`, `ar_AR`)."""
 
     dropout: float | None = None
-    """Dropout while training. Default: what the model was trained with."""
+    """Dropout during training. Default: that of the model's own training."""
 
     scratch: ScratchConfig | None = None
     """Train a new model instead of `name`."""
 
     skip_doctor: bool = False
-    """Train even if the model fails the check of `mt doctor`."""
+    """Train even if the model fails the checks of `mt doctor`."""
 
     def __post_init__(self) -> None:
         if self.dropout is not None:

@@ -1,4 +1,8 @@
-"""What jsonargparse says of a wrong option, in one line and with the option that was probably meant."""
+"""What jsonargparse says of a wrong option, in one line and with the option that was probably meant.
+
+This takes apart the texts of jsonargparse's messages as 4.53 writes them; pyproject bounds its version for that. If a
+new version words them otherwise, nothing fails but the tests of these messages, and users read jsonargparse's own.
+"""
 
 from __future__ import annotations
 

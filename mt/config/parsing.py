@@ -17,9 +17,9 @@ from jsonargparse import ArgumentParser, Namespace, _loaders_dumpers, set_loader
 
 from mt.config import Config
 from mt.config.config_files import CORPUS_MAPS, find_unknown, is_off, off_value
-from mt.config.layers import merged, read_layers, with_typed
+from mt.config.layers import Layer, merged, read_layers, with_typed
 from mt.config.parse_errors import one_sentence
-from mt.config.yaml_files import parse_yaml
+from mt.config.yaml_files import ConfigLoader, parse_yaml
 from mt.errors import ConfigError, UsageError
 from mt.files import printable
 
@@ -62,21 +62,11 @@ def _load(text: str) -> Any:
     return parse_yaml(text)
 
 
-class _Loader:
-    """`parse_yaml` for `yaml.load`, which jsonargparse calls for single values: 1:30 is no 90, nor 0x1F a 31."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def get_single_data(self) -> Any:
-        return parse_yaml(self._text)
-
-    def dispose(self) -> None:
-        """Nothing is held."""
-
-
 set_loader("yaml", _load, (yaml.YAMLError,))
-_loaders_dumpers.yaml_default_loader = _Loader  # type: ignore[assignment]
+# A private name, for want of a public one; pyproject bounds jsonargparse's version for it. `set_loader` does not reach
+# single numbers and truth values: jsonargparse reads them with a loader of its own, unless this name holds another.
+# Its own would read 1:30 as 90 and 0x1F as 31.
+_loaders_dumpers.yaml_default_loader = ConfigLoader  # type: ignore[assignment]
 
 
 def config_parser(prog: str, usage: str, description: str) -> QuietParser:
@@ -106,9 +96,14 @@ def parse_with_config(parser: QuietParser, argv: Sequence[str], prog: str) -> Na
         raise UsageError(f"the first argument is the config, as in: {prog} configs/demo.yaml")
     _check_text(argv)
     further, arguments = _further_configs(argv[1:])
-    content = _read_configs(parser, [Path(argv[0]), *further])
-    content, arguments = with_typed(content, arguments)
-    return _parse(parser, None, ["--config", json.dumps(content), *_spelt_out(arguments)])
+    layers = read_layers([Path(argv[0]), *further])
+    content = _merged(layers)
+    try:
+        overridden, arguments = with_typed(content, arguments)
+        return _parse(parser, None, ["--config", json.dumps(overridden), *_spelt_out(arguments)])
+    except (ConfigError, UsageError):
+        _blame_file(parser, layers)
+        raise
 
 
 def _further_configs(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
@@ -125,22 +120,22 @@ def _further_configs(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
     return files, others
 
 
-def _read_configs(parser: QuietParser, files: Sequence[Path]) -> dict[str, Any]:
-    """What the files say together; a mistake carries the name of the first one that it shows with."""
-    layers, content = read_layers(files), dict[str, Any]()
+def _merged(layers: Sequence[Layer]) -> dict[str, Any]:
+    """What the files say together. Raises `ConfigError` that names the file at fault."""
+    content: dict[str, Any] = {}
     for layer in layers:
         try:
             content = merged(content, layer.content)
         except ConfigError as error:
             raise ConfigError(f"{printable(layer.path)}: {error}") from error
-    try:
-        _parse(parser, layers[0].path, ["--config", json.dumps(content)])
-    except ConfigError:
-        for number, layer in enumerate(layers, start=1):
-            so_far = reduce(merged, (layer.content for layer in layers[:number]))
-            _parse(parser, layer.path, ["--config", json.dumps(so_far)])
-        raise
     return content
+
+
+def _blame_file(parser: QuietParser, layers: Sequence[Layer]) -> None:
+    """After a failure: raise `ConfigError` with the name of the file at fault; return if it is the command line."""
+    for number, layer in enumerate(layers, start=1):
+        so_far = reduce(merged, (layer.content for layer in layers[:number]))
+        _parse(parser, layer.path, ["--config", json.dumps(so_far)])
 
 
 def _help_if_asked(parser: QuietParser, argv: Sequence[str]) -> None:

@@ -11,86 +11,85 @@ from mt.config.data import CorpusConfig
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """How the model is fine-tuned."""
+    """Training: optimizer, evaluations and checkpoints."""
 
     epochs: float = 10.0
     """Passes over the training split."""
 
     max_updates: int | None = None
-    """Stop after this many optimizer updates, whatever `epochs` says."""
+    """Stop after this many optimizer updates, whatever `epochs` is."""
 
     tokens_per_update: int = 4096
-    """Target tokens per optimizer update, over all processes (approximately): the batch size."""
+    """Batch size: target tokens per optimizer update, over all processes together (approximately)."""
 
     micro_batch_tokens: int | None = None
-    """Padded tokens that one device takes at once, on the longer side. Larger updates are accumulated. Default: as
-    many as fit into the memory that is free."""
+    """Padded tokens per device and forward pass, counted on the longer side; several passes make up an update. Default:
+    as many as fit into free memory."""
 
     loss: Literal["auto", "plain", "chunked"] = "auto"
-    """`chunked` never holds all logits: less memory, so larger micro-batches; needs torch 2.13. `auto`: the faster
-    one, tried before training; on a CPU always `plain`."""
+    """`chunked` never holds all logits at once: less memory, so larger micro-batches; needs torch 2.13. `auto`: the
+    faster one, measured before training; on a CPU always `plain`."""
 
     learning_rate: float = 2e-5
     """Peak learning rate."""
 
     schedule: Literal["linear", "cosine", "inverse_sqrt", "constant_with_warmup"] = "linear"
-    """What the learning rate does after the warm-up."""
+    """How the learning rate changes after the warm-up."""
 
     warmup_updates: int = 0
-    """Updates over which the learning rate rises from 0 to its peak; at most a third of all there are."""
+    """Updates in which the learning rate rises from 0 to its peak; at most a third of all updates."""
 
     label_smoothing: float = 0.1
     """Share of the probability spread over the whole vocabulary (Szegedy et al., 2016)."""
 
     term_share: float = 0.0
-    """Share of the terms of `decoding.terminology`, among those that source and target agree on, that training gives
-    inline. 0: none; below 1, the model also learns to do without."""
+    """Share of the terms of `decoding.terminology`, found in both source and target, that are given inline in training.
+    0: none. Below 1, the model also learns to do without."""
 
     weight_decay: float = 0.01
-    """AdamW's decay of weights; biases and layer norms are spared."""
+    """AdamW's weight decay; biases and layer norms are exempt."""
 
     adam_beta2: float = 0.98
-    """Decay of AdamW's second moment; 0.98 is customary for translation (Vaswani et al., 2017)."""
+    """AdamW's second-moment decay; 0.98 is customary for translation (Vaswani et al., 2017)."""
 
     max_grad_norm: float = 1.0
-    """Gradients of a larger norm are scaled down to it. 0: never."""
+    """Gradients with a larger norm are scaled down to it. 0: no limit."""
 
     eval_every_updates: int = 100
     """Updates between two evaluations on the dev split; each evaluation also saves a checkpoint."""
 
     best_metric: Literal["chrF", "BLEU", "loss"] = "chrF"
-    """What the best checkpoint is best at, on the dev split."""
+    """Metric on the dev split by which the best checkpoint is chosen."""
 
     patience: int | None = None
-    """Stop after this many evaluations without a better one. Default: train to the end."""
+    """Stop after this many evaluations without an improvement. Default: train to the end."""
 
     general_dev: CorpusConfig | None = None
-    """Pairs of general text, held out, on which the model should stay as good as it was: each evaluation
-    translates a sample of them too, which draws the curve of what is forgotten. Pairs like them are kept out of
-    training."""
+    """Held-out pairs of general text, to see what the model forgets: each evaluation also translates a sample of them
+    and plots the score. Training pairs that are like them are dropped."""
 
     log_every_updates: int = 10
     """Updates between two lines of metrics.jsonl."""
 
     dev_sentences: int = 200
-    """Sentences of the dev split, and of `general_dev`, translated at each evaluation; the loss is computed on
-    the whole split."""
+    """Sentences of the dev split, and of `general_dev`, translated at each evaluation; the loss is computed on the
+    whole split."""
 
     keep_checkpoints: int = 2
-    """How many of the newest checkpoints stay on disk, besides those that the model may be made of."""
+    """Number of newest checkpoints to keep, besides those that the final model may be made from."""
 
     precision: Literal["auto", "bf16", "fp32", "fp16"] = "auto"
-    """`auto`: bf16 autocast over float32 weights where the GPU has it, else float32. fp16 overflows in many Marian
-    and M2M-100 models: only for GPUs that know nothing better."""
+    """`auto`: bf16 autocast over float32 weights if the GPU supports it, otherwise float32. fp16 overflows in many
+    Marian and M2M-100 models; use it only on GPUs without bf16."""
 
     gradient_checkpointing: bool = False
-    """Compute activations twice instead of keeping them: less memory, a third more time."""
+    """Recompute activations instead of storing them: less memory, about a third slower."""
 
     compile: bool = False
-    """Compile the model with `torch.compile`: minutes at the start, faster updates after."""
+    """Compile the model with `torch.compile`: minutes at the start, faster updates afterwards."""
 
     report_to: list[str] = field(default_factory=lambda: ["tensorboard"])
-    """Trackers, by the names of `transformers`: tensorboard, wandb, mlflow, trackio."""
+    """Trackers, by their names in `transformers`: tensorboard, wandb, mlflow, trackio."""
 
     def __post_init__(self) -> None:
         positive = ["epochs", "max_updates", "tokens_per_update", "micro_batch_tokens", "learning_rate", "patience"]

@@ -1,0 +1,47 @@
+"""How hypotheses are generated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from mt.config.checks import require, require_at_most, require_positive
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodingConfig:
+    """Decoding: how hypotheses are generated."""
+
+    num_beams: int = 4
+    """Beam width; 1 is greedy search."""
+
+    length_penalty: float = 1.0
+    """Values above 1 favour longer hypotheses."""
+
+    no_repeat_ngram_size: int = 0
+    """No sequence of this many tokens may occur twice in a hypothesis; helps small models, which tend to loop. 0: no
+    limit, best for good models, because some sentences do repeat themselves."""
+
+    max_length_ratio: float = 2.0
+    """Maximum target tokens per source token; every hypothesis may have 10 tokens more than that."""
+
+    batch_tokens: int = 4096
+    """Padded source tokens per batch."""
+
+    tag: str = ""
+    """Text put before every source, for a model trained with the `tag` of a corpus. The base model, which was trained
+    without it, and general test sets get no tag."""
+
+    terminology: str | None = None
+    """Table of terms, in the format of `evaluation.glossary`. Each term found in a source is followed by its Arabic
+    translation, for a model trained with `training.term_share` (Dinu et al., 2019). The base model, which was trained
+    without it, and general test sets get no terms. Only for models whose source and target share their embeddings."""
+
+    def __post_init__(self) -> None:
+        require_positive("decoding", self, ["num_beams", "length_penalty", "max_length_ratio", "batch_tokens"])
+        require_at_most("decoding.num_beams", self.num_beams, 1000)
+        size = self.no_repeat_ngram_size
+        require(size == 0 or size >= 2, "decoding.no_repeat_ngram_size", "be 0 or at least 2", size)
+
+    def without_domain(self) -> DecodingConfig:
+        """The same search on sources as they are: no tag, no terms."""
+        return replace(self, tag="", terminology=None)
