@@ -1,8 +1,8 @@
-"""What goes wrong through a user's input. `mt.cli` prints these in one sentence and exits 1."""
+"""Errors that a user's input causes; `mt.cli` prints one sentence for them and exits 1."""
 
 
 class OneLineError(Exception):
-    """An error whose message a terminal shows in one line, whatever a user's input has put into it."""
+    """An error whose message is one line on a terminal, whatever characters the user's input has."""
 
     def __str__(self) -> str:
         message = super().__str__()
@@ -12,7 +12,7 @@ class OneLineError(Exception):
 
 
 class UserError(OneLineError):
-    """A mistake that the user can mend; the message names the place, the value and the remedy."""
+    """A mistake that the user can correct; the message names where it is, the value and the remedy."""
 
 
 class ConfigError(UserError):
@@ -20,7 +20,7 @@ class ConfigError(UserError):
 
 
 class DataError(UserError):
-    """A corpus, test set or list of translations that cannot be read as what it claims to be."""
+    """A corpus, test set or list of translations that cannot be read as such."""
 
 
 class ModelError(UserError):
@@ -32,11 +32,11 @@ class RunError(UserError):
 
 
 class Stopped(BaseException):
-    """Asked to stop, and stopped in good order: no mistake. `mt.cli` prints it and exits 0.
+    """The process was asked to stop and did so cleanly, which is no mistake: `mt.cli` prints the message and exits 0.
 
-    No `Exception`: a library that turns every error into one of its own must not swallow it.
+    Not an `Exception`, so that no library catches it and turns it into an error of its own.
     """
 
 
 class UsageError(OneLineError):
-    """A command line that cannot be understood; the program exits 2."""
+    """A command line that cannot be parsed; the program exits 2."""

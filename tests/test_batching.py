@@ -31,6 +31,12 @@ def test_the_longer_side_counts():
     assert token_batches(lengths((6, 2), (6, 2)), max_tokens=10) == [[0], [1]]
 
 
+def test_source_lengths_turn_round_from_one_bucket_to_the_next():
+    # Targets of 2 tokens are in an odd bucket (long sources first), those of 4 in an even one (short sources first), so
+    # that the two short sources are neighbours and share a batch.
+    assert token_batches(lengths((9, 2), (1, 2), (1, 4), (9, 4)), max_tokens=9) == [[0], [1, 2], [3]]
+
+
 def test_a_pair_beyond_the_budget_stands_alone():
     assert token_batches(lengths((50, 50), (2, 2)), max_tokens=10) == [[1], [0]]
     assert token_batches(lengths(), max_tokens=10) == []

@@ -67,7 +67,7 @@ def test_a_run_without_its_data(
     run_with(files / "run", "name: run\n")
     shutil.copytree(marian_directory, files / "run" / "model")
     assert evaluate(monkeypatch, "run") == 1
-    assert "run/data: the run's splits are gone; say --test_set NAME=FILE" in capsys.readouterr().err
+    assert "run/data: the run's splits are missing; give --test_set NAME=FILE" in capsys.readouterr().err
 
 
 def test_terms_that_are_not_there_stop_it_before_a_model_is_loaded(
@@ -276,6 +276,18 @@ def test_gate_lets_no_faulty_file_pass(
     reason = "the hypotheses of shifted are shifted by 1 line from line 1 to line 35"
     assert f"evaluate.py: --fail_if_worse chrF: no verdict on shifted: {reason}\n" in capsys.readouterr().err
     assert {(c["system"], c["kind"]) for c in scores()["cautions"]} == {("shifted", "shifted hypotheses")}
+
+
+def test_a_worse_system_outweighs_one_without_a_verdict(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    lines = Path("tuned.txt").read_text(encoding="utf-8").splitlines()
+    Path("shifted.txt").write_text("\n".join([*lines[1:], lines[0]]) + "\n", encoding="utf-8")
+    systems = ["tuned.txt", "base.txt", "shifted.txt"]
+    assert evaluate(monkeypatch, *systems, "--test_set", "news=news.tsv", "--fail_if_worse", "chrF") == 3
+    errors = capsys.readouterr().err
+    assert "evaluate.py: On news, base is " in errors
+    assert "--fail_if_worse chrF: no verdict on shifted" in errors
 
 
 def test_names_of_test_sets_differ(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):

@@ -86,6 +86,7 @@ def similarity(one: str, other: str) -> float:
     return len(sets[0] & sets[1]) / len(sets[0] | sets[1])
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(edits=edits, seed=st.integers(0, 3))
 def test_growth_moves_nothing_and_nothing_leaks(edits: list[tuple[int, int, int, str]], seed: int):

@@ -36,12 +36,14 @@ def test_ranges():
             SearchRange.parse(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
         ([], UsageError, "say either --grid or --search"),
         (["--grid", "training.lr=1"], UsageError, "training.lr"),
         (["--grid", "output_dir=a,b"], UsageError, "output_dir names the trials' directories"),
+        (["--search", "name=1:2"], UsageError, "name names the trials' directories"),
         (["--grid", "training.epochs"], UsageError, "expected KEY=VALUES"),
         (["--grid", "training.epochs=3,none"], ConfigError, "training.epochs"),
         (["--grid", "training.epochs=3,-1"], ConfigError, "training.epochs must be greater than 0, got -1.0"),
@@ -110,6 +112,7 @@ def command(tmp_path: Path, *options: str) -> Sweep:
     return parse_sweep([DEMO, *options, "--output_dir", str(tmp_path / "sweep")], "mt sweep")
 
 
+@pytest.mark.slow
 def test_a_grid_tries_every_combination_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     ran = fake_runs(monkeypatch)
     asked = command(tmp_path, "--grid", "training.epochs=2,3,4", "--grid", "training.label_smoothing=0,0.5")
@@ -121,7 +124,7 @@ def test_a_grid_tries_every_combination_once(tmp_path: Path, monkeypatch: pytest
     assert trials[-1].failure == "the loss became nan"
     lines = (tmp_path / "sweep" / "sweep.md").read_text(encoding="utf-8").splitlines()
     assert cells_of(lines[0]) == ["trial", "training.epochs", "training.label_smoothing", "chrF", "BLEU", "loss"]
-    assert lines[2] == "| trial-002 |                 3 |                        0 |  30.00 |   1.00 |   2.00 |"
+    assert cells_of(lines[2]) == ["trial-002", "3", "0", "30.00", "1.00", "2.00"]
     assert cells_of(lines[-1]) == ["trial-005", "4", "0.5", "failed", "failed", "failed"]
     assert as_table(trials, asked.metric) == "\n".join(lines)
     # Started again, it reads what is done.
@@ -137,6 +140,7 @@ def test_another_sweep_in_the_same_place_is_refused(tmp_path: Path, monkeypatch:
         run_sweep(command(tmp_path, "--grid", "training.epochs=1"))
 
 
+@pytest.mark.slow
 def test_seeds_are_summed_up_by_mean_and_deviation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     scores = {("2", "1"): 20.0, ("2", "2"): 22.0, ("2", "3"): 27.0, ("3", "1"): 21.0, ("3", "2"): 25.0, ("3", "3"): 0.0}
 
@@ -196,6 +200,7 @@ def test_no_means_without_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert "groups" not in json.loads((tmp_path / "sweep" / "sweep.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_sweep_that_is_stopped_says_what_is_done_and_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
@@ -275,14 +280,31 @@ def test_trials_of_an_earlier_version_are_done(tmp_path: Path, monkeypatch: pyte
     assert ran == [(1, 0.1)]
 
 
+def test_the_command_prints_every_trial_and_the_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    fake_runs(monkeypatch)
+    out = tmp_path / "sweep"
+    argv = ["sweep", DEMO, "--output_dir", str(out), "--grid"]
+    assert run_command(monkeypatch, "mt", *argv, "training.epochs=2,4,3") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [cells_of(line) for line in lines if line.startswith("| trial-")] == [
+        ["trial-002", "3", "29.90", "1.00", "2.00"],
+        ["trial-000", "2", "19.90", "1.00", "2.00"],
+        ["trial-001", "4", "failed", "failed", "failed"],
+    ]
+    assert [lines[-4], lines[-1]] == [f"best:   {out}/trial-002", f"table:  {out}/sweep.md"]
+
+
 def test_the_command_fails_if_every_trial_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     fake_runs(monkeypatch)
     argv = ["sweep", DEMO, "--output_dir", str(tmp_path / "sweep"), "--grid", "training.epochs=4,5"]
     assert run_command(monkeypatch, "mt", *argv) == 1
-    rows = list(map(cells_of, capsys.readouterr().out.splitlines()))
-    assert ["trial-000", "4", "failed", "failed", "failed"] in rows
+    printed = capsys.readouterr().out
+    assert ["trial-000", "4", "failed", "failed", "failed"] in list(map(cells_of, printed.splitlines()))
+    assert "best" not in printed
 
 
 def test_the_command_refuses_a_directory_that_is_taken(
@@ -296,6 +318,7 @@ def test_the_command_refuses_a_directory_that_is_taken(
     assert ran == []
 
 
+@pytest.mark.slow
 def test_a_search_is_repeatable_and_finds_its_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("optuna")
     ran = fake_runs(monkeypatch)

@@ -112,7 +112,7 @@ def write_recipe(recipe: Path, output: Path) -> list[str]:
     lines = [line for name in bundled_files(text) if (line := _write_data(name))]
     for checkout, installed in _COMMANDS.items():
         text = text.replace(checkout, installed)
-    _write(output, text.encode())
+    write_bytes(output, text.encode(), make_parents=True)
     return [*lines, f"wrote {printable(output)}"]
 
 
@@ -135,13 +135,7 @@ def _write_data(name: str) -> str:
     content = (ASSETS / name).read_bytes()
     with writing(Path(name)):
         if not os.path.lexists(name):
-            _write(Path(name), content)
+            write_bytes(Path(name), content, make_parents=True)
             return f"wrote {name}"
         is_same = Path(name).read_bytes() == content
     return "" if is_same else f"kept {name}, which differs from the file that comes with mt"
-
-
-def _write(path: Path, content: bytes) -> None:
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, content)

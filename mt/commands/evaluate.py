@@ -110,7 +110,7 @@ def _print_results(command: EvaluateCommand, evaluation: Evaluation) -> None:
 
 
 def _judge(command: EvaluateCommand, evaluation: Evaluation, prog: str) -> int:
-    """The exit status that `--fail_if_worse` asks for; stderr says which comparison it is due to."""
+    """The exit status by `--fail_if_worse`; stderr says which comparison caused it."""
     from mt.evaluation.verdicts import verdict
 
     worse = [c for metric in command.fail_if_worse for c in evaluation.significantly_worse(metric)]

@@ -134,7 +134,7 @@ def check_review(command: ReviewCommand) -> None:
 
 
 def check_page(output: Path, overwrite: bool) -> None:
-    """The page of a review replaces no other one unasked.
+    """Refuse to replace the page of another review unasked.
 
     A browser keeps the ratings, but only the page they were given on can export them.
     """

@@ -1,4 +1,4 @@
-"""One decoding of a system, for every command: translations of test sets, through the cache, and of a plain file."""
+"""Translating with a system, the same way in every command: test sets, through the cache, and plain files."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Write = Callable[[str, str, list[str]], object]
 
 
 def _discard(test_set: str, system: str, lines: list[str]) -> None:
-    """Keep them nowhere."""
+    """Keep no translations."""
 
 
 def open_translator(model: ModelConfig, decoding: DecodingConfig) -> Translator:
