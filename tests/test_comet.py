@@ -73,6 +73,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_timeout_stops_all_that_was_started(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     pid = tmp_path / "pid"
     child = f"import subprocess; c = subprocess.Popen(['sleep', '900']); open({str(pid)!r}, 'w').write(str(c.pid))"

@@ -77,6 +77,7 @@ def test_forms_in_arabic(term: str, text: str, is_there: bool):
     assert bool(pattern.search(fold_for_terms(text))) is is_there
 
 
+@pytest.mark.slow
 def test_the_glossary_that_comes_along():
     terms = Glossary.read().terms
     assert len(terms) >= 1000

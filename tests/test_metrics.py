@@ -28,6 +28,7 @@ def measured(metric: str, systems: dict[str, list[str]], references: list[str] =
     return collect_statistics("news", systems, references, [metric])[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", METRICS)
 def test_scores_and_intervals_are_sacrebleus(metric: str, tmp_path: Path):
     options = ["-i", "good", *CLI_OPTIONS[metric], "--confidence", "--confidence-n", "200"]

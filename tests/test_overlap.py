@@ -119,6 +119,7 @@ def evaluated(run: Path, rows: slice) -> Any:
     return evaluate_hypotheses([news], lines, 200, metrics=["chrF"], overlaps=overlaps)
 
 
+@pytest.mark.slow
 def test_no_verdict_where_much_was_seen(tmp_path: Path):
     evaluation = evaluated(make_run(tmp_path / "run", slice(0, 10)), slice(0, 100))
     sentence = "tuned has seen 10 of the 100 sentences in its training data (10 the same)"

@@ -80,6 +80,7 @@ def may_run(node: ast.ImportFrom) -> bool:
     return [alias.name for alias in node.names] != ["UnpicklingError"]
 
 
+@pytest.mark.slow
 def test_every_call_that_could_run_code_refuses_to():
     guarded = 0
     for file in CODE:
