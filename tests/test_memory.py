@@ -56,9 +56,7 @@ def test_the_manifest_of_an_earlier_version_is_read():
     "damaged", ["7", [], {}, {"micro_batch_tokens": "7", "chunked_loss": True}, {"chunked_loss": 1}]
 )
 def test_damaged_settings_are_refused(damaged: object):
-    with pytest.raises(
-        RunError, match=r"must hold micro_batch_tokens and chunked_loss, not .*; restore"
-    ):
+    with pytest.raises(RunError, match=r"must hold micro_batch_tokens and chunked_loss, not .*; restore"):
         tuned_settings_in({"tuned_settings": damaged})
 
 
