@@ -34,6 +34,8 @@ from mt.training import dev_evaluation
 
 TIMEOUT = 1.0
 """Seconds after which a collective gives up."""
+TIMEOUT_SECONDS = 400
+"""Seconds after which processes that hang are killed; far above what they take on a busy machine."""
 
 
 @one_run()
@@ -173,7 +175,7 @@ def in_processes(
         own = variables | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
         processes.append(context.Process(target=_start, args=(command, argv, own, said[rank])))
         processes[-1].start()
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     for process in processes:
         process.join(max(0, deadline - time.monotonic()))
         process.kill()

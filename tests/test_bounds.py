@@ -53,7 +53,7 @@ def test_one_pair_over_and_over(
     path = tmp_path / f"news.tsv{ending}"
     path.write_bytes(compress("A war.\tحرب.\n".encode() * 200_000))
     with pytest.raises(
-        DataError, match=r"news\.tsv\.\w+: its first \d+ bytes unfold to more than \d+, over (70|150) times"
+        DataError, match=r"news\.tsv\.\w+: its first \d+ bytes unpack to more than \d+, over (70|150) times"
     ):
         count(path)
 

@@ -235,7 +235,7 @@ def test_a_damaged_build_is_made_again(tmp_path: Path, caplog: pytest.LogCapture
         damage()
         assert cached_build(options, {}) == built
         assert {path: path.read_bytes() for path in built.rglob("*") if path.is_file()} == good
-    assert caplog.text.count("a kept build is passed over") == 4
+    assert caplog.text.count("the kept build is damaged") == 4
 
 
 def test_a_builds_key_holds_all_code_that_it_runs():
@@ -290,7 +290,7 @@ def test_strict_stops_at_the_first_reject(tmp_path: Path):
     lines = [*(f"Word {c}.\tكلمة {c}" for c in "abcdefgh"), "They killed 12.\tقتلوا 21.", "Word a.\tكلمة a"]
     file.write_text("\n".join(lines), encoding="utf-8")
     options = config(file, cache_dir=str(tmp_path / "cache"), strict=True)
-    message = r"news\.tsv:9: numbers \(12 against 21\); in all 2 pairs are not used \(1 numbers, 1 exact duplicate\)"
+    message = r"news\.tsv:9: numbers \(12 against 21\); in total, 2 pairs are not used \(1 numbers, 1 exact duplicate\)"
     with pytest.raises(DataError, match=message):
         cached_build(options, {})
     file.write_text("\n".join(lines[:8]), encoding="utf-8")
@@ -316,7 +316,8 @@ def test_a_glossary_is_all_for_training(tmp_path: Path):
 def test_a_glossary_is_no_test(tmp_path: Path):
     (tmp_path / "terms.tsv").write_text(TERMS, encoding="utf-8")
     terms = CorpusConfig(path=str(tmp_path / "terms.tsv"), format="glossary")
-    with pytest.raises(ConfigError, match=r"split of a glossary must be train, for terms are no test, got 'test'"):
+    message = r"split of a glossary must be train, because terms are no test sentences, got 'test'"
+    with pytest.raises(ConfigError, match=message):
         replace(terms, split="test")
     with pytest.raises(ConfigError, match=r"the test set `words` must hold sentences, not terms, got 'glossary'"):
         Config(evaluation=EvaluationConfig(test_sets={"words": terms}))

@@ -209,7 +209,7 @@ def test_the_gravest_of_several_reasons_is_named():
     kinds = {s: [c.kind for c in cautions if c.forbids and c.system == s] for s in ("base", "copy")}
     assert kinds["base"][-1] == "hypotheses in another order"
     assert set(kinds["base"]) == {"overlap", "empty hypotheses", "hypotheses in another order"}
-    assert evaluation.refusal("news", "base") == "the hypotheses of base are in another order than the sentences"
+    assert evaluation.refusal("news", "base") == "the hypotheses of base are in a different order than the sentences"
     assert set(kinds["copy"]) == {"empty hypotheses", "references as hypotheses"}
     assert evaluation.refusal("news", "copy").endswith("are the references, word for word")
     assert evaluation.refusal("news", "base", "copy").endswith("are the references, word for word")

@@ -7,16 +7,22 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from datasets import load_from_disk
 
 from mt.config import CorpusConfig
-from mt.data import saved
+from mt.config.parsing import read_config
+from mt.data import saved, vocabulary
 from mt.data.readers import read_corpus
 from mt.data.saved import load_splits, write_tables
 from mt.errors import RunError
+from mt.experiment import data
+from mt.experiment.splits import prepare_data
+from mt.experiment.start import claim_directory
 from mt.runs import RunDirectory
 from tests.conftest import ROOT
 from tests.helpers import run
@@ -49,6 +55,31 @@ def test_data_writes_splits_and_card(
     report = json.loads((out / "data_report.json").read_text())
     assert report["tokenizer"] == "tiny-en-ar"
     assert not list((out / "data").glob("*.tsv"))
+
+
+def test_the_report_is_written_once_by_either_command_and_measured_once_for_both(
+    config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    written: list[str] = []
+    measured: list[str] = []
+    monkeypatch.setattr(data, "write_report", _noting(written, data.write_report))
+    monkeypatch.setattr(vocabulary, "measure_vocabulary", _noting(measured, vocabulary.measure_vocabulary))
+    train, inspected = RunDirectory(tmp_path / "train"), RunDirectory(tmp_path / "inspected")
+    options = replace(read_config(Path(config)), output_dir=str(train.root))
+    with claim_directory(options, resume=False, overwrite=False) as claimed:
+        prepare_data(options, claimed)
+    assert run(monkeypatch, "mt", "data", config, "--output_dir", str(inspected.root)) == 0
+    assert (len(written), len(measured)) == (2, 1)
+    assert train.data_report.read_bytes() == inspected.data_report.read_bytes()
+    assert json.loads(train.data_report.read_text())["vocabulary"]["news"]["source"]["unknown_share"] < 0.5
+
+
+def _noting(calls: list[str], function: Callable[..., object]) -> Callable[..., object]:
+    def noted(*arguments: object) -> object:
+        calls.append(function.__name__)
+        return function(*arguments)
+
+    return noted
 
 
 def test_a_second_time_nothing_is_built_or_measured_or_imported(config: str, tmp_path: Path):

@@ -67,7 +67,7 @@ def test_a_run_without_its_data(
     run_with(files / "run", "name: run\n")
     shutil.copytree(marian_directory, files / "run" / "model")
     assert evaluate(monkeypatch, "run") == 1
-    assert "run/data: the run's splits are gone; say --test_set NAME=FILE" in capsys.readouterr().err
+    assert "run/data: the run's splits are missing; give --test_set NAME=FILE" in capsys.readouterr().err
 
 
 def test_terms_that_are_not_there_stop_it_before_a_model_is_loaded(

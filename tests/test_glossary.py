@@ -108,8 +108,8 @@ def test_starter_set_uses_its_terms():
         ("english\tarabic\tkind\nA\tب\n", r":2: expected 3 tab-separated columns"),
         ("A\tب\tplace\nB\tت\tcity\n", r":2: `city` is no kind of term; write one of place, "),
         ("A\t\tplace\n", r":1: a term needs an English and an Arabic form"),
-        ("A | B\tب\tplace\nB\tت\tplace\n", r":2: `B` stands in line 1 too"),
-        ("english\tarabic\tkind\n", r"holds no terms"),
+        ("A | B\tب\tplace\nB\tت\tplace\n", r":2: `B` is already in line 1"),
+        ("english\tarabic\tkind\n", r"has no terms"),
     ],
 )
 def test_broken_glossaries(content: str, message: str, tmp_path: Path):

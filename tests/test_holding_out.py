@@ -335,17 +335,15 @@ def test_reports_of_one_template_are_kept_for_training(tmp_path: Path):
 
 
 def test_a_corpus_of_one_template_alone_names_what_helps(tmp_path: Path):
-    with pytest.raises(
-        DataError, match=r"`news` are too much alike to be divided: set data.corpora.news.split to train"
-    ):
+    with pytest.raises(DataError, match=r"`news` are too similar to be divided: set data.corpora.news.split to train"):
         build(tmp_path, reports(200))
 
 
 def test_what_the_card_and_the_report_say():
     block = HeldOut("block", 0, 64, 0.229, 0.018, 64)
     assert block.in_words() == (
-        "by block: about 64 consecutive lines at a time; 23% of neighbouring lines share a rarer word, "
-        "of distant ones 2%, as far as 64 lines"
+        "by block: about 64 consecutive lines at a time; 23% of neighbouring lines share a rare word, "
+        "2% of distant ones, up to 64 lines apart"
     )
     easy = HeldOut("sentence", 0, 0, 0.229, 0.018, 64)
     assert how_held_out({"news": block, "web": HeldOut("document", 37)}) == (

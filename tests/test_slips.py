@@ -78,7 +78,7 @@ def test_the_build_stops_with_the_place(tmp_path: Path):
     (tmp_path / "news.en").write_text("\n".join(SOURCES) + "\n", encoding="utf-8")
     (tmp_path / "news.ar").write_text("\n".join(slipped(TARGETS, 200)) + "\n", encoding="utf-8")
     corpora = {"news": CorpusConfig(path=str(tmp_path / "news.en"), format="moses")}
-    match = r"news\.en:(19\d|20\d): the two sides have slipped.* mend the file, or take it as it is"
+    match = r"news\.en:(19\d|20\d): the two sides are out of step.* mend the file, or accept it as it is"
     with pytest.raises(DataError, match=match):
         build_data(DataConfig(corpora=corpora, workers=1), tmp_path)
     build_data(DataConfig(corpora=corpora, workers=1, cleaning=CleaningConfig(slipped_lines=False)), tmp_path)

@@ -122,7 +122,7 @@ def test_a_grid_tries_every_combination_once(tmp_path: Path, monkeypatch: pytest
     assert trials[-1].failure == "the loss became nan"
     lines = (tmp_path / "sweep" / "sweep.md").read_text(encoding="utf-8").splitlines()
     assert cells_of(lines[0]) == ["trial", "training.epochs", "training.label_smoothing", "chrF", "BLEU", "loss"]
-    assert lines[2] == "| trial-002 |                 3 |                        0 |  30.00 |   1.00 |   2.00 |"
+    assert cells_of(lines[2]) == ["trial-002", "3", "0", "30.00", "1.00", "2.00"]
     assert cells_of(lines[-1]) == ["trial-005", "4", "0.5", "failed", "failed", "failed"]
     assert as_table(trials, asked.metric) == "\n".join(lines)
     # Started again, it reads what is done.
@@ -276,14 +276,31 @@ def test_trials_of_an_earlier_version_are_done(tmp_path: Path, monkeypatch: pyte
     assert ran == [(1, 0.1)]
 
 
+def test_the_command_prints_every_trial_and_the_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    fake_runs(monkeypatch)
+    out = tmp_path / "sweep"
+    argv = ["sweep", DEMO, "--output_dir", str(out), "--grid"]
+    assert run_command(monkeypatch, "mt", *argv, "training.epochs=2,4,3") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [cells_of(line) for line in lines if line.startswith("| trial-")] == [
+        ["trial-002", "3", "29.90", "1.00", "2.00"],
+        ["trial-000", "2", "19.90", "1.00", "2.00"],
+        ["trial-001", "4", "failed", "failed", "failed"],
+    ]
+    assert [lines[-4], lines[-1]] == [f"best:   {out}/trial-002", f"table:  {out}/sweep.md"]
+
+
 def test_the_command_fails_if_every_trial_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     fake_runs(monkeypatch)
     argv = ["sweep", DEMO, "--output_dir", str(tmp_path / "sweep"), "--grid", "training.epochs=4,5"]
     assert run_command(monkeypatch, "mt", *argv) == 1
-    rows = list(map(cells_of, capsys.readouterr().out.splitlines()))
-    assert ["trial-000", "4", "failed", "failed", "failed"] in rows
+    printed = capsys.readouterr().out
+    assert ["trial-000", "4", "failed", "failed", "failed"] in list(map(cells_of, printed.splitlines()))
+    assert "best" not in printed
 
 
 def test_the_command_refuses_a_directory_that_is_taken(

@@ -66,13 +66,13 @@ def test_other_translations_behind_the_first_are_additions(tmp_path: Path):
 def test_what_was_seen_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.INFO):
         read_pairs(tmp_path / "news.tsv", table("", "{n}\t{a}\t{e}"))
-    assert "column 3 holds English and column 2 Arabic, so it is read with source_column 3 and target_column 2" in (
+    assert "column 3 is English and column 2 Arabic by their letters, so source_column is 3 and target_column 2" in (
         caplog.text
     )
 
 
 def test_columns_that_cannot_be_told_are_listed(tmp_path: Path):
-    message = r"news\.tsv:1: which of its 3 columns holds English .*: Ref, One, Two; set source_column and target_col"
+    message = r"news\.tsv:1: neither names nor letters tell .*: Ref, One, Two; set source_column and target_col"
     with pytest.raises(DataError, match=message):
         read_pairs(tmp_path / "news.tsv", table("Ref\tOne\tTwo", "{n}\t{a}\t{a}"))
     with pytest.raises(DataError, match="which of its 3 columns"):
@@ -221,7 +221,7 @@ def test_keys_are_found_likewise(record: str, tmp_path: Path):
 def test_a_data_set_of_tables_without_header(tmp_path: Path):
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "train.tsv").write_text(table("", "{e} And more of it.\t{a}"), encoding="utf-8")
-    with pytest.raises(DataError, match=r"is no name of a column .* Set the corpus's `format` to tsv or csv"):
+    with pytest.raises(DataError, match=r"is a sentence, not .* Set the corpus's `format` to tsv or csv"):
         list(read_corpus("news", CorpusConfig(path=str(tmp_path / "d"), format="hf")))
     corpus = CorpusConfig(path=str(tmp_path / "d"), format="tsv")
     assert [pair.target for pair in read_corpus("news", corpus)] == [arabic for _, arabic in PAIRS]

@@ -271,7 +271,7 @@ def test_a_reference_across_two_chunks(cut: int, tmp_path: Path):
 
 def test_a_memory_without_seg_says_so(tmp_path: Path):
     bare = '<tu><tuv lang="en-US">A war.</tuv><tuv lang="ar-SA">حرب.</tuv></tu>'
-    with pytest.raises(DataError, match=r"m\.tmx: no `<tuv>` holds a `<seg>`, .* put the text .* into a `<seg>`"):
+    with pytest.raises(DataError, match=r"m\.tmx: no `<tuv>` has a `<seg>`, .* put the text .* into a `<seg>`"):
         read_pairs(tmp_path / "m.tmx", tmx(bare, bare))
     pairs = read_pairs(tmp_path / "m.tmx", tmx(bare, unit("A city.")))
     assert pairs[0].fault == ("empty side", "no <seg> in the <tuv>")

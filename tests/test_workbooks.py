@@ -108,9 +108,9 @@ def test_sheets_of_something_else_are_left_out(tmp_path: Path, caplog: pytest.Lo
     notes: list[list[Cell]] = [["Who", "What", "When"], ["Sam", "checked", "May"]]
     path = xlsx(tmp_path / "a.xlsx", Notes=notes, Empty=[], One=rows("No", "English", "Arabic"))
     assert [pair[:2] for pair in read_pairs(path)] == PAIRS
-    assert "a.xlsx:Notes:1: which of its 3 columns holds English" in caplog.text
+    assert "a.xlsx:Notes:1: neither names nor letters tell which of its 3 columns is English" in caplog.text
     assert "this sheet is left out" in caplog.text
-    with pytest.raises(DataError, match=r"a\.xlsx:Notes:1: which of its 3 columns holds English"):
+    with pytest.raises(DataError, match=r"a\.xlsx:Notes:1: neither names nor letters tell which of its 3 columns"):
         read_pairs(xlsx(tmp_path / "a.xlsx", Notes=notes))
 
 

@@ -18,7 +18,7 @@ from mt.runs import DATA_BUILD, RunDirectory
 
 
 def run(argv: Sequence[str], prog: str) -> int:
-    """Build the data, write the card, print where they are. Raises `UserError`s."""
+    """Build the data, write the data card, print where they are. Raises `UserError`s."""
     command = parse_data(argv, prog)
     check_data_command(command)
     quiet_libraries()
@@ -55,7 +55,7 @@ def data_directory(config: Config) -> Path:
 
 @dataclass(frozen=True)
 class DataCommand:
-    """What `mt data` was asked to do."""
+    """The parsed command line of `mt data`."""
 
     config: Config
     as_tsv: bool
@@ -63,7 +63,7 @@ class DataCommand:
 
 def parse_data(argv: Sequence[str], prog: str) -> DataCommand:
     """The command in `argv`. Raises `UsageError` or `ConfigError`."""
-    description = "Build and inspect the data of a config without training; the options are those of `mt train`."
+    description = "Build and inspect the data of a config without training. The options are those of `mt train`."
     parser = config_parser(
         prog,
         "%(prog)s CONFIG [--config FILE ...] [--section.key VALUE ...] [--output_dir DIR] [--export tsv]",
@@ -74,14 +74,14 @@ def parse_data(argv: Sequence[str], prog: str) -> DataCommand:
         type=Literal["tsv"] | None,
         default=None,
         metavar="FORMAT",
-        help="tsv: write the splits as tables, too: data/train.tsv, dev.tsv and test.tsv",
+        help="tsv: also write the splits as tables: data/train.tsv, dev.tsv and test.tsv",
     )
     options = parse_with_config(parser, argv, prog)
     return DataCommand(instantiate_config(parser, options), options.export == "tsv")
 
 
 def check_data_command(command: DataCommand) -> None:
-    """`mt data`: the config's files and the output directory."""
+    """Check the config's files and the output directory before slow work. Raises `UserError`s."""
     config = command.config
     check_data_files(config)
     check_output(data_directory(config), DATA_BUILD, paths_of(config))

@@ -45,7 +45,7 @@ class ExportCommand(ModelCommand):
     format: Literal["transformers", "ctranslate2"]
     precision: Literal["float16", "bfloat16", "float32", "int8"]
     test_sets: dict[str, CorpusConfig]
-    """On which the export is compared with the model."""
+    """The export is compared with the model on these."""
 
 
 def parse_export(argv: Sequence[str], prog: str) -> ExportCommand:

@@ -12,12 +12,12 @@ from mt.errors import UsageError
 from mt.files import check_name
 
 NOT_FOR_DECODING = {"name", "scratch", "skip_doctor", "dropout"}
-"""Options of a model that only training has."""
-TESTED_ON = "sentence pairs to test on, in any format of a corpus; repeatable; default: the test split of the runs"
+"""Options of the section `model` that only matter in training."""
+TESTED_ON = "sentence pairs to test on, in any corpus format; repeatable; default: the test split of the runs"
 
 
 def add_test_set(parser: QuietParser, purpose: str) -> None:
-    """`--test_set NAME=FILE`, repeatable; `purpose` is its help text."""
+    """Add `--test_set NAME=FILE`, repeatable, with the help text `purpose`."""
     parser.add_argument(
         "--test_set",
         action="append",
@@ -36,18 +36,18 @@ def named_files(option: str, arguments: Sequence[str]) -> dict[str, CorpusConfig
         if not (name and separator and path):
             raise UsageError(f"{option} takes NAME=FILE, got {argument}")
         if name in found:
-            raise UsageError(f"{option} {name} is given twice; names must differ")
+            raise UsageError(f"{option} {name} is given twice; use different names")
         found[check_name(name, f"{option}: the name")] = CorpusConfig(path=path)
     return found
 
 
 @dataclass(frozen=True)
 class ModelCommand:
-    """A run or a model, and the options that were typed for it: what is left out, a run may know better."""
+    """A run or a model, and the options that were typed for it; a run may bring values for the others."""
 
     name: str
     model: dict[str, Any]
-    """Options of the section `model` by name; likewise `decoding`."""
+    """Options of the section `model` by name; `decoding` holds those of the section `decoding`."""
     decoding: dict[str, Any]
 
 
@@ -56,7 +56,7 @@ def typed_sections(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The options of the sections `model` and `decoding` that were typed, by name.
 
-    is_scored: translations are compared with references, which are Arabic. Raises `ConfigError`.
+    is_scored: translations will be compared with Arabic references. Raises `ConfigError`.
     """
     model, decoding = (typed_options(parser, argv, section) for section in ("model", "decoding"))
     settings = ModelConfig(**model)
@@ -67,13 +67,14 @@ def typed_sections(
 
 
 def model_parser(prog: str, usage: str, description: str) -> QuietParser:
+    """A parser for commands whose first argument is a run or a model."""
     parser = QuietParser(prog=prog, usage=usage, description=description)
     parser.add_argument(
         "name",
         metavar="MODEL",
         type=str,
-        help="a run, whose chosen model is taken and works as the run was scored; a model directory; a hub name; or "
-        "tiny-en-ar, which comes along",
+        help="a run, whose final model is used with the settings it was scored with; a model directory; a name on the "
+        "hub; or tiny-en-ar, which comes with this project",
     )
     parser.add_class_arguments(ModelConfig, "model", skip=NOT_FOR_DECODING)
     return parser

@@ -1,4 +1,4 @@
-"""How much of the model is trained, and what is made of the checkpoints afterwards."""
+"""How much of the model is trained, and how the final model is made from the checkpoints."""
 
 from __future__ import annotations
 

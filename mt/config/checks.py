@@ -1,4 +1,4 @@
-"""Values that cannot work are refused with the key's name."""
+"""Checks of option values, which raise `ConfigError` with the name of the key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def require(claim: bool, key: str, must: str, value: object) -> None:
 
 
 def require_positive(section: str, options: object, names: Iterable[str]) -> None:
-    """The options of these names are None or greater than 0."""
+    """Raise `ConfigError` unless each of these options is None or greater than 0."""
     for name in names:
         value = getattr(options, name)
         if value is not None:
@@ -23,12 +23,12 @@ def require_positive(section: str, options: object, names: Iterable[str]) -> Non
 
 
 def require_share(key: str, value: float) -> None:
-    """`value` is at least 0 and below 1."""
+    """Raise `ConfigError` unless `value` is at least 0 and below 1."""
     require(0 <= value < 1, key, "be at least 0 and below 1", value)
 
 
 def require_names(key: str, names: Iterable[str]) -> None:
-    """Each of `names` may name a file, and no two of them the same one."""
+    """Raise `ConfigError` unless each of `names` can name a file, and no two of them the same file."""
     known = list(names)
     try:
         for name in known:
@@ -39,5 +39,5 @@ def require_names(key: str, names: Iterable[str]) -> None:
 
 
 def require_at_most(key: str, value: float | None, limit: float) -> None:
-    """`value` is None or no more than `limit`, above which it can only be a slip."""
+    """Raise `ConfigError` unless `value` is None or at most `limit`; anything above it can only be a typo."""
     require(value is None or value <= limit, key, f"be at most {limit}", value)

@@ -1,4 +1,4 @@
-"""Config files in, dictionaries out that hold what `Config` has a place for: every value named by its key."""
+"""Config files read into dictionaries with the keys of `Config`, and `Config` written back as YAML."""
 
 from __future__ import annotations
 
@@ -19,17 +19,16 @@ from mt.input_files import fault_of_file, read_small
 from mt.wording import shorten
 
 OFF = (None, False, "none")
-"""What switches a rule of `data.cleaning` off, whatever its type."""
-
+"""Values that switch off a rule of `data.cleaning`, whatever its type."""
 
 CORPUS_MAPS = ("data.corpora", "evaluation.test_sets", "evaluation.general")
-"""Options that hold corpora by name."""
+"""Options whose values are corpora by name."""
 
 
 def read_config_file(path: Path, named_by: Path | None = None) -> dict[str, Any]:
-    """A config as `--config` takes it: a bare path for a corpus written out, rules that are off by their own value.
+    """A config in the form that `--config` takes: short forms of corpora and of switched-off rules are written out.
 
-    named_by: the config that extends it, for the message. Raises `ConfigError` with file and line or key.
+    named_by: the config that extends this one, for the message. Raises `ConfigError` with file and line or key.
     """
     if fault_of_file(path) == "does not exist":
         seen = f"named by `extends` in {named_by}" if named_by else f"seen from {printable(Path.cwd())}"
@@ -39,7 +38,7 @@ def read_config_file(path: Path, named_by: Path | None = None) -> dict[str, Any]
         content = parse_yaml(text)
     except yaml.YAMLError as error:
         where = getattr(error, "problem_mark", None)
-        # libyaml finds what is missing at the end behind the last line.
+        # Where the end of something is missing, libyaml names the line after the last one.
         origin = f"{path}:{min(where.line, text.rstrip().count(chr(10))) + 1}" if where else str(path)
         problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
         raise ConfigError(f"{origin}: not valid YAML ({problem})") from error
@@ -52,13 +51,13 @@ def read_config_file(path: Path, named_by: Path | None = None) -> dict[str, Any]
 
 
 def written_out(kind: Any, value: Any, key: str) -> Any:
-    """`value` as an option of type `kind` takes it. Raises `ConfigError` for null where nothing may be missing."""
+    """`value` as an option of type `kind` takes it. Raises `ConfigError` for null where it is not allowed."""
     is_union = typing.get_origin(kind) in (types.UnionType, typing.Union)
     kinds = typing.get_args(kind) if is_union else (kind,)
     if value is None and type(None) not in kinds and kind is not Any:
-        raise ConfigError(f"{key} must not be null; leave it out to have its default")
+        raise ConfigError(f"{key} must not be null; leave it out to get its default")
     if value is False and any("off" in typing.get_args(kind) for kind in kinds):
-        # YAML reads a bare off as false.
+        # YAML reads a bare `off` as false.
         return "off"
     section = _section_of(kind)
     if section is CorpusConfig and isinstance(value, str):
@@ -72,7 +71,7 @@ def written_out(kind: Any, value: Any, key: str) -> Any:
     below: dict[str, Any] = {}
     for name, item in value.items():
         if item is None and key in CORPUS_MAPS:
-            below[name] = None  # takes it away
+            below[name] = None  # removes the corpus
             continue
         hint, item_key = of_key.get(name, values), f"{key}.{name}".lstrip(".")
         if section is CleaningConfig and name in of_key and is_off(item):
@@ -82,12 +81,12 @@ def written_out(kind: Any, value: Any, key: str) -> Any:
 
 
 def is_off(value: object) -> bool:
-    """Whether a value switches a rule of `data.cleaning` off; 0 does not."""
+    """Whether a value switches off a rule of `data.cleaning`; 0 does not."""
     return any(value is off or (isinstance(value, str) and value == off) for off in OFF)
 
 
 def off_value(rule: str) -> object:
-    """How an option of `CleaningConfig` says that its rule is off: None, False or "none"."""
+    """The value by which an option of `CleaningConfig` switches off its rule: None, False or "none"."""
     hint = typing.get_type_hints(CleaningConfig)[rule]
     if hint is bool:
         return False
@@ -95,9 +94,9 @@ def off_value(rule: str) -> object:
 
 
 def find_unknown(option: str) -> tuple[str, list[str]] | None:
-    """(what of `section.key` is no option, what would be one there); None if all of it is known.
+    """(the part of `section.key` that is no option, the options there are); None if all of it is known.
 
-    What follows a mapping's own names, as of corpora, is looked at too.
+    Also looks behind names that users choose, as in `data.corpora.news.format`.
     """
     return _walk(option)[1]
 
@@ -109,7 +108,7 @@ def takes_mapping(option: str) -> bool:
 
 
 def _walk(option: str) -> tuple[Any, tuple[str, list[str]] | None]:
-    """(the type of `section.key`, see `find_unknown`)."""
+    """(type of the option `section.key`, what `find_unknown` returns)."""
     kind: Any = Config
     for name in option.split("."):
         section = _section_of(kind)

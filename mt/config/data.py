@@ -1,4 +1,4 @@
-"""What is read, cleaned, split and mixed."""
+"""What is read, and how it is cleaned, split and mixed."""
 
 from __future__ import annotations
 
@@ -78,22 +78,22 @@ class CorpusConfig:
         require(bool(self.path), "path of a corpus", "not be empty", self.path)
         require(self.weight > 0, "weight of a corpus", "be greater than 0", self.weight)
         is_usable = not (self.is_glossary and self.split in ("dev", "test"))
-        require(is_usable, "split of a glossary", "be train, for terms are no test", self.split)
+        require(is_usable, "split of a glossary", "be train, because terms are no test sentences", self.split)
 
     @property
     def is_glossary(self) -> bool:
-        """Whether it holds terms and no sentences."""
+        """Whether it is a table of terms, not sentences."""
         return self.format == "glossary"
 
     @property
     def own_split(self) -> str | None:
-        """The split that all of it goes to; None if it is divided."""
+        """The split that the whole corpus goes to; None if it is divided."""
         return self.split if self.split != "auto" else "train" if self.is_glossary else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class CleaningConfig:
-    """Rules that reject pairs. Each rule's pairs are counted and listed in rejected.tsv. null, none or false: off."""
+    """Cleaning: rules that reject pairs, which are counted and listed in rejected.tsv; null, none or false is off."""
 
     max_words: int | None = 200
     """`too long`: a side has more words than this."""
@@ -189,7 +189,7 @@ class DataConfig:
 
     similarity: float = 0.6
     """Sentences that share at least this much of their words and word pairs (Jaccard similarity) are neighbours and
-    never end up in different splits. Sentences of fewer than three words only count if equal."""
+    never end up in different splits. Sentences of one or two words must be equal for that."""
 
     decontaminate_words: int | None = 13
     """A training pair is dropped if either side has this many words in a row in common with a dev or test pair (Brown

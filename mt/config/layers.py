@@ -1,7 +1,7 @@
-"""Configs on top of each other: what a file extends, further files, values of several keys on a command line.
+"""Configs merged into one: what a file extends, further files, mappings on the command line.
 
-Sections are merged key by key, corpora and test sets by name; whatever else a later config says takes the place of what
-an earlier one said. `null` takes a corpus or a test set away.
+Sections are merged key by key, corpora and test sets by name; any other value of a later config replaces that of an
+earlier one. `null` removes a corpus or a test set.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ from mt.errors import ConfigError
 from mt.files import printable
 
 EXTENDS = "extends"
-"""The key of a config file that names the file it builds upon, seen from its own directory."""
+"""The key of a config file that names the file it builds on, relative to its own directory."""
 
 
 class Layer(NamedTuple):
-    """What one file says, as `read_config_file` returns it."""
+    """The content of one file, as `read_config_file` returns it."""
 
     path: Path
     content: dict[str, Any]
 
 
 def read_layers(files: Iterable[Path]) -> list[Layer]:
-    """Each file with all that it extends, the ground first. Raises `ConfigError`."""
+    """Each file, preceded by those that it extends. Raises `ConfigError`."""
     return [layer for file in files for layer in _chain(file, [])]
 
 
 def _chain(file: Path, above: list[Path]) -> Iterator[Layer]:
-    """A file behind those that it extends. above: the files that led here."""
+    """The files that `file` extends, then `file` itself. above: the files that led here, to detect circles."""
     if file.resolve() in [path.resolve() for path in above]:
         names = " -> ".join(printable(path) for path in [*above, file])
         raise ConfigError(f"{printable(above[-1])}: `{EXTENDS}` goes in a circle: {names}")
     content = read_config_file(file, named_by=above[-1] if above else None)
-    ground = content.pop(EXTENDS, None)
-    if ground is not None:
-        if not isinstance(ground, str) or not ground:
-            raise ConfigError(f"{printable(file)}: `{EXTENDS}` must name one config file, got {ground!r:.60}")
-        yield from _chain(file.parent / ground, [*above, file])
+    base = content.pop(EXTENDS, None)
+    if base is not None:
+        if not isinstance(base, str) or not base:
+            raise ConfigError(f"{printable(file)}: `{EXTENDS}` must name one config file, got {base!r:.60}")
+        yield from _chain(file.parent / base, [*above, file])
     yield Layer(file, content)
 
 
 def merged(below: Mapping[str, Any], over: Mapping[str, Any], key: str = "") -> dict[str, Any]:
-    """`below` with what `over` says on top. Raises `ConfigError` for a null that takes nothing away."""
+    """`below`, overridden by `over`. Raises `ConfigError` for a null that has nothing to remove."""
     result = dict(below)
     for name, value in over.items():
         inside = f"{key}.{name}".lstrip(".")
@@ -67,10 +67,10 @@ def merged(below: Mapping[str, Any], over: Mapping[str, Any], key: str = "") -> 
 
 
 def with_typed(content: dict[str, Any], arguments: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
-    """`content` with what `arguments` say in mappings or by null of a corpus, and the arguments that remain.
+    """(`content` with the mappings and nulls for corpora among `arguments` merged in, the other arguments).
 
-    A mapping for all corpora or test sets, `--data.corpora '{tm: desk.tmx}'`, takes the place of those there were; for
-    one of them, or for a section, it is merged. Raises `ConfigError`.
+    A mapping for all corpora or test sets, `--data.corpora '{tm: desk.tmx}'`, replaces them all; one for a single
+    corpus or a section is merged. Raises `ConfigError`.
     """
     remaining: list[str] = []
     waiting = list(arguments)
@@ -93,7 +93,7 @@ def _is_layer(option: str, value: str) -> bool:
 
 
 def _without(content: dict[str, Any], option: str) -> dict[str, Any]:
-    """`content` without all corpora or test sets if `option` gives them anew."""
+    """`content` without its corpora or test sets if `option` is about to replace them all."""
     section, _, name = option.partition(".")
     if option not in CORPUS_MAPS or section not in content:
         return content

@@ -83,7 +83,7 @@ class ModelConfig:
             require_share("model.dropout", self.dropout)
 
     def require_english_to_arabic(self) -> None:
-        """Raise `ConfigError` for other languages: whatever reads, cleans, splits and scores text is made for these."""
+        """Raise `ConfigError` for other languages, which reading, cleaning, splitting and scoring do not know."""
         languages = {
             "source": (_ENGLISH, "Latn"),
             "target": (_ARABIC, "Arab"),

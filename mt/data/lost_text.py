@@ -1,4 +1,4 @@
-"""Sides of a pair that hold something in place of a text: question marks, empty boxes, a cell's error, a dash."""
+"""Pairs in which one side has something instead of its text: question marks, boxes, a spreadsheet error, a dash."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mt.text.numbers import word_numbers
 _LETTER = re.compile(r"[^\W\d_]")
 _WORD = re.compile(r"[^\W\d_]+")
 _DIGIT = re.compile(r"\d")
-# What a number may lose in translation, as its unit becomes a sign.
+# Words that a bare number may stand for along with itself, because a sign replaces its unit.
 _UNITS = frozenset(
     [
         *("percent", "per", "cent", "am", "pm", "gmt", "utc", "no", "km", "m", "cm", "mm", "kg", "us", "usd", "eur"),
@@ -59,10 +59,10 @@ _MIN_WORDS_OF_A_TEXT = 4
 
 
 def lost_text_in(source: str, target: str) -> str | None:
-    """What stands in one side of a normalised pair in place of the text; None if nothing does.
+    """What one side of a normalised pair has instead of its text; None if both have their texts.
 
-    A side without letters is no fault where the other has none either, or where it is a number and the other side
-    holds nothing but that number in words, or its unit.
+    A side without letters is no fault if the other has none either, or if it is a number and the other side has
+    nothing but that number in words, or its unit.
     """
     for side, other in ((source, target), (target, source)):
         if not _LETTER.search(side) and _WORD.search(other) and not _says_no_more(side, other):
@@ -85,7 +85,7 @@ def lost_text_in(source: str, target: str) -> str | None:
 def _says_no_more(bare: str, other: str) -> bool:
     words = [word for word in map(str.casefold, _WORD.findall(other)) if word not in _UNITS]
     if not _DIGIT.search(bare):
-        # Marks of a list, and signs that stand for one letter.
+        # Bullets, and signs for single letters.
         return all(len(word) == 1 for word in words)
     return all(len(word) == 1 or _ROMAN.fullmatch(word) or word_numbers(word) for word in words)
 
@@ -100,7 +100,7 @@ def _lost_letters(side: str, other: str) -> str | None:
 
 
 def _has_more(pattern: re.Pattern[str], side: str, other: str) -> bool:
-    """Whether a side has more of it, and more such characters, than the other: what both have was meant so."""
+    """Whether a side has more matches, and more such characters, than the other; what both sides have is intended."""
     if pattern is _GLYPHS:
         return Counter(pattern.findall(side)) != Counter(pattern.findall(other))
     is_more = _MARKS.search(side) is None or len(_MARKS.findall(side)) > len(_MARKS.findall(other))

@@ -27,7 +27,7 @@ _BEGINS = re.compile(r"[<>&{}$%\[\]⟦⟧]")
 
 
 def markup_in(source: str, target: str) -> str | None:
-    """The first tag, entity or placeholder in a pair; None if there is none. A footnote's [1] is none."""
+    """The first tag, entity or placeholder in a pair; None if there is none. A footnote mark, [1], does not count."""
     for side in (source, target):
         if _BEGINS.search(side) and (found := _MARKUP.search(side)) is not None:
             return found.group()

@@ -1,4 +1,4 @@
-"""Text that was decoded with the wrong encoding: undone where that is certain, else found."""
+"""Text that was decoded with the wrong encoding: restored where that is certain, otherwise recognised."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import ftfy.badness
 
 from mt.text.familiar import count_familiar, has_article, is_rather
 
-# What neither English nor Arabic text is made of; the marks of direction and common signs are.
+# The characters of English and Arabic text, with marks of direction and common signs; all others are suspect.
 _PLAIN = (
     "\u0000-\u007f\u0600-\u06ff\u0750-\u077f\ufb50-\ufdff\ufe70-\ufeff"
     "\u00a0\u00ab\u00bb\u200b-\u200f\u2010-\u2015\u2018-\u201e\u2026\u202a-\u202e\u2066-\u2069"
 )
 _SUSPECT = re.compile(f"[^{_PLAIN}]")
-# UTF-8 read as Windows-1256: each Arabic letter becomes one of these two and one of those; but for a few, Arabic text
-# has none of those behind them.
+# UTF-8 read as Windows-1256: each Arabic letter becomes one of these two and then one of the others, which hardly ever
+# follow them in Arabic text.
 _LEAD = re.compile(
     "[\u0637\u0638][\u067e\u0679\u0686\u0688\u0691\u0698\u06af\u00a1-\u00aa\u00ac-\u00ba\u00bc-\u00be"
     "\u20ac\u201a\u0192\u201e\u2020\u2021\u02c6\u2030\u2039\u0152\u2018\u2022\u2122\u203a\u0153]"
@@ -37,16 +37,16 @@ _SIGN_IN_WORD = re.compile(
     "\u2030\u2039\u0152\u2018\u2022\u203a\u0153\u2122\u2500-\u259f][\u0621-\u064a]"
 )
 _BRACKET_IN_WORD = re.compile(r"[\u0621-\u064a][\[\]^][\u0621-\u064a]")
-# Beginnings of letters whose ends are lost.
+# First bytes of letters whose second bytes are lost.
 _LEFT_OVER = re.compile("[\u00c2\u00c3\u00d8\u00d9]")
 _CONTROL = re.compile("[\u0080-\u0084\u0086-\u009f\ufffd]")
 
 
 def repair(text: str) -> str | None:
-    """What a raw text was before it was decoded wrongly, also several times; None where that is not certain.
+    """A raw text as it was before it was decoded wrongly, perhaps several times; None if that is not certain.
 
-    Certain is what decodes as UTF-8 without a fault, or what has no word that looks Arabic as it stands, and several
-    in one other encoding.
+    It is certain if the bytes decode as UTF-8 without a fault, or if no word looks Arabic as it is, and several do in
+    one other encoding.
     """
     if text.isascii() or not (_SUSPECT.search(text) or _has_leads(text)):
         return None
@@ -92,7 +92,7 @@ def _decoded_again(text: str) -> Iterator[str]:
 
 
 def is_mojibake(text: str) -> bool:
-    """Whether a text was decoded wrongly, by what tells so for sure."""
+    """Whether a text was certainly decoded wrongly."""
     if text.isascii():
         return False
     if _SUSPECT.search(text):
@@ -110,8 +110,8 @@ def _has_leads(text: str) -> bool:
 
 
 def _is_of_other_letters(text: str) -> bool:
-    """Whether it is Windows-1256 read as ISO-8859-6: Arabic letters, but others, and some of them lost."""
-    # What the article becomes, after "and" and "with" too.
+    """Whether it is Windows-1256 read as ISO-8859-6: other Arabic letters, and some of them lost."""
+    # What the article becomes, also after "and" and "with".
     if text.startswith("اف") + sum(map(text.count, (" اف", " ناف", " باف"))) < _FEWEST or has_article(text):
         return False
     articles, others = count_familiar(text.encode("iso8859_6", "replace").decode("cp1256"))

@@ -1,4 +1,11 @@
-"""Which sentences are alike: rare word triples propose, all the words decide."""
+"""Which sentences are alike: shared rare word triples propose candidates, then all their words decide.
+
+    The army closed the road to the river on Monday.        triples: the army closed, army closed the, ...
+    The army closed the road to the river on Friday.        shares all but the last one: a candidate
+
+They share 7 of 9 different words and 8 of 10 different word pairs: Jaccard similarity 15 / 19 = 0.79, so at the default
+of 0.6 they are neighbours.
+"""
 
 from __future__ import annotations
 
@@ -14,43 +21,43 @@ from mt.data.selection import Indices, Mask, run_starts
 from mt.data.store import SideColumns
 
 Edges = NDArray[np.int64]
-"""int (edges, 2): numbers of two clusters."""
+"""int (edges, 2): the numbers of two clusters."""
 
 Levels = NDArray[np.int8]
-"""Which split each pair belongs to, 0 train, 1 dev, 2 test."""
+"""The split of each pair: 0 train, 1 dev, 2 test."""
 
-# So many sentences at a time: their numbers take 16 bits of a sorting key.
+# Sentences processed at once: their numbers take 16 bits of a sorting key.
 _CHUNK = 1 << 16
-# Slots in which the occurrences of triples are counted, up to 255; two in one slot only look more frequent.
+# Slots in which occurrences of triples are counted, up to 255; two triples in one slot only look more frequent.
 _MAX_SLOTS = 1 << 29
 _MOST = 255
-# Triples by which a sentence finds its like.
+# Rarest triples per sentence that propose candidates.
 _RAREST = 12
-# Held-out sentences that one training sentence is compared with, for one shared triple; only boilerplate has more.
+# Held-out sentences compared with one training sentence per shared triple; only boilerplate has more.
 _MAX_RIVALS = 256
 _NO_EDGES = np.empty((0, 2), np.int64)
 
 
 @dataclass(frozen=True)
 class Clusters:
-    """The different sentences of one side of a corpus."""
+    """The distinct sentences of one side of a corpus."""
 
     of_pair: Indices
-    """int (pairs,): the number of the pair's sentence, equal for those that differ only in case, digits,
+    """int (pairs,): the number of the pair's sentence; equal for sentences that differ only in case, digits,
     punctuation and diacritics; -1 for pairs that were left out."""
     size: int
-    """How many there are."""
+    """Number of clusters."""
     edges: Edges
-    """Those that are neighbours."""
+    """Clusters that are neighbours."""
 
 
 def find_clusters(side: SideColumns, levels: Levels, kept: Mask, similarity: float) -> Clusters:
     """Cluster the sentences of one side and find which are neighbours.
 
     Neighbours have at least this Jaccard similarity of words and word pairs. Sentences that share one of their rarest
-    word triples are candidates, each with the next one, so that chains hold alike sentences together, and with those
-    of a higher split, so that none across splits is missed; then all their words decide. From a similarity of 0.7 on
-    two sentences of seven words or more share a triple for certain; at 0.6 they do unless their words are shuffled.
+    word triples are candidates: each with the next one, so that similar sentences form a chain, and with those of a
+    higher split, so that no leak across splits is missed. Then all their words decide. From a similarity of 0.7, two
+    sentences of seven or more words always share a triple; at 0.6 they do unless their words are shuffled.
     """
     members = np.flatnonzero(kept)
     _, first, cluster = np.unique(side.keys[members], return_index=True, return_inverse=True)
@@ -62,11 +69,11 @@ def find_clusters(side: SideColumns, levels: Levels, kept: Mask, similarity: flo
 
 
 def _neighbours(side: SideColumns, examples: Indices, levels: Levels, similarity: float) -> Edges:
-    """Edges between clusters, each given by an example and its highest split."""
+    """Edges between clusters. examples: a pair of each cluster. levels: the highest split of each cluster's pairs."""
     triples, owners = _rare_triples(side, examples)
     if not len(triples):
         return _NO_EDGES
-    # By triple and, for equal ones, by split: the level takes the two lowest bits.
+    # Sorted by triple and, for equal ones, by split: the level replaces the two lowest bits.
     triples = (triples & ~np.uint64(3)) | levels[owners].astype(np.uint64)
     order = np.argsort(triples)
     codes = np.concatenate(
@@ -78,8 +85,8 @@ def _neighbours(side: SideColumns, examples: Indices, levels: Levels, similarity
 
 
 def only_alike(side: SideColumns, examples: Indices, edges: Edges, similarity: float) -> Edges:
-    """Those of the candidate edges whose sentences, given by examples, have at least this Jaccard similarity."""
-    # The shorter one must be long enough to hold that share of the longer one.
+    """The candidate edges whose sentences, given by `examples`, have at least this Jaccard similarity."""
+    # The shorter one must be long enough to contain that share of the longer one.
     counts = side.counts[examples][edges]
     edges = edges[(counts.min(axis=1) + 1) >= similarity * counts.max(axis=1)]
     edges = edges[_may_be_alike(side, examples, edges, similarity)]
@@ -95,9 +102,10 @@ def _codes(edges: Edges, size: int) -> Indices:
 
 
 def _may_be_alike(side: SideColumns, examples: Indices, edges: Edges, similarity: float) -> Mask:
-    """False where so many word pairs are in one sentence only that the Jaccard similarity cannot be reached.
+    """False if so many word pairs are in one sentence only that the Jaccard similarity cannot be reached.
 
-    A bit that only one sentence's signature has stands for a word pair, at least, that only this one has.
+    A bit set in only one signature proves at least one word pair that only that sentence has. Of two sentences of 10
+    words, 19 words and word pairs each, with 6 such bits on either side, at most 13 are shared: 13 / (13 + 12) = 0.52.
     """
     involved = np.unique(edges)
     chunks = [involved[start : start + _CHUNK] for start in range(0, len(involved), _CHUNK)]
@@ -114,13 +122,13 @@ def _may_be_alike(side: SideColumns, examples: Indices, edges: Edges, similarity
 
 
 def _ones(signatures: Hashes) -> Indices:
-    """int (sentences,): the bits set in each signature."""
+    """int (sentences,): the number of bits set in each signature."""
     counts: Indices = np.bitwise_count(signatures).sum(axis=1, dtype=np.int64)
     return counts
 
 
 def _signatures(word_pairs: Words) -> Hashes:
-    """uint64 (sentences, 2): a bit set for each word pair, one of 128."""
+    """uint64 (sentences, 2): 128 bits, one of which is set for each word pair."""
     bits = np.uint64(1) << (word_pairs.hashes & np.uint64(63))
     half = (word_pairs.hashes >> np.uint64(6)) & np.uint64(1)
     has_any = word_pairs.counts > 0
@@ -132,7 +140,7 @@ def _signatures(word_pairs: Words) -> Hashes:
 
 
 def _rare_triples(side: SideColumns, examples: Indices) -> tuple[Hashes, Indices]:
-    """(hashes of the rarest triples of each sentence that are not its alone, the sentences they are in)."""
+    """(hashes of each sentence's rarest triples among those that other sentences share, their sentences)."""
     chunks = [examples[start : start + _CHUNK] for start in range(0, len(examples), _CHUNK)]
     words = int(side.counts[examples].sum())
     frequency = np.zeros(1 << int(np.clip(4 * words, 1 << 16, _MAX_SLOTS) - 1).bit_length(), np.uint8)
@@ -154,7 +162,7 @@ def _rarest(triples: Words, frequency: NDArray[np.uint8]) -> tuple[Hashes, Indic
     frequencies = frequency[_slots(triples.hashes, frequency)]
     is_shared = frequencies > 1
     hashes, owners, frequencies = triples.hashes[is_shared], owners[is_shared], frequencies[is_shared]
-    # By sentence, then by frequency; the hash settles ties, alike in every sentence.
+    # Sorted by sentence, then by frequency; the hash breaks ties in the same way in every sentence.
     keys = (owners.astype(np.uint64) << np.uint64(40)) | (frequencies.astype(np.uint64) << np.uint64(32))
     order = np.argsort(keys | (hashes >> np.uint64(32)))
     hashes, owners = hashes[order], owners[order]
@@ -164,21 +172,21 @@ def _rarest(triples: Words, frequency: NDArray[np.uint8]) -> tuple[Hashes, Indic
 
 
 def _candidates(triples: Hashes, owners: Indices, levels: Levels) -> Iterator[Edges]:
-    """Edges between owners of equal triples; the owners of a triple come in order of their level."""
+    """Edges between owners of equal triples; the owners of each triple are sorted by level."""
     is_same = triples[1:] == triples[:-1]
     yield np.stack([owners[:-1][is_same], owners[1:][is_same]], axis=1)
     starts = run_starts(triples)
     lengths = np.diff(np.append(starts, len(triples)))
     of_owners = levels[owners]
     is_mixed = of_owners[starts] != of_owners[starts + lengths - 1]
-    # Of each run that holds several levels, and in which the chain is not all there is, every member.
+    # Every member of each run of three or more that contains several levels; in shorter ones the chain is complete.
     runs = np.flatnonzero(is_mixed & (lengths > 2))
     members = np.repeat(starts[runs], lengths[runs]) + _counting(lengths[runs])
     ends = np.repeat(starts[runs] + lengths[runs], lengths[runs])
     for level in np.unique(levels)[:-1]:
         is_low = of_owners[members] == level
         low, end = members[is_low], ends[is_low]
-        # Those of a higher level follow the last one of this level.
+        # Members of a higher level follow the last one of this level.
         first = _next_change(of_owners, low, end)
         count = end - first
         stride = -(-count // _MAX_RIVALS)
@@ -188,19 +196,19 @@ def _candidates(triples: Hashes, owners: Indices, levels: Levels) -> Iterator[Ed
 
 
 def _counting(lengths: Indices) -> Indices:
-    """0, 1, ... for each length, one after the other."""
+    """0, 1, ... up to each length, one after the other: 2, 3 gives 0, 1, 0, 1, 2."""
     return np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
 
 
 def _next_change(levels: Levels, indices: Indices, ends: Indices) -> Indices:
-    """For each index the first one after it with another level, or its end."""
+    """For each index, the first one after it with another level, or its end."""
     changes = np.append(np.flatnonzero(levels[1:] != levels[:-1]) + 1, len(levels))
     following: Indices = np.minimum(changes[np.searchsorted(changes, indices, side="right")], ends)
     return following
 
 
 def jaccard(one: list[int], other: list[int]) -> float:
-    """Shared words and word pairs among all of two sentences, 0 to 1."""
+    """Share of the words and word pairs of two sentences that both have, 0 to 1."""
     words, other_words = set(one), set(other)
     pairs, other_pairs = set(pairwise(one)), set(pairwise(other))
     shared = len(words & other_words) + len(pairs & other_pairs)

@@ -21,12 +21,12 @@ from mt.text.keyboards import fold_keyboard_letters, is_arabic_from_other_keyboa
 from mt.text.normalise import normalise, remove_diacritics, western_digits
 
 MOJIBAKE, KEYBOARD_LETTERS = "mojibake", "Persian keyboard"
-"""What is mended in a pair."""
+"""What can be repaired in a pair, by its name in the report of the data."""
 
 _CHUNK_PAIRS = 2000
-# Pairs of a hundred words each have a million; those of a megabyte each would fill the memory.
+# 2000 pairs of a hundred words have a million characters; 2000 of a megabyte each would fill the memory.
 _CHUNK_CHARACTERS = 4_000_000
-# Chunks that wait for a free worker or for their turn to be written; more would only take memory.
+# Chunks per worker that wait to be processed or written; more would only take memory.
 _CHUNKS_AHEAD_PER_WORKER = 3
 _MAX_WORKERS = 8
 
@@ -35,10 +35,10 @@ Result = TypeVar("Result")
 
 
 class Preparation(NamedTuple):
-    """What is done to a chunk; travels to the workers."""
+    """What is done to a chunk; sent to the workers."""
 
     cleaning: dict[int, CleaningConfig | None]
-    """By corpus; None: only pairs with an empty side are rejected."""
+    """The rules by corpus; None: reject only pairs with an empty side."""
     split_key: str
     remove_diacritics: bool
     western_digits: bool
@@ -47,7 +47,7 @@ class Preparation(NamedTuple):
     fold_keyboard_letters: bool = True
 
     def normaliser(self) -> Callable[[str], str]:
-        """What each side goes through."""
+        """The function that normalises each side."""
         steps: list[Callable[[str], str]] = [partial(normalise, tatweel=self.tatweel)]
         steps += [remove_diacritics] if self.remove_diacritics else []
         steps += [western_digits] if self.western_digits else []
@@ -114,12 +114,12 @@ def _fault(source: str, target: str, cleaning: CleaningConfig | None) -> Rejecti
 
 
 def prepare_all(pairs: Iterable[Pair], preparation: Preparation, workers: int) -> Iterator[Prepared]:
-    """`prepare` chunk by chunk, in order, whatever the number of processes."""
+    """`prepare` chunk by chunk, in order; the result does not depend on the number of processes."""
     chunks = _chunked(pairs)
     if workers == 1:
         yield from (prepare(chunk, preparation) for chunk in chunks)
         return
-    # Not forked: the caller may have started threads, of torch for instance.
+    # Spawned, not forked: the caller may have started threads, torch's for instance.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         waiting: deque[Future[Prepared]] = deque()
@@ -148,5 +148,5 @@ def _chunked(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
 
 
 def usable_cores() -> int:
-    """Cores that this process may use, at most as many as help."""
+    """Cores that this process may use; at most 8, because more would not help."""
     return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, _MAX_WORKERS)

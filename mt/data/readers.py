@@ -53,14 +53,14 @@ _ENDINGS: dict[str, Format] = {
     ".mxliff": "xliff",
     **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"), "xlsx"),
 }
-# What lies beside the files of a corpus in a directory and is none of them.
+# Files in a corpus directory that are no corpora.
 _NO_CORPUS = ("readme", "license", "licence", "copying", "changelog")
 
 
 def read_corpus(name: str, options: CorpusConfig) -> Iterator[Pair]:
-    """Stream the pairs of a corpus, raw, in file order; of a directory, those of its files, sorted by name.
+    """Stream the raw pairs of a corpus in file order; for a directory, those of all its files, sorted by name.
 
-    Raises `DataError` for a file that is missing, is not what its format says, or holds no pair at all.
+    Raises `DataError` for a file that is missing, is not in its format, or contains no pair.
     """
     check_corpus(name, options)
     pairs = _read_directory(options) if is_folder(options) else _read_file(options)
@@ -83,14 +83,14 @@ def _read_directory(options: CorpusConfig) -> Iterator[Pair]:
         pairs = _read_file(file)
         head = first_pairs(pairs)
         following = next(pairs, None)
-        # A file of more pairs is a corpus, not a document, and so is the only one.
+        # A file with more pairs is a corpus, not a document, and so is a single file.
         default = name if following is None and len(files) > 1 else ""
         for pair in chain(head, [] if following is None else [following], pairs):
             yield pair._replace(document=_document(name, pair.document) if pair.document else default)
 
 
 def _document(file: str, document: str) -> str:
-    """The name of a document that is unique among those of several files."""
+    """A name for the document that is unique across files."""
     parent, _, plain = file.rpartition("/")
     own = uncompressed_name(Path(plain))
     return f"{parent}/{document}".lstrip("/") if document.startswith(f"{own}:part ") else f"{file}:{document}"
@@ -102,10 +102,10 @@ def is_folder(options: CorpusConfig) -> bool:
 
 
 def files_of(options: CorpusConfig) -> list[CorpusConfig]:
-    """A corpus for each file of a directory that holds one, sorted by path.
+    """One corpus for each corpus file of a directory, sorted by path.
 
-    Those of the stated format, or, if no file's name ends like that, all in that format; without a stated format,
-    those of any known one. An Arabic file of the format `moses` belongs to the English one of its name.
+    With a stated format: the files whose names end like that format or, if there are none, all files. Without one: the
+    files of any known format. An Arabic file in the format `moses` belongs to the English file of the same name.
     """
     root = Path(options.path)
     files = [file for file in sorted(root.rglob("*")) if not is_directory(file) and _may_be_corpus(file, root)]
@@ -119,7 +119,7 @@ def files_of(options: CorpusConfig) -> list[CorpusConfig]:
 
 
 def _with_target(options: CorpusConfig, file: Path, root: Path) -> CorpusConfig:
-    """The file, with the one at the same place in the directory of the Arabic files."""
+    """The file together with its counterpart in the directory of the Arabic files."""
     same_name = Path(options.target_path or "", file.relative_to(root))
     arabic = same_name.with_name(f"{file.name.removesuffix('.en')}.ar")
     target = arabic if file.name.endswith(".en") and not is_file(same_name) else same_name
@@ -136,7 +136,7 @@ def _format_of_name(path: Path) -> Format | None:
 
 
 def check_corpus(name: str, options: CorpusConfig) -> None:
-    """Raise `DataError` unless the corpus's files are there and its format is known; cheap, before slow work."""
+    """Raise `DataError` unless the corpus's files exist and its format is known. Cheap, for use before slow work."""
     path = Path(options.path)
     kind = format_of(options)
     if kind == "hf":
@@ -184,7 +184,7 @@ def _check_directory(name: str, options: CorpusConfig) -> None:
 
 
 def input_files(options: CorpusConfig) -> list[Path]:
-    """The files that a corpus is read from; none for a data set on the hub."""
+    """The files of a corpus; none for a data set on the hub."""
     path = Path(options.path)
     if is_folder(options):
         return [file for one in files_of(options) for file in input_files(one)]
@@ -198,9 +198,9 @@ def _target_of(options: CorpusConfig) -> str:
 
 
 def format_of(options: CorpusConfig) -> str:
-    """The stated format, or that of the file's name; `auto` for a directory of files.
+    """The stated format, or the one that the file's name shows; `auto` for a directory of files.
 
-    Raises `DataError` for a name that says nothing.
+    Raises `DataError` for a name with an unknown ending.
     """
     if options.format != "auto":
         return options.format
@@ -219,5 +219,5 @@ def format_of(options: CorpusConfig) -> str:
 
 
 def is_compressed(path: Path) -> bool:
-    """Whether the file's size says little about the size of its text."""
+    """Whether the file is compressed, so that its size says little about the size of its text."""
     return bool(compression(path))

@@ -1,4 +1,4 @@
-"""The list of every pair that is in no split."""
+"""rejected.tsv: the list of all pairs that are in no split."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from types import TracebackType
 from mt.data.pair import Pair
 
 REJECTED = "rejected.tsv"
-"""Name of the list of all pairs that are in no split."""
+"""Name of the file."""
 
 HEADER = ("rule", "detail", "place", "source", "target")
-"""Columns of `rejected.tsv`."""
+"""Names of its columns; `place` is `Pair.origin`."""
 
 _FORMULA_BEGINS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 
 class RejectedFile:
-    """A tsv file, one rejected pair a line, that is written as the build goes on."""
+    """A tsv file with one rejected pair per line, written while the build runs."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("w", encoding="utf-8", newline="")
@@ -42,9 +42,9 @@ class RejectedFile:
 
 
 def quoted_cell(text: str) -> str:
-    """A cell of a table in one line; with an apostrophe before what a spreadsheet would run as a formula.
+    """A cell on one line, with an apostrophe before what a spreadsheet would run as a formula.
 
-    Tabs and line ends become spaces, so none begins a cell.
+    Tabs and line ends become spaces, so no cell begins with one.
     """
     cell = " ".join(text.split())
     return f"'{cell}" if cell.startswith(_FORMULA_BEGINS) else cell

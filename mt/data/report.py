@@ -1,4 +1,4 @@
-"""The account of a build: what was read, rejected by which rule, kept in which split, and what it looks like."""
+"""The report of a build: what was read, rejected by which rule, kept in which split, and what it looks like."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mt.wording import shorten
 _EXAMPLES_PER_RULE = 3
 _EXAMPLE_CHARACTERS = 300
 LENGTH_STEP = 5
-"""Words in one bar of a histogram of lengths."""
+"""Words per bar in a histogram of lengths."""
 
 
 @dataclass
@@ -31,21 +31,21 @@ class CorpusReport:
     kept: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SPLITS, 0))
     """Pairs, by split."""
     examples: dict[str, list[Pair]] = field(default_factory=dict)
-    """A few of the dropped pairs, by rule."""
+    """A few of the dropped pairs by rule."""
     source_words: list[int] = field(default_factory=list)
-    """Kept pairs by words of the source: below 5, 5 to 9, and so on."""
+    """Kept pairs by the number of words in the source: below 5, 5 to 9, and so on."""
     target_words: list[int] = field(default_factory=list)
-    """Likewise by words of the target."""
+    """The same for the target."""
     place_names: Counter[str] = field(default_factory=Counter)
-    """Clean pairs that name a place of the region, by place."""
+    """Pairs that pass the cleaning rules and name a place of the glossary, by place."""
     mended: Counter[str] = field(default_factory=Counter)
-    """Clean pairs that were restored, by what was wrong with them."""
+    """Pairs that were repaired, by what was wrong with them."""
     samples: list[Pair] = field(default_factory=list)
     """Ten training pairs, drawn by hash."""
     epoch_pairs: float = 0.0
     """Training pairs of this corpus in one epoch."""
     held_out: HeldOut | None = None
-    """How its dev and test pairs were chosen; None in an account of an earlier version."""
+    """How the dev and test pairs were chosen; None in reports of an earlier version."""
 
     def drop(self, pair: Pair) -> None:
         """Count a pair that is not used under the rule of its `fault`, and keep the first few of each rule."""
@@ -106,18 +106,18 @@ class DataReport:
 
     corpora: dict[str, CorpusReport]
     vocabulary: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """By corpus: how the model's tokenizer copes with it; see `mt.data.vocabulary`."""
+    """How well the model's tokenizer covers each corpus; see `mt.data.vocabulary`."""
     tokenizer: str = ""
-    """Whose vocabulary that is, or why there is none."""
+    """The model whose vocabulary that is, or why it was not measured."""
 
     @property
     def dropped(self) -> Counter[str]:
-        """Pairs that are in no split, by rule, of all corpora."""
+        """Pairs of all corpora that are in no split, by rule."""
         return sum((corpus.dropped for corpus in self.corpora.values()), Counter())
 
     @property
     def mended(self) -> Counter[str]:
-        """Pairs that were restored, by what was wrong with them, of all corpora."""
+        """Pairs of all corpora that were repaired, by what was wrong with them."""
         return sum((corpus.mended for corpus in self.corpora.values()), Counter())
 
     def as_json(self) -> dict[str, Any]:
@@ -132,7 +132,7 @@ class DataReport:
             return cls.from_json(json.loads(file.read_text(encoding="utf-8")))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             reason = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
-            raise RunError(f"{file}: the account of the data cannot be read ({reason}); build the data anew") from error
+            raise RunError(f"{file}: the report of the data cannot be read ({reason}); build the data again") from error
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> DataReport:

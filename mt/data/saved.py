@@ -1,4 +1,4 @@
-"""The splits of a run on disk: taken from a finished build whole, and read back only as they were written."""
+"""The splits of a run on disk: copied from a finished build, and read back only if they are undamaged."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ REQUIRED = (
     *(f"{split}/*.arrow" for split in SPLITS),
     *(f"{split}/state.json" for split in SPLITS),
 )
-"""What the checksums of saved splits must list."""
+"""Files that the checksums of saved splits must list."""
 
 _TABLE = {"english": "source", "arabic": "target", "corpus": "corpus", "group": "group"}
-"""The columns of a split's table, and where they come from."""
+"""The columns of a split's table, each with the column of the split that it comes from."""
 
 
 def take_build(build: Path, run: RunDirectory, *, as_tsv: bool = False) -> None:
-    """Copy the splits and the rejected pairs of a finished build into a run; `data/` comes last, when all is there.
+    """Copy the splits and the rejected pairs of a finished build into a run; `data/` appears last, complete.
 
-    as_tsv: with each split also as a table, `data/train.tsv` and so on; see `write_tables`.
+    as_tsv: also write each split as a table, `data/train.tsv` and so on; see `write_tables`.
     Raises `RunError` on a full disk.
     """
     with run.new_directory(run.data) as work:
@@ -46,8 +46,8 @@ def take_build(build: Path, run: RunDirectory, *, as_tsv: bool = False) -> None:
 def write_tables(data: Path) -> None:
     """Write each split of `data` as tab-separated UTF-8 beside its Arrow files: `train.tsv`, `dev.tsv`, `test.tsv`.
 
-    Columns english, arabic, corpus and group, named in the first line. There are no quotes: a tab or a line end inside
-    a cell becomes a space. An empty split has its header alone.
+    The columns english, arabic, corpus and group are named in the first line. Nothing is quoted: a tab or a line end
+    inside a cell becomes a space. The table of an empty split is its header.
     """
     from datasets import load_from_disk
 
@@ -62,17 +62,17 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def find_split_damage(run: RunDirectory) -> str | None:
-    """What is wrong with a run's splits, in words; None if they are there as they were written."""
+    """What is wrong with a run's splits, as a clause; None if they are complete and unchanged."""
     return find_damage(run.data, REQUIRED)
 
 
 def load_splits(run: RunDirectory) -> DatasetDict:
-    """The splits of a run. Raises `RunError` if they are gone, damaged, or not those that the run was made with.
+    """The splits of a run. Raises `RunError` if they are missing, damaged, or not those that the run was made with.
 
-    Files that have been looked through in this process, and have not been touched since, are not looked through again.
+    Files that this process has verified, and that have not been touched since, are not verified again.
     """
     if not run.data.is_dir():
-        raise RunError(f"{run.data}: the run's splits are gone; say --test_set NAME=FILE, or train anew")
+        raise RunError(f"{run.data}: the run's splits are missing; give --test_set NAME=FILE, or train again")
     files = sorted(file for file in (*run.data.rglob("*"), run.manifest) if file.is_file())
     stats = [(str(file), file.stat()) for file in files]
     return _load(run.root, tuple((name, stat.st_size, stat.st_mtime_ns, stat.st_ino) for name, stat in stats))
@@ -80,7 +80,7 @@ def load_splits(run: RunDirectory) -> DatasetDict:
 
 @lru_cache(maxsize=16)
 def _load(root: Path, _state: tuple[tuple[str, int, int, int], ...]) -> DatasetDict:
-    """The splits of a run, its files being in the state that is given."""
+    """The splits of a run; cached until the state of its files changes."""
     from datasets import DatasetDict, load_from_disk
 
     run = RunDirectory(root)
@@ -91,7 +91,7 @@ def _load(root: Path, _state: tuple[tuple[str, int, int, int], ...]) -> DatasetD
     try:
         splits = load_from_disk(str(run.data))
         columns = {split: set(splits[split].column_names) for split in SPLITS}
-    except Exception as error:  # the library raises whatever the file format's reader does
+    except Exception as error:  # the library passes on whatever the reader of the format raises
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise _damaged(run, f"it cannot be read: {reason[:200]}") from error
     if any(not {"source", "target", "corpus", "group"} <= names for names in columns.values()):
@@ -103,7 +103,7 @@ def _load(root: Path, _state: tuple[tuple[str, int, int, int], ...]) -> DatasetD
 
 
 def describe_splits(splits: Mapping[str, Dataset]) -> dict[str, dict[str, Any]]:
-    """Size and SHA-256 of each split, for the manifest."""
+    """Number of pairs and SHA-256 of each split, for the manifest."""
     return {split: {"pairs": len(splits[split]), "sha256": sha256_of_rows(splits[split])} for split in SPLITS}
 
 
@@ -116,4 +116,4 @@ def refuse_other_splits(run: RunDirectory, found: Mapping[str, Any], manifest: M
 
 
 def _damaged(run: RunDirectory, damage: str) -> RunError:
-    return RunError(f"{run.data}: {damage}; restore it, or train anew by train.py with --overwrite")
+    return RunError(f"{run.data}: {damage}; restore it, or train again with --overwrite")

@@ -1,8 +1,8 @@
-"""Which test sentences a run has seen, by the rules that the builder keeps its splits apart by.
+"""Which test sentences a run has seen in training, by the rules with which the builder keeps its splits apart.
 
-The builder compares everything with everything and needs minutes for millions of pairs. Here a few thousand test
-sentences stand against millions of training pairs, so the training data is streamed past them: word pairs that some
-test sentence has too single out the few training pairs that are worth the builder's own comparison.
+The builder compares everything with everything, which takes minutes for millions of pairs. Here, a few thousand test
+sentences are compared with millions of training pairs, which are streamed past them: word pairs shared with some test
+sentence single out the few training pairs that are worth the builder's own comparison.
 """
 
 from __future__ import annotations
@@ -29,32 +29,32 @@ from mt.data.store import SideColumns
 from mt.text.normalise import comparison_words, normalise
 
 NEW, NGRAM, NEAR, EXACT = 0, 1, 2, 3
-"""What a test sentence is to a run: new, with many words in a row in common with a training pair, alike, the same."""
+"""What a test sentence is to a run: new, with many words in a row from a training pair, similar to one, or equal."""
 
 _ROWS, _ROWS_OF_A_TASK = 50_000, 200_000
 _MAX_KNOWN_CHUNKS = 500_000
-# A sentence finds its like by so many triples, each of which leads to so many sentences at most.
-_RAREST, _MAX_RIVALS = 12, 64
-# The similarity is of different words, the quick look counts every word: a margin for those that come twice.
+# Triples by which a sentence is looked up, and the most sentences that one triple leads to.
+_RAREST, _MAX_CANDIDATES = 12, 64
+# The similarity counts distinct words, the quick check every word: this margin allows for repeated ones.
 _MARGIN = 0.1
 
 
 class Rules(NamedTuple):
-    """What counts as seen."""
+    """When a test sentence counts as seen."""
 
     similarity: float
     """Jaccard similarity of words and word pairs from which sentences are alike."""
     words_in_a_row: int | None
-    """That a training pair may not share with a test sentence; None: any number."""
+    """Words in a row that a training pair must not share with a test sentence; None: any number is allowed."""
 
 
 def find_seen(
     splits: Mapping[str, Dataset], sources: Sequence[str], references: Sequence[str], rules: Rules
 ) -> NDArray[np.int8]:
-    """For each test sentence `NEW`, `NGRAM`, `NEAR` or `EXACT`, the most that holds.
+    """int8 (sentences,): `NEW`, `NGRAM`, `NEAR` or `EXACT`, the highest that applies.
 
-    splits: `train` and what checkpoints were chosen on, with columns `source` and `target`; words in a row count in
-    `train` alone, as they do for the builder. A sentence is seen if either of its sides is.
+    splits: `train` and the splits that checkpoints were chosen on, with columns `source` and `target`. Words in a row
+    only count in `train`, as for the builder. A sentence is seen if either of its sides is.
     """
     pairs = [normalise(text) for text in sources], [normalise(text) for text in references]
     tasks = [
@@ -64,7 +64,7 @@ def find_seen(
     ]
     with ExitStack() as stack:
         cores = min(len(tasks) - 1, usable_cores())
-        # A second process is worth its start from the second large part on.
+        # Further processes are worth their start from the second large part on.
         context = multiprocessing.get_context("spawn")
         pool = stack.enter_context(ProcessPoolExecutor(cores, context)) if cores > 1 else None
         arguments = [(name, part, *pairs, rules) for name, part in tasks]
@@ -89,18 +89,18 @@ def _seen_in(
 
 
 def _normalised(texts: pa.ChunkedArray) -> pa.ChunkedArray:
-    """References of the dev split, which stay as they were written."""
+    """Normalised references of the dev split, where they are stored as they were written."""
     return pa.chunked_array([pa.array([normalise(text) for text in texts.to_pylist()], pa.string())])
 
 
 class _WordReader:
-    """The word hashes of `fingerprint` for normalised texts, by looking up each different chunk between spaces."""
+    """The word hashes of `fingerprint` for normalised texts; each distinct chunk between spaces is hashed once."""
 
     def __init__(self) -> None:
         self._chunks = _Chunks()
 
     def words(self, texts: pa.ChunkedArray) -> Words:
-        """The words of each text; a text without any is a word itself."""
+        """The words of each text; a text without words counts as one word."""
         lists = pc.split_pattern(texts.combine_chunks(), " ")
         encoded = lists.flatten().dictionary_encode()
         if len(self._chunks) > _MAX_KNOWN_CHUNKS:
@@ -115,7 +115,7 @@ class _WordReader:
 
 
 class _Chunks(dict[str, int]):
-    """Numbers of chunks between spaces; by number, how many words a chunk holds; and their hashes in a row."""
+    """The number of each chunk between spaces; by number, its count of words; and all their hashes in a row."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -130,7 +130,7 @@ class _Chunks(dict[str, int]):
 
 
 def _gather(values: Hashes, starts: Indices, counts: Indices) -> Hashes:
-    """Runs of `values`, one after the other."""
+    """Stretches of `values`, one after the other."""
     gathered: Hashes = values[np.repeat(starts - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())]
     return gathered
 
@@ -147,7 +147,7 @@ def _with_wordless(words: Words, texts: pa.ChunkedArray) -> Words:
 
 
 class _Pool:
-    """The test sentences, and which of them were seen so far."""
+    """The test sentences, and what was found of each so far."""
 
     def __init__(self, sources: Sequence[str], references: Sequence[str]) -> None:
         self._pairs = list(zip(sources, references, strict=True))
@@ -156,7 +156,7 @@ class _Pool:
         self.seen = np.full(len(self._pairs), NEW, np.int8)
 
     def compare(self, texts: Sequence[pa.ChunkedArray], words: Sequence[Words], rules: Rules) -> None:
-        """Look for the test sentences in a batch of training pairs."""
+        """Look for test sentences in a batch of training pairs."""
         is_equal = np.ones(len(texts[0]), bool)
         for side, of_batch in zip(self._sides, words, strict=True):
             sequences = _sequences(of_batch)
@@ -173,7 +173,7 @@ class _Pool:
             self._mark(np.array([pair in found for pair in self._pairs]), EXACT)
 
     def _compare_closely(self, side: _PoolSide, words: Words, is_near: Mask, rules: Rules) -> None:
-        """The builder's own comparisons, of the pool with rows of a batch."""
+        """The builder's own comparisons between the test sentences and some rows of a batch."""
         both, size = side.beside(words), len(self.seen)
         everyone = np.arange(len(both.counts))
         edges = side.candidates(words, is_near, self.seen < NEAR)
@@ -190,7 +190,7 @@ class _Pool:
 
 
 class _PoolSide:
-    """One side of the test sentences, to be looked up."""
+    """One side of the test sentences, prepared for looking up others in it."""
 
     def __init__(self, side: Side) -> None:
         self.words = side.words
@@ -205,13 +205,13 @@ class _PoolSide:
         self._known_triples = LookUp(triples.hashes)
 
     def holds(self, sequences: Hashes) -> Mask:
-        """Which of other sentences have the words of one of these, in their order."""
+        """bool (sequences,): which of these other sentences equal a test sentence in words and their order."""
         held = self._known_sequences.may_hold(sequences)
         held[held] = np.isin(sequences[held], self.sequences)
         return held
 
     def worth_a_look(self, words: Words, rules: Rules) -> tuple[Mask, Mask]:
-        """(sentences that may have their like here or many words in a row, those of them that may have their like)."""
+        """(sentences that may be similar to a test sentence or share words in a row, those that may be similar)."""
         pairs = words.ngrams(2)
         of_pairs = _count(self._known_pairs.may_hold(pairs.hashes), pairs.counts)
         of_words = _count(self._known_words.may_hold(scramble(words.hashes)), words.counts)
@@ -221,14 +221,14 @@ class _PoolSide:
         return may_be_alike | (in_a_row is not None and of_pairs >= (in_a_row or 0) - 1), may_be_alike
 
     def candidates(self, words: Words, is_near: Mask, is_open: Mask) -> Edges:
-        """(test sentence, sentence of the batch) that share one of the triples that fewest test sentences have."""
+        """(test sentence, sentence of the batch) of pairs that share one of the batch sentence's rarest triples."""
         triples = words.ngrams(3)
         rows = np.repeat(np.arange(len(triples.counts)), triples.counts)
         worth = self._known_triples.may_hold(triples.hashes) & is_near[rows]
         rows, hashes = rows[worth], triples.hashes[worth]
         first, last = (np.searchsorted(self._triples, hashes, side=side) for side in ("left", "right"))
         rows, first, many = _rarest(rows, first, last - first)
-        stride = -(-many // _MAX_RIVALS)
+        stride = -(-many // _MAX_CANDIDATES)
         taken = np.where(many > 0, -(-many // np.maximum(stride, 1)), 0)
         inside = np.arange(taken.sum()) - np.repeat(np.cumsum(taken) - taken, taken)
         owners = self._owners[np.repeat(first, taken) + inside * np.repeat(stride, taken)]
@@ -236,7 +236,7 @@ class _PoolSide:
         return np.stack(np.divmod(np.unique(codes), len(words.counts)), axis=1)
 
     def beside(self, words: Words) -> SideColumns:
-        """The pool's sentences and, after them, others."""
+        """The test sentences, followed by others."""
         counts = np.concatenate([self.words.counts, words.counts])
         nothing = np.empty(0, np.uint64)
         hashes = np.concatenate([self.words.hashes, words.hashes])
@@ -244,7 +244,7 @@ class _PoolSide:
 
 
 def _rarest(rows: Indices, first: Indices, many: Indices) -> tuple[Indices, Indices, Indices]:
-    """Of each row the triples that fewest test sentences have."""
+    """Of each row, the triples that the fewest test sentences have."""
     known = many > 0
     rows, first, many = rows[known], first[known], many[known]
     order = np.lexsort((many, rows))
@@ -262,7 +262,7 @@ def _sequences(words: Words) -> Hashes:
 
 
 def _count(hits: Mask, counts: Indices) -> Indices:
-    """How many of each sentence's items are hits."""
+    """int (sentences,): the number of hits among each sentence's items."""
     sums = np.concatenate([[0], np.cumsum(hits)])
     ends = np.cumsum(counts)
     counted: Indices = sums[ends] - sums[ends - counts]

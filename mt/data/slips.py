@@ -1,9 +1,9 @@
-"""Corpora whose two sides have slipped: from some line on, each sentence stands beside its neighbour's translation.
+"""Corpora whose two sides are out of step: from some line on, each sentence is paired with its neighbour's translation.
 
-One lost line of a parallel file moves all that follow, and no rule that looks at one pair alone notices. What does:
-sentences of one language that share words have translations that share words. So the likeness of a sentence to its
-neighbours is compared with that of its translation to its own, and with that of the translations a few lines on
-(representational similarity, Kriegeskorte et al., 2008). It takes no dictionary, and memory for one window of lines.
+One line lost from a parallel file shifts all that follow, and no rule for single pairs notices. But sentences that
+share words have translations that share words. So the likeness of a sentence to its neighbours is compared with that
+of its translation to its own neighbours, and with that of the translations a few lines further on (representational
+similarity, Kriegeskorte et al., 2008). This takes no dictionary, and memory for one window of lines.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ from mt.wording import counted
 
 OFFSETS = (1, -1, 2, -2, 3, -3)
 WINDOW = 512
-"""Pairs that are looked at together."""
+"""Pairs that are compared with each other."""
 MIN_LINES = 40
-"""A shorter slip is not told from a few bad pairs."""
-# No window of a real corpus comes near, not even one whose sides do not belong together; slips of 200 lines pass it.
+"""A shorter slip cannot be told from a few bad pairs."""
+# No window of a real corpus comes near these, not even one with unrelated sides; slips of 200 lines exceed them.
 _MIN_GAIN, _MIN_ERRORS = 0.08, 5.0
 _FEWEST_PAIRS = 60
-# A slip that ends so near the end of its window is likely to go on.
+# A slip that ends this near the end of its window probably goes on.
 _OPEN_LINES = 10
-# Words of more of the lines tell nothing, and would fill the table.
+# Words in more of the lines say nothing, and would fill the table.
 _COMMON_SHARE = 1 / 8
 _Floats = NDArray[np.float32]
 
 
 class Slip(NamedTuple):
-    """Pairs of a window that do not belong together."""
+    """A stretch of a window whose sides do not belong together."""
 
     first: int
     last: int
     """Indices in the window."""
     offset: int
-    """The source belongs to the target of so many lines further on."""
+    """Each source belongs to the target this many lines further on."""
 
     def moved(self, by: int) -> Slip:
-        """The same in a window that begins so many lines earlier."""
+        """The same stretch in a window that begins this many lines earlier."""
         return Slip(self.first + by, self.last + by, self.offset)
 
 
@@ -55,7 +55,7 @@ _NONE = Words(np.empty(0, np.uint64), np.empty(0, np.int64))
 
 @dataclass(frozen=True)
 class _Part:
-    """Successive pairs."""
+    """Consecutive pairs."""
 
     sources: Words = _NONE
     targets: Words = _NONE
@@ -66,7 +66,7 @@ class _Part:
         return _Part(sources, targets, self.origins + other.origins)
 
     def cut(self, size: int) -> tuple[_Part, _Part]:
-        """The first so many pairs, and the rest."""
+        """(the first `size` pairs, the rest)."""
         parts = (_halves(self.sources, size), _halves(self.targets, size))
         first, rest = zip(*parts, strict=True)
         return _Part(*first, self.origins[:size]), _Part(*rest, self.origins[size:])
@@ -74,14 +74,14 @@ class _Part:
 
 @dataclass
 class SlipWatch:
-    """Looks at the pairs of a corpus as they come, window by window."""
+    """Watches the pairs of one corpus as they come, window by window."""
 
     _waiting: _Part = field(default_factory=_Part)
     _before: _Part = field(default_factory=_Part)
-    """The last window, in case that the next one shows what began in it."""
+    """The previous window, in which a slip found in the next one may have begun."""
 
     def add(self, sources: Words, targets: Words, origins: Sequence[str]) -> str | None:
-        """More pairs, in file order; where a window of them has slipped, a clause that says from which line on."""
+        """Take more pairs, in file order. Returns a clause with the first line of a slip, or None."""
         self._waiting = self._waiting + _Part(sources, targets, list(origins))
         found = None
         while len(self._waiting.origins) >= 2 * WINDOW and found is None:
@@ -89,10 +89,10 @@ class SlipWatch:
         return found
 
     def finish(self) -> str | None:
-        """Likewise for the pairs that are left."""
+        """Look at the pairs that are left; returns the same as `add`."""
         found = None
         while (left := len(self._waiting.origins)) >= _FEWEST_PAIRS and found is None:
-            # Two halves tell more than a whole window and a few lines.
+            # Two halves tell more than a full window and a few lines.
             found = self._look(left if left <= WINDOW else -(-left // 2))
         return found
 
@@ -107,7 +107,7 @@ class SlipWatch:
 
 
 class SlipWatches:
-    """A watch on each of some corpora, of which pairs come in chunks. Raises `DataError` where one has slipped."""
+    """A watch per corpus, for pairs that come in chunks. Raises `DataError` if a corpus is out of step."""
 
     def __init__(self, corpora: Iterable[int]) -> None:
         self._watches = {corpus: SlipWatch() for corpus in corpora}
@@ -123,7 +123,7 @@ class SlipWatches:
                 _refuse(self._watches[corpus].add(sources, targets, origins))
 
     def finish(self) -> None:
-        """To be called when all pairs have been seen."""
+        """Call this after the last chunk."""
         for watch in self._watches.values():
             _refuse(watch.finish())
 
@@ -138,11 +138,11 @@ def _rows(words: Words, rows: NDArray[np.int64]) -> Words:
 
 def _refuse(found: str | None) -> None:
     if found is not None:
-        raise DataError(f"{found}; mend the file, or take it as it is with --data.cleaning.slipped_lines false")
+        raise DataError(f"{found}; mend the file, or accept it as it is with --data.cleaning.slipped_lines false")
 
 
 def find_slip(sources: Words, targets: Words) -> Slip | None:
-    """The stretch of a window's lines that another offset suits better, if that is clear beyond chance."""
+    """The longest stretch of a window for which another offset fits better, clearly beyond chance; None if none."""
     ours, theirs = _likeness(sources), _likeness(targets)
     still = _agreement(ours, theirs, 0)
     if _is_sound(still):
@@ -152,16 +152,16 @@ def find_slip(sources: Words, targets: Words) -> Slip | None:
 
 
 def _is_sound(agreement: _Floats) -> bool:
-    """Whether no stretch of lines agrees so badly that it could have slipped; most windows are sound."""
+    """Whether all stretches agree so well that none can have slipped, as in most windows."""
     sums = np.concatenate([[0.0], np.cumsum(agreement)])
     means = (sums[MIN_LINES:] - sums[:-MIN_LINES]) / MIN_LINES
     return bool((means > 2 * _MIN_GAIN).all())
 
 
 def _likeness(words: Words) -> _Floats:
-    """How alike any two lines are, by the words that they share, rare ones above all: float (lines, lines).
+    """float32 (lines, lines): how alike any two lines are by the words they share, rare ones above all.
 
-    Rows have mean 0 and length 1; the likeness of a line to itself is left out.
+    Rows have mean 0 and length 1; the likeness of a line to itself is 0 before that.
     """
     table = _weights(words)
     likeness = (table @ table.T).toarray()
@@ -172,7 +172,7 @@ def _likeness(words: Words) -> _Floats:
 
 
 def _weights(words: Words) -> csr_array:
-    """The words of each line that several lines have but not many, by their rarity; rows of length 1."""
+    """float32 (lines, words): the weight of each word that several but not many lines have; rows have length 1."""
     lines = len(words.counts)
     different, columns = np.unique(words.hashes, return_inverse=True)
     rows = np.repeat(np.arange(lines), words.counts)
@@ -186,7 +186,7 @@ def _weights(words: Words) -> csr_array:
 
 
 def _agreement(ours: _Floats, theirs: _Floats, offset: int) -> _Floats:
-    """By source line, how its likeness to others agrees with that of the target `offset` lines on; 0 at the ends."""
+    """float32 (lines,): how a source's likeness to others agrees with that of the target `offset` lines on, or 0."""
     size = len(ours)
     low, high = max(0, -offset), min(size, size - offset)
     found = np.zeros(size, np.float32)
@@ -213,7 +213,7 @@ def _in_words(slip: Slip, origins: Sequence[str]) -> str:
     by = counted(abs(slip.offset), "line")
     where = "further down" if slip.offset > 0 else "further up"
     return (
-        f"{origins[slip.first]}: the two sides have slipped; from about here {until}, each sentence belongs to the "
+        f"{origins[slip.first]}: the two sides are out of step: from about here {until}, each sentence belongs to the "
         f"translation {by} {where}"
     )
 

@@ -1,4 +1,4 @@
-"""The check that no split is empty, and what helps where one is."""
+"""The check that no split is empty, and the remedy if one is."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from mt.data.splitting import SPLITS
 from mt.errors import DataError
 
 _MOSTLY_ALIKE = 0.5
-"""Where more of a corpus than this is one group, it cannot be divided."""
+"""A corpus with more than this share of its pairs in one group cannot be divided."""
 
 
 def check_splits(config: DataConfig, report: DataReport, alike: Mapping[str, float]) -> None:
-    """Raise `DataError` where a split that should hold pairs is empty.
+    """Raise `DataError` if a split that should have pairs is empty.
 
-    alike: by corpus that is divided, the share of its pairs that are in one group.
+    alike: by divided corpus, the share of its pairs that are in its largest group.
     """
     usable = {split: sum(corpus.kept[split] for corpus in report.corpora.values()) for split in SPLITS}
     is_pinned = {split: any(corpus.own_split == split for corpus in config.corpora.values()) for split in SPLITS}
@@ -32,7 +32,7 @@ def check_splits(config: DataConfig, report: DataReport, alike: Mapping[str, flo
 
 
 def _remedy(config: DataConfig, report: DataReport, alike: Mapping[str, float]) -> str:
-    """What helps against an empty split."""
+    """How to avoid an empty split."""
     for name in (name for name, share in alike.items() if share > _MOSTLY_ALIKE):
         found = report.corpora[name].held_out or HeldOut("sentence")
         if found.by == "block":
@@ -41,10 +41,12 @@ def _remedy(config: DataConfig, report: DataReport, alike: Mapping[str, float]) 
                 "data.blocks to a lower number, or to off"
             )
         if found.by == "document":
-            return f"most pairs of corpus `{name}` are of one document: add other documents, or set its split to train"
+            return (
+                f"most pairs of corpus `{name}` are from one document: add other documents, or set its split to train"
+            )
         return (
-            f"the pairs of corpus `{name}` are too much alike to be divided: set data.corpora.{name}.split to "
+            f"the pairs of corpus `{name}` are too similar to be divided: set data.corpora.{name}.split to "
             "train, and add a corpus of other texts, from which dev and test pairs can come"
         )
     pinned = [name for name, corpus in config.corpora.items() if corpus.own_split == "train"]
-    return "add more" + (f", or let {' or '.join(pinned[:3])} be divided: split is train" if pinned else "")
+    return "add more pairs" + (f", or set the split of {' or '.join(pinned[:3])} to auto" if pinned else "")

@@ -1,4 +1,4 @@
-"""Train, dev and test splits that cannot leak into each other, and that a growing corpus does not move."""
+"""Train, dev and test splits that cannot leak into each other and that stay put while corpora grow."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ SPLITS = ("train", "dev", "test")
 """Names of the splits by level."""
 
 TRAIN, DEV, TEST = 0, 1, 2
-"""Levels: of two pairs that must not be apart, the one of the lower level goes."""
+"""Levels: of two similar pairs in different splits, the one with the lower level is dropped."""
 
 
 def assign_levels(positions: NDArray[np.float64], dev_share: float, test_share: float) -> Levels:
-    """The split of each pair by its position alone: neither order nor other pairs have a say."""
+    """int8 (pairs,): the split of each pair by its position alone, whatever the order and the other pairs."""
     levels = np.full(len(positions), TRAIN, np.int8)
     levels[positions < test_share + dev_share] = DEV
     levels[positions < test_share] = TEST
@@ -29,11 +29,11 @@ def assign_levels(positions: NDArray[np.float64], dev_share: float, test_share: 
 
 
 def find_leaks(sides: Sequence[Clusters], levels: Levels, kept: Mask) -> Indices:
-    """Pairs to drop so that no two alike ones are in different splits.
+    """Pairs to drop so that no two similar ones are in different splits.
 
-    Returns int (pairs,): the index of a pair of a higher split that is like this one, -1 where there is none.
-    First the pairs like a test pair go, then the training pairs like a dev pair that is still there. A pair is never
-    moved instead: what is in training, or in the test split, would change when others are added.
+    Returns int (pairs,): the index of a similar pair of a higher split, -1 if there is none. First the pairs similar to
+    a test pair are dropped, then the training pairs similar to a remaining dev pair. No pair is moved instead, because
+    then the contents of training and test would change when pairs are added.
     """
     conflicting = np.full(len(levels), -1, np.int64)
     for level in (TEST, DEV):
@@ -46,7 +46,7 @@ def find_leaks(sides: Sequence[Clusters], levels: Levels, kept: Mask) -> Indices
 
 
 def _pairs_near(side: Clusters, holders: Indices) -> Indices:
-    """int (clusters,): a pair of `holders` in the cluster or in a neighbour of it, else -1."""
+    """int (clusters,): a pair of `holders` in the cluster or a neighbouring one; -1 if there is none."""
     inside = np.full(side.size, -1, np.int64)
     inside[side.of_pair[holders]] = holders
     near = inside.copy()
@@ -57,7 +57,7 @@ def _pairs_near(side: Clusters, holders: Indices) -> Indices:
 
 
 def group_pairs(sides: Sequence[Clusters], kept: Mask) -> Indices:
-    """int (pairs,): equal numbers for pairs that are alike, also through others; -1 for pairs that are not kept."""
+    """int (pairs,): equal numbers for pairs that are similar, directly or through others; -1 for pairs not kept."""
     members = np.flatnonzero(kept)
     links = []
     for side in sides:
@@ -73,10 +73,10 @@ def group_pairs(sides: Sequence[Clusters], kept: Mask) -> Indices:
 
 
 def whole_units(groups: Indices, units: Hashes) -> Indices:
-    """int (pairs,): `groups`, but equal numbers for pairs of one document or block; -1 stays.
+    """int (pairs,): `groups`, but with equal numbers for all pairs of a document or block; -1 stays.
 
-    units: uint64 (pairs,), its name, 0 for pairs of none. Documents are not joined by sentences that are alike: the
-    line that every article ends with would make one of all.
+    units: uint64 (pairs,), the name of the document or block, 0 for none. Similar sentences do not join documents: the
+    line at the end of every article would join them all.
     """
     is_of_one = (groups >= 0) & (units > 0)
     numbers = np.unique(units[is_of_one], return_inverse=True)[1]
@@ -96,7 +96,7 @@ def held_out_few(groups: Indices, members: Mask, levels: Levels, fewest: int) ->
 
 
 def group_names(groups: Indices, keys: Hashes) -> Hashes:
-    """uint64 (pairs,): the smallest key of each pair's group, so that a name tells of content, not of order."""
+    """uint64 (pairs,): the smallest key in each pair's group, a name that depends on content, not on order."""
     names = np.full(groups.max(initial=-1) + 1, np.iinfo(np.uint64).max, np.uint64)
     is_kept = groups >= 0
     np.minimum.at(names, groups[is_kept], keys[is_kept])
@@ -105,7 +105,7 @@ def group_names(groups: Indices, keys: Hashes) -> Hashes:
 
 
 def over_limit(candidates: Mask, groups: Indices, positions: NDArray[np.float64], limit: int | None) -> Mask:
-    """The pairs of a split that are too many: whole groups stay, in order of position, while they fit in `limit`."""
+    """bool (pairs,): pairs of a split beyond its limit. Whole groups stay, in order of position, while they fit."""
     too_many = np.zeros(len(candidates), bool)
     members = np.flatnonzero(candidates)
     if limit is None or len(members) <= limit:
@@ -125,10 +125,10 @@ def over_limit(candidates: Mask, groups: Indices, positions: NDArray[np.float64]
 def fill_empty_splits(
     levels: Levels, movable: Mask, groups: Indices, positions: NDArray[np.float64], wanted: Sequence[int]
 ) -> Levels:
-    """Give each empty split of `wanted` the training group that lies nearest to it, while one remains.
+    """Give each empty split of `wanted` the nearest training group, while one is left for training.
 
-    This serves corpora of a few pairs. Only here may a pair change splits later, when its corpus has grown so much
-    that the hash fills the split by itself.
+    This is for corpora of a few pairs. Only here may a pair change splits later, once its corpus has grown so much that
+    the hash alone fills the split.
     """
     levels = levels.copy()
     for level in sorted(wanted, reverse=True):

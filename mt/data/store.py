@@ -1,4 +1,4 @@
-"""Pairs on disk while a build goes on: the texts in Arrow, the fingerprints as plain arrays; little in memory."""
+"""The pairs of a build on disk: texts in Arrow, fingerprints in plain arrays, little in memory."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ _SIDES = ("source", "target")
 
 
 class SideColumns(NamedTuple):
-    """What is known of one side of all pairs, for the work on the whole."""
+    """The fingerprints of one side of all pairs."""
 
     keys: Hashes
     letters: Hashes
     counts: NDArray[np.int64]
-    """Words of each sentence."""
+    """Number of words in each sentence."""
     starts: NDArray[np.int64]
-    """Where each sentence's words begin in `words`."""
+    """Index of each sentence's first word in `words`."""
     words: Hashes
-    """Hashes of all words; stays on disk."""
+    """Hashes of all words, memory-mapped."""
 
     def words_at(self, indices: NDArray[np.int64]) -> Words:
         """The word hashes of some sentences, in the order of `indices`."""
@@ -57,9 +57,9 @@ def pairs_in(batch: pa.RecordBatch, rows: NDArray[np.int64]) -> list[Pair]:
 
 
 class PairStore:
-    """Chunks are appended, then everything is read back as columns.
+    """Chunks of pairs are appended; after `finish`, everything is read back as columns.
 
-    Raises `OSError` when the disk is full; the directory is the caller's to remove.
+    Raises `OSError` if the disk is full. The caller removes the directory.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -113,7 +113,7 @@ class PairStore:
         )
 
     def texts(self) -> Iterator[pa.RecordBatch]:
-        """The texts, chunk by chunk, in the order in which they were appended."""
+        """The texts, chunk by chunk, in the order they were appended."""
         with pa.memory_map(str(self.directory / "texts.arrow")) as file:
             yield from pa.ipc.open_stream(file)
 
@@ -138,7 +138,7 @@ class PairStore:
     def _map(self, name: str, dtype: type[np.generic]) -> NDArray[Any]:
         path = self._path(name)
         is_empty = not path.is_file() or path.stat().st_size == 0
-        # A plain view: slices of a memmap object are slow to make.
+        # A plain view, because slicing a memmap object is slow.
         return np.empty(0, dtype) if is_empty else np.asarray(np.memmap(path, dtype, mode="r"))
 
     def _path(self, name: str) -> Path:
@@ -152,6 +152,6 @@ class PairStore:
         values.tofile(self._files[name])
 
     def finish(self) -> None:
-        """All chunks are there: the texts can be read."""
+        """Call this after the last chunk; then the texts can be read."""
         self._writer.close()
         self._sink.flush()

@@ -1,4 +1,10 @@
-"""Where the English ends and the Arabic begins, on a line that holds both with nothing between them."""
+"""Where English ends and Arabic begins on a line that contains both, with nothing between them.
+
+    The city fell in 2014. سقطت المدينة عام 2014.
+
+After `in`, all letters are on the side of their script, as after `2014.`: equal. But after `2014.` a sentence has just
+ended, and 2014 occurs on both sides, so the border is there.
+"""
 
 from __future__ import annotations
 
@@ -17,22 +23,22 @@ _SENTENCE_ENDS = frozenset(".!?؟…")
 _CLOSING = frozenset("\"”»’')]")
 _PUNCTUATION = frozenset("\"“”«»'’()[].,;:!?،؛؟…-")
 
-# A letter on the wrong side costs 1. An acronym is at home in both languages and a short quotation may be
-# in the other one, so they weigh little; a finished sentence before the border outweighs either.
+# A letter on the wrong side costs 1. Acronyms occur in both languages and a short quotation may be in the other one, so
+# they weigh little; a finished sentence before the border outweighs either.
 _ACRONYM_WEIGHT = 0.2
 _ASIDE_WEIGHT = 0.3
 _SENTENCE_END_BONUS = 2.5
 _SHARED_NUMBER_BONUS = 0.5
-# Below this share of letters on their own side, there is no border to speak of.
+# With a smaller share of letters on the side of their script, there is no recognisable border.
 _MIN_AGREEMENT = 0.75
 
 
 def split_at_border(line: str) -> tuple[str, str] | None:
-    """(English, Arabic) of a line that holds both, in either order; None if no border can be recognised.
+    """(English, Arabic) of a line with both, in either order; None if no border can be recognised.
 
-    The border is the place that leaves the most letters on the side of their own script. Among places that
-    differ only in digits, punctuation, an acronym or a short quotation, a finished sentence before the border
-    and numbers that occur on both sides decide. Takes time in proportion to the line's length.
+    The border is the position with the most letters on the side of their own script. Between positions that differ only
+    in digits, punctuation, an acronym or a short quotation, a finished sentence before the border and numbers that
+    occur on both sides decide. The time is proportional to the length of the line.
     """
     line = line.strip()
     scripts = [_script(character) for character in line]
@@ -46,7 +52,7 @@ def split_at_border(line: str) -> tuple[str, str] | None:
         if agreement < _MIN_AGREEMENT * total:
             continue
         score = agreement + _SENTENCE_END_BONUS * is_end + _SHARED_NUMBER_BONUS * numbers.before(position)
-        # Of equals the last one wins: punctuation and digits between two sentences close the first.
+        # The last of equals wins: punctuation and digits between two sentences end the first.
         if score >= best_score:
             best_score, best, is_english_first = score, position, english_first >= total - english_first
     sides = (line[:best].strip(), line[best:].strip())
@@ -55,12 +61,12 @@ def split_at_border(line: str) -> tuple[str, str] | None:
 
 
 def _candidates(line: str, scripts: Sequence[str]) -> Iterator[tuple[int, bool]]:
-    """(place where a border may lie, whether a sentence is finished before it), from left to right.
+    """(possible position of the border, whether a sentence ends just before it), from left to right.
 
-    Such places are at white space, and inside a word where scripts meet ("city.وقال").
+    Possible positions are white space, and inside a word where the scripts change ("city.وقال").
     """
-    # Of the text so far: the script of its last letter behind which only punctuation stands, and whether it ends a
-    # sentence, with quotes and brackets behind the full stop or none.
+    # Of the text so far: the script of its last letter if only punctuation follows it, and whether it ends a sentence,
+    # with or without quotes and brackets after the full stop.
     script, is_end = "other", False
     was_space = True
     for i, character in enumerate(line):
@@ -75,7 +81,7 @@ def _candidates(line: str, scripts: Sequence[str]) -> Iterator[tuple[int, bool]]
 
 
 class _SharedNumbers:
-    """How many numbers occur both before and behind a place that moves from left to right."""
+    """Counts the numbers that occur both before and after a position that moves from left to right."""
 
     def __init__(self, line: str) -> None:
         self._numbers = deque((match.start(), western_digits(match.group())) for match in _DIGITS.finditer(line))
@@ -84,7 +90,7 @@ class _SharedNumbers:
         self._shared = 0
 
     def before(self, position: int) -> int:
-        """The count for a place that lies in no number."""
+        """The count for a position that is not inside a number."""
         while self._numbers and self._numbers[0][0] < position:
             number = self._numbers.popleft()[1]
             self._shared -= min(self._before[number], self._behind[number])
@@ -107,7 +113,7 @@ def _letter_weights(line: str, scripts: Sequence[str]) -> tuple[list[float], lis
     return list(latin), list(arabic)
 
 
-# A line has few different characters, and their names are slow to look up.
+# Cached: a line has few different characters, and their names are slow to look up.
 _script = lru_cache(maxsize=4096)(script_of)
 
 

@@ -1,4 +1,4 @@
-"""Arabic that was stored as it is seen, from left to right, as text taken from a PDF file often is."""
+"""Arabic stored in visual order, from left to right, as text copied from PDF files often is."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _FEW = 2
 
 
 def visual_order_in(source: str, text: str) -> str | None:
-    """What tells that a normalised Arabic text is in visual order; None if nothing does.
+    """The evidence that a normalised Arabic text is in visual order; None if there is none.
 
-    source: the English, for a full stop that begins both sides is no sign.
+    source: the English, because a full stop at the beginning of both sides is no evidence.
     """
     # Cheap checks come first: they settle most sentences.
     if (" ة" in text or " ى" in text) and len(words := _FINAL_LETTER_FIRST.findall(text)) >= _FEW:

@@ -1,4 +1,4 @@
-"""How a model's tokenizer copes with the corpora."""
+"""How well a model's tokenizer covers the corpora."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _SHOWN_CHARACTERS = 10
 def measure_vocabulary(tokenizer: Any, data: DatasetDict) -> dict[str, dict[str, Any]]:
     """By corpus, for `source` and `target` of at most 5,000 training pairs:
 
-    `pieces_per_word` (fertility: many pieces a word, and the model has seen little like it), `unknown_share` (of the
-    pieces, 0 to 1), `words_covered` (different words without an unknown piece among all different words, 0 to 1),
-    `vocabulary_used` (different pieces among the tokenizer's) and `unknown_characters` (the most frequent ones).
+    `pieces_per_word` (fertility; many pieces per word mean that the model has seen little such text), `unknown_share`
+    (of the pieces, 0 to 1), `words_covered` (share of the distinct words without an unknown piece, 0 to 1),
+    `vocabulary_used` (share of the tokenizer's pieces that occur, 0 to 1) and `unknown_characters` (the most frequent).
     """
     train = data["train"]
     corpora = np.array(train["corpus"])
@@ -58,7 +58,7 @@ def _unknown_characters(tokenizer: Any, texts: Sequence[str], side: str) -> str:
 
 
 def _pieces(tokenizer: Any, texts: Sequence[str], side: str) -> list[list[int]]:
-    """Ids without language and end tokens."""
+    """The ids of each text, without language and end tokens."""
     if not texts:
         return []
     key = "text" if side == "source" else "text_target"

@@ -1,7 +1,7 @@
-"""The check that a corpus yields pairs: one of which the rules leave next to nothing was read wrongly, or is no corpus.
+"""The check that a corpus yields pairs: if the rules leave almost nothing, it was read wrongly or is no corpus.
 
-Its thresholds are far from what dirty corpora lose: web crawls, the worst of them, lose about half to the rules for
-single pairs, and this asks for more than nineteen in twenty.
+The thresholds are far from what dirty corpora lose: web crawls, the worst of them, lose about half of their pairs to
+the rules for single pairs; here it must be more than nineteen in twenty.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from mt.text.normalise import script_shares
 from mt.wording import counted, shorten
 
 MIN_KEPT_SHARE = 0.05
-"""Of a corpus of `MIN_READ` pairs, at least this part must pass the rules that look at one pair alone."""
+"""Of a corpus of at least `MIN_READ` pairs, this share must pass the rules for single pairs."""
 
 MIN_READ = 20
-_MIN_READ_FOR_NONE = 5  # the smallest corpus that must not be lost as a whole
+_MIN_READ_FOR_NONE = 5  # the smallest corpus that must not be rejected entirely
 _RULES = frozenset((*PAIR_RULES, *READER_RULES))
 _SHOWN_CHARACTERS = 60
 
@@ -50,7 +50,7 @@ _REMEDIES = {
 def check_yield(config: DataConfig, report: DataReport) -> None:
     """Raise `DataError` for the first corpus of which almost no pair passes, with three pairs, the rule and a remedy.
 
-    Corpora pinned to dev or test are not looked at; nor are rules on duplicates and leaks.
+    Corpora pinned to dev or test are not checked, and rules on duplicates and leaks do not count.
     """
     nothing_else = all(_passed(corpus) == 0 for corpus in report.corpora.values())
     for name, corpus in config.corpora.items():
@@ -61,7 +61,7 @@ def check_yield(config: DataConfig, report: DataReport) -> None:
 
 
 def _passed(corpus: CorpusReport) -> int:
-    """Pairs that no rule for single pairs rejected."""
+    """Number of pairs that no rule for single pairs rejected."""
     return corpus.read - sum(count for rule, count in corpus.dropped.items() if rule in _RULES)
 
 
@@ -104,7 +104,7 @@ def _short(text: str) -> str:
 
 
 def left_out_of_test_set(name: str, left_out: Sequence[Pair], total: int) -> str:
-    """What to say of pairs of a test set that its file does not offer for use."""
+    """A warning about pairs of a test set that the file itself marks as unusable."""
     counts = Counter(pair.fault.rule for pair in left_out if pair.fault)
     reasons = ", ".join(f"{count} {rule}" for rule, count in counts.most_common())
     first = left_out[0].origin

@@ -26,22 +26,22 @@ from mt.runs import RunDirectory
 logger = logging.getLogger(__name__)
 
 MAX_SEEN_SHARE = 0.01
-"""Of the distinct sentences of a test set: where a system has seen more, no verdict; up to it, comparisons leave out
-what was seen."""
+"""Share of the distinct sentences of a test set: if a system has seen more, there is no verdict; else comparisons leave
+out the sentences that were seen."""
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """Sentences of a test set that a system has seen, each counted once, as the first of these that holds."""
+    """The sentences of a test set that a system has seen; each is counted once, under the first kind that applies."""
 
     system: str
     test_set: str
     exact: int
     """Pairs that are in the system's training or dev data as they are."""
     near: int
-    """Pairs of which a side is there up to case, digits and punctuation, or almost so: the builder's neighbours."""
+    """Pairs with a side that is there but for case, digits and punctuation, or nearly (near-duplicates)."""
     ngram: int
-    """Pairs of which a side has a long run of words in common with a training pair."""
+    """Pairs with a side that shares a long run of words with a training pair."""
     sentences: int
     """All sentences of the test set."""
     rows: tuple[int, ...]
@@ -132,7 +132,7 @@ def _section(config: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _seen_by(run: RunDirectory, config: Mapping[str, Any], test_sets: Sequence[TestSet]) -> NDArray[np.int8]:
-    """What every sentence of every test set is to a run, one test set after the other."""
+    """How a run has seen each sentence: one code of `mt.data.seen` per sentence, the test sets one after the other."""
     logger.info("%s: looking for test sentences among its training and dev pairs", run.root)
     options, usual = _section(config, "data"), DataConfig()
     rules = Rules(
@@ -161,7 +161,7 @@ def _unknown(system: str, run: RunDirectory, test_set: TestSet) -> Caution:
 
 
 def overlap_caution(overlap: Overlap, test_set: TestSet) -> Caution | None:
-    """What is said of an overlap beside the score, and whether it forbids a verdict; None where there is none."""
+    """The caution that an overlap deserves; None if nothing was seen."""
     if not overlap.rows:
         return None
     parts = ((overlap.exact, "the same"), (overlap.near, "almost the same"), (overlap.ngram, "with a long part of it"))

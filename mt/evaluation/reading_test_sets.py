@@ -1,4 +1,4 @@
-"""Test sets from files, and the test splits that runs bring."""
+"""Test sets from files, and the test splits of runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mt.runs import RunDirectory, sha256_of_rows
 from mt.text.normalise import arabic_share
 
 OWN_TEST_SET = "test"
-"""Name of the test split that a run brings."""
+"""The name of a run's own test split."""
 
 
 def read_test_sets(
@@ -26,7 +26,7 @@ def read_test_sets(
     general: Mapping[str, CorpusConfig] | None = None,
     resampling: Resampling = "auto",
 ) -> list[TestSet]:
-    """The test sets that are named, or the one that the runs share; then those of general text.
+    """The named test sets, or else the test split that the runs share; then those of general text.
 
     Raises `DataError` where resamples of documents are asked for and a test set names too few.
     """
@@ -51,14 +51,14 @@ def check_resampling(test_set: TestSet) -> None:
 
 
 def shared_test_set(runs: Sequence[RunDirectory], resampling: Resampling = "auto") -> TestSet:
-    """The test split that the runs bring. Raises `DataError` if there is none, or not one and the same."""
+    """The test split that all runs have in common. Raises `DataError` if there is no run or if their splits differ."""
     splits = [load_splits(run)["test"] for run in runs]
     if not splits:
-        raise DataError("no test set: none of the systems is a run that brings its own; add --test_set NAME=FILE")
+        raise DataError("no test set: none of the systems is a run with its own test split; add --test_set NAME=FILE")
     if len({sha256_of_rows(split) for split in splits}) > 1:
         raise DataError(
             "the runs hold different test splits, and one may have trained on another's test sentences; "
-            "say --test_set NAME=FILE"
+            "name one with --test_set NAME=FILE"
         )
     return own_test_set(splits[0], runs[0], resampling)
 
@@ -71,7 +71,7 @@ def read_named_test_set(
     is_general: bool = False,
     resampling: Resampling = "auto",
 ) -> TestSet:
-    """A test set from a file; sources are normalised as training data are, references stay as they are."""
+    """A test set from a file. Sources are normalised like training data; references stay as they are."""
     pairs = read_test_set(name, corpus, options)
     arabic = sum(arabic_share(pair.target) > 0.5 for pair in pairs)
     if arabic * 2 < len(pairs):
@@ -86,7 +86,7 @@ def read_named_test_set(
 
 
 def own_test_set(split: Dataset, run: RunDirectory, resampling: Resampling = "auto") -> TestSet:
-    """The test split of a run, with what the run's data card knows of how it was held out."""
+    """The test split of a run, with the data card's account of how it was held out."""
     accounts = {}
     if run.data_report.is_file():
         report = DataReport.read(run.data_report)

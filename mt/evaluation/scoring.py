@@ -114,7 +114,7 @@ class _Result(NamedTuple):
 def _compare(
     evaluation: Evaluation, test_set: TestSet, measured: MetricStatistics, resamples: int
 ) -> dict[_Key, _Result]:
-    """A metric's pairs of systems on one test set, without the few sentences that one of them may have seen."""
+    """Compare systems by one metric on one test set, without the few sentences that one of them may have seen."""
     rows = fair_rows(test_set, evaluation.overlaps)
     distinct = len(np.unique(test_set.clusters[rows]))
     part = measured if len(rows) == len(test_set.sources) else measured.part(rows)
@@ -152,7 +152,7 @@ def _start_checks(
 
 
 def _pairs(systems: Sequence[str], metric: str) -> list[tuple[str, str]]:
-    """(baseline, system): each with the first, and, by the primary metric, each with each."""
+    """Pairs of (baseline, system): each system with the first one; by the primary metric, all pairs."""
     return [*combinations(systems, 2)] if metric == PRIMARY else [(systems[0], system) for system in systems[1:]]
 
 
@@ -169,7 +169,7 @@ def _scores(test_set: TestSet, measured: MetricStatistics, systems: Sequence[str
 
 
 def _comparisons(results: Mapping[_Key, _Result]) -> list[Comparison]:
-    """Both tests of every result, with Holm's correction in each family: a metric, a method, a kind of opponent."""
+    """Both tests of every result. Holm's correction is per family: metric, method, and with the baseline or without."""
     p_values = {
         (key, method): result.paired.p_bootstrap if method == BOOTSTRAP else result.paired.p_randomisation
         for key, result in results.items()

@@ -11,7 +11,7 @@ from mt.evaluation.results import Evaluation
 
 
 def search_in_words(decoding: DecodingConfig) -> str:
-    """The settings that change hypotheses."""
+    """The settings that change hypotheses, as a phrase."""
     search = "greedy" if decoding.num_beams == 1 else f"beam {decoding.num_beams}"
     if decoding.length_penalty != 1 and decoding.num_beams > 1:
         search += f", length penalty {decoding.length_penalty:g}"
@@ -25,7 +25,7 @@ def search_in_words(decoding: DecodingConfig) -> str:
 
 
 def describe_searches(searches: Mapping[str, DecodingConfig]) -> dict[str, str]:
-    """How hypotheses were made, `searches` by system, in one line if all were made alike; empty for no system."""
+    """Facts for a report: how each system was decoded, as one entry if all were decoded the same way."""
     made = {f"decoding of {label}": search_in_words(search) for label, search in searches.items()}
     return {"decoding": next(iter(made.values()))} if len(set(made.values())) == 1 else made
 
@@ -36,7 +36,7 @@ def search_as_json(decoding: DecodingConfig) -> dict[str, Any]:
 
 
 def unlike_searches(searches: Mapping[str, DecodingConfig]) -> str:
-    """A sentence on systems that were decoded by different searches; empty where all were searched alike.
+    """A warning, as a sentence, if systems were decoded by different searches; else empty.
 
     Tag and terms do not count: a model is trained for them or not.
     """

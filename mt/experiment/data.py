@@ -1,4 +1,4 @@
-"""The data of a run, taken from a finished build, and its report: written once, with how the tokenizer copes."""
+"""The data of a run, copied from a finished build, with its report and how well the tokenizer covers the corpora."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def take_data(config: Config, build: Path, run: RunDirectory, *, as_tsv: bool = 
 
 
 def _describe_vocabulary(config: Config, build: Path, report: DataReport) -> None:
-    """Add to the report how the base model's tokenizer copes with the corpora, or why that is not known."""
+    """Add to the report how well the base model's tokenizer covers the corpora, or why that is unknown."""
     if config.model.scratch is not None:
         report.tokenizer = "not measured: the new model's vocabulary is learnt from these corpora when it is trained"
         return
@@ -60,7 +60,7 @@ def _vocabulary(config: Config, build: Path) -> dict[str, Any]:
         from mt.data.vocabulary import measure_vocabulary
         from mt.models.transformers_model import load_tokenizer
 
-        logger.info("measuring how the model's tokenizer copes with the corpora")
+        logger.info("measuring how well the model's tokenizer covers the corpora")
         vocabulary = measure_vocabulary(load_tokenizer(config.model), load_from_disk(str(build / "data")))
         if kept is not None:
             write_json(kept, vocabulary)
@@ -68,7 +68,7 @@ def _vocabulary(config: Config, build: Path) -> dict[str, Any]:
 
 
 def _kept_vocabulary(config: Config, build: Path) -> Path | None:
-    """Where what was measured of this build with the tokenizer of a directory is kept; None for a name on the hub."""
+    """The file beside the build that keeps the measurement for this tokenizer; None for a model on the hub."""
     model = Path(check_model_name(config.model.name))
     if not model.is_dir():
         return None
@@ -83,7 +83,7 @@ def _kept_vocabulary(config: Config, build: Path) -> Path | None:
 
 
 def _read_vocabulary(kept: Path | None) -> dict[str, Any]:
-    """What was measured before; empty if it was not, or cannot be read any more."""
+    """An earlier measurement; empty if there is none, or if it cannot be read."""
     try:
         vocabulary = json.loads(kept.read_text(encoding="utf-8")) if kept is not None else {}
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The scores and reports of a training run, and what they must say about how its model came to be."""
+"""The scores, report and model card of a training run."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def score_run(
 
 
 def _name_on_the_hub(model: ModelConfig) -> str | None:
-    """The base's name, unless it is a directory, comes along with `mt`, or was made from scratch."""
+    """The base's name, unless it is a directory, is included in `mt`, or was made from scratch."""
     is_there = model.scratch is None and model.name.count("/") == 1 and not is_directory(model.name)
     return model.name if is_there else None
 

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SearchRange:
-    """Between which values an option is searched, both included."""
+    """The lowest and the highest value that is searched for an option."""
 
     low: float
     high: float
@@ -167,7 +167,7 @@ def _run(sweep: Sweep, directory: Path, values: dict[str, str]) -> Trial:
 
 
 def _is_trained(run: RunDirectory) -> bool:
-    """Whether a trial came as far as its model. Once it is scored, the model may have been deleted."""
+    """Whether a trial has made its model. If it is scored, it counts although its model was deleted."""
     facts = read_manifest(run.manifest)
     return "dev_metrics" in facts and ("model_is_base" in facts or run.scores.is_file())
 

@@ -37,7 +37,7 @@ _X_WIDTH, _Y_WIDTH = 48, 30  # characters of a line of an axis's label
 def bar_chart(
     title: str, labels: Sequence[str], series: Mapping[str, Sequence[float]], x_label: str, y_label: str
 ) -> Markup:
-    """Upright bars, those of one label beside each other; `series` by name, a value for each label."""
+    """Vertical bars, grouped by label; `series` by name, with one value per label."""
     figure, axes = _axes(title, 7.2, 2.6)
     width = 0.8 / len(series)
     for number, values in enumerate(series.values()):
@@ -52,7 +52,7 @@ def bar_chart(
 
 
 def ranking(title: str, values: Mapping[str, float], x_label: str) -> Markup:
-    """Bars on their side, the first value on top."""
+    """Horizontal bars, the first value on top."""
     figure, axes = _axes(title, 7.2, 0.6 + 0.24 * len(values))
     names = list(values)[::-1]
     bars = axes.barh(range(len(names)), [values[name] for name in names], 0.7, color=_SERIES[0])
@@ -65,7 +65,7 @@ def ranking(title: str, values: Mapping[str, float], x_label: str) -> Markup:
 
 
 def lines(title: str, series: Mapping[str, Sequence[tuple[float, float]]], x_label: str, y_label: str) -> Markup:
-    """A line a series, through its (x, y) points, named at its end and in the legend."""
+    """One line per series through its (x, y) points, named in the legend."""
     figure, axes = _axes(title, 7.2, 2.8)
     for number, points in enumerate(series.values()):
         style = ("-", "--", ":", "-.")[number // len(_SERIES) % 4]
@@ -79,7 +79,7 @@ def lines(title: str, series: Mapping[str, Sequence[tuple[float, float]]], x_lab
 
 
 def intervals(title: str, rows: Mapping[str, tuple[float, float, float]], x_label: str) -> Markup:
-    """A point with its interval a row, the first row on top; `rows`: (low, value, high) by name."""
+    """One row per point with its interval, the first on top; `rows`: (low, value, high) by name."""
     figure, axes = _axes(title, 7.2, 0.8 + 0.3 * len(rows))
     names = list(rows)[::-1]
     for place, name in enumerate(names):
@@ -98,7 +98,7 @@ Point = tuple[float, float, float]
 
 
 def trade_off(title: str, points: Mapping[str, tuple[Point, Point]], x_label: str, y_label: str) -> Markup:
-    """Named points with intervals both ways, and the frontier: those that no other beats on both axes."""
+    """Named points with intervals on both axes, and the frontier: the points that no other beats on both."""
     figure, axes = _axes(title, 7.2, 3.8)
     frontier = sorted((x[1], y[1]) for name, (x, y) in points.items() if is_on_frontier(name, points))
     axes.plot(*zip(*frontier, strict=True), color=_GRID, linewidth=2, zorder=1)

@@ -126,7 +126,7 @@ def _ngrams_view(evaluation: Evaluation, test_set: str) -> dict[str, dict[str, l
 
 
 def _trade_offs(evaluation: Evaluation) -> Iterator[Markup]:
-    """Gain on each domain set against gain on each general one, where there are both."""
+    """Charts of the gain on each domain test set against the gain on each general one, where there are both."""
     domain = [test_set.name for test_set in evaluation.test_sets if not test_set.is_general]
     general = [test_set.name for test_set in evaluation.test_sets if test_set.is_general]
     if len(evaluation.systems) < 2:
@@ -148,7 +148,7 @@ def _gain(evaluation: Evaluation, system: str, test_set: str) -> Point:
 
 
 def _curves(evaluation: Evaluation) -> Iterator[Markup]:
-    """Scores and loss of the dev split as training went, of the systems that are runs."""
+    """Charts of dev scores and dev loss during training, for the systems that are runs."""
     for label, unit, names in (
         (f"{PRIMARY} while training", PRIMARY, {"eval_chrF": "dev", "eval_general_chrF": "general"}),
         ("Loss while training", "nats per token", {"eval_loss": "dev", "eval_general_loss": "general"}),

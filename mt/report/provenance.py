@@ -1,4 +1,4 @@
-"""What a report says of how it came about: which systems on which test sets, how they were decoded, by what code."""
+"""Where the numbers of a report come from: systems, test sets, decoding, version of the code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def describe_comparison(
     glossary: str | None,
     ratings: Sequence[str],
 ) -> dict[str, str]:
-    """What the comparison is of, by name: systems, test sets with their SHA-256, glossary, ratings, version, date."""
+    """Facts on a comparison by name: systems, test sets with their SHA-256, glossary, ratings, version, date."""
     facts = {f"system {system.label}": _described(system) for system in systems}
     for name, corpus in test_sets.items():
         hashes = ", ".join(f"{path}, SHA-256 {digest}" for path, digest in input_hashes(corpus).items())

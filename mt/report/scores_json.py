@@ -50,7 +50,7 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def read_scores(file: Path) -> Evaluation:
-    """The evaluation that a `scores.json` tells of, without sentences and translations, which it does not hold.
+    """The evaluation in a `scores.json`, without sentences and translations, which the file does not hold.
 
     Remarks and notes cannot be told apart any more, and come as remarks. Raises `RunError` if the file cannot be read
     or lacks something.

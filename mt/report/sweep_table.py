@@ -12,7 +12,7 @@ from mt.files import write_json, write_text
 from mt.report.markdown import table, text_of
 
 SEED = "seed"
-"""The option over whose values a table of means is made."""
+"""The option whose values are averaged over in the table of means."""
 
 
 _METRICS = ("eval_chrF", "eval_BLEU", "eval_loss", "eval_general_chrF")
@@ -31,7 +31,7 @@ class Trial:
 
 
 def value_of(trial: Trial, metric: str) -> float:
-    """The dev metric of a trial with its sign such that more is better; -inf if the trial failed."""
+    """The dev metric of a trial, its sign chosen so that higher is better; -inf if the trial failed."""
     if not trial.metrics:
         return -math.inf
     return trial.metrics[f"eval_{metric}"] * (-1 if metric == "loss" else 1)

@@ -1,1 +1,1 @@
-"""Whatever translates, by one name: runs, models, files of translations."""
+"""Systems: runs, models and files of translations under one interface."""

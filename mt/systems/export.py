@@ -1,4 +1,4 @@
-"""A model written in the form it is passed on in, and scored beside the model it was made from."""
+"""Export: a model in half precision or for CTranslate2, scored beside the model that it was made from."""
 
 from __future__ import annotations
 

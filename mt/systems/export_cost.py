@@ -1,4 +1,4 @@
-"""What an export costs: the model and what was written of it on the same test sets, by the tests of any comparison."""
+"""The cost of an export: its scores beside the model's, with the tests of any comparison."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MODEL, EXPORT = "model", "export"
 
 
 def describe(evaluation: Evaluation) -> list[str]:
-    """A sentence for each test set: how alike the translations are, both scores, and whether chance explains it."""
+    """One text per test set: how similar the translations are, both scores, and the verdict."""
     return [_describe(evaluation, each, evaluation.hypotheses[each.name]) for each in evaluation.test_sets]
 
 

@@ -41,13 +41,13 @@ def refuse_missing_file(path: str) -> None:
 
 
 def check_model_argument(name: str) -> None:
-    """A MODEL that is no directory has the form of a hub name or comes along; directories are looked into later."""
+    """Raise `ModelError` for a MODEL that is neither a directory, nor a hub name by its form, nor included in `mt`."""
     if not is_directory(name):
         check_model_name(name)
 
 
 def check_systems(arguments: Sequence[str]) -> None:
-    """Every SYSTEM that can only be a file or a directory is one."""
+    """Raise `UserError` if a SYSTEM that can only be a file or a directory is not there."""
     for argument in arguments:
         path = split_label(argument)[1]
         refuse_missing_file(path)

@@ -42,7 +42,7 @@ class SettingsRule:
         self._known: dict[Path, RunSettings | None] = {root.resolve(): own for root, own in runs.items()}
 
     def settings_of(self, model: str, own: RunSettings | None) -> TranslationSettings:
-        """How `model` translates; `own` are the settings of the run that it is the chosen model of."""
+        """How `model` translates. own: the settings of the run whose chosen model it is, if there is one."""
         if own is not None:
             return settings_of_run(model, own, self._model, self._decoding)
         base_of = next((run for root, run in self._runs.items() if _is_base(model, root, run)), None)
@@ -52,7 +52,7 @@ class SettingsRule:
         return settings_of_model(model, self._model, self._decoding, like=like, is_base=is_base)
 
     def _home(self, path: str) -> RunSettings | None:
-        """The settings of the run in whose directory a model lies, unless its config is damaged: the model is not."""
+        """The settings of the run in whose directory a model lies; None if there is none or its config is damaged."""
         run = run_that_holds(path)
         if run is None:
             return None

@@ -1,4 +1,4 @@
-"""Anything that translates, by one name: a run, a model directory, a hub name or files of translations."""
+"""A system: anything that translates, be it a run, a model directory, a hub name or files of translations."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from mt.evaluation.fidelity import REFERENCE
 from mt.files import check_distinct, check_name
 from mt.input_files import is_directory
 from mt.models.ctranslate2_model import check_ctranslate2
-from mt.models.model_files import shown
+from mt.models.model_files import is_ctranslate2, shown
 from mt.models.run_settings import RunSettings, TranslationSettings, read_run_settings, run_that_is
 from mt.models.terminology import check_terminology
-from mt.models.transformers_model import check_model, is_ctranslate2
+from mt.models.transformers_model import check_model
 from mt.runs import RunDirectory
 from mt.systems.names import default_label, refuse_missing_file, split_label
 from mt.systems.settings import SettingsRule
@@ -36,7 +36,7 @@ class System:
     settings: TranslationSettings | None = None
     """How it translates, and with which model; None for files of translations, which were made elsewhere."""
     use_cache: bool = True
-    """Whether translations that were made before may be taken from the cache, and new ones are kept there."""
+    """Whether translations are taken from the cache, and new ones are kept there."""
 
     @property
     def is_text(self) -> bool:
@@ -56,7 +56,7 @@ def resolve_systems(
     *,
     use_cache: bool = True,
 ) -> list[System]:
-    """Systems from `SYSTEM` or `label=SYSTEM`; a command looks at their files here, once, and nowhere else.
+    """Systems from `SYSTEM` or `label=SYSTEM`; their files are looked at here, once, and nowhere else.
 
     model, decoding: the options that were typed, by name. Raises `UserError`s, also for terms that are not there.
     """
@@ -86,7 +86,7 @@ def resolve_model(name: str, model: Mapping[str, Any], decoding: Mapping[str, An
 
 @dataclass(frozen=True)
 class _Found:
-    """What lies at a path, before it is known how the other systems translate."""
+    """What is at a path, before it is known how the other systems translate."""
 
     label: str
     path: str

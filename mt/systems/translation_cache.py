@@ -1,4 +1,4 @@
-"""Translations, kept by all that went into them, so that a second comparison decodes nothing."""
+"""A cache of translations, keyed by everything that they depend on, so that a second comparison decodes nothing."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def cache_root() -> Path:
 
 
 def cache_key(model: ModelConfig, decoding: DecodingConfig, sources: Sequence[str]) -> CacheKey | None:
-    """The key for `sources` translated by `model`; None if its files or its commit cannot be had.
+    """The key for `sources` translated by `model`; None if its files or its commit cannot be determined.
 
     Libraries count by major and minor version.
     """
@@ -93,7 +93,7 @@ def read_translations(key: CacheKey, expected: int) -> list[str] | None:
 
 
 def keep_translations(key: CacheKey, translations: Sequence[str]) -> None:
-    """Keep them for `key`; a disk that cannot be written costs a warning."""
+    """Keep translations for `key`; if the disk cannot be written to, only log a warning."""
     lines = list(translations)
     content = {"facts": key.facts, "sha256": sha256_of_json(lines), "translations": lines}
     try:

@@ -1,1 +1,1 @@
-"""What is truly Arabic or English, and text files line by line."""
+"""Everything specific to Arabic or English, and text files line by line."""

@@ -1,4 +1,4 @@
-"""Whether text in Arabic letters reads as Arabic: by words, beginnings and endings that most sentences have."""
+"""Whether text in Arabic letters is Arabic: by words, beginnings and endings that occur in most sentences."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _LAM_ALEF = re.compile("ل([اأإآ])")
 
 
 def count_familiar(text: str) -> tuple[int, int]:
-    """(words with the article, function words and endings in ة or ى) of a text."""
+    """(number of words with the article, number of function words and of endings in ة or ى)."""
     return len(_ARTICLE.findall(text)), len(_FUNCTION.findall(text)) + len(_ENDING.findall(text))
 
 
 def is_rather(text: str, other: str) -> bool:
-    """Whether what was read as `text` is Arabic as `other`, and is none as it stands.
+    """Whether `other` is Arabic and `text`, another reading of the same bytes or letters, is not.
 
-    Not by words with the article alone, if they are few: the ending of an accusative, read backwards, is an article.
+    A few words with the article alone do not suffice: the ending of an accusative, read backwards, is an article.
     """
     articles, others = count_familiar(other)
     return (articles + others >= 3 or others >= 1 < articles + others) and articles + others > 2 * sum(
@@ -38,12 +38,12 @@ def is_rather(text: str, other: str) -> bool:
 
 
 def has_article(text: str) -> bool:
-    """Whether a word seems to begin with the article; a quick look."""
+    """Whether a word seems to begin with the article; a quick check."""
     return _count_articles(text) > 0
 
 
 def has_familiar_words(text: str) -> bool:
-    """Whether two words at least have the article or are function words; a quick look, for most sentences."""
+    """Whether at least two words have the article or are function words; a quick check, true for most sentences."""
     return _count_articles(text) >= 2 or len(_ARTICLE.findall(text)) + len(_FUNCTION.findall(text)) >= 2
 
 
@@ -52,12 +52,12 @@ def _count_articles(text: str) -> int:
 
 
 def may_be_backwards(text: str) -> bool:
-    """Whether any word of a text could be one that has been turned round; a quick look, for most sentences."""
+    """Whether any word could be a reversed one; a quick check, false for most sentences."""
     if " ة" in text or " ى" in text or text.startswith(("ة", "ى")):
         return True
     return text.count("لا ") + text.endswith("لا") >= 2 or not _BACKWARDS.isdisjoint(text.split())
 
 
 def backwards(text: str) -> tuple[str, str]:
-    """A text from its last letter to its first, and the same where lam-alef was one letter, as in PDF files."""
+    """(the reversed text, the reversed text if lam-alef was a single letter, as in PDF files)."""
     return text[::-1], _LAM_ALEF.sub(r"\1ل", text)[::-1]

@@ -1,4 +1,4 @@
-"""The glossary: terms in English, and the Arabic forms that are accepted for them."""
+"""The glossary: English terms and their accepted Arabic forms."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ DEFAULT = Path(__file__).parent.parent / "assets" / "data" / "conflict_news" / "
 _TERM_SPELLINGS = str.maketrans("ىةؤئ", "يهوي")
 _HEADER = "english\tarabic\tkind"
 NAME_KINDS = ("place", "organisation", "armed_group")
-"""Kinds among whose terms are names: who names them in the source names them in translation, too."""
+"""Kinds of terms that may be names, which a translation must contain if the source does."""
 KINDS = (*NAME_KINDS, "weapon", "military", "humanitarian", "political", "title")
 _MAX_FORM = 200  # characters
 _WORD_START = re.compile(r"(?<!\w)\w+")
-# And, so; by, like, for; the definite article, which `for` swallows the alef of.
+# And, so; by, like, for; the definite article, which loses its alef after `for`.
 _CLITICS = "[وف]?(?:[بكل]?(?:ال)?|لل)"
 _DEFINITE_CLITICS = "[وف]?(?:[بك]?ال|لل)"
 _PRONOUN = "(?:ه|ها|هم|هما|هن|نا|ي|ك|كم)"
@@ -33,7 +33,7 @@ _NISBA = "ي(?:ه|ين|ون|ا|ان|تين|تان|ات)?"
 
 @dataclass(frozen=True)
 class Term:
-    """One entry."""
+    """One entry of the glossary."""
 
     english: tuple[str, ...]
     arabic: tuple[str, ...]
@@ -47,16 +47,16 @@ class Term:
 
     @property
     def is_name(self) -> bool:
-        """Whether it is one place's, organisation's or group's own name: `Hamas`, not `rebels`."""
+        """Whether it is the name of one place, organisation or group: `Hamas`, not `rebels`."""
         return self.kind in NAME_KINDS and any(letter.isupper() for letter in self.name)
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        """Finds an accepted form in text that `fold_for_terms` has folded, behind Arabic clitics too."""
+        """Matches an accepted form, also after Arabic clitics, in text folded by `fold_for_terms`."""
         return _pattern(self.arabic, self.kind)
 
     def form_in(self, folded: str) -> str | None:
-        """The first of the accepted forms that is in text that `fold_for_terms` has folded; None if none is."""
+        """The first accepted form in text folded by `fold_for_terms`; None if there is none."""
         return next((form for form in self.arabic if _pattern((form,), self.kind).search(folded)), None)
 
 
@@ -70,7 +70,7 @@ class Found(NamedTuple):
 
 @lru_cache(maxsize=50_000)
 def fold_for_terms(arabic: str) -> str:
-    """Arabic text in the spelling that terms are compared in: as `fold_spelling`; ى and ئ as ي, ة as ه, ؤ as و."""
+    """Arabic text in the spelling for comparing terms: as by `fold_spelling`, and ى and ئ as ي, ة as ه, ؤ as و."""
     return fold_spelling(arabic).translate(_TERM_SPELLINGS)
 
 
@@ -81,9 +81,9 @@ def _pattern(accepted: tuple[str, ...], kind: str) -> re.Pattern[str]:
 
 
 def _form_patterns(form: str, kind: str) -> list[str]:
-    """What an accepted form looks like inside a sentence: clitics before it, an article or a pronoun with its words."""
+    """Patterns for an accepted form inside a sentence: with clitics before it, articles or pronouns on its words."""
     first, *others = re.split(r"[\s-]+", form)
-    # Seen before folding: ألغام and ألمانيا begin with no article, though folded they look it.
+    # Checked before folding: ألغام and ألمانيا have no article, but look like it once folded.
     is_definite = first.startswith("ال") and len(first) > 4
     stem = fold_for_terms(first.removeprefix("ال") if is_definite else first)
     clitics = _DEFINITE_CLITICS if is_definite else _CLITICS
@@ -100,7 +100,7 @@ def _form_patterns(form: str, kind: str) -> list[str]:
 
 
 class Glossary:
-    """Terms, found in English sentences."""
+    """The terms, and a search for them in English sentences."""
 
     def __init__(self, terms: Sequence[Term]) -> None:
         self.terms = list(terms)
@@ -115,14 +115,14 @@ class Glossary:
 
     @staticmethod
     def read(path: Path = DEFAULT) -> Glossary:
-        """From a table `english`, `arabic`, `kind`, forms separated by ` | `. Raises `DataError` with the line."""
+        """Read a table with columns `english`, `arabic`, `kind`, forms separated by ` | `. Raises `DataError`."""
         return _read(path)
 
     def find(self, source: str) -> list[Found]:
-        """The terms of an English sentence; of overlapping ones the longest. Positions are the sentence's own.
+        """The terms of an English sentence, with their positions in it; of overlapping ones the longest.
 
-        A form with a capital letter is a name and found only so; any other also with its first letter or all
-        letters in capitals.
+        A form with a capital letter is a name and must be written like that; any other may also begin with a capital
+        letter, or be all in capitals.
         """
         plain = source.replace("’", "'")
         # Most sentences hold no term, and this says so five times as fast as the loop.
@@ -135,7 +135,7 @@ class Glossary:
             for form, term in self._by_first_word.get(match.group().casefold(), ()):
                 end = match.start() + len(form)
                 text = plain[match.start() : end]
-                # A name's article may begin a sentence; US$ names a currency, no country.
+                # A name's article may begin a sentence. US$ is a currency, not a country.
                 is_same = form in (text, text[:1].lower() + text[1:]) or (form.islower() and text.lower() == form)
                 if is_same and not (plain[end : end + 1].isalnum() or plain[end : end + 1] == "$"):
                     found.append(Found(match.start(), end, term))
@@ -144,11 +144,11 @@ class Glossary:
         return found
 
     def terms_in(self, source: str) -> list[Term]:
-        """The terms of an English sentence, each once, in the order of their first places."""
+        """The terms of an English sentence, each once, in the order of their first occurrences."""
         return list({found.term.name: found.term for found in self.find(source)}.values())
 
     def names_place(self, source: str) -> bool:
-        """Whether an English sentence names a place of the glossary."""
+        """Whether an English sentence contains a place of the glossary."""
         return any(found.term.kind == "place" for found in self.find(source))
 
 
@@ -168,11 +168,13 @@ def _read(path: Path) -> Glossary:
         term = _term(path, number, line)
         for form in term.english:
             if form in owners:
-                raise DataError(f"{path}:{number}: `{form}` stands in line {owners[form]} too; one term, one line")
+                raise DataError(
+                    f"{path}:{number}: `{form}` is already in line {owners[form]}; write each term on one line"
+                )
             owners[form] = number
         terms.append(term)
     if not terms:
-        raise DataError(f"{path}: holds no terms; a line is `english<TAB>arabic<TAB>kind`")
+        raise DataError(f"{path}: has no terms; a line is `english<TAB>arabic<TAB>kind`")
     return Glossary(terms)
 
 
@@ -186,7 +188,7 @@ def _term(path: Path, number: int, line: str) -> Term:
         raise DataError(f"{path}:{number}: a term needs an English and an Arabic form, got {shorten(line)!r}")
     for form in (*english, *arabic):
         if len(form) > _MAX_FORM:
-            raise DataError(f"{path}:{number}: a form of {len(form)} characters is no term; one term, one line")
+            raise DataError(f"{path}:{number}: a form of {len(form)} characters is no term; write one term per line")
     if not all(map(_WORD_START.search, english)) or not all(map(_has_word, arabic)):
         raise DataError(
             f"{path}:{number}: a form without a letter would be found anywhere or nowhere, in {shorten(line)!r}"
@@ -197,10 +199,10 @@ def _term(path: Path, number: int, line: str) -> Term:
 
 
 def _has_word(arabic: str) -> bool:
-    """Whether every word of a form has something left of it when diacritics and the article are away."""
+    """Whether every word of a form has something left without diacritics and the article."""
     return all(fold_for_terms(word.removeprefix("ال") or word).strip() for word in re.split(r"[\s-]+", arabic))
 
 
 def read_glossary(path: str | None) -> Glossary:
-    """The user's glossary, or the one that comes along. Raises `DataError`."""
+    """The glossary at `path`, or the one that comes with this project. Raises `DataError`."""
     return Glossary.read() if path is None else Glossary.read(Path(path))

@@ -1,4 +1,4 @@
-"""Letters that Persian and Urdu keyboards write where Arabic has its own."""
+"""Letters of Persian and Urdu keyboards in Arabic text, and their Arabic counterparts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FOLDED = str.maketrans(
     | {"\u06d3": "ئ"}
 )
 _FINAL_YEH = re.compile("(?P<stem>)\u06cc(?![\u0621-\u065f\u0670-\u06d3])")
-# Words of the news that end in alef maksura. Where a writer has one letter for both, it is theirs.
+# Stems of news words that end in alef maksura, for writers who type one letter for both it and ي.
 _MAKSURA_WORDS = """
 عل إل ال حت لد مت سو مد أت أن رأ جر أخر الأخر كبر الكبر الأول أول أدن الأدن أعل الأعل أقص الأقص مستشف المستشف مبن المبن
 معن المعن مستو المستو قو القو شت ذكر الذكر جرح الجرح قتل القتل أسر الأسر مرض المرض موت الموت موس عيس مصطف يحي القر قر
@@ -32,21 +32,21 @@ _NOT_ARABIC_WORDS = re.compile(
 
 
 def fold_keyboard_letters(text: str) -> str:
-    """`text` with the letters of Persian and Urdu keyboards (ی ک ە ۀ ھ and their like) as Arabic writes them.
+    """`text` with letters of Persian and Urdu keyboards (ی ک ە ۀ ھ and similar) replaced by Arabic ones.
 
-    A ی that ends a word is alef maksura in words that are written so, and where the writer has a ي of his own but no
-    ى; else it is ي.
+    A final ی becomes alef maksura in words spelt with it, and in texts that have ي but no ى and use ی only at the ends
+    of words; otherwise it becomes ي.
     """
     if not _FOREIGN.search(text):
         return text
-    # A writer with a ي of his own but no ى, and with ی at the ends of words alone.
+    # The text has ي but no ى, and ی only at the ends of words: so ی is its ى.
     is_maksura = "\u064a" in text and "\u0649" not in text and "\u06cc" not in _FINAL_YEH.sub("", text)
     text = (_FINAL_YEH if is_maksura else _MAKSURA).sub("\\g<stem>\u0649", text)
     return text.translate(_FOLDED)
 
 
 def is_arabic_from_other_keyboard(text: str) -> bool:
-    """Whether a text is Arabic that has letters of a Persian or Urdu keyboard in it; no Persian or Urdu text is."""
+    """Whether a text is Arabic with letters of a Persian or Urdu keyboard, not Persian or Urdu."""
     if not _FOREIGN.search(text):
         return False
     foreign = len(_NOT_ARABIC_WORDS.findall(text)) + len(_NOT_ARABIC_LETTERS.findall(text))

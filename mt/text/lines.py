@@ -1,4 +1,4 @@
-"""Text files line by line, plain or compressed, and the one sentence for what cannot be read."""
+"""Text files line by line, plain or compressed; whatever cannot be read is reported in one sentence."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ else:
 Item = TypeVar("Item")
 
 COMPRESSED = {".gz": "gzip", ".zst": "zstd", ".xz": "xz"}
-"""Compressions by the ending of a file's name."""
+"""Compressions by the ending of the file name."""
 
 MAX_LINE_BYTES = 1 << 20
-"""A longer line is no sentence pair: a file that was never text has no line ends, and would be read whole."""
+"""Longer lines are refused: a file that is no text has no line ends, and would be read into memory whole."""
 
-# Text and markup shrink to a third up to a twentieth, a corpus of which every line stands there twenty times in a row
-# to a thirtieth by gzip and to a fiftieth by the others; one pair over and over to a 104th at least, and to a 900th.
+# Text and markup shrink to between a third and a twentieth; a corpus with every line twenty times in a row to a
+# thirtieth with gzip and a fiftieth with the others; one pair repeated endlessly to between a 104th and a 900th.
 _MAX_RATIOS = {".gz": 70, ".zst": 150, ".xz": 150}
 _FREE_BYTES = 32 << 20
 _MAX_XZ_MEMORY = 128 << 20
@@ -50,16 +50,16 @@ def uncompressed_name(path: Path) -> str:
 
 
 def compression(path: Path) -> str:
-    """The ending of a compressed file's name in lower case; empty for any other file."""
+    """The ending of a compressed file's name, in lower case; empty for any other file."""
     ending = path.suffix.lower()
     return ending if ending in COMPRESSED else ""
 
 
 @contextmanager
 def open_stream(path: Path) -> Iterator[BinaryIO]:
-    """The file's bytes, decompressed as they are read. Raises `DataError` for what goes wrong while it is open.
+    """The file's bytes, decompressed while they are read. Raises `DataError` for what goes wrong while it is open.
 
-    That is also what is no regular file, or unfolds to far more than any text does.
+    This includes a file that is not regular, or that unpacks to far more than any text.
     """
     fault = fault_of_file(path)
     if fault is not None:
@@ -80,7 +80,7 @@ def open_stream(path: Path) -> Iterator[BinaryIO]:
 
 
 class _Unpacked(io.RawIOBase):
-    """Decompressed bytes, as long as they are not absurdly many for the compressed ones they come from."""
+    """Decompressed bytes; raises `DataError` if they are absurdly many for the compressed ones."""
 
     def __init__(self, path: Path, packed: BinaryIO, unpacked: BinaryIO) -> None:
         self._path, self._packed, self._unpacked = path, packed, unpacked
@@ -96,15 +96,15 @@ class _Unpacked(io.RawIOBase):
         self._size += len(content)
         if self._size > max(_FREE_BYTES, self._max_ratio * self._packed.tell()):
             raise DataError(
-                f"{self._path}: its first {self._packed.tell()} bytes unfold to more than {self._size}, over "
-                f"{self._max_ratio} times as many, which no text does; if the file is what you want, unpack it "
-                "yourself and name the plain one"
+                f"{self._path}: its first {self._packed.tell()} bytes unpack to more than {self._size}, over "
+                f"{self._max_ratio} times as many, which no text does; if the file is right, unpack it yourself and "
+                "name the unpacked file"
             )
         return len(content)
 
 
 class _XzFile(io.RawIOBase):
-    """An xz file, decompressed, whose dictionary must not need more memory than that of `xz -9` and some."""
+    """An xz file, decompressed; its dictionary may need little more memory than that of `xz -9`."""
 
     def __init__(self, packed: BinaryIO) -> None:
         self._packed = packed
@@ -135,7 +135,7 @@ class _XzFile(io.RawIOBase):
 
 
 class _Recoded(io.RawIOBase):
-    """UTF-16 as UTF-8, and every line end as a newline where carriage returns end the lines."""
+    """UTF-16 recoded as UTF-8; line ends become newlines if the file ends its lines with carriage returns."""
 
     def __init__(self, stream: BinaryIO, encoding: str, *, splits_at_cr: bool) -> None:
         self._stream = stream
@@ -159,16 +159,16 @@ class _Recoded(io.RawIOBase):
 
 
 def utf8_from_utf16(stream: BinaryIO) -> BinaryIO | None:
-    """The text of a UTF-16 file with a BOM as UTF-8; None for any other, of which nothing is read."""
+    """The text of a UTF-16 file with a BOM as UTF-8; None for any other file, which stays unread."""
     is_utf16 = cast(io.BufferedReader, stream).peek(2).startswith(_UTF16)
     return cast(BinaryIO, io.BufferedReader(_Recoded(stream, "utf-16", splits_at_cr=False))) if is_utf16 else None
 
 
 def read_lines(path: Path, *, is_csv: bool = False) -> Iterator[tuple[int, str]]:
-    """(line number from 1, text without its line end) of a text file, UTF-8 or UTF-16 with a BOM, which is skipped.
+    """(line number from 1, text without line end) of a text file in UTF-8, or in UTF-16 with a BOM; a BOM is skipped.
 
-    Lines end as on Unix, Windows or, if no newline is in the file's first 64 KiB, the Mac of old. is_csv: newlines
-    between quotation marks do not count for that.
+    Lines end as on Unix or Windows or, if the first 64 KiB have no newline, as on old Macs. is_csv: newlines between
+    quotation marks do not count for that.
     """
     number = 0
     with open_stream(path) as stream:
@@ -183,7 +183,7 @@ def read_lines(path: Path, *, is_csv: bool = False) -> Iterator[tuple[int, str]]
 
 
 def read_stdin() -> Iterator[tuple[int, str]]:
-    """As `read_lines`, from standard input."""
+    """The same as `read_lines`, from standard input."""
     return _decoded(sys.stdin.buffer, "standard input")
 
 
@@ -199,7 +199,7 @@ def _decoded(stream: BinaryIO, name: str, *, is_csv: bool = False) -> Iterator[t
 
 
 def _with_newlines(stream: BinaryIO, *, is_csv: bool) -> BinaryIO:
-    """`stream`, recoded if it is UTF-16, or if its lines end in a carriage return alone."""
+    """`stream`, recoded if it is UTF-16 or its lines end in carriage returns alone."""
     # Standard input may have been replaced by a stream without `peek`.
     head = getattr(stream, "peek", lambda _: b"")(_CHUNK)
     is_utf16 = head.startswith(_UTF16)
@@ -209,7 +209,7 @@ def _with_newlines(stream: BinaryIO, *, is_csv: bool) -> BinaryIO:
     splits_at_cr = b"\r" in visible and b"\n" not in visible
     if not is_utf16 and not splits_at_cr:
         return stream
-    # Latin-1 stands for any bytes.
+    # Latin-1 maps every byte to a character and back.
     recoded = _Recoded(stream, "utf-16" if is_utf16 else "latin-1", splits_at_cr=splits_at_cr)
     return cast(BinaryIO, io.BufferedReader(recoded, _CHUNK))
 
@@ -237,7 +237,7 @@ def _decode(raw: bytes, name: str, number: int) -> str:
 
 
 def _likely_encoding(raw: bytes) -> str:
-    """What a line that is not UTF-8 may be, for a message."""
+    """A guess at the encoding of a line that is not UTF-8, for a message."""
     foreign = sum(byte > 0x7F for byte in raw)
     arabic = len(_ARABIC_LETTER.findall(raw.decode("cp1256", "replace")))
     likely = "Windows-1256, as older Arabic files are" if arabic * 2 > foreign else "Windows-1252"
@@ -245,7 +245,7 @@ def _likely_encoding(raw: bytes) -> str:
 
 
 def head_of(items: Iterator[Item], count: int, size_of: Callable[[Item], int]) -> list[Item]:
-    """The first `count` items, or fewer if they have more than a mebibyte of characters: what tells the rest."""
+    """The first `count` items, or fewer if they have more than a mebibyte of characters: a sample of the rest."""
     head: list[Item] = []
     characters = 0
     while len(head) < count and characters <= _MAX_HEAD_CHARACTERS:

@@ -1,4 +1,4 @@
-"""All that is truly Arabic or English: scripts, digits, normalisation."""
+"""Scripts, digits and normalisation of Arabic and English text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mt.text.keyboards import fold_keyboard_letters
 
 Script = Literal["arabic", "latin", "other"]
 
-# Zero-width characters, then the bidirectional controls: invisible, and different in every newsroom's CMS.
+# Zero-width characters, then bidirectional controls: invisible, and different in every newsroom's CMS.
 _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad" + "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _INVISIBLE_CODES = [
     *(0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, 0x00AD, 0x061C, 0x200E, 0x200F),
@@ -21,16 +21,16 @@ _INVISIBLE_CODES = [
 ]
 _DROPPED = re.compile(f"[{_INVISIBLE}\x00-\x08\x0e-\x1b\x7f]")  # with control characters
 _TATWEEL = re.compile("\u0640+")
-# Letters that join the next one: a tatweel that ends a word behind one of them is spelling, as in the era, the
-# article before digits, or a preposition before a quotation.
+# Letters that join the next one: after one of them, a tatweel that ends a word is spelling, as in the abbreviation of
+# the era, the article before digits, or a preposition before a quotation.
 _SPELT_TATWEEL = re.compile(
     "(?<=[\u0626\u0628\u062a-\u062e\u0633-\u063a\u0641-\u0647\u064a\u06a9\u06cc\u06be])(?P<spelt>\u0640)\u0640*"
     "(?![\u0620-\u065f\u066e-\u06d3])|\u0640+"
 )
 # U+FDFC, the rial sign, stays: its decomposition is a Persian word.
 _PRESENTATION_FORMS = re.compile("[\ufb50-\ufdfb\ufe70-\ufefc]")
-# More marks than these on one letter are no writing, and to compose them takes time by the square of their number
-# (Unicode's Stream-Safe Text Format has the same limit).
+# No script puts more marks on a letter, and composing them takes quadratic time (Unicode's Stream-Safe Text Format has
+# the same limit).
 _MARKS = "".join(character for character in map(chr, range(0x0300, 0x1E94B)) if unicodedata.combining(character))
 _MANY_MARKS = re.compile(f"([{_MARKS}]{{30}})[{_MARKS}]+")
 _DIACRITICS = re.compile("[\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e8\u06ea-\u06ed]")
@@ -51,7 +51,7 @@ _WESTERN_DIGITS = {0x0660 + i: str(i) for i in range(10)} | {0x06F0 + i: str(i) 
 
 
 def script_of(character: str) -> Script:
-    """The script of a letter. Digits, punctuation, marks and spaces, Arabic ones too, are `other`."""
+    """The script of a letter. Digits, punctuation, marks and spaces are `other`, even Arabic ones."""
     if not character.isalpha():
         return "other"
     name = unicodedata.name(character, "")
@@ -61,30 +61,30 @@ def script_of(character: str) -> Script:
 
 
 def script_shares(text: str) -> tuple[float, float]:
-    """(Latin, Arabic) letters among the letters of `text`, 0 to 1 each; 0 and 0 for a text without letters."""
+    """(share of Latin, share of Arabic letters) among the letters of `text`, 0 to 1; 0 and 0 if it has no letters."""
     letters = sum(map(len, _LETTERS.findall(text)))
     latin, arabic = sum(map(len, _LATIN.findall(text))), sum(map(len, _ARABIC.findall(text)))
     return (latin / letters, arabic / letters) if letters else (0.0, 0.0)
 
 
 def is_mostly(text: str, script: Literal["arabic", "latin"], share: float) -> bool:
-    """Whether the letters of a script are at least this share of all characters; a quick look, for most texts."""
+    """Whether the letters of a script make up this share of all characters; a quick check, true for most texts."""
     letters = (_ARABIC if script == "arabic" else _LATIN).findall(text)
     return sum(map(len, letters)) >= share * len(text) > 0
 
 
 def arabic_share(text: str) -> float:
-    """Arabic letters among the letters of `text`, 0 to 1; 0 for a text without letters."""
+    """Share of Arabic letters among the letters of `text`, 0 to 1; 0 for a text without letters."""
     return script_shares(text)[1]
 
 
 def normalise(text: str, tatweel: Tatweel = "spelling") -> str:
     """The form in which every sentence is stored, compared and translated.
 
-    Canonical composition (NFC); Arabic presentation forms become ordinary letters; zero-width, bidirectional
-    and control characters and marks beyond thirty on a letter go; any white space becomes one space, none at the
-    ends. Diacritics and digits stay as they are. `tatweel`: what becomes of it; "spelling" keeps one where it ends a
-    word (`1445 هـ`, `الـ15`).
+    Canonical composition (NFC). Arabic presentation forms become ordinary letters. Zero-width, bidirectional and
+    control characters are removed, and so are marks beyond thirty on a letter. White space becomes single spaces, none
+    at the ends. Diacritics and digits stay. tatweel: see `data.tatweel`; "spelling" keeps one that ends a word
+    (`1445 هـ`, `الـ15`).
     """
     text = _PRESENTATION_FORMS.sub(lambda match: _ordinary_letters(match.group()), text)
     text, dropped = _DROPPED.subn("", _composed(text))
@@ -92,7 +92,7 @@ def normalise(text: str, tatweel: Tatweel = "spelling") -> str:
         text = _SPELT_TATWEEL.sub(r"\g<spelt>", text) if tatweel == "spelling" else _TATWEEL.sub("", text)
         dropped = 1
     text = " ".join(text.split())
-    # Dropping a character can bring a letter and its mark together: compose once more.
+    # Dropping a character can bring a letter and its mark together, so compose once more.
     return _composed(text) if dropped else text
 
 
@@ -102,7 +102,7 @@ def _composed(text: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _ordinary_letters(form: str) -> str:
-    # The isolated vowel signs (U+FE70...) decompose to a space and the sign: the space is not wanted.
+    # Isolated vowel signs (U+FE70...) decompose to a space and the sign; drop the space.
     return unicodedata.normalize("NFKC", form).strip(" ")
 
 
@@ -112,28 +112,28 @@ def remove_diacritics(text: str) -> str:
 
 
 def western_digits(text: str) -> str:
-    """`text` with Arabic-Indic (٠-٩) and Persian (۰-۹) digits written 0-9."""
+    """`text` with Arabic-Indic (٠-٩) and Persian (۰-۹) digits written as 0-9."""
     return text.translate(_WESTERN_DIGITS)
 
 
 def fold_spelling(text: str) -> str:
-    """`text` with spellings folded that differ between newsrooms and keyboards.
+    """`text` without differences of spelling between newsrooms and keyboards.
 
-    Diacritics, alef forms (أإآٱ), digits, tatweel, invisible characters, no-break spaces, and the letters that
-    Persian and Urdu keyboards write for Arabic ones.
+    These are diacritics, alef forms (أإآٱ), digits, tatweel, invisible characters, no-break spaces, and letters of
+    Persian and Urdu keyboards.
     """
     return fold_keyboard_letters(western_digits(remove_diacritics(text)).translate(_FOLDED_SPELLINGS))
 
 
 def comparison_key(text: str) -> str:
-    """What two sentences share when they differ only in case, digits, punctuation, diacritics or spacing.
+    """A key that is equal for sentences that differ only in case, digits, punctuation, diacritics or spacing.
 
-    Letters alone remain, and every run of digits becomes one `0`.
+    Only letters remain, and every run of digits becomes one `0`: `In 2014, Homs fell.` -> `in 0 homs fell`.
     """
     return " ".join(comparison_words(normalise(text)))
 
 
 def comparison_words(normalised: str, *, fold_digits: bool = True) -> list[str]:
-    """The words of `comparison_key` for a text that is normalised already; `fold_digits` off: numbers stay."""
+    """The words of `comparison_key` for a text that is already normalised. Without `fold_digits`, numbers stay."""
     words = _WORDS.findall(remove_diacritics(normalised).casefold().replace("\u0640", ""))
     return ["0" if word.isdigit() else word for word in words] if fold_digits else [*map(western_digits, words)]

@@ -1,1 +1,1 @@
-"""One module for each input format. Each yields `Pair`s, without the name of their corpus."""
+"""One module per input format; each yields `Pair`s."""

@@ -1,4 +1,4 @@
-"""Which column holds English and which Arabic: by the names that people give them, or by what is in them."""
+"""Which column is English and which Arabic: by the names people give them, or by their content."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ logger = logging.getLogger(__name__)
 Side = Literal["source", "target"]
 
 SAMPLE_ROWS = 100
-"""Rows that are looked at to tell the columns."""
+"""Rows that are examined to recognise the columns."""
 
 _ENGLISH = {"english", "en", "eng", "الإنجليزية", "الانجليزية", "إنجليزي", "انجليزي", "الإنكليزية", "الانكليزية"}
 _ARABIC = {"arabic", "ar", "ara", "arb", "العربية", "عربي", "عربية", "بالعربية", "العربي"}
 _ENGLISH |= {"إنجليزية", "انجليزية", "الإنجليزي", "بالإنجليزية", "إنكليزي", "إنكليزية"}
 _SOURCE = {"source", "src", "original", "msgid", "المصدر", "الأصل", "الأصلي"}
 _TARGET = {"target", "tgt", "trg", "translation", "translated", "msgstr", "الهدف", "الترجمة", "ترجمة", "المترجم"}
-# Words that say no more than that a column holds text, or which English or Arabic.
+# Words that only say that a column has text, or which kind of English or Arabic.
 _NEUTRAL = {"text", "txt", "sentence", "sentences", "segment", "string", "content", "line", "column", "side", "msg"}
 _NEUTRAL |= {"us", "gb", "uk", "au", "ca", "sa", "sy", "eg", "ae", "iq", "jo", "lb", "ma", "qa", "ye", "kw", "001"}
 _NEUTRAL |= {"latn", "arab", "modern", "standard", "msa", "the", "in", "of", "reference", "ref", "to", "النص", "نص"}
@@ -40,7 +40,7 @@ _SHOWN = 60
 
 
 class Columns(NamedTuple):
-    """Which columns of a table are read, counted from 0."""
+    """The columns of a table that are read, counted from 0."""
 
     source: int
     target: int
@@ -49,20 +49,20 @@ class Columns(NamedTuple):
 
 
 class _Content(NamedTuple):
-    """What the first rows hold in one column."""
+    """What one column contains in the first rows."""
 
     latin: float
-    """The share of its cells that are mostly in Latin letters."""
+    """Share of the cells that are mostly in Latin letters, 0 to 1."""
     arabic: float
     letters: float
-    """Letters in a cell, on average."""
+    """Average number of letters per cell."""
 
 
 def find_columns(rows: Sequence[Sequence[str]], options: CorpusConfig, origin: str) -> Columns:
     """The columns of a table.
 
-    rows: the first of the table, a header among them or not. origin: where the table begins, for messages. Raises
-    `DataError` for a column that was asked for and is not there, and for columns that cannot be told.
+    rows: the first rows, with or without a header. origin: where the table begins, for messages. Raises `DataError` for
+    a requested column that is missing, and if the columns cannot be recognised.
     """
     first = _names(rows)
     source = None if options.source_column is None else _index(rows[0], options.source_column, origin)
@@ -86,33 +86,33 @@ def find_columns(rows: Sequence[Sequence[str]], options: CorpusConfig, origin: s
 
 
 def _names(rows: Sequence[Sequence[str]]) -> list[str]:
-    """The first row, without what the second one has in the same column: `eng` in every row is no name of a column."""
+    """The first row, without cells that the second row repeats: `eng` in every row is not a column name."""
     second = rows[1] if len(rows) > 1 else ()
     return ["" if cell in second[index : index + 1] else cell for index, cell in enumerate(rows[0])]
 
 
 def _say_what_was_seen(source: int, target: int, origin: str) -> None:
     logger.info(
-        "%s: column %d holds English and column %d Arabic, so it is read with source_column %d and target_column %d; "
-        "set these two if that is wrong",
+        "%s: column %d is English and column %d Arabic by their letters, so source_column is %d and target_column %d; "
+        "set them if that is wrong",
         *(origin, source + 1, target + 1, source + 1, target + 1),
     )
 
 
 def _named(side: Side, first: Sequence[str], contents: Sequence[_Content]) -> int | None:
-    """The column whose name says that it holds this side, unless the name is that of a role and its letters deny it."""
+    """The column named for this side, unless the name is only a role (`source`) and its letters contradict it."""
     found = named_for(side, first)
     if found is None or _kind(first[found]) in (("english", True), ("english", False), ("arabic", True)):
         return found
     script, other = ("latin", "arabic") if side == "source" else ("arabic", "latin")
     is_denied = getattr(contents[found], other) >= _MIN_SHARE_OF_ROWS > getattr(contents[found], script)
-    # `source` is also what a column of news agencies is called.
+    # A column of news agencies is also called `source`.
     is_label = contents[found].letters * 4 < max(getattr(content, script) * content.letters for content in contents)
     return None if is_denied or is_label else found
 
 
 def named_for(side: Side, names: Sequence[str]) -> int | None:
-    """Which of `names` says, by a language or else by a role, that a column holds this side; None if none does."""
+    """The index of the name that says, by language or else by role, that a column has this side; None if none does."""
     kinds = [_kind(name) for name in names]
     for kind in ("english", "source") if side == "source" else ("arabic", "target"):
         plain = [index for index, found in enumerate(kinds) if found == (kind, True)]
@@ -123,7 +123,7 @@ def named_for(side: Side, names: Sequence[str]) -> int | None:
 
 
 def _kind(name: str) -> tuple[str, bool] | None:
-    """(what a name says of its column, whether it says nothing else); None if it says more than that, or nothing."""
+    """(what a name says about its column, whether that is all it says); None if it says something else, or nothing."""
     if len(name) > _SHOWN:
         return None
     words = re.findall(r"[^\W_]+", key_of(_CAMEL.sub(" ", name)))
@@ -134,7 +134,7 @@ def _kind(name: str) -> tuple[str, bool] | None:
 
 
 def key_of(name: str) -> str:
-    """A name as it is compared: without case, BOM and the space around it."""
+    """A name for comparison: without case, BOM and surrounding space."""
     return unicodedata.normalize("NFKC", name).replace("\ufeff", "").strip(" \t\"'").casefold()
 
 
@@ -153,20 +153,20 @@ def listed(names: Sequence[str]) -> str:
 
 
 def _is_number(column: str) -> bool:
-    """Whether a column is said by number: ² is a digit to Python, and no number."""
+    """Whether a column is given by number; Python takes ² for a digit, this does not."""
     return re.fullmatch("[0-9]{1,9}", column) is not None
 
 
 def _contents(rows: Sequence[Sequence[str]]) -> list[_Content]:
-    """What is in each column; without the first row, which may be a header, if there are more."""
+    """The content of each column, without the first row, which may be a header, unless it is the only one."""
     width = len(rows[0])
     return [_content([row[index] for row in rows[len(rows) > 1 :] if len(row) == width]) for index in range(width)]
 
 
 def _by_content(contents: list[_Content], source: int | None, target: int | None) -> tuple[int, int] | None:
-    """(source, target) by the letters in the columns that no name settles; None if they do not tell.
+    """(source, target) by the letters in the columns, for sides without a named column; None if they do not tell.
 
-    The first two if they fit, for more columns of either language are usually additions: other translations.
+    The first two columns if they fit, because further columns in either language are usually other translations.
     """
     if source is None and target is None and _are_sentences(contents):
         return 0, 1
@@ -183,12 +183,12 @@ def _are_sentences(contents: list[_Content]) -> bool:
 
 
 def named_and_fitting(side: Side, rows: Sequence[Sequence[str]]) -> int | None:
-    """As `named_for` the first row, unless a name is only that of a role and the other rows' letters deny it."""
+    """Like `named_for` on the first row, unless a name is only a role and the other rows' letters contradict it."""
     return _named(side, rows[0], _contents(rows))
 
 
 def sides_by_content(rows: Sequence[Sequence[str]]) -> tuple[int, int] | None:
-    """(English column, Arabic column) of a table by its letters alone; None if they do not tell."""
+    """(English column, Arabic column) of a table by its letters only; None if they do not tell."""
     return _by_content(_contents(rows), None, None)
 
 
@@ -202,7 +202,7 @@ def _content(cells: Sequence[str]) -> _Content:
 
 
 def _best(weights: list[float], contents: list[_Content], script: str) -> int | None:
-    """The column of a script with by far the most letters."""
+    """The column with by far the most letters of a script; None if there is none."""
     best = max(range(len(weights)), key=weights.__getitem__)
     others = [weight for index, weight in enumerate(weights) if index != best]
     is_clear = weights[best] > 2 * max(others, default=0)
@@ -210,20 +210,20 @@ def _best(weights: list[float], contents: list[_Content], script: str) -> int | 
 
 
 def _usual(first: Sequence[str], source: int | None, target: int | None, origin: str) -> tuple[int, int]:
-    """The first two columns, if there are no more. Raises `DataError`."""
+    """The first two columns, if there are only two. Raises `DataError`."""
     if len(first) == 2:
         source = source if source is not None else 0 if target is None else 1 - target
         return source, target if target is not None else 1 - source
     raise DataError(
-        f"{origin}: which of its {len(first)} columns holds English and which Arabic shows neither in their names nor "
-        f"in their letters: {listed(first)}; set source_column and target_column, by name or by number"
+        f"{origin}: neither names nor letters tell which of its {len(first)} columns is English and which Arabic: "
+        f"{listed(first)}; set source_column and target_column, by name or by number"
     )
 
 
 def _has_header(
     rows: Sequence[Sequence[str]], options: CorpusConfig, source: int, target: int, *, is_certain: bool
 ) -> bool:
-    """Whether the first row names the columns. is_certain: their letters have told which columns they are."""
+    """Whether the first row names the columns. is_certain: the columns were recognised by their letters."""
     first, wanted = rows[0], (options.source_column, options.target_column, options.document_column)
     if any(name and not _is_number(name) for name in wanted):
         return True
@@ -244,6 +244,6 @@ def _document_column(first: Sequence[str], wanted: str | None, *, has_header: bo
 
 
 def document_name(keys: Sequence[str]) -> int | None:
-    """Which of the keys (see `key_of`) names a document by its usual name; None if none does."""
+    """The index of the key (see `key_of`) that is a usual name for a document; None if there is none."""
     plain = [key.replace(" ", "_").replace("-", "_") for key in keys]
     return next((plain.index(name) for name in _DOCUMENTS if name in plain), None)

@@ -1,4 +1,4 @@
-"""Where one document ends and the next begins in a file that separates them by blank lines."""
+"""Where one document ends and the next begins in a file that separates documents by blank lines."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from mt.data.pair import Pair
 from mt.text.lines import head_of
 
 MAX_DOCUMENT_PAIRS = 5000
-"""What goes on for longer is a corpus with a stray blank line, or a file of many documents, and no document."""
+"""A longer stretch is a corpus with a stray blank line, or a file of many documents, not one document."""
 
 
 def first_pairs(pairs: Iterator[Pair]) -> list[Pair]:
-    """As many pairs as a document may have, or fewer if they are very long."""
+    """The first pairs: as many as a document may have, or fewer if they are very long."""
     return head_of(pairs, MAX_DOCUMENT_PAIRS, lambda pair: (len(pair.source) + len(pair.target)) // 4)
 
 
 class Parts:
-    """The documents of one file, as blank lines separate them.
+    """The documents of one file, separated by blank lines.
 
-    A reader calls `end` at each blank line and gives every pair `document` as it is then; `named` mends what it
-    yields: without a border among the first `MAX_DOCUMENT_PAIRS` pairs, no pair has a document.
+    A reader calls `end` at each blank line and gives every pair the current `document`. `named` corrects what it
+    yields: if no blank line is among the first `MAX_DOCUMENT_PAIRS` pairs, no pair has a document.
     """
 
     def __init__(self, name: str, *, is_on: bool = True) -> None:
@@ -38,7 +38,7 @@ class Parts:
             self.document = f"{self._name}:part {self._number}"
 
     def named(self, pairs: Iterator[Pair]) -> Iterator[Pair]:
-        """`pairs` with the documents that turn out to be there, numbered from 1."""
+        """`pairs` with their final documents, numbered from 1."""
         head = first_pairs(pairs)
         if not self.is_on:
             return chain(head, pairs)
@@ -57,9 +57,9 @@ class Parts:
 
 
 def lasting_name(first: Pair) -> str:
-    """A name for the document that begins with this pair; that of a numbered part does not change with its number.
+    """A lasting name for the document that begins with this pair: for a numbered part, the pair's own text.
 
-    An article that is put in further up renumbers those after it, which must not change their split.
+    An article inserted further up renumbers the parts after it, which must not change their splits.
     """
     is_numbered = re.search(r":part [0-9]+$", first.document)
     return f"{first.source}\0{first.target}" if is_numbered else first.document

@@ -1,8 +1,8 @@
-"""The text of a segment of a translation memory, without the codes of the original document inside it.
+"""The text of a segment of a translation memory, without the inline codes of the original document.
 
-A code that breaks a line, or is a cell or paragraph of its own, becomes a space. Where two letters meet across other
-codes, they stay one word if a single formatting code begins or ends there, as with bold on half a word or behind an
-Arabic prefix; a placeholder, or one format that ends where another one begins, stands between two words.
+A code for a line break, a table cell or a paragraph becomes a space. Letters on either side of other codes stay in one
+word if a single formatting code begins or ends there, as with bold on half a word or after an Arabic prefix. A
+placeholder, or one format that ends where another begins, separates two words.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NOTHING = re.compile(r"&(?:shy|zwnj|zwj);|&#8203;|[\u00ad\u200b-\u200d]+", re.I
 _ENDS = ".,;:!?…،؛؟)»”"
 _DELETED = "x-sdl-deleted"
 
-# What a piece of a segment is, if it is no text.
+# Kinds of pieces that are no text.
 _SPACE, _OPEN, _CLOSE, _WORD, _NONE = "space", "open", "close", "word", "none"
 
 _Piece = tuple[str, str]
@@ -36,7 +36,7 @@ _Piece = tuple[str, str]
 
 
 def text_of(element: Any, codes: dict[str, str] | None = None) -> str:
-    """The text of a segment. codes: what the unit says of its codes, by the id that they are referred to by."""
+    """The text of a segment. codes: the original codes that the unit declares, by id."""
     if not len(element):
         return element.text or ""
     pieces: list[_Piece] = []
@@ -52,7 +52,7 @@ def text_of(element: Any, codes: dict[str, str] | None = None) -> str:
 
 
 def _between(before: str, codes: list[str], after: str) -> str:
-    """The space that stands for a run of codes between two texts, or nothing."""
+    """A space, or nothing, for a run of codes between two texts."""
     if not codes or not before or before[-1].isspace() or after[0].isspace():
         return ""
     if _SPACE in codes:
@@ -64,7 +64,7 @@ def _between(before: str, codes: list[str], after: str) -> str:
 
 
 def _is_letter(character: str) -> bool:
-    """Whether it is a letter, a digit or a vowel sign above or below one."""
+    """Whether a character is a letter, a digit, or a vowel sign on one."""
     return character.isalnum() or unicodedata.category(character).startswith("M")
 
 
@@ -102,7 +102,7 @@ def _kind(code: Any, name: str, codes: dict[str, str]) -> str:
 
 
 def _content(code: Any, codes: dict[str, str]) -> str:
-    """What the code was in the original, as far as the file says."""
+    """What the code was in the original document, as far as the file says."""
     told = (code.get(name) for name in ("equiv-text", "equiv", "disp"))
     referred = codes.get(code.get("dataRef") or "", "")
     return code.text or referred or next((text for text in told if text), "")

@@ -16,7 +16,7 @@ from mt.wording import counted
 
 
 def target_file(path: Path, options: CorpusConfig) -> Path:
-    """The Arabic file: `target_path`, or the English one's name with `.ar`. Raises `DataError` if it is not there."""
+    """The Arabic file: `target_path`, or the English file's name with `.ar`. Raises `DataError` if it is missing."""
     if options.target_path is None and not uncompressed_name(path).lower().endswith(".en"):
         raise DataError(f"{path}: its Arabic counterpart cannot be guessed; set the corpus's target_path")
     candidates = _candidates(path) if options.target_path is None else [Path(options.target_path)]
@@ -45,13 +45,13 @@ def read_moses(path: Path, options: CorpusConfig) -> Iterator[Pair]:
 def _pairs(path: Path, other: Path, parts: Parts) -> Iterator[Pair]:
     number = 0
     has_pairs = False
-    # Lines that are blank on both sides, as long as nothing comes behind them.
+    # Lines that are blank on both sides, kept back until something follows them.
     blank: list[int] = []
     for source, target in zip_longest(read_lines(path), read_lines(other)):
         if source is None or target is None:
             if (source or target or (0, ""))[1].strip():
                 raise DataError(_unequal(path, other, number, is_source_shorter=source is None))
-            # A blank line more at the end of one file is none of a pair.
+            # An extra blank line at the end of one file is no pair.
             continue
         number = source[0]
         if not source[1].strip() and not target[1].strip():
@@ -67,7 +67,7 @@ def _pairs(path: Path, other: Path, parts: Parts) -> Iterator[Pair]:
 
 
 def _blank_pairs(path: Path, numbers: list[int]) -> Iterator[Pair]:
-    """Blank lines that are no border between documents are pairs with two empty sides."""
+    """Blank lines that separate no documents are pairs with two empty sides."""
     return (Pair("", "", f"{path}:{number}") for number in numbers)
 
 
@@ -76,5 +76,5 @@ def _unequal(path: Path, other: Path, number: int, *, is_source_shorter: bool) -
     total = sum(1 for _ in read_lines(longer))
     return (
         f"{shorter}:{number + 1}: ends after {counted(number, 'line')}, {longer} has {total}; "
-        "from some line on the two do not belong together: fetch both again"
+        "from some line on, the two do not match: fetch both again"
     )

@@ -1,4 +1,4 @@
-"""`pairs`: a sentence and its translation on one line, with nothing between them."""
+"""`pairs`: a sentence and its translation on one line, nothing between them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _MAX_CHARACTERS = 1 << 18
 
 
 def read_pairs(path: Path, options: CorpusConfig) -> Iterator[Pair]:
-    """Blank lines stand between documents. Raises `DataError` for a line without a recognisable border.
+    """One pair per line; blank lines separate documents. Raises `DataError` for a line without a recognisable border.
 
-    A table with tabs, which spreadsheets write with this ending as "Unicode text", is read as `tsv`.
+    A table with tabs, which spreadsheets save as "Unicode text" under this ending, is read as `tsv`.
     """
     if is_table(path):
         return read_tsv(path, options)

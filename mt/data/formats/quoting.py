@@ -1,4 +1,4 @@
-"""Quotation marks that a spreadsheet or pandas put around cells, told from those of the sentences themselves."""
+"""Quotation marks that a spreadsheet or pandas put around cells, as opposed to those of the sentences themselves."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-# So many rows of nothing but quoted cells are no chance.
+# This many rows with nothing but quoted cells are no coincidence.
 _MIN_ROWS_ALL_QUOTED = 5
 _MIN_CELLS_BY_COMMA = 3
 _NUMBER = re.compile(r"\s*[-+\d.,:/%]*\s*")
-# Separates no cells.
+# A character that occurs in no text.
 _NO_DELIMITER = "\x1f"
 
 
 class _Evidence(NamedTuple):
-    """Cells with quotation marks, by what they speak for."""
+    """Numbers of cells, by what they are evidence for."""
 
     quoted: int
-    """Within marks, and marks inside doubled: `"He said ""no""."`"""
+    """In quotation marks, with doubled marks inside: `"He said ""no""."`"""
     plain: int
-    """Marks as nobody writes them who quotes cells: `He said "no".`"""
+    """With marks as no program that quotes cells writes them: `He said "no".`"""
     other: int
-    """Within marks, with none inside: quoted, or a sentence that is a quotation."""
+    """In marks, with none inside: a quoted cell, or a sentence that is a quotation."""
     bare: int
-    """Without marks, and no number."""
+    """Without marks, and not a number."""
     by_comma: int
-    """Quoted, and with a comma: Excel quotes these in a table with tabs, too."""
+    """Quoted and with a comma: Excel quotes these even in a table with tabs."""
     against_comma: int
-    """Quoted without a comma or mark inside, or a comma that is not quoted."""
+    """Quoted without a comma or mark inside, or with a comma but not quoted."""
 
 
 def is_quoted(cell: str) -> bool:
-    """Whether a cell is within marks, with each mark inside doubled."""
+    """Whether a cell is in quotation marks, with each mark inside doubled."""
     return len(cell) > 1 and cell[0] == cell[-1] == '"' and '"' not in cell[1:-1].replace('""', "")
 
 
 def unquoted(cell: str) -> str:
-    """What a quoted cell holds."""
+    """The content of a quoted cell."""
     return cell[1:-1].replace('""', '"')
 
 
@@ -60,9 +60,9 @@ def _kind(cell: str) -> str:
 
 
 def is_quoted_table(lines: Sequence[str], delimiter: str, *, is_whole: bool, has_names: bool) -> bool:
-    """Whether the first lines of a table are those of a writer who quotes cells.
+    """Whether the first lines of a table were written by a program that quotes cells.
 
-    is_whole: they are all there is, so a quote must be closed. has_names: the first one is a known header.
+    is_whole: they are the whole file, so every quote must be closed. has_names: the first one is a known header.
     """
     if not any('"' in line for line in lines):
         return False
@@ -80,7 +80,7 @@ def is_quoted_table(lines: Sequence[str], delimiter: str, *, is_whole: bool, has
 
 
 def _parsed(lines: Sequence[str], delimiter: str, *, is_whole: bool) -> list[list[str]] | None:
-    """The rows of a table with quoted cells; None if it is none."""
+    """The rows of a table with quoted cells; None if it cannot be one."""
     rows = csv.reader((line.replace("\r", " ") + "\n" for line in lines), delimiter=delimiter, strict=True)
     found: list[list[str]] = []
     try:
@@ -96,7 +96,7 @@ def _is_regular(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def broken_quoting(lines: Sequence[str], delimiter: str = _NO_DELIMITER) -> int | None:
-    """The index of the first line that is not quoted as most are; None if most are not quoted at all."""
+    """The index of the first line that is not quoted the way most are; None if most are not quoted."""
     cells = [line.split(delimiter) for line in lines]
     evidence = _evidence([cell for row in cells for cell in row])
     if evidence.quoted <= evidence.plain:
@@ -105,9 +105,9 @@ def broken_quoting(lines: Sequence[str], delimiter: str = _NO_DELIMITER) -> int 
 
 
 def unquoted_column(lines: Sequence[str], count: int, *, is_csv: bool) -> list[str] | None:
-    """The `count` cells of a one-column CSV file, if that is what the lines are; one of several lines becomes one.
+    """The `count` cells of a one-column CSV file, each on one line; None if the lines are no such file.
 
-    is_csv: the file's name says so.
+    is_csv: the file's name says that it is CSV.
     """
     rows = csv.reader((line + "\n" for line in lines), delimiter=_NO_DELIMITER, strict=True)
     try:
@@ -120,6 +120,6 @@ def unquoted_column(lines: Sequence[str], count: int, *, is_csv: bool) -> list[s
     if evidence.plain > evidence.quoted or not (evidence.quoted or evidence.other):
         return None
     all_quoted = not evidence.bare and not evidence.plain and len(lines) >= _MIN_ROWS_ALL_QUOTED
-    # A CSV file of that name quotes what holds a comma, and nothing else.
+    # Such a file quotes cells that contain a comma, and no others.
     by_comma = is_csv and not evidence.plain and not evidence.against_comma
     return cells if evidence.quoted or all_quoted or by_comma else None

@@ -27,15 +27,15 @@ from mt.input_files import is_file
 from mt.text.lines import MAX_LINE_BYTES, head_of, read_lines, uncompressed_name
 from mt.wording import shorten
 
-# No name of a column has so many words; a sentence has.
+# No column name has more words than this, but a sentence has.
 _MAX_WORDS_OF_KEY = 8
 
 _Record = tuple[str, object, str]
-"""Its origin, what it holds, and its document by the blank lines before it."""
+"""(origin, content, document by the blank lines before it)."""
 
 
 class _Keys(NamedTuple):
-    """The keys of a record that are read."""
+    """The keys that are read from a record."""
 
     source: str
     target: str
@@ -43,7 +43,7 @@ class _Keys(NamedTuple):
 
 
 def read_jsonl(path: Path, options: CorpusConfig) -> Iterator[Pair]:
-    """A JSON object per line. Raises `DataError` for a line that is none, or lacks a side."""
+    """One JSON object per line. Raises `DataError` for a line that is not an object or lacks a side."""
     parts = Parts(uncompressed_name(path), is_on=options.document_column is None)
     return parts.named(_pairs(_objects(path, parts), options, parts))
 
@@ -58,10 +58,10 @@ def _objects(path: Path, parts: Parts) -> Iterator[_Record]:
             yield origin, json.loads(line, object_pairs_hook=_without_duplicates), parts.document
         except (ValueError, RecursionError) as error:
             reason = (
-                "nested too deep" if isinstance(error, RecursionError) else getattr(error, "msg", "a number too long")
+                "nested too deeply" if isinstance(error, RecursionError) else getattr(error, "msg", "a number too long")
             )
             raise DataError(
-                f"{origin}: not valid JSON ({reason}) in `{shorten(line)}`; write one object a line"
+                f"{origin}: not valid JSON ({reason}) in `{shorten(line)}`; write one object per line"
             ) from error
 
 
@@ -74,7 +74,7 @@ def _without_duplicates(fields: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def read_hf(path: Path, options: CorpusConfig) -> Iterator[Pair]:
-    """A data set on the hub or in a directory, streamed. Raises `DataError` if it cannot be had."""
+    """A data set on the hub or in a directory, streamed. Raises `DataError` if it cannot be opened or read."""
     parts = Parts("", is_on=False)
     for pair in _pairs(_rows(options), options, parts):
         _check_length(pair.origin, pair.source, pair.target)
@@ -91,11 +91,11 @@ def _rows(options: CorpusConfig) -> Iterator[_Record]:
         raise
     except Exception as error:  # the library raises whatever the file format's reader does
         reason = shorten(str(error).strip().partition("\n")[0] or type(error).__name__, 200)
-        raise DataError(f"{options.path}: cannot be read behind row {number} ({reason}); fetch it again") from error
+        raise DataError(f"{options.path}: cannot be read after row {number} ({reason}); fetch it again") from error
 
 
 def _check_length(origin: str, *sides: str) -> None:
-    """A row of a table of other people's may hold a whole book, as a line of a file may not."""
+    """Refuse a row with a whole book in it, as `read_lines` refuses such a line of a file."""
     if max(map(len, sides)) > MAX_LINE_BYTES:
         raise DataError(
             f"{origin}: a text of more than {MAX_LINE_BYTES} characters, which is no sentence; leave it out"
@@ -103,7 +103,7 @@ def _check_length(origin: str, *sides: str) -> None:
 
 
 def open_hf(options: CorpusConfig) -> Any:
-    """The records of a data set, as they are streamed by `datasets`."""
+    """The records of a data set, as `datasets` streams them."""
     from datasets import DatasetDict, load_dataset, load_from_disk
 
     directory = Path(options.path)
@@ -119,7 +119,7 @@ def open_hf(options: CorpusConfig) -> Any:
             streaming=True,
             trust_remote_code=False,
         )
-    except Exception as error:  # no network, no such name, no such split, a broken file: all of it the user's to mend
+    except Exception as error:  # no network, no such name or split, a broken file: the user can mend them all
         reason = shorten(str(error).strip().partition("\n")[0] or type(error).__name__, 200)
         raise DataError(
             f"{options.path}: the data set cannot be opened ({reason}); check its name, hf_config, "
@@ -128,7 +128,7 @@ def open_hf(options: CorpusConfig) -> Any:
 
 
 def _pairs(records: Iterator[_Record], options: CorpusConfig, parts: Parts) -> Iterator[Pair]:
-    """A pair per record: flat keys, or `en` and `ar` inside `translation`. Raises `DataError`."""
+    """One pair per record, from flat keys or from `en` and `ar` inside `translation`. Raises `DataError`."""
     sample = head_of(records, SAMPLE_ROWS, lambda record: len(str(record[1])))
     shown = [_fields(record, origin) for origin, record, _ in sample if isinstance(record, Mapping)]
     keys: _Keys | None = None
@@ -150,14 +150,14 @@ def _fields(record: object, origin: str) -> Mapping[str, object]:
 
 
 def _document(value: object) -> str:
-    """The name of a document, which may be a number."""
+    """The name of a document, which the record may have as a number."""
     return "" if value is None else str(value).strip()[:1000]
 
 
 def _find_keys(
     fields: Mapping[str, object], sample: list[Mapping[str, object]], options: CorpusConfig, origin: str
 ) -> _Keys:
-    """The keys that are asked for, else those whose names tell what they hold, else by the letters in the sample."""
+    """The requested keys; otherwise those recognised by their names; otherwise by the letters in the sample."""
     if options.source_column is None or options.target_column is None:
         _refuse_sentences(fields, options, origin)
     source, target, document = (
@@ -169,7 +169,7 @@ def _find_keys(
         )
     )
     texts = [str(name) for name in fields if all(_is_text(record.get(name)) for record in sample)] or list(fields)
-    # The names count as a header.
+    # The names serve as a header.
     rows = [texts, *([str(record.get(name) or "") for name in texts] for record in sample)]
     source, target = source or _named("source", rows, fields), target or _named("target", rows, fields)
     if source is None or target is None:
@@ -190,11 +190,11 @@ def _find_keys(
 
 
 def _refuse_sentences(fields: Mapping[str, object], options: CorpusConfig, origin: str) -> None:
-    """A table without a header, read by a library that takes the first row for one, has sentences for keys."""
+    """Refuse sentences as keys: a table without a header, whose first row the library took for one."""
     sentence = next((str(name) for name in fields if len(str(name).split()) > _MAX_WORDS_OF_KEY), None)
     if sentence is not None:
         raise DataError(
-            f"{origin}: `{shorten(sentence)}` is no name of a column but a sentence: {options.path} holds tables "
+            f"{origin}: `{shorten(sentence)}` is a sentence, not a column name: {options.path} has tables "
             "without a header. Set the corpus's `format` to tsv or csv, which finds the columns, or takes them by "
             "number: source_column 1 and target_column 2"
         )
@@ -211,7 +211,7 @@ def _asked_for(fields: Mapping[str, object], wanted: str | None, option: str, or
 
 
 def _named(side: Side, rows: list[list[str]], fields: Mapping[str, object]) -> str | None:
-    """The key whose name says that it holds this side: one of text, in the first of the rows, or else any."""
+    """The key named for this side: preferably one with text (those in the first of `rows`), otherwise any."""
     texts, names = rows[0], list(map(str, fields))
     if named_for(side, texts) is not None:
         position = named_and_fitting(side, rows)

@@ -1,4 +1,4 @@
-"""`xlsx`: workbooks of spreadsheets, also .xls, .xlsb and .ods; each sheet is a document."""
+"""`xlsx`: spreadsheets, also .xls, .xlsb and .ods; each sheet is a document."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _SAVE_AS_CSV = "save the sheet as CSV UTF-8 and read that"
 
 
 def read_workbook(path: Path, options: CorpusConfig) -> Iterator[Pair]:
-    """The pairs of all sheets with English and Arabic columns. Raises `DataError` if there is no such sheet.
+    """The pairs of all sheets with an English and an Arabic column. Raises `DataError` if there is no such sheet.
 
-    Unlike other formats, a workbook is read into memory.
+    Unlike files in other formats, a workbook is read into memory.
     """
     content = _content(path)
     workbook, names = _workbook(path, content)
@@ -36,7 +36,7 @@ def read_workbook(path: Path, options: CorpusConfig) -> Iterator[Pair]:
     for name in names:
         pairs = _pairs_of_sheet(workbook, name, path, options, is_only=len(names) == 1)
         try:
-            # Whether it has columns of sentences shows before the first pair.
+            # If it has no columns of sentences, this is where it shows.
             first = next(pairs, None)
         except DataError as error:
             faults.append(error)
@@ -51,7 +51,7 @@ def read_workbook(path: Path, options: CorpusConfig) -> Iterator[Pair]:
 
 
 def _content(path: Path) -> io.BytesIO:
-    """The whole file, if it is not absurdly large when unpacked."""
+    """The whole file. Raises `DataError` if it is absurdly large when unpacked."""
     with open_stream(path) as stream:
         content = io.BytesIO(stream.read(_MAX_BYTES + 1))
     size = content.getbuffer().nbytes
@@ -85,7 +85,7 @@ def _workbook(path: Path, content: io.BytesIO) -> tuple[Any, list[str]]:
     try:
         workbook = CalamineWorkbook.from_filelike(content)
         return workbook, list(workbook.sheet_names)
-    except BaseException as error:  # a panic of the library in Rust is no Exception
+    except BaseException as error:  # a panic in the library's Rust code is no Exception
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise
         raise DataError(_damaged(path, error)) from error
@@ -118,7 +118,7 @@ def _rows(workbook: Any, name: str, path: Path, parts: Parts) -> Iterator[Row]:
 
 
 def _used(row: list[Any]) -> int:
-    """Columns up to the last that is not empty."""
+    """The number of columns up to the last one that is not empty."""
     return next((index for index in range(len(row), 0, -1) if row[index - 1] != ""), 0)
 
 

@@ -18,20 +18,20 @@ from mt.errors import DataError
 from mt.text.lines import MAX_LINE_BYTES, head_of, read_lines, uncompressed_name
 
 _DELIMITERS = ",;\t|"
-# Spreadsheets write and read such a first line, sometimes with empty cells behind it.
+# Spreadsheets read and write such a first line, sometimes followed by empty cells.
 _SEPARATOR_LINE = re.compile(r'\ufeff?"?sep=([,;|\t])"?[,;|\t]*\s*', re.IGNORECASE)
 _HEAD_LINES = 1000
 
 Row = tuple[int, list[str], str]
-"""The number of its first line, from 1, its cells, and its document by the blank lines before it."""
+"""(number of the first line, from 1, cells, document by the blank lines before it)."""
 
 _Line = tuple[int, str]
 
 
 def read_tsv(path: Path, options: CorpusConfig) -> Iterator[Pair]:
-    """Tab-separated, with the quotes of a spreadsheet or without.
+    """Tab-separated columns, quoted as by a spreadsheet or not.
 
-    Raises `DataError` for a row of another width than the first.
+    Raises `DataError` for a row with more or fewer cells than the first.
     """
     lines = read_lines(path)
     head, delimiter = _separator_line(_head(lines))
@@ -52,7 +52,7 @@ def read_tsv(path: Path, options: CorpusConfig) -> Iterator[Pair]:
 
 
 def is_table(path: Path) -> bool:
-    """Whether a text file is a table with tabs that has a known header, or cells in the quotes of a spreadsheet."""
+    """Whether a text file is a table with tabs, by a known header or by cells quoted as in a spreadsheet."""
     head = [line for _, line in _head(read_lines(path)) if line.strip()]
     if not head or "\t" not in head[0]:
         return False
@@ -61,7 +61,7 @@ def is_table(path: Path) -> bool:
 
 
 def read_csv(path: Path, options: CorpusConfig) -> Iterator[Pair]:
-    """Separated by comma, semicolon, tab or bar, with quoted cells that may span lines. Raises `DataError` likewise."""
+    """Columns separated by comma, semicolon, tab or bar; quoted cells may span lines. Raises `DataError`."""
     lines = read_lines(path, is_csv=True)
     head, delimiter = _separator_line(_head(lines))
     if not head:
@@ -72,12 +72,12 @@ def read_csv(path: Path, options: CorpusConfig) -> Iterator[Pair]:
 
 
 def _head(lines: Iterator[_Line]) -> list[_Line]:
-    """The first lines of a file, as many as tell what it is like."""
+    """The first lines of a file, enough to recognise how it is written."""
     return head_of(lines, _HEAD_LINES, lambda line: len(line[1]))
 
 
 def _separator_line(head: list[_Line]) -> tuple[list[_Line], str | None]:
-    """(the lines without one that only names the delimiter, that delimiter)."""
+    """(the lines without a first one that only names the delimiter, that delimiter or None)."""
     match = _SEPARATOR_LINE.fullmatch(head[0][1]) if head else None
     return (head[1:], match.group(1)) if match else (head, None)
 
@@ -105,7 +105,7 @@ def _split_rows(lines: Iterable[_Line], delimiter: str, parts: Parts) -> Iterato
 
 
 def _split_rows_unquoting(lines: Iterable[_Line], delimiter: str, parts: Parts) -> Iterator[Row]:
-    """As `_split_rows`, for a file without a quotation mark in its head: the first ones tell whose they are."""
+    """Like `_split_rows`, for a file without quotation marks in its head: the first ones tell if cells are quoted."""
     is_plain = False
     for number, row, document in _split_rows(lines, delimiter, parts):
         if not is_plain and any('"' in cell for cell in row):
@@ -116,19 +116,19 @@ def _split_rows_unquoting(lines: Iterable[_Line], delimiter: str, parts: Parts) 
 
 
 def _delimiter(lines: list[str], options: CorpusConfig) -> str:
-    """The character that cuts the first lines into rows of one width; of several, the one that gives known columns."""
+    """The delimiter that splits the first lines into rows of equal width; of several, one with recognisable columns."""
     return max(_DELIMITERS, key=lambda delimiter: (*_fit(lines, delimiter, options), lines[0].count(delimiter)))
 
 
 def _fit(lines: list[str], delimiter: str, options: CorpusConfig) -> tuple[float, bool]:
-    """(the share of the rows that have the usual width of two or more, whether their columns can be told)."""
+    """(share of the rows with the most frequent width of two or more, whether the columns can be recognised)."""
     rows: list[list[str]] = []
     reader = csv.reader((line.replace("\r", " ") + "\n" for line in lines), delimiter=delimiter, strict=True)
     try:
         rows.extend(row for row in reader if any(cell.strip() for cell in row))
     except csv.Error as error:
         if "unexpected end of data" not in str(error):
-            # What was read up to here still tells something, if all else fails.
+            # What was read so far still counts as a last resort.
             return _usual_share(rows) / 2, False
     return _usual_share(rows), bool(rows) and _has_sides(rows, options)
 
@@ -166,12 +166,12 @@ def _csv_rows(path: Path, lines: Iterator[_Line], delimiter: str, parts: Parts) 
 
 
 class _Lines:
-    """The lines of a CSV file for as long as a row does not go on and on, as one does whose quote is never closed."""
+    """The lines of a CSV file; raises `DataError` for a row without end, the result of a quote that is never closed."""
 
     def __init__(self, path: Path, lines: Iterator[_Line]) -> None:
         self._path, self._lines = path, lines
         self.row = 1
-        """The line that the row begins in."""
+        """The line in which the current row begins."""
         self.start_row()
 
     def start_row(self) -> None:
@@ -191,14 +191,14 @@ class _Lines:
                 f"{self._path}:{self.row}: a row of more than {MAX_LINE_BYTES} characters, which is no sentence pair; "
                 "an unclosed quotation mark?"
             )
-        # A carriage return on its own is no line end here, and Python's reader would refuse it.
+        # A carriage return alone is no line end here, but Python's reader would refuse it.
         return line.replace("\r", " ") + "\n" if "\r" in line else line + "\n"
 
 
 def pairs_of_rows(
     rows: Iterator[Row], name: str, options: CorpusConfig, separated: str, parts: Parts
 ) -> Iterator[Pair]:
-    """Pairs of a table whose rows are all as wide as the first. name: that of the table, for `Pair.origin`."""
+    """The pairs of a table. name: of the table, for `Pair.origin`. Raises `DataError` for a row of another width."""
     sample = head_of(rows, SAMPLE_ROWS, lambda row: sum(map(len, row[1])))
     if not sample:
         return

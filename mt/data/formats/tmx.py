@@ -17,7 +17,7 @@ from mt.wording import shorten
 
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _MAX_LANGUAGES = 100
-# As OmegaT, memoQ, Trados, Bitextor and the DGT's memory name the document of a unit, without x-, case and marks.
+# How OmegaT, memoQ, Trados, Bitextor and the DGT's memory name the document of a unit, without x-, case and marks.
 _DOCUMENT_PROPS = {"file", "filename", "sourcefile", "document", "documentname", "documentid", "docid", "docname"}
 _DOCUMENT_PROPS |= {"doc", "docno", "docnumber", "sourcedocument", "sourceurl", "url", "article", "txtdocno"}
 _Props = list[tuple[str, str]]
@@ -25,7 +25,7 @@ _UNFINISHED = {"draft", "unspecified", "rejectedtranslation", "rejectedsignoff"}
 
 
 def read_tmx(path: Path, options: CorpusConfig) -> Iterator[Pair]:
-    """TMX 1.4; a unit that lacks a side has it empty. Raises `DataError`, also if no unit has both languages."""
+    """TMX 1.4; a missing side of a unit is empty. Raises `DataError`, also if no unit has both languages."""
     languages: set[str] = set()
     is_usable = has_segments = False
     number, default = 0, ""
@@ -46,16 +46,16 @@ def read_tmx(path: Path, options: CorpusConfig) -> Iterator[Pair]:
         yield Pair(source, target, f"{path}:unit {number}", _document(props), fault)
     if languages and not is_usable:
         found = shorten(", ".join(sorted(languages)))
-        raise DataError(f"{path}: no unit holds both English and Arabic; its languages are {found}")
+        raise DataError(f"{path}: no unit has both English and Arabic; its languages are {found}")
     if number and not has_segments:
         raise DataError(
-            f"{path}: no `<tuv>` holds a `<seg>`, where TMX has the text of a segment; export the memory again as TMX "
+            f"{path}: no `<tuv>` has a `<seg>`, which contains the text in TMX; export the memory again as TMX "
             "1.4, or put the text of each `<tuv>` into a `<seg>`"
         )
 
 
 def _sides(unit: Any, default: str) -> dict[str, str | None]:
-    """By language: the first text that is not empty; None if there is no segment."""
+    """The first non-empty text of each language; None for a language without a segment."""
     sides: dict[str, str | None] = {}
     for variant in unit.iterchildren("{*}tuv"):
         code = variant.get(_LANGUAGE) or variant.get("lang") or ""
@@ -83,7 +83,7 @@ def _document(props: _Props) -> str:
 
 
 def _props(unit: Any) -> _Props:
-    """(type, value) of the properties of a unit and its variants; types without `x-`, case and marks."""
+    """(type, value) of the properties of a unit and its variants; types are stripped of `x-`, case and marks."""
     return [
         (re.sub(r"[\W_]", "", (prop.get("type") or "").casefold().removeprefix("x-")), (prop.text or "").strip())
         for one in (unit, *unit.iterchildren("{*}tuv"))

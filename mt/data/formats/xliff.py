@@ -13,10 +13,10 @@ from mt.data.pair import Pair, Rejection
 from mt.errors import DataError
 
 NOT_APPROVED = "not approved"
-"""The rule for translations that the file itself calls unfinished."""
+"""The rule for translations that the file itself marks as unfinished."""
 
 INVALID_CHARACTER = Rejection("invalid character", "a character or reference that XML forbids")
-"""The rule for units that no XML parser reads as they are."""
+"""The fault of units with characters that no XML parser accepts."""
 
 READER_RULES = (NOT_APPROVED, INVALID_CHARACTER.rule)
 """Rules by which readers leave pairs out."""
@@ -32,7 +32,7 @@ _STATUSES_LEFT_OUT |= {"machinetranslated"}
 
 
 def read_xliff(path: Path, options: CorpusConfig) -> Iterator[Pair]:
-    """Segments in either direction; one without a target has it empty. Raises `DataError`."""
+    """Segments in either direction; a missing target is empty. Raises `DataError`."""
     number = 0
     for unit in elements(path, "trans-unit", "unit"):
         is_old = local_name(unit) == "trans-unit"
@@ -66,7 +66,7 @@ def _is_from_english(element: Any, path: Path) -> bool:
 
 
 def _segments(unit: Any, codes: dict[str, str]) -> Iterator[tuple[str, str, str]]:
-    """(source, target, id) of each marked segment of a unit; of a unit without them, all of it, and no id."""
+    """(source, target, id) of each marked segment of a unit; without marks, the whole unit with an empty id."""
     source, target = unit.find("{*}source"), unit.find("{*}target")
     segmented = unit.find("{*}seg-source")
     sources = _marked(source if segmented is None else segmented, codes)
@@ -80,7 +80,7 @@ def _segments(unit: Any, codes: dict[str, str]) -> Iterator[tuple[str, str, str]
 
 
 def _marked(element: Any, codes: dict[str, str]) -> dict[str, str]:
-    """The text of the segments that are marked in an element, by id; of two with one id, both."""
+    """The texts of the segments marked in an element, by id; two with the same id are joined."""
     marked: dict[str, str] = {}
     for mark in element.iter("{*}mrk"):
         if mark.get("mtype") == "seg":
@@ -90,12 +90,12 @@ def _marked(element: Any, codes: dict[str, str]) -> dict[str, str]:
 
 
 def _codes(unit: Any) -> dict[str, str]:
-    """What the codes of an XLIFF 2 unit were in the original, by id."""
+    """The original codes of an XLIFF 2 unit, by id."""
     return {data.get("id") or "": data.text or "" for data in unit.iterfind("{*}originalData/{*}data")}
 
 
 def _document(unit: Any) -> str:
-    """The file that the unit was in, by its path or else its id."""
+    """The path, or else the id, of the file that the unit belongs to."""
     file = next(unit.iterancestors("{*}file"), None)
     return "" if file is None else (file.get("original") or file.get("id") or "").strip()
 
@@ -110,7 +110,7 @@ def _fault(element: Any, source: str, target: str, segment: str, options: Corpus
 
 
 def _unfinished(element: Any) -> str | None:
-    """What in the attributes of XLIFF 1.2 and 2 says that a translation is not done, as it stands there."""
+    """The attribute of XLIFF 1.2 or 2 by which a translation is unfinished, as written; None if it is finished."""
     target = element.find("{*}target")
     approved = (element.get("approved") or "").casefold()
     state = (element.get("state") or target.get("state") or "").casefold()
@@ -129,7 +129,7 @@ def _unfinished(element: Any) -> str | None:
 
 
 def _unconfirmed(element: Any, segment: str) -> str | None:
-    """The same as Trados (`conf`), memoQ (`status`) and Memsource (`confirmed`) say it in attributes of their own."""
+    """The same for the attributes of Trados (`conf`), memoQ (`status`) and Memsource (`confirmed`)."""
     for name, value in element.attrib.items():
         kind = name.rpartition("}")[2]
         if "}" in name and kind == "status" and value.casefold() in _STATUSES_LEFT_OUT:

@@ -1,4 +1,4 @@
-"""The elements of XML files as they go by. No entity is resolved, no DTD loaded, nothing fetched."""
+"""The elements of XML files, streamed. No entity is resolved, no DTD loaded, nothing downloaded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mt.text.lines import open_stream, utf8_from_utf16
 from mt.wording import shorten
 
 INVALID = "\ufdd0"
-"""A noncharacter, put where a file has a character that XML forbids."""
+"""A noncharacter that replaces characters that XML forbids."""
 
 _ENGLISH, _ARABIC = ("en", "eng", "english"), ("ar", "ara", "arb", "arabic")
 
@@ -34,7 +34,7 @@ _OPEN_REFERENCE = re.compile(rb"&(?:#[0-9a-zA-Z]{0,20})?$")
 
 
 def language_of(code: str) -> str:
-    """`en`, `ar` or another language, of a code such as `en-GB` or a name."""
+    """`en`, `ar` or another language, from a code such as `en-GB` or a name."""
     return _language_of(code[:40])
 
 
@@ -45,19 +45,19 @@ def _language_of(code: str) -> str:
 
 
 def has_invalid_character(text: str) -> bool:
-    """Whether the file has a character here that XML forbids; in CDATA, its mark is not resolved."""
+    """Whether the text has a mark for a character that XML forbids; in CDATA, the mark is a reference."""
     return INVALID in text or _MARKER.decode() in text
 
 
 def without_marks(text: str) -> str:
-    """The text, with a replacement character where an invalid one was."""
+    """The text with a replacement character for every invalid one."""
     return text.replace(INVALID, "\ufffd").replace(_MARKER.decode(), "\ufffd")
 
 
 class _Mended:
-    """Chunks of a file, with a mark for each character that XML forbids and that a parser would stop at.
+    """Replaces characters at which an XML parser would stop by a mark, chunk by chunk.
 
-    Not in UTF-32 and UTF-16 without a BOM.
+    Files in UTF-32, and in UTF-16 without a BOM, are left as they are.
     """
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ class _Mended:
         return _REFERENCE.sub(_mended_reference, content) if b"&#" in content else content
 
     def rest(self) -> bytes:
-        """What was held back."""
+        """The bytes held back at the end."""
         return self._rest
 
 
@@ -94,7 +94,7 @@ def _mended_reference(match: re.Match[bytes]) -> bytes:
 
 
 def elements(path: Path, *names: str) -> Iterator[Any]:
-    """The elements of these names as they are completed; they, and all that lies around them, are freed meanwhile."""
+    """The elements with these names, as they are completed; memory for them and what is around them is freed."""
     with open_stream(path) as given:
         recoded = utf8_from_utf16(given)
         stream, encoding = (given, None) if recoded is None else (recoded, "utf-8")
@@ -124,7 +124,7 @@ def elements(path: Path, *names: str) -> Iterator[Any]:
 
 
 def _pull_parser(events: tuple[str, ...], tags: list[str] | None, encoding: str | None) -> Any:
-    """encoding: what the bytes are in, whatever the file declares; None: what it declares."""
+    """encoding: that of the bytes, whatever the file declares; None: the declared one."""
     return etree.XMLPullParser(
         encoding=encoding,
         events=events,
@@ -139,7 +139,7 @@ def _pull_parser(events: tuple[str, ...], tags: list[str] | None, encoding: str 
 
 
 def _read_prologue(path: Path, stream: BinaryIO, encoding: str | None) -> tuple[bytes, str]:
-    """(bytes read, tag of the root) once the root has begun. Raises `DataError` for what may not precede it."""
+    """(bytes read so far, tag of the root). Raises `DataError` for what must not precede the root."""
     parser, prologue, mended = _pull_parser(("start",), None, encoding), b"", _Mended()
     while len(prologue) < _MAX_PROLOGUE_BYTES:
         chunk = stream.read(_PROLOGUE_CHUNK_BYTES)
@@ -147,7 +147,7 @@ def _read_prologue(path: Path, stream: BinaryIO, encoding: str | None) -> tuple[
         parser.feed(mended(chunk)) if chunk else parser.close()
         for _, root in parser.read_events():
             if b"<!ATTLIST" in prologue.replace(b"\0", b""):
-                # A default would be written into every element: a small file that fills the memory.
+                # Defaults would be written into every element, so that a small file could fill the memory.
                 raise DataError(f"{path}: declares attributes of its own (ATTLIST), which is refused, for safety")
             if ":" in local_name(root):
                 raise DataError(
@@ -158,16 +158,16 @@ def _read_prologue(path: Path, stream: BinaryIO, encoding: str | None) -> tuple[
 
 
 class _Watch:
-    """What a file holds between its units, as much as it likes, and none of it is kept."""
+    """Frees what a file has between its units, and refuses units without end."""
 
     def __init__(self, path: Path, root: Any, names: tuple[str, ...]) -> None:
         self.unit_bytes = 0
-        """Bytes since a unit ended, while another one is open."""
+        """Bytes of the unit that is open."""
         self._path, self._root, self._names = path, root, names
         self._tagless_bytes = 0
 
     def look(self, chunk: bytes) -> None:
-        """Free what came with a chunk and is in no unit. Raises `DataError` for a unit or text without end."""
+        """Free what came with a chunk outside units. Raises `DataError` for a unit or text without end."""
         end = chunk.rfind(b">")
         self._tagless_bytes = self._tagless_bytes + len(chunk) if end < 0 else len(chunk) - end
         is_in_unit = _prune(self._root, self._names)
@@ -196,20 +196,20 @@ def _free(element: Any) -> None:
 
 
 def _prune(root: Any, names: tuple[str, ...]) -> bool:
-    """Remove all that is closed for good and outside the units; returns whether a unit may still be open at the end."""
+    """Remove all closed elements outside the units. Returns whether a unit may still be open at the end."""
     element = root
     while len(element):
-        # The last one may still be open, or text may still come behind it.
+        # The last one may still be open, or be followed by text.
         del element[:-1]
         element = element[-1]
         if not isinstance(element.tag, str):
             return False
         if local_name(element) in names:
-            # A unit that was read is empty now.
+            # A unit that was read has been emptied.
             return len(element) > 0 or element.text is not None
     return False
 
 
 def local_name(element: Any) -> str:
-    """Its tag without the namespace; with a prefix that is not declared, which lxml's QName refuses."""
+    """The tag of an element without its namespace; an undeclared prefix stays, where lxml's QName would raise."""
     return str(element.tag).rpartition("}")[2]

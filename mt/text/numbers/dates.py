@@ -8,8 +8,7 @@ from functools import lru_cache
 
 from mt.text.normalise import remove_diacritics
 
-# Lunar months after the solar ones. Levantine, Egyptian and Maghrebi names; alef as it is written: آب is August,
-# أب a father.
+# Solar months, then lunar ones, by Levantine, Egyptian and Maghrebi names. Alef forms count: آب is August, أب a father.
 _ENGLISH_MONTHS = (
     "January|Jan", "February|Feb", "March|Mar", "April|Apr", "May", "June|Jun", "July|Jul", "August|Aug",
     "September|Sept|Sep", "October|Oct", "November|Nov", "December|Dec",
@@ -38,7 +37,7 @@ _ARABIC_DAYS = (
     "(?:ال)?سبت",
     "(?:ال)?[أا]حد",
 )
-# Verbs and names, too: months only beside a number or behind a word that a date follows.
+# Also verbs and names: months only next to a number, or after a word that a date follows.
 _AMBIGUOUS = re.compile("(?:May|March|Mar|Jan|Jun)$")
 _BEFORE_DATE = re.compile(
     r"(?:\d(?:st|nd|rd|th)?|(?i:\b(?:in|of|since|until|till|by|last|next|this|late|early|mid|from|to|through|before|"
@@ -48,7 +47,7 @@ _AFTER_MONTH = re.compile(r",? ?\d")
 
 
 def _names(english: Sequence[str], arabic: Sequence[str]) -> re.Pattern[str]:
-    """Finds any of the names; the group that matches is called by its number."""
+    """A pattern for any of the names; the matching group is `e` or `a` with the number."""
     groups = (f"(?P<e{i}>{name})" for i, name in enumerate(english, start=1))
     behind_clitic = (f"(?P<a{i}>{name})" for i, name in enumerate(arabic, start=1))
     return re.compile(rf"(?<!\w)(?:{'|'.join(groups)}|[وفبلك]?(?:{'|'.join(behind_clitic)}))(?!\w)")
@@ -60,16 +59,16 @@ _DAYS = _names([day + _NEWSPAPERS for day in _ENGLISH_DAYS], _ARABIC_DAYS)
 
 @lru_cache(maxsize=50_000)
 def months(text: str) -> dict[int, str]:
-    """The months that a text names, as they are written there, by number: 1 to 12, Muharram to Dhu al-Hijjah 13 to 24.
+    """The months in a text, as written, by number: 1 to 12, and 13 to 24 for Muharram to Dhu al-Hijjah.
 
-    آذار, مارس and March are 3; `may` and `March` as verbs are none.
+    آذار, مارس and March are 3; `may` and `March` as verbs do not count.
     """
     return {number: name for match, number, name in _found(_MONTHS, text) if _is_month(match, text)}
 
 
 @lru_cache(maxsize=50_000)
 def weekdays(text: str) -> dict[int, str]:
-    """The days of the week that a text names, Monday 1 to Sunday 7."""
+    """The days of the week in a text, as written, by number: Monday 1 to Sunday 7."""
     return {number: name for _, number, name in _found(_DAYS, text)}
 
 
@@ -87,7 +86,7 @@ def _is_month(match: re.Match[str], text: str) -> bool:
     return bool(_AFTER_MONTH.match(plain, match.end()) or _BEFORE_DATE.search(before))
 
 
-# The parts of the day that a word may mean; those of "a.m." reach into the night.
+# The parts of the day that a word may mean; "a.m." includes the night.
 _DAY_PARTS = tuple(
     (re.compile(rf"(?<![a-z])(?:{english})(?![a-z])|(?<!\w)[وفبل]*(?:ال)?(?:{arabic})(?!\w)"), frozenset(parts.split()))
     for english, arabic, parts in (
@@ -104,7 +103,7 @@ _DAY_PARTS = tuple(
 
 
 def day_parts(folded: str) -> list[frozenset[str]]:
-    """What parts of the day each word for one may mean: `p.m.` noon to night, `صباحا` dawn and morning."""
+    """For each word for a part of the day, the parts it may mean: `p.m.` noon to night, `صباحا` dawn and morning."""
     return [parts for pattern, parts in _DAY_PARTS if pattern.search(folded)]
 
 
@@ -126,17 +125,17 @@ _PERIOD = re.compile(
     r"(?P<am>\ba\.?m\b|in the morning|صباح|فجر|قبل الظهر)|(?P<pm>\bp\.?m\b|in the (?:afternoon|evening)|مساء|عصر|ظهر)|"
     r"(?P<night>\bat night\b|ليلا)"
 )
-_REACH = 25  # characters behind a time within which its part of the day is named
+_REACH = 25  # characters after a time in which its part of the day may be named
 
 
 Span = tuple[int, int]
-"""Where something is written: start and end in the folded text."""
+"""(start, end) of something in the folded text."""
 
 
 def times_of_day(folded: str) -> dict[Span, frozenset[tuple[int, int]]]:
-    """What (hour, minute) on 24 hours each time of day may mean: `6 p.m.` (18, 0), `6:00` that or (6, 0).
+    """The (hour, minute) that each time of day may mean: `6 p.m.` is (18, 0), `6:00` may be (6, 0) or (18, 0).
 
-    A quarter to eight in words is left out.
+    `A quarter to eight` in words is left out.
     """
     times = {}
     for match in _TIME.finditer(folded):
@@ -149,7 +148,7 @@ def times_of_day(folded: str) -> dict[Span, frozenset[tuple[int, int]]]:
 
 
 def _hours_of(match: re.Match[str], behind: str) -> set[int]:
-    """By the part of the day that is named behind the time; without one, 18 is 18, 06 is 6, and 6 is 6 or 18."""
+    """The hours by the part of the day named after the time; without one, 18 is 18, 06 is 6, and 6 is 6 or 18."""
     hour = _HOURS[match["word"]] if match["word"] else _group(match, "h")
     period = _PERIOD.search(behind)
     if hour > 12 or (match["h3"] and not period) or (match["h1"] or "").startswith("0"):
@@ -175,7 +174,7 @@ _TENS = {
 
 
 def decades(folded: str) -> dict[Span, int]:
-    """`the 1990s`, `the nineties` and `التسعينيات` are 90."""
+    """The decades in a text by where they are written: `the 1990s`, `the nineties` and `التسعينيات` are 90."""
     return {match.span(): _decade(match) for match in _DECADE.finditer(folded)}
 
 

@@ -15,16 +15,16 @@ _LETTERS = {"k": 10**3, "m": 10**6, "b": 10**9}
 NUMBER = re.compile(
     rf"(?<!\d)(?P<digits>{_DIGITS})(?:[ -]?(?P<scale>{'|'.join(SCALES)})(?![^\W\d_])|(?P<letter>[kmb])(?![^\W_]))?"
 )
-# With dots, which would else be read as decimal points; the other separators need no rule.
+# Dates with dots, which would be read as decimal points; other separators need no rule.
 _DOTTED_DATE = re.compile(r"(?<![\d.,])(\d{1,2})\.(\d{1,2})\.(\d{4}|\d\d)(?![\d.]\d|\d)")
 _PLURALS = frozenset({"thousands", "millions", "billions", "الاف", "ملايين", "مليارات", "بلايين"})
 _MAX_DIGITS = 60
 
 
 def numbers_in_digits(folded: str) -> Iterator[Mention]:
-    """Every number but times of day. `20,000`, `20 000`, `20k` and `20 ألف` are 20000.
+    """All numbers except times of day. `20,000`, `20 000`, `20k` and `20 ألف` are 20000.
 
-    Three digits behind a separator are a group, any other number of digits is a decimal fraction. `m` and `b` may be
+    Three digits after a separator are a group, any other number of digits is a decimal fraction. `m` and `b` may be
     metres and bytes: `1.5m` is 1.5 and may be 1500000, `$1.5m` is 1500000.
     """
     plain = CLOCK.sub(lambda match: " " * len(match.group()), folded)
@@ -47,14 +47,14 @@ def _value(match: re.Match[str]) -> Decimal:
         whole, fraction = re.sub(r"\D", "", grouped.group()), digits[grouped.end() + 1 :]
     else:
         whole, _, fraction = re.sub(r"[,٫]", ".", digits).partition(".")
-    # Nobody reads the digits behind these, and a million of them are more than a Decimal takes.
+    # Further digits mean nothing to a reader, and a million of them are too many for a Decimal.
     excess = min(len(whole[_MAX_DIGITS:]), _MAX_DIGITS)
     plain = Decimal(f"{whole[:_MAX_DIGITS]}.{fraction[:_MAX_DIGITS] or 0}").scaleb(excess)
-    # A plural is counted from three to ten: "in 2022 thousands fled".
+    # A plural follows numbers from three to ten only: "in 2022 thousands fled".
     scale = 1 if match["scale"] in _PLURALS and plain > 1000 else SCALES.get(match["scale"] or "", 1)
     return _normal(plain * scale)
 
 
 def _normal(value: Decimal) -> Decimal:
-    """Without the zeros behind the point, and without an exponent's sign of zero."""
+    """`value` without trailing zeros after the point, and never minus zero."""
     return value.normalize() + 0

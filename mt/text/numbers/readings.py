@@ -1,7 +1,7 @@
-"""What numbers in two texts may both mean, where they are written otherwise.
+"""What numbers may mean besides their written value, so that two texts agree that write them differently.
 
-10 and 15 thousand    10 may be 10,000 too
-مليون و300 ألف        1,300,000, and its parts
+10 and 15 thousand    10 may also be 10,000
+مليون و300 ألف        1,300,000 as a whole, and its parts
 7/10/2023             7 and 10 may be months
 0600 GMT              600 may be 06:00
 """
@@ -22,10 +22,10 @@ from mt.text.numbers.digits import NUMBER, numbers_in_digits
 from mt.text.numbers.words import SCALES, Mention, arabic_numbers, english_numbers, fold
 
 Reading = Decimal | tuple[str, int] | tuple[str, int, int]
-_MAX_NUMBERS = 200  # in a list longer than that, anything would be the sum of something
+_MAX_NUMBERS = 200  # in a longer list, any number would be the sum of some others
 _MIN_DIGITS_OF_PHONE = 7
 _END = 2**62
-_LARGEST = 10**18  # beyond it nothing is counted in millions, and a Decimal has no remainder
+_LARGEST = 10**18  # nothing larger is counted in millions, and a Decimal has no remainder
 _AND = re.compile(r"[ ]*(?:and|و)?[ ]*")
 _RANGE = re.compile(r"[ ]*(?:and|or|to|و|او|الى|حتى|[-–—])?[ ]*(?:نحو |about )?")
 _PERCENT_WORD = re.compile(r"(?:في ?ال|بال)(?:مئة|مائة|مية)")
@@ -66,12 +66,12 @@ _UNITS = {
 
 
 class Numbers(NamedTuple):
-    """The numbers of a text."""
+    """The numbers of a text, and what they may mean."""
 
     digits: Counter[Decimal]
-    """Those in digits."""
+    """Numbers in digits, with their frequencies."""
     words: Counter[Decimal]
-    """Those in words, ordinals included."""
+    """Numbers in words, ordinals included."""
     also: dict[Decimal, frozenset[Reading]]
     """What a number may mean besides its value."""
     more: frozenset[Reading]
@@ -79,12 +79,12 @@ class Numbers(NamedTuple):
     meant: frozenset[Reading]
     """All readings of all numbers."""
     said: frozenset[Reading]
-    """The values as written, and what else it says."""
+    """The values as written, and `more`."""
 
 
 @lru_cache(maxsize=50_000)
 def numbers_of(text: str) -> Numbers:
-    """All that the text says in numbers."""
+    """All numbers of the text and what they may mean."""
     folded = fold(text)
     digits = list(numbers_in_digits(folded))
     words = list(numbers_in_words(folded, ordinals=True))
@@ -111,7 +111,7 @@ def numbers_of(text: str) -> Numbers:
 
 
 def numbers_in_words(folded: str, *, ordinals: bool = False) -> Iterator[Mention]:
-    """Numbers in words, but for those that scale digits (`20 thousand`) or say "per cent"."""
+    """Numbers in words, except those that scale digits (`20 thousand`) or belong to "per cent"."""
     plain = NUMBER.sub(lambda match: "0" * len(match.group()), folded)
     plain = _PERCENT_WORD.sub(lambda match: "0" * len(match.group()), plain)
     for match in _HALF.finditer(plain):
@@ -122,7 +122,10 @@ def numbers_in_words(folded: str, *, ordinals: bool = False) -> Iterator[Mention
 
 
 def unmatched(source: str, target: str) -> tuple[Counter[Decimal], Counter[Decimal]]:
-    """(numbers in digits of the source that the target lacks, and the reverse), by value and how often."""
+    """(numbers in digits of the source that the target lacks, the reverse), each with its frequency.
+
+    `killed 12 in 2014` and `مقتل 13 عام 2014` give ({12: 1}, {13: 1}).
+    """
     ours, theirs = numbers_of(source), numbers_of(target)
     lost = ours.digits - theirs.digits - theirs.words
     new = theirs.digits - ours.digits - ours.words
@@ -132,12 +135,12 @@ def unmatched(source: str, target: str) -> tuple[Counter[Decimal], Counter[Decim
 
 
 def may_be_in(value: Decimal, ours: Numbers, theirs: Numbers) -> bool:
-    """Whether a number of our text, other than as it is written, is in theirs."""
+    """Whether another reading of a number in our text is in theirs."""
     return value in theirs.more or value in theirs.meant or not theirs.said.isdisjoint(ours.also.get(value, ()))
 
 
 def is_phone(source: str, target: str, lost: Iterable[Decimal], new: Iterable[Decimal]) -> bool:
-    """Whether what is left over is the same digits in other groups: `+963 11 555` and `0096311555`."""
+    """Whether the numbers left over are the same digits in other groups: `+963 11 555` and `0096311555`."""
     ours, theirs = ("".join(_digits_of(text, left)).lstrip("0") for text, left in ((source, lost), (target, new)))
     return ours == theirs and len(ours) >= _MIN_DIGITS_OF_PHONE
 
@@ -149,7 +152,7 @@ def _digits_of(text: str, left: Iterable[Decimal]) -> list[str]:
 
 
 def _own(mentions: Iterable[Mention], special: dict[Span, set[Reading]]) -> Iterator[tuple[Decimal, Reading]]:
-    """What a number may mean by itself, or by the time, decade or fraction that it is part of."""
+    """What a number may mean by itself, or as part of a time, decade or fraction."""
     spans = sorted(special)
     for mention in mentions:
         yield from ((mention.value, reading) for reading in mention.also)
@@ -159,7 +162,7 @@ def _own(mentions: Iterable[Mention], special: dict[Span, set[Reading]]) -> Iter
 
 
 def _percentages(folded: str) -> Iterator[tuple[Decimal, Reading]]:
-    """66 in `66 %` may be two thirds. Not the reverse: two percentages that round to the same are two."""
+    """66 in `66 %` may be two thirds. Two percentages that round to the same number are still different."""
     for match in _PERCENT.finditer(folded):
         value = Decimal((match[1] or match[2]).replace(",", ".")).normalize() + 0
         yield from ((value, ("percent", round(value) + off)) for off in (-1, 0, 1))
@@ -187,7 +190,7 @@ def _neighbours(mentions: list[Mention], folded: str, gap: re.Pattern[str]) -> I
 
 
 def _ranges(mentions: list[Mention], folded: str) -> Iterator[tuple[Decimal, Reading]]:
-    """10 in `10 to 15 thousand` may be ten thousand."""
+    """The first number in `10 to 15 thousand` may be ten thousand."""
     for first, second in _neighbours(mentions, folded, _RANGE):
         scale = _scale(second.value)
         if 0 < first.value < 1000 <= scale and first.value < second.value / scale * 10:
@@ -195,7 +198,7 @@ def _ranges(mentions: list[Mention], folded: str) -> Iterator[tuple[Decimal, Rea
 
 
 def _scale(value: Decimal) -> Decimal:
-    """The largest of 1, a thousand, a million, a billion that the number holds at least once."""
+    """The largest of 1, a thousand, a million and a billion that is not greater than the number."""
     return max((Decimal(10) ** power for power in (0, 3, 6, 9) if value >= 10**power), default=Decimal(1))
 
 
@@ -205,7 +208,7 @@ def _is_round(value: Decimal) -> bool:
 
 
 def _sums(mentions: list[Mention], folded: str) -> Iterator[tuple[Decimal, Reading]]:
-    """A million and 300 thousand, each of them, may be part of 1,300,000."""
+    """Either number of `a million and 300 thousand` may mean 1,300,000."""
     parts: list[Mention] = []
     for first, second in _neighbours(mentions, folded, _AND):
         if not parts or parts[-1] is not first:
@@ -245,7 +248,7 @@ def _named(text: str, folded: str) -> Iterator[Reading]:
 
 
 def roman_numbers(text: str) -> Iterator[Decimal]:
-    """7 of `Chapter VII`: numerals behind a word that they count."""
+    """7 of `Chapter VII`: numerals after a word for something that is numbered."""
     return (
         _roman(match)
         for match in _ROMAN.finditer(text)

@@ -12,17 +12,17 @@ from mt.text.normalise import remove_diacritics, western_digits
 
 
 class Mention(NamedTuple):
-    """A number in folded text."""
+    """A number and where it is written in folded text."""
 
     start: int
     end: int
     value: Decimal
     also: frozenset[Decimal] = frozenset()
-    """What it may mean, too."""
+    """Other values that it may mean."""
 
 
 def _table(text: str) -> dict[str, int]:
-    """`one 1, two 2` as a dictionary; several words may stand before a value."""
+    """`one 1, two deux 2` as {"one": 1, "two": 2, "deux": 2}."""
     entries = [entry.split() for entry in text.split(",")]
     return {word: int(value) for *words, value in entries for word in words}
 
@@ -54,7 +54,7 @@ _ARABIC_ORDINALS = _table(
 
 
 def _arabic_words() -> dict[str, int]:
-    """Values of Arabic number words, folded as by `fold`; gender and case are all there."""
+    """Values of Arabic number words, folded as by `fold`, in all genders and cases."""
     stems = ("ثلاث", "اربع", "خمس", "ست", "سبع", "ثماني", "تسع")
     words = _table("صفر 0, واحد واحدة احد احدى 1, ثمان 8, عشر عشرة 10, عشرون عشرين 20, مئتا مائتا 200")
     words |= dict.fromkeys(("اثنان", "اثنين", "اثنتان", "اثنتين", "اثنا", "اثني", "اثنتا", "اثنتي"), 2)
@@ -63,7 +63,7 @@ def _arabic_words() -> dict[str, int]:
         words |= dict.fromkeys((stem, stem + "ة", stem + "ا"), value)
         words |= dict.fromkeys((tens + "ون", tens + "ين"), 10 * value)
         words |= {start + hundred: 100 * value for start in {stem, tens} for hundred in ("مئة", "مائة", "مية")}
-    # The dual is a number of its own; without its last letter before a noun.
+    # The dual is a number of its own; before a noun it loses its last letter.
     duals = {"مئت": 200, "مائت": 200, "الف": 2000, "مليون": 2 * 10**6, "مليار": 2 * 10**9}
     return words | {stem + ending: value for stem, value in duals.items() for ending in ("ان", "ين", "ي")}
 
@@ -73,7 +73,7 @@ _ARABIC_TOKENS = re.compile("[\u0620-\u064a\u066e-\u06d3]+")
 _ENGLISH_TOKENS = re.compile(r"[a-z]+|[^\sa-z-]")
 _CLITICS = ("", "و", "ب", "ل", "ف", "وب", "ال", "وال", "بال", "لل")
 _LATIN_LETTER, _ARABIC_LETTER = re.compile("[a-z]"), re.compile("[\u0620-\u06d3]")
-_LARGEST = 10**18  # a hundred hundred hundred is a number no more
+_LARGEST = 10**18  # a hundred hundred hundred is no number
 _FRACTIONS = {"½": "5", "¼": "25", "¾": "75"}
 _FRACTION = re.compile(r"(\d?)([½¼¾])")
 _FOLDED = str.maketrans("أإآٱ", "اااا")
@@ -86,7 +86,7 @@ def _decimal(match: re.Match[str]) -> str:
 
 @lru_cache(maxsize=50_000)
 def fold(text: str) -> str:
-    """The spelling in which numbers are read: Western digits, no diacritics, one alef, small letters."""
+    """`text` in the spelling in which numbers are read: Western digits, no diacritics, one alef, lower case."""
     plain = _FRACTION.sub(_decimal, remove_diacritics(western_digits(text))).translate(_FOLDED)
     return plain.replace("٬", ",").replace("،", ",").casefold()
 
@@ -114,7 +114,7 @@ def english_numbers(folded: str, *, ordinals: bool = False) -> Iterator[Mention]
 
 
 def _is_closed(current: int, value: int) -> bool:
-    """Whether `value` cannot be added to a number that ends as `current` does: after twenty comes one to nine."""
+    """Whether `value` cannot continue a number that ends like `current`: twenty is continued by one to nine."""
     rest = current % 100
     return not ((rest == 0 and current > 0) or (rest >= 20 and rest % 10 == 0 and 0 < value < 10) or current == 0)
 
@@ -151,7 +151,7 @@ def arabic_numbers(folded: str, *, ordinals: bool = False) -> Iterator[Mention]:
 
 @lru_cache(maxsize=50_000)
 def _arabic_value(word: str, ordinals: bool) -> tuple[int | None, int | None, bool]:
-    """(value, scale, whether "and" precedes it); at most one of the first two is set."""
+    """(value, scale, whether "and" precedes the word); at most one of the first two is not None."""
     for prefix in _CLITICS:
         stem = word.removeprefix(prefix)
         if not word.startswith(prefix):
@@ -170,7 +170,7 @@ def _scaled(total: int, current: int, scale: int) -> tuple[int, int]:
 
 
 def _continues(current: int, value: int, is_joined: bool) -> bool:
-    """Five-ten is fifteen; five and twenty, hundred and five, thousand and hundred go on; five and six do not."""
+    """Whether `value` continues a number: five-ten, five and twenty, hundred and five do; five and six do not."""
     if not is_joined:
         return value == 10 and 1 <= current % 100 <= 9
     if value >= 100:
