@@ -1,6 +1,6 @@
 # make demo: install, run the whole path on the embedded model, say where the report is.
 # make test: install, then lint, types and tests.
-# make quick: the tests that need neither a browser nor a training.
+# make quick: the tests that need neither a browser nor more than about a second each; all in under a minute.
 # make faults: inject faults into the real commands, as docs/reliability.md describes.
 
 PYTHON ?= python3
@@ -21,7 +21,7 @@ test: lint
 	$(PYTEST)
 
 quick: $(INSTALLED)
-	$(PYTEST) -m "not slow and not browser"
+	$(PYTEST) -m "not slow and not browser and not gpu"
 
 # Faults injected into the real commands; docs/reliability.md says which.
 faults: $(INSTALLED)

@@ -1,4 +1,7 @@
-"""Small models of every family, made on the spot; nothing is fetched."""
+"""Small models of every family, made on the spot; nothing is fetched.
+
+torch and transformers are imported by the fixtures: the process that only hands tests out to others needs neither.
+"""
 
 from __future__ import annotations
 
@@ -14,27 +17,17 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
-import torch
 from hypothesis import HealthCheck, settings
-from transformers import (
-    M2M100Config,
-    M2M100ForConditionalGeneration,
-    M2M100Tokenizer,
-    MBart50Tokenizer,
-    MBartConfig,
-    MBartForConditionalGeneration,
-    MBartTokenizer,
-    NllbTokenizer,
-)
 
 from mt.config import CorpusConfig, ModelConfig, ScratchConfig
 from mt.data.readers import read_corpus
-from mt.models.from_scratch import create_marian
-from mt.models.transformers_model import TransformersTranslator, load_translator
 from mt.runs import claim_run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+    from transformers import MBart50Tokenizer, MBartTokenizer
+
+    from mt.models.transformers_model import TransformersTranslator
 
 ROOT = Path(__file__).parent.parent
 SEED = ROOT / "data" / "conflict_news" / "seed_pairs.txt"
@@ -71,9 +64,13 @@ settings.load_profile("steady")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests come first, so that of two processes neither is left alone with one of them at the end."""
+    """Files of slow tests come first, then those with some, so that neither of two processes is left alone at the end.
+
+    The longest tests are in files of slow tests only.
+    """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    mixed = {item.path for item in items if not item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (item.path not in slow, item.path in mixed))
 
 
 def run_with(directory: Path, config_yaml: str) -> Path:
@@ -112,6 +109,8 @@ def few_news(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def marian_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained Marian model laid out as opus-mt-en-ar: `>>ara<<`, no languages in its config, <pad> last."""
+    from mt.models.from_scratch import create_marian
+
     directory = tmp_path_factory.mktemp("marian")
     create_marian(SMALL, *news_pairs(), directory, seed=1)
     return directory
@@ -119,6 +118,8 @@ def marian_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def marian(marian_directory: Path) -> TransformersTranslator:
+    from mt.models.transformers_model import load_translator
+
     return load_translator(ModelConfig(name=str(marian_directory)))
 
 
@@ -129,6 +130,8 @@ def _characters() -> list[str]:
 @pytest.fixture(scope="session")
 def nllb_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained model with NLLB's architecture and tokenizer, and a vocabulary of characters."""
+    from transformers import NllbTokenizer
+
     directory = tmp_path_factory.mktemp("nllb")
     pieces = ["<s>", "<pad>", "</s>", "<unk>", "▁", *_characters()]
     tokenizer = NllbTokenizer(vocab={piece: i for i, piece in enumerate(pieces)}, merges=[])
@@ -140,6 +143,8 @@ def nllb_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def m2m_directory(tmp_path_factory: pytest.TempPathFactory, marian_directory: Path) -> Path:
     """An untrained model with M2M-100's architecture and tokenizer."""
+    from transformers import M2M100Tokenizer
+
     directory = tmp_path_factory.mktemp("m2m")
     tokenizer = M2M100Tokenizer(str(marian_directory / "vocab.json"), str(marian_directory / "source.spm"))
     tokenizer.save_pretrained(directory)
@@ -148,6 +153,9 @@ def m2m_directory(tmp_path_factory: pytest.TempPathFactory, marian_directory: Pa
 
 
 def _save_m2m(directory: Path, size: int) -> None:
+    import torch
+    from transformers import M2M100Config, M2M100ForConditionalGeneration
+
     torch.manual_seed(1)
     config = M2M100Config(
         vocab_size=size,
@@ -161,16 +169,23 @@ def _save_m2m(directory: Path, size: int) -> None:
 @pytest.fixture(scope="session")
 def mbart50_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained model with mBART-50's architecture and tokenizer, and a vocabulary of characters."""
+    from transformers import MBart50Tokenizer
+
     return _untrained_mbart(MBart50Tokenizer, tmp_path_factory.mktemp("mbart50"))
 
 
 @pytest.fixture(scope="session")
 def mbart_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Likewise of the first mBART, which starts decoding from the language."""
+    from transformers import MBartTokenizer
+
     return _untrained_mbart(MBartTokenizer, tmp_path_factory.mktemp("mbart"))
 
 
 def _untrained_mbart(tokenizer_class: type[MBartTokenizer | MBart50Tokenizer], directory: Path) -> Path:
+    import torch
+    from transformers import MBartConfig, MBartForConditionalGeneration
+
     pieces = ["<s>", "<pad>", "</s>", "<unk>", "▁", *_characters()]
     tokenizer = tokenizer_class(vocab=[(piece, -1.0) for piece in pieces], src_lang="en_XX", tgt_lang="ar_AR")
     tokenizer.save_pretrained(directory)

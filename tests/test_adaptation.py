@@ -50,6 +50,7 @@ def changed(trainer: TranslationTrainer, model: Path) -> set[str]:
     return {name for name in before if not torch.equal(before[name], after[name].cpu())}
 
 
+@pytest.mark.slow
 def test_all_weights_are_trained(tmp_path: Path, marian_directory: Path):
     names = changed(trained(marian_directory, tmp_path, AdaptationConfig()), marian_directory)
     still = set(base_weights(marian_directory)) - names
@@ -59,6 +60,7 @@ def test_all_weights_are_trained(tmp_path: Path, marian_directory: Path):
     }
 
 
+@pytest.mark.slow
 def test_frozen_parts_stay(tmp_path: Path, marian_directory: Path):
     names = changed(trained(marian_directory, tmp_path / "a", AdaptationConfig(freeze=["encoder"])), marian_directory)
     assert not any(name.startswith("model.encoder.layers") for name in names)
@@ -69,6 +71,7 @@ def test_frozen_parts_stay(tmp_path: Path, marian_directory: Path):
     assert {"model.encoder.layers.0.fc1.weight", "model.decoder.layers.0.fc1.weight"} <= names
 
 
+@pytest.mark.slow
 def test_lora_trains_beside_the_weights_and_merges(tmp_path: Path, marian_directory: Path):
     trainer = trained(marian_directory, tmp_path, AdaptationConfig(lora=LoraConfig(rank=2, alpha=4, dropout=0.0)))
     checkpoint = tmp_path / "checkpoint-20"
@@ -103,6 +106,7 @@ def test_layers_that_the_model_lacks(marian: TransformersTranslator):
         prepare_model(marian.model, AdaptationConfig(lora=LoraConfig(layers=["attn"])))
 
 
+@pytest.mark.slow
 def test_divergence_from_the_base_holds_the_model(tmp_path: Path, marian_directory: Path):
     """With the term, the predictions on the general pairs move less; the other pairs are learnt all the same."""
     plain = eight_pairs()

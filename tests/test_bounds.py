@@ -194,6 +194,7 @@ SLOW = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", SLOW.values(), ids=SLOW)
 def test_time_grows_with_the_text_and_not_with_its_square(text: str):
     started = time.process_time()

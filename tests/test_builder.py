@@ -158,6 +158,7 @@ def test_too_many_targets_and_neighbours(tmp_path: Path):
     assert list(data["train"]["target"])[:3] == targets[:3]
 
 
+@pytest.mark.slow
 def test_any_number_of_workers_gives_the_same_bytes(tmp_path: Path):
     file = tmp_path / "news.tsv"
     rng = np.random.default_rng(0)
@@ -176,6 +177,7 @@ def test_any_number_of_workers_gives_the_same_bytes(tmp_path: Path):
     assert {str(path) for path, _ in contents[0]} >= {"rejected.tsv", "data/train/data-00000-of-00001.arrow"}
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path: Path):
     file, cache = tmp_path / "news.tsv", tmp_path / "cache"
     words = [chr(97 + i // 676) + chr(97 + i // 26 % 26) + chr(97 + i % 26) for i in range(3000)]
@@ -246,6 +248,7 @@ def test_a_builds_key_holds_all_code_that_it_runs():
     assert not {"experiment/run.py", "training/trainer.py", "report/comparison_report.py", "cli.py"} & names
 
 
+@pytest.mark.slow
 def test_an_interrupted_build_is_not_taken_for_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     file, cache = tmp_path / "news.tsv", tmp_path / "cache"
     file.write_text("".join(f"Word {c}.\tكلمة {c}\n" for c in "abcdefgh"), encoding="utf-8")

@@ -44,6 +44,7 @@ def moved(lines: Sequence[str], by: int, start: int = 0, end: int | None = None)
     return [*lines[:start], *part[-by:], *part[:-by], *lines[start + len(part) :]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("hypotheses", "kind", "text", "forbids"),
     [
@@ -121,6 +122,7 @@ def test_the_reference_as_a_system(hypotheses: list[str]):
     assert caution.forbids
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sources", "references", "kind", "text", "forbids"),
     [
@@ -156,6 +158,7 @@ def test_shifted_references_are_not_the_systems_fault():
     assert cautions["shifted references"].forbids
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quality", [0.0, 0.05, 0.2, 0.5, 0.9])
 def test_a_weak_system_is_only_weak(quality: float):
     for start in (0, 30, 60, 90):
@@ -188,6 +191,7 @@ def test_nothing_is_wrong(sources: list[str], references: list[str], hypotheses:
     assert set(found(hypotheses, sources, references)) <= {"repeated sentences"}
 
 
+@pytest.mark.slow
 def test_real_pairs_in_sets_of_thirty_are_not_shifted():
     sources, references = news_pairs()
     sets = [slice(start, start + 30) for start in range(0, len(sources) - 30, 60)]

@@ -78,6 +78,7 @@ def test_nothing_to_test_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cap
     assert "nothing to test on" in only_line(capsys)
 
 
+@pytest.mark.slow
 def test_untrained_model_is_refused_before_training(
     tmp_path: Path, marian_directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

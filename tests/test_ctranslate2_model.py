@@ -55,6 +55,7 @@ def without_end(translator: TransformersTranslator, hypotheses: list[list[int]])
     return [row[: row.index(end)] if end in row else row for row in hypotheses]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_greedy_tokens_are_those_of_transformers(family: str, tmp_path: Path, request: pytest.FixtureRequest):
     translator = load_translator(ModelConfig(name=str(request.getfixturevalue(family))))
@@ -113,6 +114,7 @@ def test_end_token_comes_once(directory: Path):
     assert translate(load_ctranslate2(ModelConfig(name=str(directory))), SENTENCES, GREEDY) == before
 
 
+@pytest.mark.slow
 def test_embedded_model_translates_alike_with_beams(tmp_path: Path):
     translator = load_translator(ModelConfig(name="tiny-en-ar"))
     expected = translate(translator, SENTENCES, DecodingConfig())
@@ -131,6 +133,7 @@ def test_a_tie_is_no_difference(marian: TransformersTranslator):
     assert ctranslate2_export._same_up_to_ties(marian, source, before, changed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 def test_conversion_that_translates_otherwise_is_refused(
     precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -82,6 +82,7 @@ def _noting(calls: list[str], function: Callable[..., object]) -> Callable[..., 
     return noted
 
 
+@pytest.mark.slow
 def test_a_second_time_nothing_is_built_or_measured_or_imported(config: str, tmp_path: Path):
     first, second = tmp_path / "first", tmp_path / "second"
     code = "import sys; from mt import cli; sys.argv[0] = 'mt'; status = cli.main(); "
@@ -96,6 +97,7 @@ def test_a_second_time_nothing_is_built_or_measured_or_imported(config: str, tmp
         assert (first / name).read_bytes() == (second / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_splits_as_tables_are_read_as_they_are(config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     out = tmp_path / "out"
     assert run(monkeypatch, "mt", "data", config, "--export", "tsv", "--output_dir", str(out)) == 0

@@ -390,6 +390,7 @@ def blocks_marked(*marks: str) -> list[object]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", blocks_marked("run", "run slowly"))
 def test_commands_run(block: Block, desk: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest):
     if "runs/" in block.text or "--resume" in block.text:

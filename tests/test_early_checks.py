@@ -84,6 +84,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("entry", "line", "message"), CASES, ids=[f"{entry} {line}" for entry, line, _ in CASES])
 def test_refused_before_anything_heavy_is_imported(entry: str, line: str, message: str, place: Path):
     names = {"config": place / "good.yaml", "tmp": place, "starter": STARTER}
@@ -94,6 +95,7 @@ def test_refused_before_anything_heavy_is_imported(entry: str, line: str, messag
     assert errors.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entry", ["train_main", "evaluate_main", "main"])
 def test_help_and_version_import_nothing_heavy(entry: str):
     assert started(entry, "--help")[0] == 0

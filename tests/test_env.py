@@ -156,6 +156,7 @@ def test_unknown_option(monkeypatch, capsys):
     assert "unrecognized arguments: --yaml" in only_line(capsys)
 
 
+@pytest.mark.slow
 def test_nothing_but_torch_is_imported_for_it():
     code = "import sys; from mt.commands.env import environment; environment(); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

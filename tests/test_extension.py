@@ -40,6 +40,7 @@ def run(tmp_path: Path) -> RunDirectory:
     return RunDirectory(run_with(tmp_path / "run", config_as_yaml(parsed(tmp_path))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "changes"),
     [
@@ -60,6 +61,7 @@ def test_what_changes_nothing_that_was_done(options: list[str], changes: list[An
     assert find_changes(run, parsed(tmp_path, *options)) == changes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -8,6 +8,7 @@ import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import pytest
 import torch
 
 from mt.config import ModelConfig, ScratchConfig
@@ -68,6 +69,7 @@ create_marian(ScratchConfig(**sizes), sources, targets, Path(sys.argv[1]), seed=
 """
 
 
+@pytest.mark.slow
 def test_the_same_model_from_the_same_seed(tmp_path: Path):
     # The words are equally frequent and fewer than the dimensions: nothing but the arithmetic decides on the vectors.
     task, processes = repr((asdict(SIZES), *word_pairs())), {}

@@ -10,6 +10,7 @@ from faults.fuzz import MAX_MEGABYTES, fuzz, megabytes, targets
 NAMES = list(targets(Path()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_but_a_sentence_comes_out(name: str, tmp_path: Path):
     target, before = targets(tmp_path)[name], megabytes()

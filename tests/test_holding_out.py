@@ -144,6 +144,7 @@ def test_blocks_of_a_corpus_that_grows_at_its_end_stay():
     assert before.unsettled <= after.starts[count]
 
 
+@pytest.mark.slow
 def test_lines_put_in_shift_only_the_blocks_around_them():
     sources = [source for source, _, _ in articles(600, 20)]
     grown = [*sources[:50], *(source for source, _, _ in articles(2, 20, seed=9)), *sources[50:]]
@@ -194,6 +195,7 @@ def test_an_ordered_corpus_is_held_out_by_block(tmp_path: Path):
     assert again == splits
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lines", [900, 1000, 1010, 1020, 1030, 1040])
 def test_growth_at_the_end_moves_no_pair(tmp_path: Path, lines: int):
     rows = [row[:2] for row in articles(80, 20)]

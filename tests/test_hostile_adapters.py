@@ -88,6 +88,7 @@ CASES: dict[str, tuple[Spoil, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_damage_is_one_sentence(case: str, directory: Path):
     spoil, message = CASES[case]

@@ -290,6 +290,7 @@ SOURCES = ["The war in Syria", "Two people were killed on Monday."]
 GREEDY = DecodingConfig(num_beams=1, max_length_ratio=0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", HARMLESS)
 def test_what_changes_nothing_changes_nothing(case: str, directory: Path, usual: list[str]):
     HARMLESS[case](directory)

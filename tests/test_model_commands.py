@@ -32,6 +32,7 @@ def finished(tmp_path: Path) -> Path:
     return directory
 
 
+@pytest.mark.slow
 def test_translate_gives_a_run_what_it_was_scored_with(
     finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
@@ -87,6 +88,7 @@ def test_line_that_is_cut_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "translate: line 3 has 602 tokens and is cut to the 512 that the model can read; split it" in caplog.text
 
 
+@pytest.mark.slow
 def test_export_says_what_it_costs_on_a_test_set(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

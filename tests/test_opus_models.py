@@ -50,6 +50,7 @@ def by_the_library(directory: Path, texts: list[str], **settings: Any) -> list[s
     return [tokenizer.decode(ids, skip_special_tokens=True) for ids in found]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beams", [1, 4])
 def test_translations_are_those_of_generate(beams: int, directory: Path):
     texts = sources(4)
@@ -60,11 +61,13 @@ def test_translations_are_those_of_generate(beams: int, directory: Path):
     assert ours == translate(embedded, texts, DecodingConfig(num_beams=beams))
 
 
+@pytest.mark.slow
 def test_doctor_is_content(directory: Path):
     diagnosis = examine(load_translator(ModelConfig(name=str(directory))))
     assert [finding for finding in diagnosis.findings if not finding.passed] == []
 
 
+@pytest.mark.slow
 def test_doctor_compares_with_a_checkpoint_that_is_no_safetensors_file(small: Path):
     translator = load_translator(ModelConfig(name=str(small)))
     assert check_ties(translator).passed
@@ -75,6 +78,7 @@ def test_doctor_compares_with_a_checkpoint_that_is_no_safetensors_file(small: Pa
     assert "the loaded weights differ from the checkpoint's " in finding.detail
 
 
+@pytest.mark.slow
 def test_weights_are_the_checkpoints_in_float32(directory: Path):
     model = load_translator(ModelConfig(name=str(directory))).model
     stored = torch.load(directory / "pytorch_model.bin", weights_only=True)["model.shared.weight"]
@@ -97,6 +101,7 @@ def test_one_vocabulary_for_two_sentencepiece_models(small: Path):
     assert translator.max_tokens == 1024
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["transformers", "ctranslate2"])
 def test_exported_in_half_precision_it_translates_alike(form: Any, directory: Path, tmp_path: Path):
     config, texts = ModelConfig(name=str(directory)), list(SENTENCES[:3])

@@ -129,6 +129,7 @@ def test_no_verdict_where_much_was_seen(tmp_path: Path):
     assert [c.refused for c in evaluation.without_verdict("chrF")] == [sentence]
 
 
+@pytest.mark.slow
 def test_the_little_that_was_seen_is_left_out(tmp_path: Path):
     evaluation = evaluated(make_run(tmp_path / "run", slice(0, 2)), slice(0, 240))
     (overlap,) = evaluation.overlaps

@@ -251,6 +251,7 @@ def test_markdown_of_evil_names():
             assert cells in (5, 4), line  # a system and four metrics; a check, two systems and the reference
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("label", ["a $x$ b $", r"$\frac", "_hidden", "<b>", 'style="fill: red"', "سورية", "a&b"])
 def test_charts_show_labels_as_they_are(label: str):
     charts = {

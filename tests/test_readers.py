@@ -251,6 +251,7 @@ PIECES = [b"\n", b"\r", b"\t", b",", b'"', b"{", b"}", b"<tu>", b"</tu>", b"<seg
 PIECES += [b'"en":', b'"ar":', b"<?xml", b"<tmx>", b"<!DOCTYPE", b"A war. ", "حرب".encode(), b"\xef\xbb\xbf"]
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(
     content=st.one_of(st.binary(max_size=200), st.lists(st.sampled_from(PIECES), max_size=30).map(b"".join)),

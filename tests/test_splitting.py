@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -86,6 +87,7 @@ def similarity(one: str, other: str) -> float:
     return len(sets[0] & sets[1]) / len(sets[0] | sets[1])
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(edits=edits, seed=st.integers(0, 3))
 def test_growth_moves_nothing_and_nothing_leaks(edits: list[tuple[int, int, int, str]], seed: int):

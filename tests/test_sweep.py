@@ -36,6 +36,7 @@ def test_ranges():
             SearchRange.parse(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
@@ -111,6 +112,7 @@ def command(tmp_path: Path, *options: str) -> Sweep:
     return parse_sweep([DEMO, *options, "--output_dir", str(tmp_path / "sweep")], "mt sweep")
 
 
+@pytest.mark.slow
 def test_a_grid_tries_every_combination_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     ran = fake_runs(monkeypatch)
     asked = command(tmp_path, "--grid", "training.epochs=2,3,4", "--grid", "training.label_smoothing=0,0.5")
@@ -138,6 +140,7 @@ def test_another_sweep_in_the_same_place_is_refused(tmp_path: Path, monkeypatch:
         run_sweep(command(tmp_path, "--grid", "training.epochs=1"))
 
 
+@pytest.mark.slow
 def test_seeds_are_summed_up_by_mean_and_deviation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     scores = {("2", "1"): 20.0, ("2", "2"): 22.0, ("2", "3"): 27.0, ("3", "1"): 21.0, ("3", "2"): 25.0, ("3", "3"): 0.0}
 
@@ -197,6 +200,7 @@ def test_no_means_without_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert "groups" not in json.loads((tmp_path / "sweep" / "sweep.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_sweep_that_is_stopped_says_what_is_done_and_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
@@ -314,6 +318,7 @@ def test_the_command_refuses_a_directory_that_is_taken(
     assert ran == []
 
 
+@pytest.mark.slow
 def test_a_search_is_repeatable_and_finds_its_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("optuna")
     ran = fake_runs(monkeypatch)

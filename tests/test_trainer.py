@@ -82,6 +82,7 @@ def test_divergence_by_hand():
     assert divergence(ours, theirs, torch.tensor([[1, -100]])).item() == pytest.approx(0.143841, abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
 def test_eight_micro_batches_equal_one_batch(label_smoothing: float, tmp_path: Path, marian_directory: Path):
     one = train_once(tmp_path / "one", marian_directory, micro_batch_tokens=72, label_smoothing=label_smoothing)
@@ -131,6 +132,7 @@ def test_loss_that_is_not_finite_stops_before_the_update(marian: TransformersTra
     torch.testing.assert_close(marian.model.model.encoder.layers[0].fc1.weight, healthy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("max_grad_norm", [0.0, 1.0])
 def test_a_gradient_that_is_not_finite_stops_before_the_update(
     max_grad_norm: float, marian: TransformersTranslator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -187,6 +189,7 @@ def test_lora_and_sharding(monkeypatch: pytest.MonkeyPatch):
         check_training(Config(training=TrainingConfig(loss="chunked")))
 
 
+@pytest.mark.slow
 def test_gradient_checkpointing_changes_nothing_but_the_memory(tmp_path: Path, marian_directory: Path):
     plain = train_once(tmp_path / "plain", marian_directory, micro_batch_tokens=72)
     saving = train_once(tmp_path / "saving", marian_directory, micro_batch_tokens=72, gradient_checkpointing=True)
@@ -194,6 +197,7 @@ def test_gradient_checkpointing_changes_nothing_but_the_memory(tmp_path: Path, m
     torch.testing.assert_close(saving[2], plain[2], atol=1e-7, rtol=0)
 
 
+@pytest.mark.slow
 def test_bf16_trains_float32_weights(tmp_path: Path, marian_directory: Path):
     exact = train_once(tmp_path / "exact", marian_directory, micro_batch_tokens=72)
     rounded = train_once(tmp_path / "rounded", marian_directory, micro_batch_tokens=72, precision="bf16")
@@ -203,6 +207,7 @@ def test_bf16_trains_float32_weights(tmp_path: Path, marian_directory: Path):
     assert rounded[2].dtype == torch.float32
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not has_chunked_loss(), reason="torch is older than 2.13")
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_an_update_with_the_chunked_loss(precision: str, tmp_path: Path, marian_directory: Path):

@@ -56,6 +56,7 @@ WAYS_TO_ADD: dict[str, Callable[[Any], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS_TO_ADD)
 @pytest.mark.parametrize("fixture", ["marian_directory", "m2m_directory", "nllb_directory", "mbart50_directory"])
 def test_added_words_are_encoded_as_the_library_does(
