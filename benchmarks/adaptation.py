@@ -433,6 +433,13 @@ def page(
         yield ""
         taken = ", ".join(f"{share:g}" for share in shares)
         yield f"`interpolated` took these shares of the tuned weights, by seed: {taken}."
+    absent = [way for way in CLEANED if way not in summary and way in by_sentence]
+    if absent:
+        yield ""
+        yield from _wrapped(
+            "Stricter cleaning of the training pairs was measured with the split by sentence only: "
+            f"{', '.join(f'`{way}` {by_sentence[way]}' for way in absent)}, `full` {by_sentence['full']}."
+        )
     yield ""
     yield "![What the domain gains and general text loses](adaptation.svg)"
     if "full" in summary and set(CLEANED) & set(summary):
