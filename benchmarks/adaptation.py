@@ -1,4 +1,4 @@
-"""Ways of adapting a model to conflict news, held against each other: what the domain gains, what general text loses.
+"""Compare methods of adapting a model to conflict news: what the domain gains, what general text loses.
 
     python benchmarks/adaptation.py CONFLICT --general GENERAL --flores FLORES
 
@@ -26,6 +26,7 @@ import os
 import statistics
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -387,15 +388,26 @@ def page(
 ) -> Iterator[str]:
     """The lines of the Markdown page."""
     seeds, by_sentence = len(figures), figures_by_sentence()
-    yield "# Ways of adapting to conflict news"
+    yield "# Adaptation methods, measured"
     yield ""
-    yield f"`tiny-en-ar` fine-tuned on {counts['full_train']:,} pairs of a corpus of investigations in Syria and Yemen,"
-    yield f"{counts['test']} held out for the test and {counts['dev']} to choose by, in blocks of neighbouring lines:"
-    yield "what is tested on are other articles than those trained on. chrF gained over the base, mean of"
-    yield f"{seeds} seeds with its 95 % interval (Student's t over seeds); beam 4. Made by"
-    yield "`benchmarks/adaptation.py`, whose head says what each way is; all figures are in `adaptation.json`."
+    yield from _wrapped(
+        f"`tiny-en-ar` was fine-tuned on {counts['full_train']:,} pairs from investigations in Syria and Yemen. "
+        f"{counts['dev']} pairs were held out to choose checkpoints and {counts['test']} for the test, both in blocks "
+        "of neighbouring lines, so that the test sentences come from other articles than the training pairs. The table "
+        f"shows the gain over the base: the mean of {seeds} seeds and its 95 % interval (Student's t over seeds), with "
+        "beam 4. `benchmarks/adaptation.py` made this page and says what each method does; `adaptation.json` holds all "
+        "figures."
+    )
     yield ""
-    yield "| way | conflict, chrF | split by sentence | conflict, BLEU | general, chrF | FLORES-200, chrF | p < 0.01 |"
+    names = (
+        "method",
+        "conflict, chrF",
+        "same, split by sentence",
+        "conflict, BLEU",
+        "general, chrF",
+        "FLORES-200, chrF",
+    )
+    yield f"| {' | '.join(names)} | p < 0.01 |"
     yield "|---|--:|--:|--:|--:|--:|--:|"
     start = [base[DOMAIN]["chrF"], base[DOMAIN]["BLEU"], base[GENERAL]["chrF"], base[FLORES]["chrF"]]
     first, *others = (f"{value:.2f}" for value in start)
@@ -410,22 +422,37 @@ def page(
             + (f" | {significant_seeds(figures, way)} of {seeds} |")
         )
     yield ""
-    yield "Split by sentence: the gain on the domain, chrF, where dev and test pairs are scattered over the articles"
-    yield "that are trained on (`data.blocks: off`), as measured before. A new article does not gain that much."
-    yield ""
-    yield "p: the larger of the two paired tests of chrF on the domain, uncorrected. `general`:"
-    yield f"{counts['general_test']} pairs of the base's corpus that neither the base nor any run was trained on."
+    yield from _wrapped(
+        "*Same, split by sentence* is an earlier measurement with dev and test sentences from the very articles that "
+        "were trained on (`data.blocks: off`); such gains are larger than those on a new article. *General* is "
+        f"{counts['general_test']} pairs of the base's own corpus that neither the base nor any run was trained on. "
+        "*p* is the larger of the two paired tests of chrF on the domain, uncorrected; the column says for how many "
+        "seeds it is below 0.01."
+    )
     if "interpolated" in summary:
-        yield f"Share of the tuned weights that `interpolated` took, by seed: {', '.join(f'{s:g}' for s in shares)}."
+        yield ""
+        taken = ", ".join(f"{share:g}" for share in shares)
+        yield f"`interpolated` took these shares of the tuned weights, by seed: {taken}."
+    absent = [way for way in CLEANED if way not in summary and way in by_sentence]
+    if absent:
+        yield ""
+        yield from _wrapped(
+            "Stricter cleaning of the training pairs was measured with the split by sentence only: "
+            f"{', '.join(f'`{way}` {by_sentence[way]}' for way in absent)}, `full` {by_sentence['full']}."
+        )
     yield ""
     yield "![What the domain gains and general text loses](adaptation.svg)"
     if "full" in summary and set(CLEANED) & set(summary):
         yield ""
-        yield f"What cleaning is worth here, chrF on the domain against `full` with its {counts['full_train']:,} pairs:"
+        yield f"Stricter cleaning, chrF on the domain compared with `full` and its {counts['full_train']:,} pairs:"
         yield ""
         for way in (way for way in CLEANED if way in summary):
             mean, half = gain_over_full(figures, way)
-            yield f"- `{way}`, {counts[f'{way}_train']:,} pairs: {mean:+.2f} ± {half:.2f}, seed by seed"
+            yield f"- `{way}`, {counts[f'{way}_train']:,} pairs: {mean:+.2f} ± {half:.2f}, paired by seed"
+
+
+def _wrapped(paragraph: str) -> list[str]:
+    return textwrap.wrap(paragraph, 118, break_long_words=False, break_on_hyphens=False)
 
 
 if __name__ == "__main__":

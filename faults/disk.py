@@ -103,7 +103,7 @@ def export_on_a_full_disk(box: Box, form: str) -> None:
     disk = box.work / "disk"
     small_disk(box, disk, size_of(box.work / "model"), 0.4)
     ended_well(box.mt("export", "model", "disk/exported", *options, writes=["disk"]))
-    must(not (disk / "exported" / "config.json").exists(), "half a model was left, which dev_scores whole")
+    must(not (disk / "exported" / "config.json").exists(), "half a model was left, which looks whole")
 
 
 def limited_to(size: int) -> Hook:

@@ -43,7 +43,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "data": Command("data", "build and inspect the data of a config without training"),
     "train": Command("train", "build the data, fine-tune, evaluate base and tuned model, write the report", True),
-    "sweep": Command("sweep", "train a config with several values of its options and compare the dev scores", True),
+    "sweep": Command("sweep", "train a config with several values of its options and test the best by dev score", True),
     "evaluate": Command("evaluate", "score any systems on any test sets and compare them"),
     "review": Command("review", "write a page on which a person compares two systems blindly"),
     "translate": Command("translate", "translate a text file, one sentence per line"),

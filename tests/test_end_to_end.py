@@ -182,7 +182,7 @@ def test_a_resumed_run_ends_with_the_same_weights(small_config: Path, tmp_path: 
     assert (run / "scores.json").is_file()
 
 
-def looks_of(run: Path) -> list[dict[str, float]]:
+def dev_metrics_of(run: Path) -> list[dict[str, float]]:
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return [line for line in lines if "eval_chrF" in line]
 
@@ -193,7 +193,7 @@ def test_what_is_forgotten_is_seen(small_config: Path, tmp_path: Path, monkeypat
     leak = ["--data.corpora.leak.path", str(tmp_path / "leak.tsv"), "--data.corpora.leak.split", "train"]
     options = [*leak, "--training.general_dev", str(SEED), "--adaptation.interpolate=[0.5]", "--adaptation.average=2"]
     assert train_here(monkeypatch, small_config, *options) == 0
-    dev_scores = looks_of(tmp_path / "run")
+    dev_scores = dev_metrics_of(tmp_path / "run")
     assert [entry["update"] for entry in dev_scores] == [0, 2, 4]
     assert all({"eval_general_chrF", "eval_general_BLEU", "eval_general_loss"} <= set(entry) for entry in dev_scores)
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
@@ -233,7 +233,7 @@ def test_patience_ends_a_run_that_gets_no_better(
     # At this rate no weight changes enough for another hypothesis.
     options = ["--training.max_updates", "40", "--training.patience", "2", "--training.learning_rate", "1e-12"]
     assert train_here(monkeypatch, small_config, *options) == 0
-    assert [entry["update"] for entry in looks_of(tmp_path / "run")] == [0, 2, 4, 6]
+    assert [entry["update"] for entry in dev_metrics_of(tmp_path / "run")] == [0, 2, 4, 6]
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert (manifest["best_update"], manifest["updates"], manifest["updates_planned"]) == (2, 6, 40)
     sentence = (

@@ -92,7 +92,7 @@ def test_an_option_that_the_run_did_not_know_counts_as_its_default(run: RunDirec
 
 def test_a_damaged_config(run: RunDirectory, tmp_path: Path):
     run.config.write_text("name: [", encoding="utf-8")
-    with pytest.raises(RunError, match=r"run/config\.yaml:1: not valid YAML .*; restore the config, or start anew"):
+    with pytest.raises(RunError, match=r"run/config\.yaml:1: not valid YAML .*; restore the config, or start again"):
         find_changes(run, parsed(tmp_path))
 
 

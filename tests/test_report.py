@@ -19,7 +19,7 @@ from mt.files import write_text
 from mt.report.charts import is_on_frontier, trade_off
 from mt.report.comparison_report import render_markdown, render_report
 from mt.report.model_card import render_model_card
-from mt.report.scores_json import as_json
+from mt.report.scores_json import as_json, finite
 from mt.text.glossary import Glossary, Term
 from tests.helpers import REFERENCES, cells_of
 
@@ -322,3 +322,8 @@ def test_names_of_near_points_do_not_cover_each_other():
     # Letters of 10 points: a line each, or one name left and one right of the points.
     (x, y), (other_x, other_y) = places["mixed"], places["close"]
     assert abs(y - other_y) > 9 or abs(x - other_x) > 30
+
+
+def test_numbers_that_json_does_not_know_become_null():
+    value = {"ratio": float("nan"), "scores": [1.0, float("inf"), {"low": float("-inf")}], "text": "NaN"}
+    assert finite(value) == {"ratio": None, "scores": [1.0, None, {"low": None}], "text": "NaN"}

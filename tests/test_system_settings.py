@@ -86,9 +86,10 @@ def test_the_base_is_decoded_as_in_the_report_of_its_run(there: Path):
 def test_the_base_is_known_by_its_content_wherever_it_lies(there: Path, marian_directory: Path):
     shutil.copytree(marian_directory, there / "first")
     finished(there / "c", f"model: {{name: {there}/first, target_language: ara}}\n{LOOPS}")
+    # Another spelling of the path, which needs no manifest.
+    assert settled("first", "b", "c")["first"].decoding == SEARCH
     facts = {"base_model": {"identity": model_identity(str(there / "first"), "main")}}
     (there / "c" / "manifest.json").write_text(json.dumps(facts))
-    assert settled("first", "b", "c")["first"].decoding == SEARCH  # another spelling of the path
     (there / "first").rename(there / "moved")
     moved = settled("moved", "b", "c")["moved"]
     assert (moved.decoding, moved.model.target_language) == (SEARCH, "ara")
@@ -98,6 +99,14 @@ def test_the_base_is_known_by_its_content_wherever_it_lies(there: Path, marian_d
     )  # another model: as `b`, the first
     (there / "c" / "manifest.json").write_text("damaged")
     assert settled("moved", "c")["moved"].model.target_language == "ar"
+
+
+def test_a_directory_of_texts_holds_no_model(there: Path):
+    for name in ("texts", "model"):
+        (there / name).mkdir()
+        (there / name / "news.txt").write_text("لا\n", encoding="utf-8")
+    (there / "model" / "config.json").write_text("{}", encoding="utf-8")
+    assert [system.is_text for system in resolve_systems(["texts", "model"])] == [True, False]
 
 
 def test_of_several_runs_each_has_its_own_and_the_base_that_of_the_first(there: Path):

@@ -175,6 +175,14 @@ def evaluate_parser(prog: str) -> QuietParser:
         "translates as it was scored, with its languages, search, tag and terms; its base and RUN/model the same way, "
         "but without tag and terms",
     )
+    _add_inputs(parser)
+    _add_outputs(parser)
+    parser.add_class_arguments(ModelConfig, "model", skip=NOT_FOR_DECODING)
+    parser.add_class_arguments(DecodingConfig, "decoding")
+    return parser
+
+
+def _add_inputs(parser: QuietParser) -> None:
     add_test_set(parser, TESTED_ON)
     parser.add_argument(
         "--general",
@@ -184,6 +192,24 @@ def evaluate_parser(prog: str) -> QuietParser:
         type=str,
         help="further test sets, of general text: a loss there is what a model has forgotten",
     )
+    parser.add_argument(
+        "--glossary",
+        metavar="FILE",
+        type=str | None,
+        default=None,
+        help="terms for the fidelity checks: a table of english, arabic and kind; default: the one included in mt",
+    )
+    parser.add_argument(
+        "--ratings",
+        action="append",
+        default=[],
+        metavar="FILE",
+        type=str,
+        help="what a reviewer exported from the page of `mt review`; may be given several times",
+    )
+
+
+def _add_outputs(parser: QuietParser) -> None:
     parser.add_argument("--output_dir", default="runs/evaluation", help="where scores, translations and report go")
     parser.add_argument("--overwrite", action="store_true", help="replace the evaluation in the output directory")
     parser.add_argument(
@@ -205,24 +231,6 @@ def evaluate_parser(prog: str) -> QuietParser:
         help="what resamples are drawn from; sentences of one document are not independent, so auto draws documents "
         "where a test set names at least 20 of them",
     )
-    parser.add_argument(
-        "--glossary",
-        metavar="FILE",
-        type=str | None,
-        default=None,
-        help="terms for the fidelity checks: a table of english, arabic and kind; default: the one that comes along",
-    )
-    parser.add_argument(
-        "--ratings",
-        action="append",
-        default=[],
-        metavar="FILE",
-        type=str,
-        help="what a reviewer exported from the page of `mt review`; may be given several times",
-    )
-    parser.add_class_arguments(ModelConfig, "model", skip=NOT_FOR_DECODING)
-    parser.add_class_arguments(DecodingConfig, "decoding")
-    return parser
 
 
 def parse_evaluate(argv: Sequence[str], prog: str) -> EvaluateCommand:

@@ -139,7 +139,7 @@ def check_page(output: Path, overwrite: bool) -> None:
     A browser keeps the ratings, but only the page they were given on can export them.
     """
     if output.is_dir():
-        raise RunError(f"{output}: is a directory; say --output FILE")
+        raise RunError(f"{output}: is a directory; name a file with --output FILE")
     if output.exists() and not overwrite:
         raise RunError(
             f"{output}: exists, and may be under review; replace it by --overwrite or choose another --output"

@@ -109,7 +109,7 @@ def parse_sweep(argv: Sequence[str], prog: str) -> Sweep:
     base = instantiate_config(parser, options)
     for key in ("output_dir", "name"):
         if key in grid or key in search:
-            raise UsageError(f"{key} names the trials' directories and cannot be swept; say --{key} once")
+            raise UsageError(f"{key} names the trials' directories and cannot be swept; give --{key} once")
     for key, choices in (grid | {key: [_written(r, r.low), _written(r, r.high)] for key, r in search.items()}).items():
         for value in choices:
             config({key: value})

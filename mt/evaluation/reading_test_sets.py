@@ -58,7 +58,7 @@ def shared_test_set(runs: Sequence[RunDirectory], resampling: Resampling = "auto
     if len({sha256_of_rows(split) for split in splits}) > 1:
         raise DataError(
             "the runs hold different test splits, and one may have trained on another's test sentences; "
-            "say --test_set NAME=FILE"
+            "name one with --test_set NAME=FILE"
         )
     return own_test_set(splits[0], runs[0], resampling)
 

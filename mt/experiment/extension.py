@@ -55,14 +55,14 @@ def find_changes(run: RunDirectory, config: Config) -> list[Change]:
     try:
         before = read_config(run.config)
     except UserError as error:
-        raise RunError(f"{error}; restore the config, or start anew by --overwrite") from error
+        raise RunError(f"{error}; restore the config, or start again with --overwrite") from error
     changes = [c for c in _differences(_plain(before), _plain(config)) if c.key not in _IGNORED]
     refused = [c for c in changes if not any(fnmatch(c.key, pattern) for pattern in EXTENDABLE)]
     if refused:
         more = f" (and {len(refused) - _MAX_NAMED} more)" if len(refused) > _MAX_NAMED else ""
         raise RunError(
             f"{run.root}: {'; '.join(map(str, refused[:_MAX_NAMED]))}{more}, which would change what the run has done: "
-            f"resume with the old value, start anew by --overwrite or another --output_dir, or train another run from "
+            f"resume with the old value, start again with --overwrite or another --output_dir, or train another run from "
             f"its model by --model.name {run.model}"
         )
     return changes
@@ -129,7 +129,7 @@ def refuse_fewer_updates(run: RunDirectory, config: Config, updates: int, done: 
         limit = f" and training.max_updates {training.max_updates}" if training.max_updates is not None else ""
         raise RunError(
             f"{run.root}: {counted(done, 'update')} done, and training.epochs {training.epochs:g}{limit} "
-            f"make {updates}; ask for at least as many, or start anew by another --output_dir"
+            f"make {updates}; ask for at least as many, or start again with another --output_dir"
         )
 
 

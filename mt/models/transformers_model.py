@@ -27,7 +27,6 @@ __all__ = [
     "TransformersTranslator",
     "check_model",
     "check_model_name",
-    "is_ctranslate2",
     "load_tokenizer",
     "load_translator",
 ]

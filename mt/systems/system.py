@@ -14,10 +14,10 @@ from mt.evaluation.fidelity import REFERENCE
 from mt.files import check_distinct, check_name
 from mt.input_files import is_directory
 from mt.models.ctranslate2_model import check_ctranslate2
-from mt.models.model_files import shown
+from mt.models.model_files import is_ctranslate2, shown
 from mt.models.run_settings import RunSettings, TranslationSettings, read_run_settings, run_that_is
 from mt.models.terminology import check_terminology
-from mt.models.transformers_model import check_model, is_ctranslate2
+from mt.models.transformers_model import check_model
 from mt.runs import RunDirectory
 from mt.systems.names import default_label, refuse_missing_file, split_label
 from mt.systems.settings import SettingsRule

@@ -15,9 +15,9 @@ from mt.errors import DataError
 from mt.evaluation.test_set import Hypotheses, TestSet
 from mt.models.ctranslate2_model import load_ctranslate2
 from mt.models.decoding import translate
-from mt.models.model_files import shown
+from mt.models.model_files import is_ctranslate2, shown
 from mt.models.terminology import check_terminology
-from mt.models.transformers_model import is_ctranslate2, load_translator
+from mt.models.transformers_model import load_translator
 from mt.models.translator import Translator
 from mt.systems.system import System
 from mt.systems.texts import read_text

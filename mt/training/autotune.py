@@ -54,7 +54,7 @@ def tuned_settings_in(manifest: Mapping[str, Any]) -> TunedSettings | None:
     if type(tokens) is not int or tokens < 1 or type(is_chunked) is not bool:
         raise RunError(
             f"the manifest's {MANIFEST_KEY} must hold micro_batch_tokens and chunked_loss, not {found!r:.80}; restore "
-            "manifest.json, or start anew by --overwrite"
+            "manifest.json, or start again with --overwrite"
         )
     return TunedSettings(tokens, is_chunked)
 
