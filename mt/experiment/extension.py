@@ -16,7 +16,6 @@ from mt.config.parsing import read_config
 from mt.errors import RunError, UserError
 from mt.manifest import Manifest
 from mt.runs import RunDirectory
-from mt.training.checkpoints import list_checkpoints, update_of
 from mt.wording import counted, shorten
 
 logger = logging.getLogger(__name__)
@@ -62,8 +61,8 @@ def find_changes(run: RunDirectory, config: Config) -> list[Change]:
         more = f" (and {len(refused) - _MAX_NAMED} more)" if len(refused) > _MAX_NAMED else ""
         raise RunError(
             f"{run.root}: {'; '.join(map(str, refused[:_MAX_NAMED]))}{more}, which would change what the run has done: "
-            f"resume with the old value, start again with --overwrite or another --output_dir, or train another run from "
-            f"its model by --model.name {run.model}"
+            "resume with the old value, start again with --overwrite or another --output_dir, or train another run "
+            f"from its model by --model.name {run.model}"
         )
     return changes
 
@@ -91,6 +90,9 @@ def record_extension(config: Config, run: RunDirectory, updates: int, manifest: 
 
     Raises `RunError`, before anything is changed, if the run has made more updates.
     """
+    # Not at the top: it imports transformers, and mistakes on a command line are answered before that.
+    from mt.training.checkpoints import list_checkpoints, update_of
+
     refuse_fewer_updates(run, config, updates, max(map(update_of, list_checkpoints(run.checkpoints)), default=0))
     if manifest is None or not run.config.is_file():
         return
