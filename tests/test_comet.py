@@ -98,7 +98,7 @@ def test_damaged_setup_is_a_warning(caplog: pytest.LogCaptureFixture):
     make_setup()
     (comet_root() / "comet.json").write_text("{}")
     assert scores() is None
-    assert "mt comet-setup --overwrite makes it anew" in caplog.text
+    assert "mt comet-setup --overwrite creates it again" in caplog.text
 
 
 @pytest.fixture

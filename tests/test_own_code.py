@@ -38,7 +38,7 @@ def test_code_is_neither_run_nor_asked_about(
     monkeypatch.setattr(sys, "stdin", io.StringIO("y\n" * 9))
     assert cli.main() == 1
     captured = capsys.readouterr()
-    assert "config.json: the model needs code of its own (`auto_map`), and none" in captured.err
+    assert "config.json: the model needs code of its own (`auto_map`), and code that comes with a" in captured.err
     assert "[y/N]" not in captured.out + captured.err
     assert not (directory / MARKER).exists()
     assert not (tmp_path / "exported").exists()
