@@ -94,6 +94,7 @@ def test_lora_trains_beside_the_weights_and_merges(tmp_path: Path, marian_direct
     torch.testing.assert_close(logits_of(base.model.eval(), batch), trained_logits, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_lora_and_freezing_combine(marian: TransformersTranslator):
     wrapped = prepare_model(marian.model, AdaptationConfig(lora=LoraConfig(rank=2), freeze=["encoder"]))
     names = [name for name, parameter in wrapped.named_parameters() if parameter.requires_grad]

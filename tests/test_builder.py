@@ -198,6 +198,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path: Path):
     assert (cached_build(options, {}) / "data" / "dataset_dict.json").is_file()
 
 
+@pytest.mark.slow
 def test_a_second_build_is_taken_from_the_cache(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     file = tmp_path / "news.tsv"
     file.write_text("".join(f"Word {c}.\tكلمة {c}\n" for c in "abcdefgh"), encoding="utf-8")

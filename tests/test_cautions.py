@@ -116,6 +116,7 @@ def test_other_habits_of_writing(reference: str, hypothesis: str, kind: str):
     "hypotheses",
     [REFERENCES, [f"{line} " for line in REFERENCES], REFERENCES[:120] + SYSTEM[120:]],
 )
+@pytest.mark.slow
 def test_the_reference_as_a_system(hypotheses: list[str]):
     caution = found(hypotheses)["references as hypotheses"]
     assert caution.text.endswith("longer hypotheses of base are the references, word for word")

@@ -150,6 +150,7 @@ def test_no_test_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert "no test set: none of the systems is a run" in only_line(capsys)
 
 
+@pytest.mark.slow
 def test_text_files_compared_and_exit_3(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

@@ -87,6 +87,7 @@ def trained_pad(marian_directory: Path, tmp_path: Path) -> Path:
     return tmp_path / "trained"
 
 
+@pytest.mark.slow
 def test_decoding_starts_from_the_trained_embedding_of_pad(trained_pad: Path, tmp_path: Path):
     translator = load_translator(ModelConfig(name=str(trained_pad)))
     expected = translate(translator, SENTENCES, GREEDY)
@@ -159,6 +160,7 @@ def test_directory_in_use_is_refused(tmp_path: Path):
         export_model(ModelConfig(), tmp_path, "int8", DecodingConfig(), "ctranslate2")
 
 
+@pytest.mark.slow
 def test_export_and_translate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     directory = str(tmp_path / "new" / "int8")
     (tmp_path / "in.txt").write_text(SENTENCES[2] + "\n\n")

@@ -57,6 +57,7 @@ def test_data_writes_splits_and_card(
     assert not list((out / "data").glob("*.tsv"))
 
 
+@pytest.mark.slow
 def test_the_report_is_written_once_by_either_command_and_measured_once_for_both(
     config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -143,6 +144,7 @@ def test_a_model_that_is_not_there_is_no_reason_to_stop(
     assert json.loads((out / "data_report.json").read_text())["tokenizer"].startswith("not measured: ./none: no such")
 
 
+@pytest.mark.slow
 def test_splits_are_looked_through_once_until_they_change(config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     out = RunDirectory(tmp_path / "out")
     assert run(monkeypatch, "mt", "data", config, "--output_dir", str(out.root)) == 0
@@ -164,6 +166,7 @@ def test_splits_are_looked_through_once_until_they_change(config: str, tmp_path:
         load_splits(out)
 
 
+@pytest.mark.slow
 def test_doctor(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], marian_directory: Path):
     assert run(monkeypatch, "mt", "doctor", "tiny-en-ar") == 0
     captured = capsys.readouterr()

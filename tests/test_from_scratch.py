@@ -42,6 +42,7 @@ def ranks_of_translations(config: ScratchConfig, directory: Path) -> list[int]:
     return ranks
 
 
+@pytest.mark.slow
 def test_a_lexical_start_translates_words_before_training(tmp_path: Path):
     lexical = ranks_of_translations(SIZES, tmp_path / "lexical")
     # A guess would have 5.5 of the 11 other words before the right one.

@@ -156,6 +156,7 @@ def test_lines_put_in_shift_only_the_blocks_around_them():
 
 
 @pytest.mark.parametrize("blocks", [50, 500])
+@pytest.mark.slow
 def test_shares_are_kept_in_few_blocks_too(blocks: int):
     positions = blocks_of([source for source, _, _ in articles(blocks, 20)]).positions
     assert abs((positions < 0.1).mean() - 0.1) < 0.05

@@ -79,6 +79,7 @@ def test_edits_after_folding_where_two_words_become_one():
     assert (raw.score("s"), folded.score("s")) == (50.0, 0.0)
 
 
+@pytest.mark.slow
 def test_further_processes_change_nothing(monkeypatch: pytest.MonkeyPatch):
     systems = {"good": GOOD, "bad": BAD}
     # On any machine: what this process may use counts, not what there is.

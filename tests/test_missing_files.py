@@ -138,6 +138,7 @@ def test_class_of_the_tokenizer_may_stand_with_the_model(fixture: str, tmp_path:
     assert after.encode_sources(["The war"]) == before.encode_sources(["The war"])
 
 
+@pytest.mark.slow
 def test_adapter_that_stands_alone_is_loaded_onto_its_base(marian_directory: Path, tmp_path: Path):
     """As PEFT saves one: adapter_config.json and its weights, no config.json and no tokenizer."""
     peft = pytest.importorskip("peft")

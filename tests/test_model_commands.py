@@ -66,6 +66,7 @@ def test_export_of_a_run_keeps_its_search_and_says_what_it_expects(
     assert "trained to be given --decoding.tag '<news>', which mt translate gives it" in caplog.text
 
 
+@pytest.mark.slow
 def test_doctor_of_a_run(finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     assert run(monkeypatch, "mt", "doctor", str(finished)) == 0
     assert ">>ara<<" in capsys.readouterr().out
@@ -81,6 +82,7 @@ def test_run_without_a_model_is_one_sentence(
     assert "the run has no model yet; let it finish by train.py with --resume" in only_line(capsys)
 
 
+@pytest.mark.slow
 def test_line_that_is_cut_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
     (tmp_path / "in.txt").write_text(f"{SOURCE}\n\n{'war ' * 600}\n")
     argv = ["translate", "tiny-en-ar", str(tmp_path / "in.txt"), "--decoding.num_beams", "1"]

@@ -87,6 +87,7 @@ def test_weights_are_the_checkpoints_in_float32(directory: Path):
     assert model.lm_head.weight is model.model.shared.weight is model.model.encoder.embed_tokens.weight
 
 
+@pytest.mark.slow
 def test_one_vocabulary_for_two_sentencepiece_models(small: Path):
     """Ids of each side are the library's, `</s>` in the middle of them."""
     translator = load_translator(ModelConfig(name=str(small)))
@@ -117,6 +118,7 @@ def test_exported_in_half_precision_it_translates_alike(form: Any, directory: Pa
         assert by_the_library(tmp_path / "out", texts) == before
 
 
+@pytest.mark.slow
 def test_untrained_model_of_1024_positions_is_converted_token_by_token(small: Path, tmp_path: Path):
     """Up to a source of 600 tokens, which the model's 1,024 positions hold and its tokenizer's 512 do not."""
     config = ModelConfig(name=str(small))

@@ -99,6 +99,7 @@ def test_eight_micro_batches_equal_one_batch(label_smoothing: float, tmp_path: P
     torch.testing.assert_close(eight[2], one[2], atol=1e-6, rtol=0)
 
 
+@pytest.mark.slow
 def test_logged_loss_is_that_of_transformers(tmp_path: Path, marian_directory: Path):
     translator = load_translator(ModelConfig(name=str(marian_directory), dropout=0.0))
     pairs = eight_pairs()
