@@ -23,7 +23,6 @@ from typing import Any
 
 import xxhash
 from filelock import FileLock, Timeout
-from platformdirs import user_cache_path
 
 from mt.errors import RunError
 
@@ -226,6 +225,8 @@ def writing(path: Path) -> Iterator[None]:
 
 def cannot_write(path: Path, error: BaseException) -> RunError:
     """The error for a file or directory that cannot be written, with its remedy."""
+    if isinstance(error, shutil.Error):
+        error = _first_of(error)
     reason = getattr(error, "strerror", None) or str(error).strip().partition("\n")[0][:200] or type(error).__name__
     # torch does not say why it could not write; a full disk is the likeliest reason.
     is_full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or not isinstance(error, OSError)
@@ -233,18 +234,17 @@ def cannot_write(path: Path, error: BaseException) -> RunError:
     return RunError(f"{printable(path)}: cannot be written ({reason}); what was finished before is kept: {remedy}")
 
 
+def _first_of(error: shutil.Error) -> OSError:
+    """The first error of copying a tree, which `shutil` lists as (source, copy, text of the error)."""
+    listed = error.args[0] if error.args else ""
+    text = str(listed[0][-1] if isinstance(listed, list) and listed else listed)
+    number = re.match(r"\[Errno (\d+)\]", text)
+    return OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError(text)
+
+
 def printable(path: Path | str) -> str:
     """A path as text that can always be printed: bytes that are not UTF-8 become escapes such as `\\xe9`."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-def cache_directory(name: str) -> Path:
-    """The directory `name` for what can be made again; the user may delete it at any time.
-
-    On Linux it is in `$XDG_CACHE_HOME/mt`, by default `~/.cache/mt`. A relative XDG_CACHE_HOME is ignored, as its
-    specification asks: it would mean another directory wherever the command is run.
-    """
-    return user_cache_path("mt", appauthor=False) / name
 
 
 def sha256_of(path: Path) -> str:

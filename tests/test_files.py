@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -208,3 +209,14 @@ def test_new_directory_is_nothing_after_an_error_and_never_replaces_what_came_me
     with pytest.raises(OSError, match="not empty"):
         fill(tmp_path / "export", None)
     assert [path.name for path in tmp_path.rglob("*")] == ["export", "mine"]
+
+
+def test_a_copied_tree_that_fails_is_told_by_its_first_error(tmp_path: Path):
+    listed = [("a", "b", "[Errno 27] File too large: 'b'"), ("c", "d", "[Errno 28] No space left on device: 'd'")]
+    assert str(files.cannot_write(tmp_path, shutil.Error(listed))) == (
+        f"{tmp_path}: cannot be written (File too large); what was finished before is kept: check that the directory "
+        "exists and is writable"
+    )
+    assert "(No space left on device); what was finished before is kept: free space there" in str(
+        files.cannot_write(tmp_path, shutil.Error(listed[1:]))
+    )

@@ -279,6 +279,12 @@ def test_scores_stand_on_the_card_and_in_markdown(evaluation: Evaluation):
     assert "| &lt;b>\\*a\\* " in render_markdown("Comparison", twin, {})
 
 
+def test_no_tag_is_left_on_the_card(evaluation: Evaluation):
+    card = render_model_card("<b>demo</b> -->", evaluation, "tuned", {})
+    assert ModelCard(card).data.model_name == "‹b›demo‹/b› --›"
+    assert "<b>" not in card
+
+
 def test_the_card_has_metadata_that_the_hub_reads(evaluation: Evaluation):
     data = ModelCard(
         render_model_card("demo: *", evaluation, "tuned", {}, base_model="Helsinki-NLP/opus-mt-en-ar")

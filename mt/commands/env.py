@@ -19,9 +19,10 @@ from typing import Any
 import psutil
 
 import mt
+from mt.caches import cache_directory
 from mt.config.parsing import QuietParser, parse_or_help
 from mt.evaluation.comet import comet_root
-from mt.files import cache_directory, printable
+from mt.files import printable
 from mt.manifest import git_commit
 
 PACKAGES = (

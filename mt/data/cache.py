@@ -12,13 +12,14 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from mt.caches import cache_directory
 from mt.config import CorpusConfig, DataConfig
 from mt.data.readers import format_of, input_files
 from mt.data.rejects import REJECTED
 from mt.data.report import DataReport
 from mt.data.saved import REQUIRED
 from mt.errors import DataError
-from mt.files import cache_directory, find_damage, new_directory, printable, sha256_of, sha256_of_json, write_checksums
+from mt.files import find_damage, new_directory, printable, sha256_of, sha256_of_json, write_checksums
 from mt.text.glossary import DEFAULT as GLOSSARY
 from mt.wording import counted
 

@@ -20,7 +20,7 @@ from statistics import fmean
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from mt.files import cache_directory
+from mt.caches import cache_directory
 
 logger = logging.getLogger(__name__)
 

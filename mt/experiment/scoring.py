@@ -17,9 +17,7 @@ from mt.evaluation.scoring import evaluate_all
 from mt.evaluation.searches import describe_search, describe_searches
 from mt.evaluation.test_set import Hypotheses, TestSet
 from mt.experiment.translations import FINETUNED
-from mt.files import (
-    write_text,
-)
+from mt.files import write_text
 from mt.input_files import is_directory
 from mt.report.data_card import card_view
 from mt.report.model_card import render_model_card

@@ -11,8 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from mt.caches import cache_directory
 from mt.errors import ModelError, RunError
-from mt.files import cache_directory, sha256_of, sha256_of_json, write_text
+from mt.files import sha256_of, sha256_of_json, write_text
 from mt.models.adapters import CONFIG as ADAPTER_CONFIG
 from mt.models.adapters import Adapter, base_of
 from mt.models.model_files import ModelFiles, files_of, read_object

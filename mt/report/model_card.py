@@ -27,7 +27,7 @@ def render_model_card(
         library_name="transformers",
         base_model=base_model,
         metrics=sorted(set(_HUB_METRICS.values())),
-        model_name=name,
+        model_name=_as_metadata(name),
         eval_results=_results(evaluation, system),
     )
     body = _body(name, evaluation, system, facts)
@@ -42,8 +42,8 @@ def _results(evaluation: Evaluation, system: str) -> list[EvalResult]:
         EvalResult(
             task_type="translation",
             # The hub takes results with one type for results on one data set.
-            dataset_type=score.test_set,
-            dataset_name=score.test_set,
+            dataset_type=_as_metadata(score.test_set),
+            dataset_name=_as_metadata(score.test_set),
             metric_type=_HUB_METRICS[score.metric],
             metric_name=score.metric,
             metric_value=round(score.score, 2),
@@ -51,6 +51,11 @@ def _results(evaluation: Evaluation, system: str) -> list[EvalResult]:
         )
         for score in scores
     ]
+
+
+def _as_metadata(name: str) -> str:
+    """A name without the brackets of tags: the metadata is YAML, but a Markdown page may show it as it is."""
+    return name.translate({ord("<"): "‹", ord(">"): "›"})
 
 
 def _body(name: str, evaluation: Evaluation, system: str, facts: Mapping[str, str]) -> str:

@@ -10,10 +10,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from mt.caches import cache_directory
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import ModelError, RunError
 from mt.evaluation.searches import search_as_json
-from mt.files import cache_directory, sha256_of, sha256_of_json, write_text
+from mt.files import sha256_of, sha256_of_json, write_text
 from mt.models.identity import model_identity
 from mt.models.model_files import is_ctranslate2
 
