@@ -12,7 +12,6 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,10 @@ import psutil
 import mt
 from mt.caches import cache_directory
 from mt.config.parsing import QuietParser, parse_or_help
+from mt.cores import usable_cores
 from mt.evaluation.comet import comet_root
 from mt.files import printable
-from mt.manifest import git_commit
+from mt.manifest import git_commit, installed_version
 
 PACKAGES = (
     *("torch", "transformers", "tokenizers", "accelerate", "datasets", "huggingface-hub", "safetensors"),
@@ -66,10 +66,10 @@ def environment() -> dict[str, Any]:
         "mt": {"version": mt.__version__, "directory": str(Path(mt.__file__).parent), "commit": git_commit()},
         "python": {"version": platform.python_version(), "executable": sys.executable},
         "platform": platform.platform(),
-        "cpu": {"cores": _cores(), "cores_of_machine": os.cpu_count()},
+        "cpu": {"cores": usable_cores(), "cores_of_machine": os.cpu_count()},
         "memory": _memory(),
         "gpu": _gpus(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": {name: installed_version(name) for name in PACKAGES},
         "caches": {name: _directory(path) for name, path in _caches().items()},
         "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
     }
@@ -98,18 +98,6 @@ def as_text(facts: dict[str, Any]) -> str:
         "variables\n" + (_table(facts["variables"], indent="  ") or "  none that affect mt are set"),
     ]
     return "\n\n".join(sections)
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _memory() -> dict[str, int]:

@@ -23,7 +23,7 @@ from mt.data.formats.documents import lasting_name
 from mt.data.holding_out import HoldingOut, hold_out
 from mt.data.mixing import mixing_weights
 from mt.data.pair import Pair, Rejection
-from mt.data.preparing import Preparation, Prepared, prepare_all, usable_cores
+from mt.data.preparing import Preparation, Prepared, prepare_all, usable_workers
 from mt.data.readers import input_files, is_compressed, read_corpus
 from mt.data.rejects import REJECTED, RejectedFile
 from mt.data.report import LENGTH_STEP, CorpusReport, DataReport
@@ -142,7 +142,7 @@ class _Build:
             return self.config.workers
         files = [input_files(corpus) for corpus in self.corpora.values()]
         size = sum(file.stat().st_size * (4 if is_compressed(file) else 1) for file in chain.from_iterable(files))
-        return usable_cores() if size > _BYTES_WORTH_WORKERS or not all(files) else 1
+        return usable_workers() if size > _BYTES_WORTH_WORKERS or not all(files) else 1
 
     def account(self, chunk: Prepared, rejected: RejectedFile) -> None:
         """Count and list the pairs that rules for single pairs rejected."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -12,6 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from mt.config import CleaningConfig
 from mt.config.data import Tatweel
+from mt.cores import usable_cores
 from mt.data.cleaning import find_fault
 from mt.data.fingerprints import Fingerprints, fingerprint
 from mt.data.mojibake import repair
@@ -147,6 +147,6 @@ def _chunked(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
         yield chunk
 
 
-def usable_cores() -> int:
-    """Cores that this process may use; at most 8, because more would not help."""
-    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, _MAX_WORKERS)
+def usable_workers() -> int:
+    """Processes that this machine can use: one per core, at most 8, because more would not help."""
+    return min(usable_cores(), _MAX_WORKERS)

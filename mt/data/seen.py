@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from mt.data.decontamination import LookUp, find_overlaps
 from mt.data.fingerprints import Hashes, Side, Words, fingerprint, hash_of, scramble
 from mt.data.neighbours import Edges, only_alike
-from mt.data.preparing import usable_cores
+from mt.data.preparing import usable_workers
 from mt.data.selection import Indices, Mask
 from mt.data.store import SideColumns
 from mt.text.normalise import comparison_words, normalise
@@ -63,7 +63,7 @@ def find_seen(
         for start in range(0, len(split), _ROWS_OF_A_TASK)
     ]
     with ExitStack() as stack:
-        cores = min(len(tasks) - 1, usable_cores())
+        cores = min(len(tasks) - 1, usable_workers())
         # Further processes are worth their start from the second large part on.
         context = multiprocessing.get_context("spawn")
         pool = stack.enter_context(ProcessPoolExecutor(cores, context)) if cores > 1 else None

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from datasets import Dataset
+from numpy.typing import NDArray
 
 from mt.evaluation.comet import comet_scores
 from mt.evaluation.faults import find_cautions
@@ -116,25 +117,25 @@ def _compare(
 ) -> dict[_Key, _Result]:
     """Compare systems by one metric on one test set, without the few sentences that one of them may have seen."""
     rows = fair_rows(test_set, evaluation.overlaps)
-    distinct = len(np.unique(test_set.clusters[rows]))
+    distinct = _distinct(test_set, rows)
+    few = _too_few(distinct, len(rows))
     part = measured if len(rows) == len(test_set.sources) else measured.part(rows)
     results = {}
     for baseline, system in _pairs(list(part.statistics), part.metric.name):
-        reason = _refusal(evaluation, test_set, system, baseline)
+        reason = evaluation.refusal(test_set.name, system, baseline) or few
         paired = paired_test(part, system, baseline, resamples)
         results[system, baseline, test_set.name, part.metric.name] = _Result(paired, len(rows), distinct, reason)
     return results
 
 
-def _refusal(evaluation: Evaluation, test_set: TestSet, system: str, baseline: str) -> str:
-    """Why these two get no verdict on a test set, as a clause; empty if they get one."""
-    rows = fair_rows(test_set, evaluation.overlaps)
-    distinct = len(np.unique(test_set.clusters[rows]))
-    few = _too_few(distinct, len(rows)) if distinct < MIN_SENTENCES else ""
-    return evaluation.refusal(test_set.name, system, baseline) or few
+def _distinct(test_set: TestSet, rows: NDArray[np.int64]) -> int:
+    return len(np.unique(test_set.clusters[rows]))
 
 
 def _too_few(distinct: int, sentences: int) -> str:
+    """That a test set has too few sentences for a verdict, as a clause; empty if it has enough."""
+    if distinct >= MIN_SENTENCES:
+        return ""
     kind = "sentence" if distinct == sentences else "distinct sentence"
     counted = f"1 {kind} is" if distinct == 1 else f"{distinct} {kind}s are"
     return f"{counted} too few to tell (at least {MIN_SENTENCES})"
@@ -202,7 +203,9 @@ def _look_closer(
     name, systems = test_set.name, evaluation.hypotheses[test_set.name]
     slices = slices_of(test_set.sources, test_set.corpora, glossary, word_counts)
     evaluation.slice_members[name] = slices
-    refused = {s for s in systems if _refusal(evaluation, test_set, s, evaluation.baseline)}
+    rows = fair_rows(test_set, evaluation.overlaps)
+    few = _too_few(_distinct(test_set, rows), len(rows))
+    refused = {s for s in systems if evaluation.refusal(name, s, evaluation.baseline) or few}
     evaluation.slices += score_slices(name, slices, measured, evaluation.baseline, resamples, refused)
     evaluation.ngrams += ngram_differences(name, systems, test_set.references)
     evaluation.sentence_scores[name] = {s: [round(x, 2) for x in measured.of_sentences(s)] for s in systems}

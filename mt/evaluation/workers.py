@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any
+
+from mt.cores import usable_cores
 
 _MIN_SENTENCES = 2000
 """With fewer hypotheses, starting processes costs more time than it saves."""
@@ -26,7 +27,7 @@ class InThisProcess(Executor):
 @contextmanager
 def workers(sentences: int) -> Iterator[Executor]:
     """An executor for work on this many hypotheses: one process per core if there are many, otherwise this process."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     if cores == 1 or sentences < _MIN_SENTENCES:
         yield InThisProcess()
         return

@@ -108,8 +108,8 @@ def translate_file(model: ModelConfig, decoding: DecodingConfig, file: str) -> l
         raise DataError(f"{shown(file)}: no such text file (seen from {Path.cwd()})")
     sources = [normalise(line) for line in lines]
     wanted = [index for index, source in enumerate(sources) if source]
-    translator, places = open_translator(model, decoding), [f"line {i + 1}" for i in wanted]
-    hypotheses = translate(translator, [sources[i] for i in wanted], decoding, "translate", places)
+    translator, origins = open_translator(model, decoding), [f"line {i + 1}" for i in wanted]
+    hypotheses = translate(translator, [sources[i] for i in wanted], decoding, "translate", origins)
     translations = [""] * len(lines)
     for index, hypothesis in zip(wanted, hypotheses, strict=True):
         translations[index] = hypothesis

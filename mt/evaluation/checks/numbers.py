@@ -32,7 +32,6 @@ _FRACTIONS = {
     "two thirds": (re.compile(r"\btwo[ -]thirds\b", re.I), ("ثلثي", "ثلثا")),
     "three quarters": (re.compile(r"\bthree[ -]quarters\b", re.I), ("أرباع", "ارباع")),
 }
-_MINUTES_TO = re.compile(r"(?<!\w)(?:إلا|الا) \w+")
 
 
 @lru_cache(maxsize=_TEXTS)
