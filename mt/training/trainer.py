@@ -28,7 +28,8 @@ from mt.training.batching import Collator, EncodedPairs, TokenBatchSampler
 from mt.training.checkpoints import UNFINISHED, checkpoint_name, put_checkpoint, rotate
 from mt.training.dev_evaluation import dev_loss, dev_scores_by_update, model_inputs, score_sample
 from mt.training.encoding import DevSet
-from mt.training.loss import IGNORED_LABEL, logits_of
+from mt.training.chunked_loss import IGNORED_LABEL
+from mt.training.loss import logits_of
 from mt.training.weight_choice import rank_updates
 from mt.wording import counted
 
