@@ -70,7 +70,7 @@ class TranslationTrainer(Seq2SeqTrainer):
     ) -> None:
         """kl_base: the base, to which the predictions on general text are held. kwargs: for the library's trainer."""
         special = translator.model.generation_config
-        collator = Collator(translator.model.config.pad_token_id, special.decoder_start_token_id)
+        collator = Collator(translator.model.config.pad_token_id, special.decoder_start_token_id, sampler.shapes)
         super().__init__(
             model=translator.model,
             data_collator=collator,
@@ -141,7 +141,8 @@ class TranslationTrainer(Seq2SeqTrainer):
         # Together, so that every process names the same pairs, whichever of them had the bad batch.
         batches = gather_object([(loss.item(), rows.tolist()) for loss, rows in losses])
         bad = [(loss, rows) for loss, rows in batches if not math.isfinite(loss)]
-        rows = sorted({row for _, batch in bad or batches for row in batch})
+        # Rows that only fill up a batch are -1.
+        rows = sorted({row for _, batch in bad or batches for row in batch if row >= 0})
         what = f"the loss became {bad[0][0]}" if bad else "a gradient became infinite"
         raise NotFiniteError(what, self.state.global_step + 1, rows)
 
