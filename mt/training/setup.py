@@ -91,7 +91,7 @@ def build_trainer(
     wait_for_everyone()
     if settings is None:
         settings = tune(translator.model, config.training, uses_bf16=uses_bf16(config.training.precision))
-    sampler = _batch_sampler(config, train, settings.micro_batch_tokens)
+    sampler = _batch_sampler(config, train, settings)
     arguments = training_arguments(config, sampler.plan, checkpoints)
     trainer = TranslationTrainer(translator, train, sampler, dev, general, config, settings, kl_base, args=arguments)
     _set_callbacks(trainer, callbacks)
@@ -117,18 +117,19 @@ def _place_model(config: Config, translator: TransformersTranslator) -> None:
     logger.info("trained weights: %.1f M", count / 1e6)
 
 
-def _batch_sampler(config: Config, train: EncodedPairs, micro_batch_tokens: int) -> TokenBatchSampler:
+def _batch_sampler(config: Config, train: EncodedPairs, settings: TunedSettings) -> TokenBatchSampler:
     """This process's batches of the whole run."""
     return TokenBatchSampler(
         train.lengths,
         train.mix,
         tokens_per_update=config.training.tokens_per_update,
-        micro_batch_tokens=micro_batch_tokens,
+        micro_batch_tokens=settings.micro_batch_tokens,
         epochs=config.training.epochs,
         max_updates=config.training.max_updates,
         seed=config.seed,
         rank=process_state().process_index,
         world_size=process_state().num_processes,
+        fixed_shapes=settings.fixed_shapes,
     )
 
 
