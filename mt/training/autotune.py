@@ -15,7 +15,7 @@ from torch import nn
 from mt.config import TrainingConfig
 from mt.errors import RunError
 from mt.processes import is_sharded, process_state
-from mt.training.loss import LossOptions, has_chunked_loss
+from mt.training.loss import LossOptions
 from mt.training.memory import find_micro_batch, trial_batch
 
 logger = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ def _is_chunked_faster(model: nn.Module, config: TrainingConfig, uses_bf16: bool
     device = next(model.parameters()).device
     reasons = {
         "always the faster one on a CPU": device.type == "cpu",
-        "torch is older than 2.13": not has_chunked_loss(),
+        "in fp16 the gradients of the chunked one underflow": config.precision == "fp16",
         "under FSDP the output layer must be called as a whole": is_sharded(),
     }
     if any(reasons.values()):

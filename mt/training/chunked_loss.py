@@ -52,7 +52,9 @@ def chunked_loss(
         rows = rows.to(torch.get_autocast_dtype(device))
     kernel = _compiled(weight.shape[0]) if is_compiled else _loss_and_gradient
     with torch.autocast(device, enabled=False):
-        loss: Tensor = _ChunkedLoss.apply(rows, weight, bias, labels.flatten(), label_smoothing, kernel)
+        loss: Tensor = _ChunkedLoss.apply(  # type: ignore[no-untyped-call]
+            rows, weight, bias, labels.flatten(), label_smoothing, kernel
+        )
     return loss
 
 

@@ -20,7 +20,8 @@ class DelayedNumber:
         if number.device.type != "cuda":
             return float(number)
         before = self.wait()
-        held, event = torch.empty((), pin_memory=True), torch.cuda.Event()
+        held = torch.empty((), pin_memory=True)
+        event: torch.cuda.Event = torch.cuda.Event()  # type: ignore[no-untyped-call]
         held.copy_(number, non_blocking=True)
         event.record()
         self._copied = held, event

@@ -46,9 +46,14 @@ def score_sample(
 
 
 def dev_loss(
-    model: nn.Module, collator: Collator, encoded: EncodedPairs, max_tokens: int, name: str = "the dev split"
+    model: nn.Module,
+    collator: Collator,
+    encoded: EncodedPairs,
+    max_tokens: int,
+    loss: LossOptions,
+    name: str = "the dev split",
 ) -> float:
-    """Loss on a whole set, in nats per target token, without label smoothing; every process takes its share."""
+    """Loss on a whole set, in nats per target token; every process takes its share."""
     state = process_state()
     device = next(model.parameters()).device
     batches, collator = _dev_batches(encoded, max_tokens, collator, device)
@@ -59,7 +64,7 @@ def dev_loss(
         own = batches[state.process_index :: state.num_processes]
         for batch in progress(own, f"loss on {name}", "batches") if state.is_main_process else own:
             inputs = to_device(collator(encoded.batch(batch)), device)
-            total += model(**model_inputs(inputs), labels=inputs["labels"], loss=LossOptions())
+            total += model(**model_inputs(inputs), labels=inputs["labels"], loss=loss)
     model.train(was_training)
     if state.num_processes > 1:
         torch.distributed.all_reduce(total)

@@ -29,11 +29,14 @@ class RecordedSteps:
     """
 
     def __init__(self, model: nn.Module, forward_backward: ForwardBackward) -> None:
+        self.model = model
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.forward_backward = forward_backward
         self.device = self.parameters[0].device
         self._recordings: dict[tuple[torch.Size, ...], tuple[torch.cuda.CUDAGraph, Batch, Tensor]] = {}
         self._pool: Any = None
+        self.missed = 0
+        """Batches whose shape was not recorded; their kernels were launched."""
         self._divisor = torch.ones((), device=self.device)
         for parameter in self.parameters:
             parameter.grad = torch.zeros_like(parameter)
@@ -59,6 +62,7 @@ class RecordedSteps:
         self._divisor.fill_(divisor)
         recording = self._recordings.get(_shapes(batch))
         if recording is None:
+            self.missed += 1
             moved = {name: batch[name].to(self.device, non_blocking=True) for name in _INPUTS}
             return self.forward_backward(moved, self._divisor)
         graph, inputs, loss = recording
@@ -70,12 +74,19 @@ class RecordedSteps:
 
     def zero_gradients(self, set_to_none: bool = False) -> None:
         """Set all gradients to zero, in place whatever `set_to_none` says."""
-        torch._foreach_zero_([parameter.grad for parameter in self.parameters])
+        torch._foreach_zero_([parameter.grad for parameter in self.parameters if parameter.grad is not None])
+
+    def discard(self) -> None:
+        """Free the recordings and the gradients; the model's own `zero_grad` is back."""
+        self._recordings.clear()
+        del self.model.zero_grad
+        self.model.zero_grad(set_to_none=True)
 
     def _record(self, batch: Batch) -> tuple[torch.cuda.CUDAGraph, Batch, Tensor]:
         """Record one shape. The pass before the recording loads kernels and compiles, which must not be recorded."""
         held = {name: batch[name].to(self.device, copy=True) for name in _INPUTS}
-        stream, current = torch.cuda.Stream(self.device), torch.cuda.current_stream(self.device)
+        stream: torch.cuda.Stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
+        current = torch.cuda.current_stream(self.device)
         stream.wait_stream(current)
         with torch.cuda.stream(stream):
             self.forward_backward(held, self._divisor)

@@ -21,10 +21,11 @@ from mt.training.arguments import training_arguments, uses_bf16
 from mt.training.autotune import TunedSettings, tune
 from mt.training.batching import EncodedPairs, TokenBatchSampler
 from mt.training.encoding import DevSet
-from mt.training.loss import frozen_copy, has_chunked_loss
+from mt.training.loss import frozen_copy
 from mt.training.schedule import FollowSchedule
 from mt.training.stopping import Patience
 from mt.training.trainer import TranslationTrainer
+from mt.training.warm_up import WarmUp
 
 logger = logging.getLogger(__name__)
 
@@ -37,14 +38,13 @@ def check_training(config: Config) -> None:
         raise ConfigError("training.precision fp16 needs a GPU, and this machine has none: set it to auto")
     if training.precision == "bf16" and has_cuda and not torch.cuda.is_bf16_supported():
         raise ConfigError("training.precision bf16 is not supported by this GPU: set it to auto")
-    if training.loss == "chunked" and not has_chunked_loss():
-        raise ConfigError(
-            f"training.loss chunked needs torch 2.13, and {torch.__version__} is installed: update torch, or set the "
-            "loss to auto"
-        )
     if training.loss == "chunked" and is_sharded():
         raise ConfigError(
             "training.loss chunked does not work under FSDP, which calls the output layer as a whole: set it to auto"
+        )
+    if training.loss == "chunked" and training.precision == "fp16":
+        raise ConfigError(
+            "training.loss chunked does not work with fp16, where its gradients underflow: set it to auto"
         )
     if config.adaptation.lora is not None and find_spec("peft") is None:
         raise ConfigError("adaptation.lora needs the extra `lora`: pip install 'mt-conflict-news[lora]'")
@@ -68,6 +68,9 @@ class UpdateCheck(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         self.trainer.check_update()
+
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.trainer.verify_updates()
 
 
 def build_trainer(
@@ -135,7 +138,7 @@ def _batch_sampler(config: Config, train: EncodedPairs, settings: TunedSettings)
 
 def _set_callbacks(trainer: TranslationTrainer, further: Sequence[TrainerCallback]) -> None:
     """Everything that is called while the trainer trains, besides the library's own callbacks and trackers."""
-    callbacks: list[TrainerCallback] = [UpdateCheck(trainer), FollowSchedule(), *further]
+    callbacks: list[TrainerCallback] = [WarmUp(trainer), UpdateCheck(trainer), FollowSchedule(), *further]
     if trainer.config.training.patience is not None:
         callbacks.append(Patience(trainer.dev_scores_by_update, trainer.config.training.patience))
     for callback in callbacks:

@@ -6,6 +6,7 @@ import logging
 import math
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -115,14 +116,14 @@ class TranslationTrainer(Seq2SeqTrainer):
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> tuple[list[Any], Any]:
         """The micro-batches of one update and its target tokens; counted on the host, where the batches still are."""
         if self.args.world_size > 1:
-            return super().get_batch_samples(epoch_iterator, num_batches, device)
+            return super().get_batch_samples(epoch_iterator, num_batches, device)  # type: ignore[no-any-return]
         batches = list(islice(epoch_iterator, num_batches))
         return batches, sum(int((batch["labels"] != IGNORED_LABEL).sum()) for batch in batches)
 
     def _prepare_inputs(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Everything but `rows`, which only messages need, on the device."""
-        moved = {name: value.to(self.args.device, non_blocking=True) for name, value in inputs.items() if name != "rows"}
-        return moved | {"rows": inputs["rows"]}
+        device = self.args.device
+        return {n: value if n == "rows" else value.to(device, non_blocking=True) for n, value in inputs.items()}
 
     def floating_point_ops(self, inputs: dict[str, Tensor]) -> int:
         """An estimate of one micro-batch; the library's own counts the weights at each call."""
@@ -150,7 +151,7 @@ class TranslationTrainer(Seq2SeqTrainer):
         inputs = {name: value for name, value in batch.items() if name != "labels"}
         with self.accelerator.autocast():
             loss: Tensor = self.model(**inputs, labels=batch["labels"], loss=self.loss)
-        (loss / tokens).backward()
+        (loss / tokens).backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
     def compute_loss(
@@ -208,7 +209,8 @@ class TranslationTrainer(Seq2SeqTrainer):
             self.verify_updates()
         elif is_bad.device.type == "cuda" and not self.args.fp16:
             # Read by the fused AdamW, which then changes nothing.
-            getattr(self.optimizer, "optimizer", self.optimizer).found_inf = is_bad
+            optimizer: Any = self.optimizer
+            getattr(optimizer, "optimizer", optimizer).found_inf = is_bad
 
     def verify_updates(self) -> None:
         """Raise `NotFiniteError` if the last update was not made for a loss or gradient that is not finite."""
@@ -249,7 +251,8 @@ class TranslationTrainer(Seq2SeqTrainer):
     def dev_loss(self, dev: DevSet) -> float:
         """Loss on a whole dev set, in nats per target token, without label smoothing."""
         with self.accelerator.autocast():
-            return dev_loss(self.model, self.data_collator, dev.encoded, self.sampler.max_tokens, dev.name)
+            loss = replace(self.loss, label_smoothing=0.0, is_compiled=False)
+            return dev_loss(self.model, self.data_collator, dev.encoded, self.sampler.max_tokens, loss, dev.name)
 
     def dev_scores_by_update(self) -> dict[int, float]:
         """The best metric's score at each evaluation, by update; higher is better, so a loss is negative."""
