@@ -16,7 +16,7 @@ from torch.utils.data import Dataset, Sampler
 from mt.data.mixing import EpochMix
 from mt.errors import DataError
 from mt.length_batches import token_batches
-from mt.training.loss import IGNORED_LABEL
+from mt.training.chunked_loss import IGNORED_LABEL
 from mt.training.shapes import BatchShape, choose_shapes, fitting_shape, shaped_batches
 from mt.wording import counted
 
