@@ -90,14 +90,16 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("corpus", nargs="?", help="sentence pairs, in any format that train.py reads")
     parser.add_argument("--json", type=Path, help="write all figures here")
     parser.add_argument("--minutes", type=float, default=9.0, help="end within so many")
-    parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS))
+    parser.add_argument(
+        "--sections", nargs="*", choices=SECTIONS, default=list(SECTIONS), help="none: only corpus and tokenizer"
+    )
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--tokens", nargs="+", type=int, help="train: only these tokens per update")
     parser.add_argument("--epochs", type=float, default=3.0, help="train: of each run; at least 40 updates")
     parser.add_argument("--seconds", type=float, default=10.0, help="compare: of updates for each way to train")
     parser.add_argument("--part_seconds", type=float, default=180.0, help="the most that a part may take")
     parser.add_argument(
-        "--training", nargs="+", default=[], metavar="OPTION=VALUE", help="train, step: as in `compile=true`"
+        "--training", nargs="+", default=[], metavar="OPTION=VALUE", help="of the section training, as in compile=true"
     )
     parser.add_argument("--tiny", action="store_true", help="models and data too small to measure anything")
     parser.add_argument("--work", type=Path, help="keep what is made, and use what was made before")
@@ -213,13 +215,12 @@ class Benchmark:
                 status = process.wait(limit)
                 task.status = "done" if status == 0 else "failed"
             except subprocess.TimeoutExpired:
-                task.status = "out of time"
-                task.why = f"stopped after {limit:.0f} s"
+                task.status, task.why = "out of time", f"stopped after {limit:.0f} s\n"
             finally:
                 end(process)
         said = log.read_text("utf-8", errors="replace")
-        if task.status == "failed":
-            task.why = "\n".join(said.splitlines()[-_LAST_LINES:])
+        if task.status != "done":
+            task.why += "\n".join(said.splitlines()[-_LAST_LINES:])
         if self.options.log_dir is not None:
             name = f"{task.section}-{task.name}".replace(", ", "-").replace(" ", "-").replace(",", "")
             (self.options.log_dir / f"{name}.part.log").write_text(said, encoding="utf-8")
@@ -232,7 +233,6 @@ class Benchmark:
         return {
             "work": str(self.work),
             "tiny": self.options.tiny,
-            "log_dir": None if self.options.log_dir is None else str(self.options.log_dir.resolve()),
             "card": card.get("flops_per_second"),
             "corpus": self.result["corpus"],
             "epochs": self.options.epochs,

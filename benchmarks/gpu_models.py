@@ -66,7 +66,10 @@ def training_flops(shape: Shape, source: int, target: int) -> float:
 
 
 def make_tokenizer(directory: Path, sources: Sequence[str], targets: Sequence[str], tiny: bool) -> None:
-    """A Marian tokenizer learnt from the sentences, with fewer pieces if they are too few for as many as usual."""
+    """A Marian tokenizer learnt from the sentences, with fewer pieces if they are too few for as many as usual.
+
+    A model comes with it, of the smallest size, so that the directory can be loaded.
+    """
     pieces = _TINY_PIECES if tiny else _PIECES
     while True:
         small = ScratchConfig(
@@ -85,22 +88,21 @@ def make_tokenizer(directory: Path, sources: Sequence[str], targets: Sequence[st
             if pieces < 200:
                 raise
         else:
-            # Of its model only the tokenizer is wanted.
-            for file in ("model.safetensors", "config.json", "generation_config.json"):
-                (directory / file).unlink(missing_ok=True)
             return
 
 
 def make_model(kind: str, directory: Path, tokenizer: Path, tiny: bool) -> Path:
     """The directory of a model, made unless it is there. tokenizer: a directory that `make_tokenizer` has filled."""
-    if (directory / "model.safetensors").exists():
+    if directory.exists():
         return directory
     torch.manual_seed(1)
-    shape = shape_of(kind, tiny)
+    shape, new = shape_of(kind, tiny), directory.with_name(f"{directory.name}.new")
     if kind == "nllb":
-        _make_nllb(shape, directory)
+        _make_nllb(shape, new)
     else:
-        _make_marian(shape, directory, tokenizer)
+        _make_marian(shape, new, tokenizer)
+    # A model that is there is whole.
+    new.rename(directory)
     return directory
 
 

@@ -106,7 +106,7 @@ def prepare(part: Part) -> None:
         corpus.write_text(text, encoding="utf-8")
         train = load_from_disk(str(cached_data(part) / "data"))["train"]
         make_tokenizer(part.work / "tokenizer", train["source"], train["target"], part.tiny)
-        encode(part, kinds[0], train)
+        encode(part, train)
     encoded = part.encoded()
     source_tokens, target_tokens = encoded.lengths.sum(axis=0).tolist()
     figures["corpus"] = {
@@ -122,9 +122,9 @@ def prepare(part: Part) -> None:
     part.tell(figures)
 
 
-def encode(part: Part, kind: str, train: Any) -> None:
+def encode(part: Part, train: Any) -> None:
     """Write the token ids of the training pairs that a run of `train` will use."""
-    translator = load_translator(ModelConfig(name=str(part.model(kind)), skip_doctor=True))
+    translator = load_translator(ModelConfig(name=str(part.work / "tokenizer"), skip_doctor=True))
     encoded, _ = encode_training(translator, train, Config(data=data_of(part)))
     tokens = {"sources": [pair.source for pair in encoded.pairs], "targets": [pair.target for pair in encoded.pairs]}
     (part.work / "encoded.json").write_text(json.dumps(tokens), encoding="utf-8")
@@ -163,9 +163,8 @@ def timed_updates(part: Part, tokens: int) -> dict[str, Any]:
     pairs = EncodedPairs(ids[0].tolist(), ids[1].tolist())
     skipped, timed = (1, 2) if part.tiny else (6, 10)
     clock = Clock(lambda updates, _: updates == skipped + timed, skipped)
-    training = TrainingConfig(
-        tokens_per_update=tokens, epochs=100, label_smoothing=0.1, report_to=[], log_every_updates=1_000_000
-    )
+    fixed = {"tokens_per_update": tokens, "epochs": 100, "report_to": [], "log_every_updates": 1_000_000}
+    training = TrainingConfig(**{"label_smoothing": 0.1, **fixed, **part.arguments["training"]})
     directory = part.work / "step"
     config = Config(training=training)
     trainer = build_trainer(config, translator, pairs, few(pairs), None, directory, callbacks=[clock])
@@ -233,6 +232,7 @@ def one_way(part: Part, way: str, train: EncodedPairs, sentences: int, tokens: i
         try:
             if way == "mt":
                 kept = {"tokens_per_update": tokens, "enough": enough, "skipped": skipped}
+                kept["options"] = part.arguments["training"]
                 return train_mt(translator, train, few(train), directory, **kept)
             kept = {"sentences": sentences, "enough": enough, "skipped": skipped, "accumulation": accumulation}
             return {**train_library(way, translator, train, directory, **kept), "accumulation": accumulation}

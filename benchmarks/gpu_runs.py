@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 LOG_LINE = re.compile(r"\d\d:\d\d:\d\d ")
 """How the project's own lines begin, which those of the libraries do not."""
-LAST_LINES = 12
 
 
 def data_options(work: Path, tiny: bool) -> dict[str, Any]:
@@ -60,13 +59,9 @@ class Said:
     status: int = 0
     peak_gib: float | None = None
 
-    def last(self) -> str:
-        """Its last lines."""
-        return "\n".join(text for _, text in self.lines[-LAST_LINES:])
 
-
-def call(command: Sequence[str], log: Path | None) -> Said:
-    """Run a command in the repository until it ends. log: a file for all that it says."""
+def call(command: Sequence[str]) -> Said:
+    """Run a command in the repository until it ends, and pass on what it says."""
     said = Said(time.time())
     with memory_watched(said):
         process = subprocess.Popen(
@@ -78,17 +73,15 @@ def call(command: Sequence[str], log: Path | None) -> Said:
         said.ended = time.time()
         # What the command has started may hold on to its output for longer than it lives itself.
         reader.join(timeout=5)
-    if log is not None:
-        text = "".join(f"{moment - said.started:8.2f} {line}\n" for moment, line in said.lines)
-        log.write_text(text, encoding="utf-8")
     return said
 
 
 def listen(process: subprocess.Popen[str], said: Said) -> None:
-    """Note every line of a process, with the moment when it came."""
+    """Note and print every line of a process, with the moment when it came."""
     assert process.stdout is not None
     for line in process.stdout:
         said.lines.append((time.time(), line.rstrip("\n")))
+        print(f"{time.time() - said.started:8.2f} {line.rstrip()}", flush=True)
 
 
 @contextmanager
@@ -113,15 +106,10 @@ def memory_watched(said: Said) -> Iterator[None]:
         said.peak_gib = round((before - least[0]) / 2**30, 2)
 
 
-def log_file(part: Part, name: str) -> Path | None:
-    """Where the log of a command goes, if logs are wanted."""
-    return Path(part.arguments["log_dir"], f"{name}.log") if part.arguments.get("log_dir") else None
-
-
 def require_success(said: Said) -> None:
-    """Leave with the command's last words if it failed."""
+    """Leave if the command failed; its last words are in the log."""
     if said.status:
-        sys.exit(f"{said.last()}\nthe command ended with status {said.status}")
+        sys.exit(f"the command ended with status {said.status}")
 
 
 def train(part: Part) -> None:
@@ -131,7 +119,7 @@ def train(part: Part) -> None:
     run = part.work / "runs" / name
     plan = plan_updates(arguments["corpus"]["target_tokens"] / arguments["tokens"], arguments["epochs"], part.tiny)
     config = run_config(part, run, *plan)
-    said = call([sys.executable, str(ROOT / "train.py"), str(config)], log_file(part, name))
+    said = call([sys.executable, str(ROOT / "train.py"), str(config)])
     require_success(said)
     manifest, corpus = read_manifest(run / "manifest.json"), arguments["corpus"]
     times = Times(said.started, begun_at(said, loss_times(run)), said.ended, loss_times(run))
@@ -307,28 +295,34 @@ def processes(part: Part) -> None:
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(settings)]
     launch += ["--num_processes", "1", "--main_process_port", str(port)]
     run = part.work / "runs" / mode
-    said = call([*launch, *demo(part, run)], log_file(part, mode))
+    said = call([*launch, *demo(part, run)])
     require_success(said)
     part.tell({"status": said.status, "seconds": round(said.ended - said.started, 1), "chrF": scores_of(run)})
 
 
 def resume(part: Part) -> None:
-    """A run that is killed after a checkpoint and resumed, beside one that is left alone."""
+    """A run that is killed after a checkpoint and resumed, beside one that is left alone; both begin at once."""
     whole, broken = (part.work / "runs" / name for name in ("whole", "killed"))
-    require_success(call([sys.executable, *demo(part, whole)], log_file(part, "whole")))
     command = [sys.executable, *demo(part, broken)]
     killed = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while killed.poll() is None:
-        if any((broken / "checkpoints").glob("checkpoint-*")):
-            killed.kill()
-        time.sleep(0.02)
+    killer = threading.Thread(target=kill_after_checkpoint, args=(killed, broken), daemon=True)
+    killer.start()
+    require_success(call([sys.executable, *demo(part, whole)]))
+    killer.join()
     if killed.returncode != -signal.SIGKILL:
         sys.exit(f"the run ended with status {killed.returncode} before it was killed")
     done = sorted(path.name for path in (broken / "checkpoints").glob("checkpoint-*"))
-    said = call([*command, "--resume"], log_file(part, "resumed"))
-    require_success(said)
+    require_success(call([*command, "--resume"]))
     chrf = {name: scores_of(run) for name, run in (("undisturbed", whole), ("resumed", broken))}
     part.tell({"killed_after": done, "chrF": chrf, "same": chrf["undisturbed"] == chrf["resumed"]})
+
+
+def kill_after_checkpoint(process: subprocess.Popen[bytes], run: Path) -> None:
+    """Kill a run as soon as it has a checkpoint."""
+    while process.poll() is None:
+        if any((run / "checkpoints").glob("checkpoint-*")):
+            process.kill()
+        time.sleep(0.02)
 
 
 RUN_PARTS: dict[str, Callable[[Any], None]] = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -179,17 +179,23 @@ def train_mt(
     tokens_per_update: int,
     enough: Callable[[int, float, int], bool],
     skipped: int = 0,
+    options: Mapping[str, Any] | None = None,
 ) -> dict[str, float]:
-    """With this project; no evaluations and no checkpoints. tokens_per_update: target tokens. enough: see above."""
-    training = TrainingConfig(
-        tokens_per_update=tokens_per_update,
-        learning_rate=LEARNING_RATE,
-        schedule="constant_with_warmup",
-        label_smoothing=SMOOTHING,
-        epochs=100,
-        report_to=[],
-        log_every_updates=1_000_000,
-    )
+    """With this project; no evaluations and no checkpoints.
+
+    tokens_per_update: target tokens. enough: as in `train_library`, with about as many tokens as there were. options:
+    more of the section `training`.
+    """
+    given: dict[str, Any] = {
+        "tokens_per_update": tokens_per_update,
+        "learning_rate": LEARNING_RATE,
+        "schedule": "constant_with_warmup",
+        "label_smoothing": SMOOTHING,
+        "epochs": 100,
+        "report_to": [],
+        "log_every_updates": 1_000_000,
+    }
+    training = TrainingConfig(**given | dict(options or {}))
     per_target_token = float(train.lengths.sum() / train.lengths[:, 1].sum())
     per_update = [0.0]
     clock = Clock(lambda updates, seconds: enough(updates, seconds, math.ceil(updates * per_update[0])), skipped)

@@ -159,12 +159,13 @@ def test_a_part_that_hangs_is_ended_with_what_it_started(
 ):
     code = """
 import pathlib, subprocess, sys, time
+print("it begins", flush=True)
 child = subprocess.Popen(["sleep", "60"], start_new_session=True)
 pathlib.Path(sys.argv[3]).write_text(f"[{child.pid}]")
 time.sleep(60)
 """
     part = part_of(modules, tmp_path, monkeypatch, code)
-    assert (part["status"], part["why"]) == ("out of time", "stopped after 3 s")
+    assert (part["status"], part["why"]) == ("out of time", "stopped after 3 s\nit begins")
     [child] = part["figures"]
     deadline = time.monotonic() + 5
     while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
