@@ -27,8 +27,8 @@ class TrainingConfig:
     as many as fit into free memory."""
 
     loss: Literal["auto", "plain", "chunked"] = "auto"
-    """`chunked` never holds all logits at once: less memory, so larger micro-batches. `auto`: the faster one, measured
-    before training; on a CPU always `plain`."""
+    """`chunked` never holds all logits at once: less memory, so larger micro-batches. `auto`: `chunked`
+    where Triton makes it the faster one, which is on GPUs under Linux, otherwise `plain`."""
 
     learning_rate: float = 2e-5
     """Peak learning rate."""

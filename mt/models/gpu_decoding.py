@@ -1,4 +1,4 @@
-"""A model on a GPU made fast for decoding, for as long as a context lasts: half precision, an aligned output layer."""
+"""Decoding on a GPU: half precision and an aligned output layer while a context lasts, attention without waits."""
 
 from __future__ import annotations
 
@@ -10,12 +10,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from mt.processes import is_sharded
+
 ALIGNMENT = 64
 """The output layer computes a multiple of this many logits; the added ones are cut off.
 
 GPUs multiply matrices several times as fast if every dimension is a multiple of 8, but vocabularies have any size:
 opus-mt-tc-big-en-ar has 61,247 entries.
 """
+
+
+def use_precompiled_attention() -> None:
+    """Keep cuDNN from computing attention: it makes a kernel for each new shape, which takes it a second or so.
+
+    Decoding meets a new length at every token, and training on a GPU up to 40 shapes. PyTorch's other kernels are made
+    for all shapes.
+    """
+    torch.backends.cuda.enable_cudnn_sdp(False)
 
 
 def decoding_dtype(device: torch.device) -> torch.dtype:
@@ -27,15 +38,15 @@ def decoding_dtype(device: torch.device) -> torch.dtype:
 
 @contextmanager
 def fast_decoding(model: nn.Module) -> Iterator[None]:
-    """Within the context the model computes in `decoding_dtype`; afterwards its weights are what they were, bit for bit.
+    """The model computes in `decoding_dtype` within the context; afterwards its weights are the same to the bit.
 
     The weights are not converted in place but exchanged, so that the optimizer and recorded passes find theirs again.
     """
     tensors = [*model.parameters(), *model.buffers()]
-    device = tensors[0].device
-    dtype = decoding_dtype(device)
+    dtype = decoding_dtype(tensors[0].device)
     own = [(tensor, tensor.data) for tensor in tensors if tensor.dtype == torch.float32]
-    if dtype == torch.float32 or len(own) < sum(tensor.is_floating_point() for tensor in tensors):
+    is_float32 = len(own) == sum(tensor.is_floating_point() for tensor in tensors)
+    if dtype == torch.float32 or not is_float32 or is_sharded():
         yield
         return
     output: Any = model.get_output_embeddings()  # type: ignore[operator]

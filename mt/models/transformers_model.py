@@ -15,6 +15,7 @@ from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import ModelError
 from mt.models.adapters import Adapter, find_adapter, merge_adapter
+from mt.models.gpu_decoding import fast_decoding, use_precompiled_attention
 from mt.models.identity import check_base
 from mt.models.languages import LanguageContract, family_of
 from mt.models.model_config import generation_config, read_model_config, read_token_ids, vocabulary_size
@@ -58,7 +59,7 @@ class TransformersTranslator(Translator):
         padding = self.model.generation_config.pad_token_id
         was_training = self.model.training
         self.model.eval()
-        with torch.inference_mode():
+        with fast_decoding(self.model), torch.inference_mode():
             output = self.model.generate(
                 input_ids=pad_sequence(rows, batch_first=True, padding_value=padding),
                 attention_mask=pad_sequence([torch.ones_like(row) for row in rows], batch_first=True),
@@ -104,6 +105,7 @@ def load_translator(config: ModelConfig, decoding: DecodingConfig | None = None)
     if adapter is not None:
         model = merge_adapter(model, files)
     _freeze_fixed_positions(model)
+    use_precompiled_attention()
     return TransformersTranslator(
         model=model,
         tokenizer=tokenizer,

@@ -120,10 +120,14 @@ def _loss_and_gradient(
     return loss
 
 
+def has_fused_kernel(device: str) -> bool:
+    """Whether this type of device (`cuda`, `cpu`) has the kernel that makes the chunked loss faster than the plain."""
+    return device == "cuda" and find_spec("triton") is not None
+
+
 @cache
 def _kernel_for(device: str) -> _Kernel:
-    """`_loss_and_gradient`, or the same as one kernel where Triton is installed and can be used."""
-    if device != "cuda" or find_spec("triton") is None:
+    if not has_fused_kernel(device):
         return _loss_and_gradient
     from mt.training.loss_kernel import loss_and_gradient
 

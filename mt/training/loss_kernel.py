@@ -13,10 +13,10 @@ from torch import Tensor
 
 from mt.training.chunked_loss import IGNORED_LABEL
 
-# Entries that one program has in registers. With 32 warps few programs run at once, and their rows stay in the cache
-# between the two readings.
-_BLOCK = 16_384
-_WARPS = 32
+# Entries that one program has in registers. With so many warps few programs run at once, and their rows stay in the
+# cache between the two readings.
+_BLOCK = 8192
+_WARPS = 16
 
 
 def loss_and_gradient(
@@ -24,20 +24,22 @@ def loss_and_gradient(
 ) -> Tensor:
     """See `mt.training.chunked_loss._loss_and_gradient`, which this equals; on a GPU.
 
-    logits: contiguous (tokens, padded entries); bias: contiguous (entries,).
+    logits: contiguous (tokens, padded entries), the last of them a multiple of 16.
     """
     tokens, padded = logits.shape
     losses = torch.empty(tokens, device=logits.device, dtype=torch.float32)
+    # An added entry never has the largest value, nor a probability.
+    added = torch.full((padded,), float("-inf"), device=logits.device)
+    added[:entries] = 0.0 if bias is None else bias
     _kernel[(tokens,)](
         logits,
-        logits if bias is None else bias,
+        added,
         labels,
         losses,
         entries,
         padded,
         label_smoothing,
         IGNORED=IGNORED_LABEL,
-        HAS_BIAS=bias is not None,
         BLOCK=min(_BLOCK, triton.next_power_of_2(padded)),
         num_warps=_WARPS,
     )
@@ -54,9 +56,9 @@ def _kernel(  # type: ignore[no-untyped-def]
     padded,
     smoothing,
     IGNORED: tl.constexpr,
-    HAS_BIAS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
+    """One row. Masks compare with `padded`, a multiple of 16, so that eight values are loaded at once."""
     row = tl.program_id(0).to(tl.int64)
     logits_pointer += row * padded
     label = tl.load(labels_pointer + row)
@@ -70,28 +72,24 @@ def _kernel(  # type: ignore[no-untyped-def]
     largest = float("-inf")
     exponentials = 0.0
     total = 0.0
-    for start in range(0, entries, BLOCK):
-        is_entry = start + columns < entries
-        values = tl.load(logits_pointer + start + columns, mask=is_entry, other=float("-inf")).to(tl.float32)
-        if HAS_BIAS:
-            values += tl.load(bias_pointer + start + columns, mask=is_entry, other=0.0).to(tl.float32)
+    for start in range(0, padded, BLOCK):
+        is_there = start + columns < padded
+        values = tl.load(logits_pointer + start + columns, mask=is_there, other=0.0).to(tl.float32)
+        values += tl.load(bias_pointer + start + columns, mask=is_there, other=float("-inf"))
         before = largest
         largest = tl.maximum(before, tl.max(values))
         exponentials = exponentials * tl.exp(before - largest) + tl.sum(tl.exp(values - largest))
-        total += tl.sum(tl.where(is_entry, values, 0.0))
+        total += tl.sum(tl.where(start + columns < entries, values, 0.0))
     normaliser = largest + tl.log(exponentials)
-    of_label = tl.load(logits_pointer + label).to(tl.float32)
-    if HAS_BIAS:
-        of_label += tl.load(bias_pointer + label).to(tl.float32)
+    of_label = tl.load(logits_pointer + label).to(tl.float32) + tl.load(bias_pointer + label)
     tl.store(losses_pointer + row, normaliser - (1 - smoothing) * of_label - smoothing * total / entries)
     # The label's logit has been read by every thread before one of them overwrites it.
     tl.debug_barrier()
+    uniform = smoothing / entries
     for start in range(0, padded, BLOCK):
-        is_entry = start + columns < entries
-        values = tl.load(logits_pointer + start + columns, mask=is_entry, other=float("-inf")).to(tl.float32)
-        if HAS_BIAS:
-            values += tl.load(bias_pointer + start + columns, mask=is_entry, other=0.0).to(tl.float32)
-        gradient = tl.exp(values - normaliser) - smoothing / entries
+        is_there = start + columns < padded
+        values = tl.load(logits_pointer + start + columns, mask=is_there, other=0.0).to(tl.float32)
+        values += tl.load(bias_pointer + start + columns, mask=is_there, other=float("-inf"))
+        gradient = tl.exp(values - normaliser) - tl.where(start + columns < entries, uniform, 0.0)
         gradient -= tl.where(start + columns == label, 1 - smoothing, 0.0)
-        gradient = tl.where(is_entry, gradient, 0.0)
-        tl.store(logits_pointer + start + columns, gradient, mask=start + columns < padded)
+        tl.store(logits_pointer + start + columns, gradient, mask=is_there)

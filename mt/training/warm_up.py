@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,11 +18,12 @@ from mt.training.compiling import compile_layers
 from mt.training.recorded_steps import Batch, RecordedSteps
 from mt.training.shapes import BatchShape
 from mt.training.trainer import TranslationTrainer
+from mt.wording import shorten
 
 logger = logging.getLogger(__name__)
 
 # Recording a shape takes as long as a few passes. With fewer passes than this per shape it would not pay.
-_PASSES_PER_SHAPE = 5
+_PASSES_PER_SHAPE = 2
 # Compiling takes about 40 s and saves a fifth to a third of the time, so it pays if the passes take longer than this.
 _COMPILES_FROM_SECONDS = 180.0
 _TIMED_PASSES = 5
@@ -47,7 +48,7 @@ class WarmUp(TrainerCallback):
 
 def warm_up(trainer: TranslationTrainer, passes: int) -> None:
     """Compile and record as the config says and as pays for `passes` micro-batches."""
-    config, is_cuda = trainer.config.training, trainer.args.device.type == "cuda"
+    config, is_cuda = trainer.config.training, is_on_gpu(trainer)
     if is_cuda and getattr(trainer.translator.model.config, "_attn_implementation", None) == "sdpa":
         trainer.loss = replace(trainer.loss, has_own_masks=True)
     # Recorded in the mode in which they are replayed, with dropout.
@@ -58,12 +59,29 @@ def warm_up(trainer: TranslationTrainer, passes: int) -> None:
     elif config.compile == "auto" and is_cuda and shapes and not is_sharded():
         _compile_if_faster(trainer, shapes[len(shapes) // 2], passes)
     if is_cuda and _can_record(trainer) and passes >= _PASSES_PER_SHAPE * len(shapes):
-        started = time.perf_counter()
-        recorded = RecordedSteps(trainer.model, trainer.forward_backward)
-        batches = (trial_batch(trainer, shape) for shape in shapes)
+        trainer.recorded = _record(trainer, shapes)
+
+
+def _record(trainer: TranslationTrainer, shapes: Sequence[BatchShape]) -> RecordedSteps | None:
+    """The recordings of all shapes; None if this model or this version of PyTorch cannot be recorded."""
+    started = time.perf_counter()
+    recorded = RecordedSteps(trainer.model, trainer.forward_backward)
+    batches = (trial_batch(trainer, shape) for shape in shapes)
+    try:
         recorded.record(progress(batches, "recording batch shapes", "shapes", total=len(shapes)))
-        trainer.recorded = recorded
-        logger.info("recorded %d batch shapes in %.0f s", len(recorded), time.perf_counter() - started)
+        # A recording that broke off can leave the random numbers unusable.
+        torch.rand((), device=trainer.args.device)
+    except RuntimeError as error:
+        recorded.discard()
+        logger.warning("batch shapes are not recorded, so updates may be slower: %s", shorten(str(error)))
+        return None
+    logger.info("recorded %d batch shapes in %.0f s", len(recorded), time.perf_counter() - started)
+    return recorded
+
+
+def is_on_gpu(trainer: TranslationTrainer) -> bool:
+    """Whether the model is trained on a CUDA device."""
+    return trainer.args.device.type == "cuda"
 
 
 def _can_record(trainer: TranslationTrainer) -> bool:
