@@ -10,10 +10,11 @@ train      `train.py` end to end: real tokens per second (source and target, pad
            the last log line before them to the last loss; the share of the card's rate, which is that of one large
            matrix product in the same run, counted with the operations that real tokens need; the first epoch's time
            over the later ones'; padding; GPU memory that the process takes; seconds before and after the updates.
-           Compiled code is kept in `--work`: the first run of a model and size pays for it.
+           `compiled`: with `training.compile true`, which long runs choose by themselves. Compiled code is kept in
+           `--work`: the first run of a model pays for it.
 compare    beside `Seq2SeqTrainer` with the same model and pairs, in bf16, sampling at random or by length: at equal
            target tokens per update, and at the 16 sentences of its example. Speeds with and without the first 10
-           updates; peak memory of the updates.
+           updates; memory that torch holds in them, all three in one process, one after the other.
 step       one update on sentences of one length, by the target tokens of an update
 decode     `translate` beside `generate` in file order, beam 4, with tiny-en-ar
 processes  one process of DDP and one of FSDP
@@ -35,7 +36,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,12 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return options
 
 
+def settings_of(options: argparse.Namespace) -> dict[str, Any]:
+    """What `--training` sets."""
+    settings = (setting.partition("=") for setting in options.training)
+    return {name: yaml.safe_load(value) for name, _, value in settings}
+
+
 def tasks(options: argparse.Namespace) -> Iterator[Task]:
     """All parts that `options` asks for, the most important ones first."""
     scaled = _TINY_TOKENS if options.tiny else {tokens: tokens for tokens in _TINY_TOKENS}
@@ -121,6 +128,12 @@ def tasks(options: argparse.Namespace) -> Iterator[Task]:
             if options.tokens is None or tokens in options.tokens:
                 arguments = {"model": kind, "tokens": scaled.get(tokens, tokens)}
                 yield Task("train", f"{kind}, {tokens:,} tokens", "train", arguments)
+
+    def compiled(kind: str) -> Iterator[Task]:
+        # Runs this short are not compiled by themselves; long ones are.
+        for task in train(kind, 32_768) if not options.tiny else ():
+            more = {"training": {**settings_of(options), "compile": True}, "suffix": "-compiled"}
+            yield replace(task, name=f"{task.name}, compiled", arguments=task.arguments | more)
 
     def compare(tokens: int, sentences: int = 0) -> Iterator[Task]:
         for kind in marian[:1]:
@@ -138,6 +151,7 @@ def tasks(options: argparse.Namespace) -> Iterator[Task]:
         *compare(4096),
         *compare(0, sentences=16),
         *train("big", 32_768),
+        *compiled("big"),
         *step(),
         Task("decode", "tiny-en-ar", "decode", {"sentences": 8 if options.tiny else 300}),
         Task("processes", "DDP", "processes", {"mode": "ddp"}),
@@ -146,7 +160,12 @@ def tasks(options: argparse.Namespace) -> Iterator[Task]:
     ]
     if not options.tiny:
         # The same code again, for other figures.
-        everything += [*train("opus", 8192, *asked), *train("big", 4096, 8192, *asked), *compare(32_768)]
+        everything += [
+            *compiled("opus"),
+            *train("opus", 8192, *asked),
+            *train("big", 4096, 8192, *asked),
+            *compare(32_768),
+        ]
     everything.append(Task("train", "padding", "padding"))
     yield from (task for task in everything if task.section in options.sections)
 
@@ -229,7 +248,6 @@ class Benchmark:
 
     def _arguments(self, task: Task) -> dict[str, Any]:
         card = self.result["card"] or {}
-        settings = (setting.partition("=") for setting in self.options.training)
         return {
             "work": str(self.work),
             "tiny": self.options.tiny,
@@ -237,7 +255,7 @@ class Benchmark:
             "corpus": self.result["corpus"],
             "epochs": self.options.epochs,
             "seconds": self.options.seconds,
-            "training": {name: yaml.safe_load(value) for name, _, value in settings},
+            "training": settings_of(self.options),
             **task.arguments,
         }
 

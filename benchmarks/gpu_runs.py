@@ -115,7 +115,7 @@ def require_success(said: Said) -> None:
 def train(part: Part) -> None:
     """`train.py` end to end on the corpus: its updates, and the time for everything else."""
     arguments = part.arguments
-    name = f"train-{arguments['model']}-{arguments['tokens']}"
+    name = f"train-{arguments['model']}-{arguments['tokens']}{arguments.get('suffix', '')}"
     run = part.work / "runs" / name
     plan = plan_updates(arguments["corpus"]["target_tokens"] / arguments["tokens"], arguments["epochs"], part.tiny)
     config = run_config(part, run, *plan)
@@ -251,7 +251,7 @@ def padding(part: Part) -> None:
         settings = tuned_settings_in(manifest)
         if settings is None or "updates" not in manifest:
             continue
-        _, kind, tokens = name.split("-")
+        _, kind, tokens, *_ = name.split("-")
         given = {"tokens_per_update": int(tokens), "max_updates": manifest["updates"], **part.arguments["training"]}
         training = TrainingConfig(epochs=1000, report_to=[], **given)
         translator = load_translator(ModelConfig(name=str(part.model(kind)), skip_doctor=True))

@@ -129,12 +129,13 @@ def test_updates_of_a_run(per_epoch: float, epochs: float, tiny: bool, expected:
 
 def test_the_most_important_parts_come_first(modules: Namespace):
     named = [(task.section, task.name) for task in modules.main.tasks(modules.main.parse(["--models", "opus", "big"]))]
-    assert named[:5] == [
+    assert named[:6] == [
         ("train", "opus, 32,768 tokens"),
         ("train", "opus, 4,096 tokens"),
         ("compare", "opus, 4,096 tokens"),
         ("compare", "opus, 16 sentences"),
         ("train", "big, 32,768 tokens"),
+        ("train", "big, 32,768 tokens, compiled"),
     ]
     assert named[-1] == ("train", "padding")
     only = modules.main.parse(["--models", "nllb", "--sections", "train", "step"])
