@@ -35,13 +35,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import psutil
-import yaml
+from gpu_plan import Task, settings_of, tasks
 from gpu_tables import tables
 
 HERE = Path(__file__).resolve().parent
@@ -51,24 +50,9 @@ MODELS = ("opus", "big", "nllb")
 OWN_DATA = [str(ROOT / "data" / "conflict_news" / name) for name in ("seed_pairs.txt", "starter.tsv")]
 PAIRS = 40_000
 """Of a corpus, from its beginning; more would only take time."""
-_TINY_TOKENS = {1024: 64, 4096: 128, 8192: 1024, 32_768: 6144}
 _LEAST_SECONDS = 12
 """A part is not begun with less time left: it could not even load its libraries."""
 _LAST_LINES = 15
-
-
-@dataclass
-class Task:
-    """One part: what it measures, and what became of it."""
-
-    section: str
-    name: str
-    part: str
-    arguments: dict[str, Any] = field(default_factory=dict)
-    status: str = "not begun"
-    why: str = ""
-    seconds: float = 0.0
-    figures: Any = None
 
 
 def main() -> None:
@@ -110,64 +94,6 @@ def parse(argv: list[str]) -> argparse.Namespace:
         if "=" not in setting:
             parser.error(f"--training takes OPTION=VALUE, got {setting}")
     return options
-
-
-def settings_of(options: argparse.Namespace) -> dict[str, Any]:
-    """What `--training` sets."""
-    settings = (setting.partition("=") for setting in options.training)
-    return {name: yaml.safe_load(value) for name, _, value in settings}
-
-
-def tasks(options: argparse.Namespace) -> Iterator[Task]:
-    """All parts that `options` asks for, the most important ones first."""
-    scaled = _TINY_TOKENS if options.tiny else {tokens: tokens for tokens in _TINY_TOKENS}
-    marian = [kind for kind in options.models if kind != "nllb"]
-
-    def train(kind: str, *sizes: int) -> Iterator[Task]:
-        for tokens in sizes if kind in marian else ():
-            if options.tokens is None or tokens in options.tokens:
-                arguments = {"model": kind, "tokens": scaled.get(tokens, tokens)}
-                yield Task("train", f"{kind}, {tokens:,} tokens", "train", arguments)
-
-    def compiled(kind: str) -> Iterator[Task]:
-        # Runs this short are not compiled by themselves; long ones are.
-        for task in train(kind, 32_768) if not options.tiny else ():
-            more = {"training": {**settings_of(options), "compile": True}, "suffix": "-compiled"}
-            yield replace(task, name=f"{task.name}, compiled", arguments=task.arguments | more)
-
-    def compare(tokens: int, sentences: int = 0) -> Iterator[Task]:
-        for kind in marian[:1]:
-            name = f"{kind}, " + (f"{sentences} sentences" if sentences else f"{tokens:,} tokens")
-            arguments = {"model": kind, "tokens": scaled.get(tokens, tokens), "sentences": sentences}
-            yield Task("compare", name, "compare", arguments)
-
-    def step() -> Iterator[Task]:
-        for kind in options.models:
-            yield Task("step", kind, "step", {"model": kind, "tokens": list(scaled.values())})
-
-    asked = [tokens for tokens in options.tokens or () if tokens not in _TINY_TOKENS]
-    everything = [
-        *train("opus", *((32_768,) if options.tiny else (32_768, 4096))),
-        *compare(4096),
-        *compare(0, sentences=16),
-        *train("big", 32_768),
-        *compiled("big"),
-        *step(),
-        Task("decode", "tiny-en-ar", "decode", {"sentences": 8 if options.tiny else 300}),
-        Task("processes", "DDP", "processes", {"mode": "ddp"}),
-        Task("processes", "FSDP", "processes", {"mode": "fsdp"}),
-        Task("resume", "demo", "resume"),
-    ]
-    if not options.tiny:
-        # The same code again, for other figures.
-        everything += [
-            *compiled("opus"),
-            *train("opus", 8192, *asked),
-            *train("big", 4096, 8192, *asked),
-            *compare(32_768),
-        ]
-    everything.append(Task("train", "padding", "padding"))
-    yield from (task for task in everything if task.section in options.sections)
 
 
 class Benchmark:

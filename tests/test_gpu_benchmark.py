@@ -25,11 +25,12 @@ def modules(monkeypatch: pytest.MonkeyPatch) -> Namespace:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     import gpu
     import gpu_models
+    import gpu_plan
     import gpu_runs
-    import gpu_tables
+    import gpu_timing
     import gpu_ways
 
-    return Namespace(main=gpu, models=gpu_models, runs=gpu_runs, tables=gpu_tables, ways=gpu_ways)
+    return Namespace(main=gpu, models=gpu_models, plan=gpu_plan, runs=gpu_runs, timing=gpu_timing, ways=gpu_ways)
 
 
 def benchmark(*argv: str) -> subprocess.CompletedProcess[str]:
@@ -86,8 +87,8 @@ def test_figures_of_a_way(modules: Namespace, monkeypatch: pytest.MonkeyPatch):
 def test_figures_of_a_run(modules: Namespace):
     # 10 updates of 100 tokens; an epoch has 400 tokens, so 4 updates: 8 s, and the other 6 at 1 s each.
     losses = [(2, 106.0), (4, 110.0), (6, 112.0), (8, 114.0), (10, 116.0)]
-    times = modules.runs.Times(started=90.0, begun=102.0, ended=121.0, losses=losses)
-    figures = modules.runs.summarise(times, tokens=1000, epoch_tokens=400, epoch_flops=56.0, card=20.0)
+    times = modules.timing.Times(started=90.0, begun=102.0, ended=121.0, losses=losses)
+    figures = modules.timing.summarise(times, tokens=1000, epoch_tokens=400, epoch_flops=56.0, card=20.0)
     assert figures == {
         "updates": 10,
         "epochs": 2.5,
@@ -106,7 +107,7 @@ def test_figures_of_a_run(modules: Namespace):
 
 
 def test_updates_begin_at_the_last_line_before_the_first_loss(modules: Namespace):
-    said = modules.runs.Said(
+    said = modules.timing.Said(
         0.0,
         [
             (1.0, "12:00:01 loss: plain"),
@@ -116,7 +117,7 @@ def test_updates_begin_at_the_last_line_before_the_first_loss(modules: Namespace
             (80.0, "12:01:20 update 9 of 9: dev chrF 2.00"),
         ],
     )
-    assert modules.runs.begun_at(said, [(5, 70.0), (9, 79.0)]) == 2.0
+    assert modules.timing.begun_at(said, [(5, 70.0), (9, 79.0)]) == 2.0
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,7 @@ def test_updates_of_a_run(per_epoch: float, epochs: float, tiny: bool, expected:
 
 
 def test_the_most_important_parts_come_first(modules: Namespace):
-    named = [(task.section, task.name) for task in modules.main.tasks(modules.main.parse(["--models", "opus", "big"]))]
+    named = [(task.section, task.name) for task in modules.plan.tasks(modules.main.parse(["--models", "opus", "big"]))]
     assert named[:6] == [
         ("train", "opus, 32,768 tokens"),
         ("train", "opus, 4,096 tokens"),
@@ -139,7 +140,7 @@ def test_the_most_important_parts_come_first(modules: Namespace):
     ]
     assert named[-1] == ("train", "padding")
     only = modules.main.parse(["--models", "nllb", "--sections", "train", "step"])
-    assert [task.name for task in modules.main.tasks(only)] == ["nllb", "padding"]
+    assert [task.name for task in modules.plan.tasks(only)] == ["nllb", "padding"]
 
 
 def part_of(modules: Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> Any:
@@ -148,7 +149,7 @@ def part_of(modules: Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(modules.main, "HERE", tmp_path)
     options = modules.main.parse(["--part_seconds", "3", "--json", str(tmp_path / "found.json")])
     started = modules.main.Benchmark(options, tmp_path)
-    started.tasks = [modules.main.Task("prepare", "prepare", "prepare"), modules.main.Task("step", "opus", "step")]
+    started.tasks = [modules.plan.Task("prepare", "prepare", "prepare"), modules.plan.Task("step", "opus", "step")]
     started.result |= {"corpus": {}, "card": {"device": "CPU"}}
     started._do(started.tasks[1])
     started._write()
