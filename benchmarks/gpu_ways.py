@@ -133,7 +133,7 @@ def train_library(
         {"input_ids": pair.source, "attention_mask": [1] * len(pair.source), "labels": pair.target}
         for pair in train.pairs
     ]
-    counts, used, by_update = Counts(), [0], [0]
+    counts, by_update = Counts(), [0]
     clock = Clock(lambda updates, seconds: enough(updates, seconds, by_update[-1]), skipped)
     pad = DataCollatorForSeq2Seq(translator.tokenizer, model=translator.model)
 
@@ -143,16 +143,30 @@ def train_library(
         counts.add(batch)
         return batch
 
-    class Trainer(Seq2SeqTrainer):
-        def training_step(self, *arguments: Any, **more: Any) -> Any:
-            used[0] += 1
-            return super().training_step(*arguments, **more)
-
     class Count(TrainerCallback):
         def on_step_end(self, *_: Any, **__: Any) -> None:
-            by_update.append(sum(counts.real[: used[0]]))
+            by_update.append(sum(counts.real[: trainer.batches]))
 
-    arguments = Seq2SeqTrainingArguments(
+    arguments = _library_arguments(way, directory, sentences, accumulation)
+    callbacks = [Count(), clock]
+    trainer = _CountingTrainer(
+        model=translator.model, args=arguments, train_dataset=rows, data_collator=collate, callbacks=callbacks
+    )
+    trainer.train()
+    return figures_of(clock, by_update.__getitem__, sum(counts.padded[: trainer.batches]))
+
+
+class _CountingTrainer(Seq2SeqTrainer):
+    batches = 0
+    """How many batches were trained on; more may have been collated."""
+
+    def training_step(self, *arguments: Any, **more: Any) -> Any:
+        self.batches += 1
+        return super().training_step(*arguments, **more)
+
+
+def _library_arguments(way: str, directory: Path, sentences: int, accumulation: int) -> Seq2SeqTrainingArguments:
+    return Seq2SeqTrainingArguments(
         output_dir=str(directory),
         per_device_train_batch_size=max(1, round(sentences / accumulation)),
         gradient_accumulation_steps=accumulation,
@@ -169,11 +183,6 @@ def train_library(
         logging_steps=1_000_000,
         seed=1,
     )
-    trainer = Trainer(
-        model=translator.model, args=arguments, train_dataset=rows, data_collator=collate, callbacks=[Count(), clock]
-    )
-    trainer.train()
-    return figures_of(clock, by_update.__getitem__, sum(counts.padded[: used[0]]))
 
 
 def train_mt(

@@ -238,3 +238,38 @@ def check_compare(figures: dict[str, Any]) -> None:
         assert 0 < way["not_padding"] <= 1
         assert way["tokens_per_second_later"] > 0
     assert figures["times"].keys() == {"plain", "grouped by length"}
+
+
+def test_memory_that_a_command_takes(modules: Namespace, monkeypatch: pytest.MonkeyPatch):
+    # 70 GiB are free at first, 12 at the least.
+    free = iter([70, 70, 30, 12])
+    cuda = modules.timing.torch.cuda
+    monkeypatch.setattr(cuda, "is_available", lambda: True)
+    monkeypatch.setattr(cuda, "mem_get_info", lambda: (next(free, 60) * 2**30, 80 * 2**30))
+    said = modules.timing.call([sys.executable, "-c", "import time; print('begun'); time.sleep(1.5); print('done')"])
+    assert (said.status, said.peak_gib) == (0, 58.0)
+    assert [line for _, line in said.lines] == ["begun", "done"]
+    assert said.started < said.lines[0][0] <= said.lines[1][0] <= said.ended + 5
+
+
+def test_batches_of_the_librarys_trainer_are_divided_until_they_fit(
+    modules: Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    import gpu_parts
+    import torch
+
+    tried = []
+
+    def train(_way: str, *_: object, sentences: int, accumulation: int, **__: object) -> dict[str, float]:
+        tried.append((sentences, accumulation))
+        if accumulation < 4:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return {"tokens_per_second": 5.0}
+
+    monkeypatch.setattr(gpu_parts, "train_library", train)
+    monkeypatch.setattr(gpu_parts, "load_translator", lambda _: None)
+    monkeypatch.setattr(gpu_parts.Part, "model", lambda *_: tmp_path)
+    part = gpu_parts.Part(tmp_path, False, {"seconds": 1.0, "model": "opus"}, tmp_path / "figures.json")
+    found = gpu_parts.one_way(part, "plain", modules.ways.EncodedPairs([[1]], [[1]]), 1000, 4096)
+    assert found == {"tokens_per_second": 5.0, "accumulation": 4}
+    assert tried == [(1000, 1), (1000, 2), (1000, 4)]
