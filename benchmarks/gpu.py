@@ -49,7 +49,7 @@ SECTIONS = ("train", "compare", "step", "decode", "processes", "resume")
 MODELS = ("opus", "big", "nllb")
 OWN_DATA = [str(ROOT / "data" / "conflict_news" / name) for name in ("seed_pairs.txt", "starter.tsv")]
 PAIRS = 40_000
-"""Of a corpus, from its beginning; more would only take time."""
+"""More would only take time."""
 _LEAST_SECONDS = 12
 """A part is not begun with less time left: it could not even load its libraries."""
 _LAST_LINES = 15
@@ -79,6 +79,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--sections", nargs="*", choices=SECTIONS, default=list(SECTIONS), help="none: only corpus and tokenizer"
     )
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--pairs", type=int, default=PAIRS, help="of the corpus, from its beginning")
     parser.add_argument("--tokens", nargs="+", type=int, help="train: only these tokens per update")
     parser.add_argument("--epochs", type=float, default=3.0, help="train: of each run; at least 40 updates")
     parser.add_argument("--seconds", type=float, default=10.0, help="compare: of updates for each way to train")
@@ -109,7 +110,12 @@ class Benchmark:
 
     def run(self) -> bool:
         """Whether any part has failed."""
-        first = Task("prepare", "card, corpus, tokenizer", "prepare", {"models": self.options.models, "pairs": PAIRS})
+        first = Task(
+            "prepare",
+            "card, corpus, tokenizer",
+            "prepare",
+            {"models": self.options.models, "pairs": self.options.pairs},
+        )
         first.arguments["corpora"] = OWN_DATA if self.options.corpus is None else [self.options.corpus]
         if self.options.tiny:
             first.arguments["pairs"] = 300
@@ -153,7 +159,9 @@ class Benchmark:
         file, log = self.work / "figures.json", self.work / "part.log"
         file.unlink(missing_ok=True)
         command = [sys.executable, str(HERE / "gpu_parts.py"), task.part, json.dumps(self._arguments(task)), str(file)]
-        limit = min(self.options.part_seconds, self._left() - 3)
+        limit = self._left() - 3
+        if task.part != "prepare":
+            limit = min(self.options.part_seconds, limit)
         with log.open("w", encoding="utf-8") as output:
             process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=self._environment())
             try:
@@ -188,6 +196,8 @@ class Benchmark:
     def _environment(self) -> dict[str, str]:
         paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         caches = {"XDG_CACHE_HOME": "cache", "TORCHINDUCTOR_CACHE_DIR": "inductor", "TRITON_CACHE_DIR": "triton"}
+        # The library's trainer would spread over all that it sees.
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
         own = {name: str(self.work / directory) for name, directory in caches.items()}
         return os.environ | own | {"PYTHONPATH": os.pathsep.join(paths), "HF_HUB_OFFLINE": "1"}
 
