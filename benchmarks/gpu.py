@@ -110,15 +110,10 @@ class Benchmark:
 
     def run(self) -> bool:
         """Whether any part has failed."""
-        first = Task(
-            "prepare",
-            "card, corpus, tokenizer",
-            "prepare",
-            {"models": self.options.models, "pairs": self.options.pairs},
-        )
-        first.arguments["corpora"] = OWN_DATA if self.options.corpus is None else [self.options.corpus]
-        if self.options.tiny:
-            first.arguments["pairs"] = 300
+        corpora = OWN_DATA if self.options.corpus is None else [self.options.corpus]
+        pairs = 300 if self.options.tiny else self.options.pairs
+        arguments = {"models": self.options.models, "corpora": corpora, "pairs": pairs}
+        first = Task("prepare", "card, corpus, tokenizer", "prepare", arguments)
         self.tasks = [first, *tasks(self.options)]
         for task in self.tasks:
             self._do(task)
@@ -168,12 +163,12 @@ class Benchmark:
                 status = process.wait(limit)
                 task.status = "done" if status == 0 else "failed"
             except subprocess.TimeoutExpired:
-                task.status, task.why = "out of time", f"stopped after {limit:.0f} s\n"
+                task.status, task.why = "out of time", f"stopped after {limit:.0f} s"
             finally:
                 end(process)
         said = log.read_text("utf-8", errors="replace")
         if task.status != "done":
-            task.why += "\n".join(said.splitlines()[-_LAST_LINES:])
+            task.why = "\n".join([*filter(None, [task.why]), *said.splitlines()[-_LAST_LINES:]])
         if self.options.log_dir is not None:
             name = f"{task.section}-{task.name}".replace(", ", "-").replace(" ", "-").replace(",", "")
             (self.options.log_dir / f"{name}.part.log").write_text(said, encoding="utf-8")
