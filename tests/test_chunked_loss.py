@@ -109,14 +109,3 @@ def test_without_gradients():
     with torch.inference_mode():
         loss = chunked_loss(hidden, weight, bias, labels)
     assert math.isclose(loss.item(), chunked_loss(hidden, weight, bias, labels).item(), rel_tol=1e-6)
-
-
-@pytest.mark.slow
-def test_compiled(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "CHUNK_BYTES", 37 * 128 * 4)
-    hidden, weight, bias, labels = case()
-    plain = chunked_loss(hidden, weight, bias, labels, 0.1)
-    compiled = chunked_loss(hidden, weight, bias, labels, 0.1, is_compiled=True)
-    torch.testing.assert_close(compiled, plain, rtol=1e-6, atol=0)
-    for ours, theirs in zip(gradients(compiled, hidden, weight), gradients(plain, hidden, weight), strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)

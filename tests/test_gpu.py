@@ -18,6 +18,7 @@ from mt.training.chunked_loss import chunked_loss
 from mt.training.encoding import DevSet
 from mt.training.loss import LossOptions, return_loss, summed_loss
 from mt.training.memory import find_micro_batch, trial_batch
+from mt.training.recorded_steps import RecordedSteps
 from mt.training.setup import build_trainer
 from mt.training.trainer import NotFiniteError
 from tests.training_cases import eight_pairs, train_once, trainer_for
@@ -94,12 +95,17 @@ def test_a_compiled_model_makes_the_same_update(tmp_path: Path, marian_directory
     assert compiled[:2] == pytest.approx(plain[:2], rel=1e-3)
 
 
+@pytest.fixture
+def keeps_recordings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short trainings are recorded, too, and the recordings outlive them."""
+    monkeypatch.setattr(warm_up, "_PASSES_PER_SHAPE", 0)
+    monkeypatch.setattr(RecordedSteps, "discard", lambda _: None)
+
+
+@pytest.mark.usefixtures("keeps_recordings")
 @pytest.mark.parametrize("compile", [False, True])
 @pytest.mark.parametrize("loss", ["plain", "chunked"])
-def test_recorded_passes_make_the_same_updates(
-    loss: str, compile: bool, tmp_path: Path, marian_directory: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(warm_up, "_PASSES_PER_SHAPE", 0)
+def test_recorded_passes_make_the_same_updates(loss: str, compile: bool, tmp_path: Path, marian_directory: Path):
     options = {"micro_batch_tokens": 36, "precision": "fp32", "loss": loss, "compile": compile, "max_updates": 3}
     launched = trained_weights(tmp_path / "launched", marian_directory, cuda_graphs=False, **options)
     recorded = trained_weights(tmp_path / "recorded", marian_directory, cuda_graphs=True, **options)
@@ -117,8 +123,8 @@ def trained_weights(directory: Path, model: Path, *, cuda_graphs: bool, **option
     return translator.model.model.shared.weight.detach().clone()
 
 
-def test_dropout_differs_between_replays(tmp_path: Path, marian_directory: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(warm_up, "_PASSES_PER_SHAPE", 0)
+@pytest.mark.usefixtures("keeps_recordings")
+def test_dropout_differs_between_replays(tmp_path: Path, marian_directory: Path):
     translator = load_translator(ModelConfig(name=str(marian_directory), dropout=0.5))
     trainer = trainer_for(translator, tmp_path, learning_rate=1e-12, compile=False)
     trainer.train()
@@ -127,24 +133,24 @@ def test_dropout_differs_between_replays(tmp_path: Path, marian_directory: Path,
     assert len({trainer.recorded(batch, 1.0).item() for _ in range(4)}) == 4
 
 
+@pytest.mark.usefixtures("keeps_recordings")
 @pytest.mark.parametrize("cuda_graphs", [False, True])
-def test_a_loss_that_is_not_finite_stops_the_training(
-    cuda_graphs: bool, tmp_path: Path, marian_directory: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(warm_up, "_PASSES_PER_SHAPE", 0)
+def test_a_loss_that_is_not_finite_stops_the_training(cuda_graphs: bool, tmp_path: Path, marian_directory: Path):
     translator = load_translator(ModelConfig(name=str(marian_directory), dropout=0.0))
     trainer = trainer_for(translator, tmp_path, cuda_graphs=cuda_graphs, max_updates=5, micro_batch_tokens=72)
     layer = translator.model.model.encoder.layers[0].fc1
-    healthy = translator.model.model.decoder.layers[0].fc1.weight.detach().clone()
+    weight = translator.model.model.decoder.layers[0].fc1.weight
+    healthy = weight.detach().clone()
     with torch.no_grad():
         layer.bias[0] = float("nan")
     with pytest.raises(NotFiniteError, match="the loss became nan at update 1") as caught:
         trainer.train()
     assert caught.value.rows == list(range(8))
     # The optimizer has skipped the update although the host learns of it one update later.
-    assert torch.equal(translator.model.model.decoder.layers[0].fc1.weight.cpu(), healthy)
+    assert torch.equal(weight, healthy)
 
 
+@pytest.mark.usefixtures("keeps_recordings")
 def test_a_training_of_many_shapes_meets_them_all_before_it_starts(tmp_path: Path, marian_directory: Path):
     generator = torch.Generator().manual_seed(3)
     lengths = torch.randint(2, 41, (2, 2000), generator=generator).tolist()

@@ -77,6 +77,6 @@ def test_dev_loss_has_fixed_shapes_on_a_gpu_only(marian: TransformersTranslator,
     batches, shaped = _dev_batches(pairs, 40, collator, torch.device("cuda"))
     assert sorted(chain(*batches)) == list(range(8))
     assert {shaped(pairs.batch(batch))["input_ids"].shape for batch in batches} == {(4, 10)}
-    expected = dev_loss(marian.model, collator, pairs, 40)
+    expected = dev_loss(marian.model, collator, pairs, 40, LossOptions())
     monkeypatch.setattr(dev_evaluation, "_dev_batches", lambda *_: (batches, shaped))
-    assert dev_loss(marian.model, collator, pairs, 40) == pytest.approx(expected, rel=1e-6)
+    assert dev_loss(marian.model, collator, pairs, 40, LossOptions()) == pytest.approx(expected, rel=1e-6)

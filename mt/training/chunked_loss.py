@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -37,23 +38,19 @@ def chunked_loss(
     bias: Tensor | None,
     labels: Tensor,
     label_smoothing: float = 0.0,
-    *,
-    is_compiled: bool = False,
 ) -> Tensor:
     """Cross-entropy of the logits `hidden @ weight.T + bias`, summed over target tokens, in nats; float32 ().
 
     hidden: float (batch, target_tokens, width); weight: float (vocabulary, width); bias: float (vocabulary,), which
     gets no gradient; labels: int64 (batch, target_tokens), `IGNORED_LABEL` at padding. label_smoothing: share of the
-    probability spread over the vocabulary (Szegedy et al., 2016). is_compiled: whether `torch.compile` makes one
-    kernel of everything between the matrix products, which are in autocast's type inside autocast.
+    probability spread over the vocabulary (Szegedy et al., 2016). Inside autocast the matrix products are in its type.
     """
     rows, device = hidden.flatten(0, 1), hidden.device.type
     if torch.is_autocast_enabled(device):
         rows = rows.to(torch.get_autocast_dtype(device))
-    kernel = _compiled(weight.shape[0]) if is_compiled else _loss_and_gradient
     with torch.autocast(device, enabled=False):
         loss: Tensor = _ChunkedLoss.apply(  # type: ignore[no-untyped-call]
-            rows, weight, bias, labels.flatten(), label_smoothing, kernel
+            rows, weight, bias, labels.flatten(), label_smoothing, _kernel_for(device)
         )
     return loss
 
@@ -124,14 +121,10 @@ def _loss_and_gradient(
 
 
 @cache
-def _compiled(entries: int) -> _Kernel:
-    """`_loss_and_gradient` in two kernels, for a vocabulary of this size and any number of tokens."""
-    compiled = torch.compile(_loss_and_gradient)
+def _kernel_for(device: str) -> _Kernel:
+    """`_loss_and_gradient`, or the same as one kernel where Triton is installed and can be used."""
+    if device != "cuda" or find_spec("triton") is None:
+        return _loss_and_gradient
+    from mt.training.loss_kernel import loss_and_gradient
 
-    def kernel(logits: Tensor, bias: Tensor | None, labels: Tensor, count: int, label_smoothing: float) -> Tensor:
-        for tensor in (logits, labels):
-            torch._dynamo.mark_dynamic(tensor, 0)
-        loss: Tensor = compiled(logits, bias, labels, count, label_smoothing)
-        return loss
-
-    return kernel
+    return loss_and_gradient

@@ -26,8 +26,6 @@ class LossOptions:
     label_smoothing: float = 0.0
     is_chunked: bool = False
     """Whether the logits are computed, and freed, for one part of the batch at a time."""
-    is_compiled: bool = False
-    """Whether `torch.compile` makes the kernels of the chunked loss."""
     has_own_masks: bool = False
     """Whether the attention masks are made here; see `own_masks`."""
 
@@ -105,9 +103,7 @@ def _loss_inside(
     # The divergence needs the model's full logits, so a batch with general pairs is never chunked.
     if options.is_chunked and base_logits is None:
         vector = None if bias is None else bias[0]
-        return chunked_loss(
-            hidden, model.lm_head.weight, vector, labels, options.label_smoothing, is_compiled=options.is_compiled
-        )
+        return chunked_loss(hidden, model.lm_head.weight, vector, labels, options.label_smoothing)
     logits = model.lm_head(hidden)
     if bias is not None:
         logits = logits + bias

@@ -251,7 +251,7 @@ class TranslationTrainer(Seq2SeqTrainer):
     def dev_loss(self, dev: DevSet) -> float:
         """Loss on a whole dev set, in nats per target token, without label smoothing."""
         with self.accelerator.autocast():
-            loss = replace(self.loss, label_smoothing=0.0, is_compiled=False)
+            loss = replace(self.loss, label_smoothing=0.0)
             return dev_loss(self.model, self.data_collator, dev.encoded, self.sampler.max_tokens, loss, dev.name)
 
     def dev_scores_by_update(self) -> dict[int, float]:

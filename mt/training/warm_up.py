@@ -39,15 +39,22 @@ class WarmUp(TrainerCallback):
         if passes > 0:
             warm_up(self.trainer, passes)
 
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if self.trainer.recorded is not None:
+            self.trainer.recorded.discard()
+            self.trainer.recorded = None
+
 
 def warm_up(trainer: TranslationTrainer, passes: int) -> None:
     """Compile and record as the config says and as pays for `passes` micro-batches."""
     config, is_cuda = trainer.config.training, trainer.args.device.type == "cuda"
     if is_cuda and getattr(trainer.translator.model.config, "_attn_implementation", None) == "sdpa":
         trainer.loss = replace(trainer.loss, has_own_masks=True)
+    # Recorded in the mode in which they are replayed, with dropout.
+    trainer.model.train()
     shapes = _largest_first(trainer.sampler.shapes)
     if config.compile is True:
-        _compile(trainer)
+        compile_layers(trainer.translator.model)
     elif config.compile == "auto" and is_cuda and shapes and not is_sharded():
         _compile_if_faster(trainer, shapes[len(shapes) // 2], passes)
     if is_cuda and _can_record(trainer) and passes >= _PASSES_PER_SHAPE * len(shapes):
@@ -91,19 +98,6 @@ def _largest_first(shapes: tuple[BatchShape, ...]) -> list[BatchShape]:
     return sorted(shapes, key=lambda shape: -shape.tokens)
 
 
-def _compile(trainer: TranslationTrainer) -> Callable[[], None]:
-    """Compile the layers and the loss; a function that undoes it."""
-    plain = trainer.loss
-    trainer.loss = replace(plain, is_compiled=plain.is_chunked)
-    undo_layers = compile_layers(trainer.translator.model)
-
-    def undo() -> None:
-        trainer.loss = plain
-        undo_layers()
-
-    return undo
-
-
 def _compile_if_faster(trainer: TranslationTrainer, shape: BatchShape, passes: int) -> None:
     plain = _seconds_per_pass(trainer, shape)
     # The main process decides for all: the others may have measured something else.
@@ -111,7 +105,7 @@ def _compile_if_faster(trainer: TranslationTrainer, shape: BatchShape, passes: i
         logger.info("layers are not compiled: the passes of this training take about %.0f s", passes * plain)
         return
     logger.info("compiling the layers, which takes about half a minute")
-    started, undo = time.perf_counter(), _compile(trainer)
+    started, undo = time.perf_counter(), compile_layers(trainer.translator.model)
     compiled = _seconds_per_pass(trainer, shape)
     seconds = time.perf_counter() - started
     is_faster = _agreed(compiled < plain)
