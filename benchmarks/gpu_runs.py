@@ -119,12 +119,13 @@ def padding(part: Part) -> None:
 
 def demo(part: Part, run: Path, more: Sequence[str] = ()) -> list[str]:
     """`train.py` on the demo, with few updates; its end, not its scores, is of interest."""
-    sizes = {"max_updates": 6, "eval_every_updates": 2, "dev_sentences": 2, "tokens_per_update": 300}
+    sizes = {"max_updates": 4, "eval_every_updates": 2, "dev_sentences": 2, "tokens_per_update": 300}
     sizes = sizes if part.tiny else {"max_updates": 60, "eval_every_updates": 20}
     options = [word for name, value in sizes.items() for word in (f"--training.{name}", str(value))]
     options += ["--data.cache_dir", str(part.work / "data"), "--evaluation.resamples", "100"]
     if part.tiny:
-        options += ["--decoding.num_beams", "1", "--decoding.max_length_ratio", "0.1", "--data.max_test_pairs", "10"]
+        options += ["--decoding.num_beams", "1", "--decoding.max_length_ratio", "0.1"]
+        options += ["--data.max_test_pairs", "10", "--data.max_dev_pairs", "20"]
     config = str(ROOT / "configs" / "demo.yaml")
     return [str(ROOT / "train.py"), config, "--output_dir", str(run), *options, *more]
 
