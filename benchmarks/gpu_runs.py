@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +117,7 @@ def padding(part: Part) -> None:
         part.tell(figures)
 
 
-def demo(part: Part, run: Path, more: Sequence[str] = ()) -> list[str]:
+def demo(part: Part, run: Path) -> list[str]:
     """`train.py` on the demo, with few updates; its end, not its scores, is of interest."""
     sizes = {"max_updates": 4, "eval_every_updates": 2, "dev_sentences": 2, "tokens_per_update": 300}
     sizes = sizes if part.tiny else {"max_updates": 60, "eval_every_updates": 20}
@@ -127,7 +127,7 @@ def demo(part: Part, run: Path, more: Sequence[str] = ()) -> list[str]:
         options += ["--decoding.num_beams", "1", "--decoding.max_length_ratio", "0.1"]
         options += ["--data.max_test_pairs", "10", "--data.max_dev_pairs", "20"]
     config = str(ROOT / "configs" / "demo.yaml")
-    return [str(ROOT / "train.py"), config, "--output_dir", str(run), *options, *more]
+    return [str(ROOT / "train.py"), config, "--output_dir", str(run), *options]
 
 
 def scores_of(run: Path) -> dict[str, float]:
