@@ -10,10 +10,11 @@ train      `train.py` end to end: real tokens per second (source and target, pad
            the last log line before them to the last loss; the share of the card's rate, which is that of one large
            matrix product in the same run, counted with the operations that real tokens need; the first epoch's time
            over the later ones'; padding; GPU memory that the process takes; seconds before and after the updates.
-           Compiled code is kept in `--work`: the first run of a model and size pays for it.
+           `compiled`: with `training.compile true`, which long runs choose by themselves. Compiled code is kept in
+           `--work`: the first run of a model pays for it.
 compare    beside `Seq2SeqTrainer` with the same model and pairs, in bf16, sampling at random or by length: at equal
            target tokens per update, and at the 16 sentences of its example. Speeds with and without the first 10
-           updates; peak memory of the updates.
+           updates; memory that torch holds in them, all three in one process, one after the other.
 step       one update on sentences of one length, by the target tokens of an update
 decode     `translate` beside `generate` in file order, beam 4, with tiny-en-ar
 processes  one process of DDP and one of FSDP
@@ -34,13 +35,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import psutil
-import yaml
+from gpu_plan import Task, settings_of, tasks
 from gpu_tables import tables
 
 HERE = Path(__file__).resolve().parent
@@ -49,25 +49,10 @@ SECTIONS = ("train", "compare", "step", "decode", "processes", "resume")
 MODELS = ("opus", "big", "nllb")
 OWN_DATA = [str(ROOT / "data" / "conflict_news" / name) for name in ("seed_pairs.txt", "starter.tsv")]
 PAIRS = 40_000
-"""Of a corpus, from its beginning; more would only take time."""
-_TINY_TOKENS = {1024: 64, 4096: 128, 8192: 1024, 32_768: 6144}
+"""More would only take time."""
 _LEAST_SECONDS = 12
 """A part is not begun with less time left: it could not even load its libraries."""
 _LAST_LINES = 15
-
-
-@dataclass
-class Task:
-    """One part: what it measures, and what became of it."""
-
-    section: str
-    name: str
-    part: str
-    arguments: dict[str, Any] = field(default_factory=dict)
-    status: str = "not begun"
-    why: str = ""
-    seconds: float = 0.0
-    figures: Any = None
 
 
 def main() -> None:
@@ -94,6 +79,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--sections", nargs="*", choices=SECTIONS, default=list(SECTIONS), help="none: only corpus and tokenizer"
     )
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--pairs", type=int, default=PAIRS, help="of the corpus, from its beginning")
     parser.add_argument("--tokens", nargs="+", type=int, help="train: only these tokens per update")
     parser.add_argument("--epochs", type=float, default=3.0, help="train: of each run; at least 40 updates")
     parser.add_argument("--seconds", type=float, default=10.0, help="compare: of updates for each way to train")
@@ -111,46 +97,6 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return options
 
 
-def tasks(options: argparse.Namespace) -> Iterator[Task]:
-    """All parts that `options` asks for, the most important ones first."""
-    scaled = _TINY_TOKENS if options.tiny else {tokens: tokens for tokens in _TINY_TOKENS}
-    marian = [kind for kind in options.models if kind != "nllb"]
-
-    def train(kind: str, *sizes: int) -> Iterator[Task]:
-        for tokens in sizes if kind in marian else ():
-            if options.tokens is None or tokens in options.tokens:
-                arguments = {"model": kind, "tokens": scaled.get(tokens, tokens)}
-                yield Task("train", f"{kind}, {tokens:,} tokens", "train", arguments)
-
-    def compare(tokens: int, sentences: int = 0) -> Iterator[Task]:
-        for kind in marian[:1]:
-            name = f"{kind}, " + (f"{sentences} sentences" if sentences else f"{tokens:,} tokens")
-            arguments = {"model": kind, "tokens": scaled.get(tokens, tokens), "sentences": sentences}
-            yield Task("compare", name, "compare", arguments)
-
-    def step() -> Iterator[Task]:
-        for kind in options.models:
-            yield Task("step", kind, "step", {"model": kind, "tokens": list(scaled.values())})
-
-    asked = [tokens for tokens in options.tokens or () if tokens not in _TINY_TOKENS]
-    everything = [
-        *train("opus", *((32_768,) if options.tiny else (32_768, 4096))),
-        *compare(4096),
-        *compare(0, sentences=16),
-        *train("big", 32_768),
-        *step(),
-        Task("decode", "tiny-en-ar", "decode", {"sentences": 8 if options.tiny else 300}),
-        Task("processes", "DDP", "processes", {"mode": "ddp"}),
-        Task("processes", "FSDP", "processes", {"mode": "fsdp"}),
-        Task("resume", "demo", "resume"),
-    ]
-    if not options.tiny:
-        # The same code again, for other figures.
-        everything += [*train("opus", 8192, *asked), *train("big", 4096, 8192, *asked), *compare(32_768)]
-    everything.append(Task("train", "padding", "padding"))
-    yield from (task for task in everything if task.section in options.sections)
-
-
 class Benchmark:
     """The parts, the time that is left for them, and what they have found."""
 
@@ -164,10 +110,10 @@ class Benchmark:
 
     def run(self) -> bool:
         """Whether any part has failed."""
-        first = Task("prepare", "card, corpus, tokenizer", "prepare", {"models": self.options.models, "pairs": PAIRS})
-        first.arguments["corpora"] = OWN_DATA if self.options.corpus is None else [self.options.corpus]
-        if self.options.tiny:
-            first.arguments["pairs"] = 300
+        corpora = OWN_DATA if self.options.corpus is None else [self.options.corpus]
+        pairs = 300 if self.options.tiny else self.options.pairs
+        arguments = {"models": self.options.models, "corpora": corpora, "pairs": pairs}
+        first = Task("prepare", "card, corpus, tokenizer", "prepare", arguments)
         self.tasks = [first, *tasks(self.options)]
         for task in self.tasks:
             self._do(task)
@@ -208,19 +154,21 @@ class Benchmark:
         file, log = self.work / "figures.json", self.work / "part.log"
         file.unlink(missing_ok=True)
         command = [sys.executable, str(HERE / "gpu_parts.py"), task.part, json.dumps(self._arguments(task)), str(file)]
-        limit = min(self.options.part_seconds, self._left() - 3)
+        limit = self._left() - 3
+        if task.part != "prepare":
+            limit = min(self.options.part_seconds, limit)
         with log.open("w", encoding="utf-8") as output:
             process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=self._environment())
             try:
                 status = process.wait(limit)
                 task.status = "done" if status == 0 else "failed"
             except subprocess.TimeoutExpired:
-                task.status, task.why = "out of time", f"stopped after {limit:.0f} s\n"
+                task.status, task.why = "out of time", f"stopped after {limit:.0f} s"
             finally:
                 end(process)
         said = log.read_text("utf-8", errors="replace")
         if task.status != "done":
-            task.why += "\n".join(said.splitlines()[-_LAST_LINES:])
+            task.why = "\n".join([*filter(None, [task.why]), *said.splitlines()[-_LAST_LINES:]])
         if self.options.log_dir is not None:
             name = f"{task.section}-{task.name}".replace(", ", "-").replace(" ", "-").replace(",", "")
             (self.options.log_dir / f"{name}.part.log").write_text(said, encoding="utf-8")
@@ -229,7 +177,6 @@ class Benchmark:
 
     def _arguments(self, task: Task) -> dict[str, Any]:
         card = self.result["card"] or {}
-        settings = (setting.partition("=") for setting in self.options.training)
         return {
             "work": str(self.work),
             "tiny": self.options.tiny,
@@ -237,13 +184,15 @@ class Benchmark:
             "corpus": self.result["corpus"],
             "epochs": self.options.epochs,
             "seconds": self.options.seconds,
-            "training": {name: yaml.safe_load(value) for name, _, value in settings},
+            "training": settings_of(self.options),
             **task.arguments,
         }
 
     def _environment(self) -> dict[str, str]:
         paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         caches = {"XDG_CACHE_HOME": "cache", "TORCHINDUCTOR_CACHE_DIR": "inductor", "TRITON_CACHE_DIR": "triton"}
+        # The library's trainer would spread over all that it sees.
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
         own = {name: str(self.work / directory) for name, directory in caches.items()}
         return os.environ | own | {"PYTHONPATH": os.pathsep.join(paths), "HF_HUB_OFFLINE": "1"}
 

@@ -11,12 +11,9 @@ from __future__ import annotations
 import gc
 import json
 import logging
-import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,121 +21,20 @@ import numpy as np
 import sacrebleu
 import torch
 from datasets import load_from_disk
-from gpu_models import make_model, make_tokenizer, shape_of, training_flops
-from gpu_runs import RUN_PARTS, data_options
+from gpu_data import Part, cached_data, prepare
+from gpu_models import shape_of, training_flops
+from gpu_runs import RUN_PARTS
 from gpu_ways import GIB, SAMPLING, Clock, only_train, train_library, train_mt, wait
 from transformers import set_seed
 from transformers.utils import logging as library_logging
 
 from mt.commands.environment import quiet_libraries
-from mt.config import Config, CorpusConfig, DataConfig, DecodingConfig, ModelConfig, TrainingConfig
-from mt.data.cache import cached_build
-from mt.data.readers import read_corpus
-from mt.manifest import git_commit
+from mt.config import Config, DecodingConfig, ModelConfig, TrainingConfig
 from mt.models.decoding import translate
 from mt.models.transformers_model import TransformersTranslator, load_translator
 from mt.training.batching import EncodedPairs
-from mt.training.encoding import DevSet, encode_training
+from mt.training.encoding import DevSet
 from mt.training.setup import build_trainer
-
-
-@dataclass
-class Part:
-    """What a part is to do, and where its figures go."""
-
-    work: Path
-    tiny: bool
-    arguments: dict[str, Any]
-    file: Path
-
-    def tell(self, figures: Any) -> None:
-        """Write all figures so far."""
-        new = self.file.with_suffix(".new")
-        new.write_text(json.dumps(figures, ensure_ascii=False), encoding="utf-8")
-        new.replace(self.file)
-
-    def model(self, kind: str) -> Path:
-        """The directory of a model, made if it is not there."""
-        return make_model(kind, self.work / kind, self.work / "tokenizer", self.tiny)
-
-    def encoded(self) -> EncodedPairs:
-        """The training pairs as token ids of `opus` and `big`, whose tokenizers differ only in pieces never used."""
-        found = json.loads((self.work / "encoded.json").read_text("utf-8"))
-        return EncodedPairs(found["sources"], found["targets"])
-
-
-def card(part: Part) -> dict[str, Any]:
-    """The machine, and the rate of one large matrix product: bf16 on a GPU, float32 on a CPU."""
-    device, has_gpu = ("cuda", True) if torch.cuda.is_available() else ("cpu", False)
-    size, dtype = (8192, torch.bfloat16) if has_gpu else (512, torch.float32)
-    left, right = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
-    seconds = []
-    for _ in range(6):
-        wait()
-        begun = time.perf_counter()
-        for _ in range(5):
-            left @ right
-        wait()
-        seconds.append((time.perf_counter() - begun) / 5)
-    packages = ("torch", "transformers", "accelerate", "tokenizers", "numpy")
-    return {
-        "device": torch.cuda.get_device_name() if has_gpu else "CPU",
-        "memory_gib": round(torch.cuda.get_device_properties(0).total_memory / GIB, 1) if has_gpu else None,
-        "cores": len(os.sched_getaffinity(0)),
-        "product": f"{size} x {size} x {size}, {str(dtype).removeprefix('torch.')}",
-        "flops_per_second": 2 * size**3 / sorted(seconds)[len(seconds) // 2],
-        "versions": {"python": sys.version.split()[0], **{name: version(name) for name in packages}},
-        "cuda": torch.version.cuda,
-        "commit": git_commit(),
-    }
-
-
-def prepare(part: Part) -> None:
-    """The machine's figures, then corpus, data build, tokenizer and token ids, for all other parts."""
-    figures: dict[str, Any] = {"card": card(part)}
-    part.tell(figures)
-    paths, kinds = part.arguments["corpora"], [kind for kind in part.arguments["models"] if kind != "nllb"] or ["opus"]
-    pairs = [pair for path in paths for pair in read_corpus("corpus", CorpusConfig(path=path))]
-    rows = [f"{pair.source}\t{pair.target}" for pair in pairs[: part.arguments["pairs"]]]
-    text = "\n".join(["english\tarabic", *rows, ""])
-    corpus = part.work / "corpus.tsv"
-    if not (corpus.exists() and corpus.read_text("utf-8") == text and (part.work / "encoded.json").exists()):
-        corpus.write_text(text, encoding="utf-8")
-        train = load_from_disk(str(cached_data(part) / "data"))["train"]
-        make_tokenizer(part.work / "tokenizer", train["source"], train["target"], part.tiny)
-        encode(part, train)
-    encoded = part.encoded()
-    source_tokens, target_tokens = encoded.lengths.sum(axis=0).tolist()
-    figures["corpus"] = {
-        "pairs_read": len(rows),
-        "training_pairs": len(encoded),
-        "source_tokens": source_tokens,
-        "target_tokens": target_tokens,
-        "flops": {
-            kind: sum(training_flops(shape_of(kind, part.tiny), *pair) for pair in encoded.lengths.tolist())
-            for kind in kinds
-        },
-    }
-    part.tell(figures)
-
-
-def encode(part: Part, train: Any) -> None:
-    """Write the token ids of the training pairs that a run of `train` will use."""
-    translator = load_translator(ModelConfig(name=str(part.work / "tokenizer"), skip_doctor=True))
-    encoded, _ = encode_training(translator, train, Config(data=data_of(part)))
-    tokens = {"sources": [pair.source for pair in encoded.pairs], "targets": [pair.target for pair in encoded.pairs]}
-    (part.work / "encoded.json").write_text(json.dumps(tokens), encoding="utf-8")
-
-
-def data_of(part: Part) -> DataConfig:
-    """The section `data` of every run."""
-    corpus = CorpusConfig(path=str(part.work / "corpus.tsv"))
-    return DataConfig(**{**data_options(part.work, part.tiny), "corpora": {"corpus": corpus}})
-
-
-def cached_data(part: Part) -> Path:
-    """The data build, made unless it is there."""
-    return cached_build(data_of(part), {})
 
 
 def step(part: Part) -> None:
@@ -163,7 +59,9 @@ def timed_updates(part: Part, tokens: int) -> dict[str, Any]:
     pairs = EncodedPairs(ids[0].tolist(), ids[1].tolist())
     skipped, timed = (1, 2) if part.tiny else (6, 10)
     clock = Clock(lambda updates, _: updates == skipped + timed, skipped)
-    fixed = {"tokens_per_update": tokens, "epochs": 100, "report_to": [], "log_every_updates": 1_000_000}
+    # As in a run of 100 updates, for which recording pays, but not compiling.
+    fixed = {"tokens_per_update": tokens, "epochs": 100, "max_updates": 100}
+    fixed |= {"report_to": [], "log_every_updates": 1_000_000}
     training = TrainingConfig(**{"label_smoothing": 0.1, **fixed, **part.arguments["training"]})
     directory = part.work / "step"
     config = Config(training=training)
@@ -180,7 +78,7 @@ def timed_updates(part: Part, tokens: int) -> dict[str, Any]:
         "share": flops / seconds / part.arguments["card"],
         "micro_batches": trainer.sampler.plan.accumulation,
         "setup_seconds": round(clock.begun - clock.created, 2),
-        "peak_gib": round(torch.cuda.max_memory_allocated() / GIB, 2) if torch.cuda.is_available() else None,
+        "peak_gib": round(torch.cuda.max_memory_reserved() / GIB, 2) if torch.cuda.is_available() else None,
     }
 
 
@@ -232,7 +130,8 @@ def one_way(part: Part, way: str, train: EncodedPairs, sentences: int, tokens: i
         try:
             if way == "mt":
                 kept = {"tokens_per_update": tokens, "enough": enough, "skipped": skipped}
-                kept["options"] = part.arguments["training"]
+                # As in a run of the usual length: whether compiling pays depends on it.
+                kept["options"] = {"epochs": 10, **part.arguments["training"]}
                 return train_mt(translator, train, few(train), directory, **kept)
             kept = {"sentences": sentences, "enough": enough, "skipped": skipped, "accumulation": accumulation}
             return {**train_library(way, translator, train, directory, **kept), "accumulation": accumulation}

@@ -29,7 +29,8 @@ def _head(result: dict[str, Any]) -> str:
         return f"prepare: {result['prepare']['status']}: {result['prepare']['why']}"
     versions = ", ".join(f"{name} {version}" for name, version in card["versions"].items())
     lines = [
-        f"{card['device']}, {card['cores']} cores; {versions}, CUDA {card['cuda']}; commit {card['commit']}",
+        f"{card['device']}, {card['cores']} cores; {versions}, CUDA {card['cuda'] or 'none'}; "
+        f"commit {card['commit'] or 'unknown'}",
         f"100 % = {card['flops_per_second'] / 1e12:.4g} TFLOP/s, one product of {card['product']}",
         f"{corpus['training_pairs']:,} training pairs, {corpus['source_tokens']:,} source and "
         f"{corpus['target_tokens']:,} target tokens",

@@ -70,6 +70,11 @@ class Clock(TrainerCallback):
             control.should_training_stop = True
         return control
 
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if not self.ended:
+            wait()
+            self.ended = time.perf_counter()
+
 
 @dataclass
 class Counts:
@@ -102,8 +107,9 @@ def figures_of(clock: Clock, real: Callable[[int], int], padded: int) -> dict[st
         later = tokens - real(clock.skipped)
         figures["tokens_per_second_later"] = round(later / (clock.ended - clock.warm), 1)
     if torch.cuda.is_available():
-        figures["peak_gib"] = round(torch.cuda.max_memory_allocated() / GIB, 2)
-        figures["reserved_gib"] = round(torch.cuda.max_memory_reserved() / GIB, 2)
+        # Recorded passes allocate nothing when they are replayed: what they use is only seen in what is reserved.
+        figures["peak_gib"] = round(torch.cuda.max_memory_reserved() / GIB, 2)
+        figures["allocated_gib"] = round(torch.cuda.max_memory_allocated() / GIB, 2)
     return figures
 
 
@@ -127,7 +133,7 @@ def train_library(
         {"input_ids": pair.source, "attention_mask": [1] * len(pair.source), "labels": pair.target}
         for pair in train.pairs
     ]
-    counts, used, by_update = Counts(), [0], [0]
+    counts, by_update = Counts(), [0]
     clock = Clock(lambda updates, seconds: enough(updates, seconds, by_update[-1]), skipped)
     pad = DataCollatorForSeq2Seq(translator.tokenizer, model=translator.model)
 
@@ -137,16 +143,30 @@ def train_library(
         counts.add(batch)
         return batch
 
-    class Trainer(Seq2SeqTrainer):
-        def training_step(self, *arguments: Any, **more: Any) -> Any:
-            used[0] += 1
-            return super().training_step(*arguments, **more)
-
     class Count(TrainerCallback):
         def on_step_end(self, *_: Any, **__: Any) -> None:
-            by_update.append(sum(counts.real[: used[0]]))
+            by_update.append(sum(counts.real[: trainer.batches]))
 
-    arguments = Seq2SeqTrainingArguments(
+    arguments = _library_arguments(way, directory, sentences, accumulation)
+    callbacks = [Count(), clock]
+    trainer = _CountingTrainer(
+        model=translator.model, args=arguments, train_dataset=rows, data_collator=collate, callbacks=callbacks
+    )
+    trainer.train()
+    return figures_of(clock, by_update.__getitem__, sum(counts.padded[: trainer.batches]))
+
+
+class _CountingTrainer(Seq2SeqTrainer):
+    batches = 0
+    """How many batches were trained on; more may have been collated."""
+
+    def training_step(self, *arguments: Any, **more: Any) -> Any:
+        self.batches += 1
+        return super().training_step(*arguments, **more)
+
+
+def _library_arguments(way: str, directory: Path, sentences: int, accumulation: int) -> Seq2SeqTrainingArguments:
+    return Seq2SeqTrainingArguments(
         output_dir=str(directory),
         per_device_train_batch_size=max(1, round(sentences / accumulation)),
         gradient_accumulation_steps=accumulation,
@@ -163,11 +183,6 @@ def train_library(
         logging_steps=1_000_000,
         seed=1,
     )
-    trainer = Trainer(
-        model=translator.model, args=arguments, train_dataset=rows, data_collator=collate, callbacks=[Count(), clock]
-    )
-    trainer.train()
-    return figures_of(clock, by_update.__getitem__, sum(counts.padded[: used[0]]))
 
 
 def train_mt(

@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
@@ -64,9 +65,34 @@ def main() -> None:
 
 def measure(options: argparse.Namespace) -> dict[str, float]:
     """Train one way; the figures of it."""
-    from datasets import disable_progress_bars, load_from_disk
     from gpu_ways import train_library, train_mt
     from transformers import set_seed
+
+    from mt.training.dev_evaluation import score_sample
+
+    translator, train, dev = load(options)
+    set_seed(1)
+
+    def enough(_updates: int, _seconds: float, tokens: int) -> bool:
+        return tokens >= options.tokens
+
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        if options.way == "mt":
+            per_update = round(options.batch * train.lengths[:, 1].mean())
+            found = train_mt(translator, train, dev, directory, tokens_per_update=per_update, enough=enough)
+        else:
+            found = train_library(options.way, translator, train, directory, sentences=options.batch, enough=enough)
+    return {
+        **{name: found[name] for name in ("seconds", "tokens_per_second", "not_padding")},
+        "peak_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 3),
+        "dev_chrF": round(score_sample(translator, dev)["chrF"], 2),
+    }
+
+
+def load(options: argparse.Namespace) -> tuple[Any, Any, Any]:
+    """(the model, the training pairs as token ids, the dev set)."""
+    from datasets import disable_progress_bars, load_from_disk
     from transformers.utils import logging
 
     from mt.config import Config, CorpusConfig, DataConfig, ModelConfig, TrainingConfig
@@ -88,25 +114,7 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
     train, _ = encode_training(translator, data["train"], config)
     dev = encode_dev(translator, data["dev"], config)
     logging.disable_progress_bar()
-    set_seed(1)
-
-    def enough(_updates: int, _seconds: float, tokens: int) -> bool:
-        return tokens >= options.tokens
-
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        if options.way == "mt":
-            per_update = round(options.batch * train.lengths[:, 1].mean())
-            found = train_mt(translator, train, dev, directory, tokens_per_update=per_update, enough=enough)
-        else:
-            found = train_library(options.way, translator, train, directory, sentences=options.batch, enough=enough)
-    from mt.training.dev_evaluation import score_sample
-
-    return {
-        **{name: found[name] for name in ("seconds", "tokens_per_second", "not_padding")},
-        "peak_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 3),
-        "dev_chrF": round(score_sample(translator, dev)["chrF"], 2),
-    }
+    return translator, train, dev
 
 
 if __name__ == "__main__":

@@ -25,11 +25,12 @@ def modules(monkeypatch: pytest.MonkeyPatch) -> Namespace:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     import gpu
     import gpu_models
+    import gpu_plan
     import gpu_runs
-    import gpu_tables
+    import gpu_timing
     import gpu_ways
 
-    return Namespace(main=gpu, models=gpu_models, runs=gpu_runs, tables=gpu_tables, ways=gpu_ways)
+    return Namespace(main=gpu, models=gpu_models, plan=gpu_plan, runs=gpu_runs, timing=gpu_timing, ways=gpu_ways)
 
 
 def benchmark(*argv: str) -> subprocess.CompletedProcess[str]:
@@ -86,8 +87,8 @@ def test_figures_of_a_way(modules: Namespace, monkeypatch: pytest.MonkeyPatch):
 def test_figures_of_a_run(modules: Namespace):
     # 10 updates of 100 tokens; an epoch has 400 tokens, so 4 updates: 8 s, and the other 6 at 1 s each.
     losses = [(2, 106.0), (4, 110.0), (6, 112.0), (8, 114.0), (10, 116.0)]
-    times = modules.runs.Times(started=90.0, begun=102.0, ended=121.0, losses=losses)
-    figures = modules.runs.summarise(times, tokens=1000, epoch_tokens=400, epoch_flops=56.0, card=20.0)
+    times = modules.timing.Times(started=90.0, begun=102.0, ended=121.0, losses=losses)
+    figures = modules.timing.summarise(times, tokens=1000, epoch_tokens=400, epoch_flops=56.0, card=20.0)
     assert figures == {
         "updates": 10,
         "epochs": 2.5,
@@ -106,7 +107,7 @@ def test_figures_of_a_run(modules: Namespace):
 
 
 def test_updates_begin_at_the_last_line_before_the_first_loss(modules: Namespace):
-    said = modules.runs.Said(
+    said = modules.timing.Said(
         0.0,
         [
             (1.0, "12:00:01 loss: plain"),
@@ -116,7 +117,7 @@ def test_updates_begin_at_the_last_line_before_the_first_loss(modules: Namespace
             (80.0, "12:01:20 update 9 of 9: dev chrF 2.00"),
         ],
     )
-    assert modules.runs.begun_at(said, [(5, 70.0), (9, 79.0)]) == 2.0
+    assert modules.timing.begun_at(said, [(5, 70.0), (9, 79.0)]) == 2.0
 
 
 @pytest.mark.parametrize(
@@ -128,17 +129,18 @@ def test_updates_of_a_run(per_epoch: float, epochs: float, tiny: bool, expected:
 
 
 def test_the_most_important_parts_come_first(modules: Namespace):
-    named = [(task.section, task.name) for task in modules.main.tasks(modules.main.parse(["--models", "opus", "big"]))]
-    assert named[:5] == [
+    named = [(task.section, task.name) for task in modules.plan.tasks(modules.main.parse(["--models", "opus", "big"]))]
+    assert named[:6] == [
         ("train", "opus, 32,768 tokens"),
         ("train", "opus, 4,096 tokens"),
         ("compare", "opus, 4,096 tokens"),
         ("compare", "opus, 16 sentences"),
         ("train", "big, 32,768 tokens"),
+        ("train", "big, 32,768 tokens, compiled"),
     ]
     assert named[-1] == ("train", "padding")
     only = modules.main.parse(["--models", "nllb", "--sections", "train", "step"])
-    assert [task.name for task in modules.main.tasks(only)] == ["nllb", "padding"]
+    assert [task.name for task in modules.plan.tasks(only)] == ["nllb", "padding"]
 
 
 def part_of(modules: Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> Any:
@@ -147,7 +149,7 @@ def part_of(modules: Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(modules.main, "HERE", tmp_path)
     options = modules.main.parse(["--part_seconds", "3", "--json", str(tmp_path / "found.json")])
     started = modules.main.Benchmark(options, tmp_path)
-    started.tasks = [modules.main.Task("prepare", "prepare", "prepare"), modules.main.Task("step", "opus", "step")]
+    started.tasks = [modules.plan.Task("prepare", "prepare", "prepare"), modules.plan.Task("step", "opus", "step")]
     started.result |= {"corpus": {}, "card": {"device": "CPU"}}
     started._do(started.tasks[1])
     started._write()
@@ -236,3 +238,38 @@ def check_compare(figures: dict[str, Any]) -> None:
         assert 0 < way["not_padding"] <= 1
         assert way["tokens_per_second_later"] > 0
     assert figures["times"].keys() == {"plain", "grouped by length"}
+
+
+def test_memory_that_a_command_takes(modules: Namespace, monkeypatch: pytest.MonkeyPatch):
+    # 70 GiB are free at first, 12 at the least.
+    free = iter([70, 70, 30, 12])
+    cuda = modules.timing.torch.cuda
+    monkeypatch.setattr(cuda, "is_available", lambda: True)
+    monkeypatch.setattr(cuda, "mem_get_info", lambda: (next(free, 60) * 2**30, 80 * 2**30))
+    said = modules.timing.call([sys.executable, "-c", "import time; print('begun'); time.sleep(1.5); print('done')"])
+    assert (said.status, said.peak_gib) == (0, 58.0)
+    assert [line for _, line in said.lines] == ["begun", "done"]
+    assert said.started < said.lines[0][0] <= said.lines[1][0] <= said.ended + 5
+
+
+def test_batches_of_the_librarys_trainer_are_divided_until_they_fit(
+    modules: Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    import gpu_parts
+    import torch
+
+    tried = []
+
+    def train(_way: str, *_: object, sentences: int, accumulation: int, **__: object) -> dict[str, float]:
+        tried.append((sentences, accumulation))
+        if accumulation < 4:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return {"tokens_per_second": 5.0}
+
+    monkeypatch.setattr(gpu_parts, "train_library", train)
+    monkeypatch.setattr(gpu_parts, "load_translator", lambda _: None)
+    monkeypatch.setattr(gpu_parts.Part, "model", lambda *_: tmp_path)
+    part = gpu_parts.Part(tmp_path, False, {"seconds": 1.0, "model": "opus"}, tmp_path / "figures.json")
+    found = gpu_parts.one_way(part, "plain", modules.ways.EncodedPairs([[1]], [[1]]), 1000, 4096)
+    assert found == {"tokens_per_second": 5.0, "accumulation": 4}
+    assert tried == [(1000, 1), (1000, 2), (1000, 4)]
