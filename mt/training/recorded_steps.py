@@ -48,10 +48,15 @@ class RecordedSteps:
         return len(self._recordings)
 
     def record(self, batches: Iterable[Batch]) -> None:
-        """Record the shapes of `batches`, on any device; the largest first, so that the others share its memory."""
+        """Record the shapes of `batches`, on any device; the largest first, so that the others share its memory.
+
+        Raises `RuntimeError` if a pass waits for the device or does anything else that cannot be recorded.
+        """
         with torch.random.fork_rng([self.device]):
             for batch in batches:
                 self._recordings[_shapes(batch)] = self._record(batch)
+            # Fails here, not later, if a recording has left the random numbers unusable.
+            torch.rand((), device=self.device)
         self.zero_gradients()
 
     def __call__(self, batch: Batch, divisor: float) -> Tensor:

@@ -69,8 +69,6 @@ def _record(trainer: TranslationTrainer, shapes: Sequence[BatchShape]) -> Record
     batches = (trial_batch(trainer, shape) for shape in shapes)
     try:
         recorded.record(progress(batches, "recording batch shapes", "shapes", total=len(shapes)))
-        # A recording that broke off can leave the random numbers unusable.
-        torch.rand((), device=trainer.args.device)
     except RuntimeError as error:
         recorded.discard()
         logger.warning("batch shapes are not recorded, so updates may be slower: %s", shorten(str(error)))
