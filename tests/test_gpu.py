@@ -18,7 +18,6 @@ from mt.training.chunked_loss import chunked_loss
 from mt.training.encoding import DevSet
 from mt.training.loss import LossOptions, return_loss, summed_loss
 from mt.training.memory import find_micro_batch, trial_batch
-from mt.training.recorded_steps import RecordedSteps
 from mt.training.setup import build_trainer
 from mt.training.trainer import NotFiniteError
 from tests.training_cases import eight_pairs, train_once, trainer_for
@@ -99,7 +98,7 @@ def test_a_compiled_model_makes_the_same_update(tmp_path: Path, marian_directory
 def keeps_recordings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Short trainings are recorded, too, and the recordings outlive them."""
     monkeypatch.setattr(warm_up, "_PASSES_PER_SHAPE", 0)
-    monkeypatch.setattr(RecordedSteps, "discard", lambda _: None)
+    monkeypatch.setattr(warm_up.WarmUp, "on_train_end", lambda *_, **__: None)
 
 
 @pytest.mark.usefixtures("keeps_recordings")
