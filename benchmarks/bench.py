@@ -15,7 +15,16 @@ Each measurement is a process of its own with a time limit, pinned to `--cores` 
 and the plain alternatives take turns, `--rounds` times, at 1x, 2x and 4x of the input; the figures are medians. What
 fails is a row with its reason. The JSON file is written after every measurement.
 
-Without `--output_dir` only a whole run, of all benchmarks at the usual sizes, writes files.
+Without `--output_dir` only a whole run, of all benchmarks at the usual sizes, writes files. In `benchmarks.json`, the
+figures that the README names are under `benchmarks`:
+
+    training.cases.4x.ways.mt.per_second, .padding       beside .plain and ."grouped by length"
+    decoding.cases.4x.ways.ctranslate2.per_second        beside .torch, .int8 and .generate
+    data.cases.4x.ways.mt.seconds, .peak_gib, .planted, .across_splits, and the `size` of the case; beside .plain
+    evaluation.cases.4x.ways.mt.seconds                  beside .sacrebleu
+    training.setup                                       machine, versions, cores, rounds
+
+and every line of the table, with its ratio, is an entry of `rows`.
 """
 
 from __future__ import annotations
