@@ -163,6 +163,7 @@ class Bench:
             try:
                 read = benchmark.read(figures, way, size)
                 cases = {case: read} if benchmark.sizes else read
+                why = benchmark.faults(figures) or why
             except (KeyError, TypeError, ZeroDivisionError) as error:
                 why = f"figures that were not expected: {type(error).__name__}: {error}"
         if why:

@@ -160,7 +160,8 @@ def _panel(axes: Axes, benchmark: Benchmark, found: Mapping[str, Any]) -> None:
     sizes = sorted({case["size"] for case in found["cases"].values() if case["ways"]})
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
     axes.set_xlim(0, sizes[-1] * 1.06)
-    axes.set_ylim(0)
+    # Room for the key above the lines.
+    axes.set_ylim(0, axes.dataLim.y1 * (1 + 0.1 * len(axes.lines)))
     axes.set_title(benchmark.title, loc="left", fontsize=12, fontweight="bold")
     axes.set_xlabel(benchmark.counted)
     axes.set_ylabel("seconds")

@@ -55,6 +55,8 @@ class Benchmark:
     read: Callable[[dict[str, Any], str, int], Any]
     """The program's figures, way and size: `Figures` by way; `Cases` from a benchmark without sizes."""
     needs_gpu: bool = False
+    faults: Callable[[dict[str, Any]], str] = lambda _: ""
+    """What the program's figures say about parts that have failed."""
 
 
 def _training_arguments(corpus: str, size: int, way: str, _quick: bool) -> list[str]:
@@ -133,6 +135,12 @@ def _gpu(found: dict[str, Any], _way: str, _size: int) -> Cases:
             _GPU_WAYS.get(way, way): {"size": size, "per_second": figures[speed]} for way, figures in ways.items()
         }
     return cases
+
+
+def _gpu_faults(found: dict[str, Any]) -> str:
+    parts = [part for part in found["parts"] if part["status"] != "done"]
+    reasons = [[part["name"], part["status"], *part["why"].strip().splitlines()[-1:]] for part in parts]
+    return "; ".join(": ".join(reason) for reason in reasons)
 
 
 _GPU_WAYS = {"translate": "torch", "generate, file order, batch 16": "generate"}
@@ -257,5 +265,6 @@ BENCHMARKS = (
         arguments=_gpu_arguments,
         read=_gpu,
         needs_gpu=True,
+        faults=_gpu_faults,
     ),
 )

@@ -191,6 +191,16 @@ def test_figures_of_the_programs(modules: Namespace):
     }
 
 
+def test_what_a_gpu_benchmark_says_of_its_failures(modules: Namespace):
+    parts = [
+        {"name": "opus", "status": "done", "why": ""},
+        {"name": "big", "status": "failed", "why": "Traceback\n  line 1\nOutOfMemoryError: no memory\n"},
+        {"name": "nllb", "status": "failed", "why": ""},
+    ]
+    said = benchmark(modules, "gpu").faults({"parts": parts})
+    assert said == "big: failed: OutOfMemoryError: no memory; nllb: failed"
+
+
 # The page
 
 
