@@ -185,14 +185,16 @@ def test_two_machines(two_machines: tuple[str, str], config: Path, alone: Path, 
     assert_same(tmp_path / "run", alone, 2)
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_a_sharded_model_is_trained_and_saved_whole(processes: int, config: Path, alone: Path, tmp_path: Path):
+@pytest.mark.parametrize(("processes", "loss"), [(1, "plain"), (2, "plain"), (2, "chunked")])
+def test_a_sharded_model_is_trained_and_saved_whole(
+    processes: int, loss: str, config: Path, alone: Path, tmp_path: Path
+):
     run = tmp_path / "run"
     settings = yaml.safe_load((ROOT / "configs" / "accelerate" / "fsdp.yaml").read_text())["fsdp_config"]
     variables = {
         name.upper(): str(value).lower() if value in (True, False) else str(value) for name, value in settings.items()
     }
-    argv = [str(config), "--output_dir", str(run)]
+    argv = [str(config), "--output_dir", str(run), "--training.loss", loss]
     command = process_cases.train_sharded
     ends = process_cases.in_processes(processes, command, tmp_path, argv, ACCELERATE_USE_FSDP="true", **variables)
     # Two evaluations, between updates and after them, of the loss and of a decoded sample each.

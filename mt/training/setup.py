@@ -38,10 +38,6 @@ def check_training(config: Config) -> None:
         raise ConfigError("training.precision fp16 needs a GPU, and this machine has none: set it to auto")
     if training.precision == "bf16" and has_cuda and not torch.cuda.is_bf16_supported():
         raise ConfigError("training.precision bf16 is not supported by this GPU: set it to auto")
-    if training.loss == "chunked" and is_sharded():
-        raise ConfigError(
-            "training.loss chunked does not work under FSDP, which calls the output layer as a whole: set it to auto"
-        )
     if training.loss == "chunked" and training.precision == "fp16":
         raise ConfigError(
             "training.loss chunked does not work with fp16, where its gradients underflow: set it to auto"
