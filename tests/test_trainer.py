@@ -59,11 +59,11 @@ def test_gradients_of_the_chunked_loss_are_the_plain_ones(
 ):
     monkeypatch.setattr(chunked_loss, "CHUNK_BYTES", 2 * 320 * 4)  # two tokens per chunk
     directory = nllb_directory if case == "nllb" else marian_directory
-    model: Any = load_translator(ModelConfig(name=str(directory))).model.eval()
+    model: Any = load_translator(ModelConfig(name=str(directory))).model
     assert model.lm_head.weight is model.get_input_embeddings().weight
     if case == "untied":
         model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.detach().clone())
-    trained = prepare_model(model, AdaptationConfig(lora=LoraConfig() if case == "lora" else None))
+    trained = prepare_model(model, AdaptationConfig(lora=LoraConfig() if case == "lora" else None)).eval()
     batch = Collator(1, 2)([EncodedPair([5, 6, 7], [8, 9, 10]), EncodedPair([5, 6], [8, 9])])
     found = []
     for is_chunked in (False, True):
