@@ -71,7 +71,7 @@ def compare(
     from mt.runs import read_curve, remarks_on
     from mt.systems.system import searches_of
     from mt.systems.texts import check_texts
-    from mt.systems.translating import translate_systems
+    from mt.systems.translating import Engines, translate_systems
 
     ratings = [Path(file) for file in command.ratings]
     test_sets = read_test_sets(
@@ -85,16 +85,21 @@ def compare(
     check_rated_sets(ratings, test_sets)
     check_texts(systems, test_sets)
     output.clear()
-    hypotheses = translate_systems(systems, test_sets, output.write_translations)
+    engines: Engines = {}
+    hypotheses = translate_systems(systems, test_sets, output.write_translations, engines)
     runs = {system.label: system.run for system in systems if system.run}
     training = next((load_splits(run)["train"] for run in runs.values() if run.data.is_dir()), None)
     evaluation = evaluate_all(test_sets, hypotheses, command.resamples, glossary, training, overlaps)
     evaluation.preferences = read_ratings(ratings, hypotheses) if ratings else []
     evaluation.curves = {label: read_curve(run) for label, run in runs.items()}
     evaluation.remarks += remarks_on(runs)
-    describe_search(evaluation, searches_of(systems))
+    describe_search(evaluation, searches_of(systems), engines)
     facts = describe_comparison(
-        systems, command.test_sets | command.general, glossary=command.glossary, ratings=command.ratings
+        systems,
+        command.test_sets | command.general,
+        glossary=command.glossary,
+        ratings=command.ratings,
+        engines=engines,
     )
     kind = "Comparison" if len(systems) > 1 else "Evaluation"
     title = f"{kind} of {', '.join(s.label for s in systems)}"

@@ -17,7 +17,7 @@ from mt.experiment.training_preparation import prepare_training, record_start
 from mt.experiment.translations import systems_of_run, translate_base
 from mt.processes import one_run
 from mt.runs import RunDirectory
-from mt.systems.translating import translate_test_sets
+from mt.systems.translating import Engines, translate_test_sets
 from mt.training.setup import check_training
 
 
@@ -44,7 +44,8 @@ def run_experiment(
         record_start(manifest, base, trainer)
         record_extension(config, run, trainer.sampler.plan.updates, manifest)
         systems = systems_of_run(config, run, use_cache=use_cache)
-        hypotheses = translate_base(systems[0], base, test_sets if score else [], run, manifest)
+        engines: Engines = {}
+        hypotheses = translate_base(systems[0], base, test_sets if score else [], run, manifest, engines)
         fine_tune(run, trainer, resume)
         if manifest is None:
             return run, None
@@ -55,9 +56,9 @@ def run_experiment(
         manifest.update(**choice.as_json())
         if not score:
             return run, None
-        translate_test_sets(systems[-1], test_sets, hypotheses, write=run.write_translations)
+        translate_test_sets(systems[-1], test_sets, hypotheses, write=run.write_translations, engines=engines)
         remarks = list(filter(None, [explain_base(config, choice), stopped]))
-        return run, score_run(config, run, data, manifest.facts, systems, test_sets, hypotheses, remarks)
+        return run, score_run(config, run, data, manifest.facts, systems, test_sets, hypotheses, engines, remarks)
 
 
 def check_inputs(config: Config) -> None:
