@@ -261,7 +261,7 @@ def test_auto_falls_back_with_one_line_and_remembers(
 
 def test_explicit_engine_says_why_it_cannot(model: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("mt.models.ctranslate2_export.convert", refuse)
-    with pytest.raises(ModelError, match=r"decoding\.engine ctranslate2: mine: .*set decoding\.engine to auto or torch"):
+    with pytest.raises(ModelError, match=r"decoding\.engine ctranslate2: mine: .*; set decoding\.engine to auto or"):
         translations(model)
 
 
