@@ -1,30 +1,24 @@
-"""Translating with a system, the same way in every command: test sets, through the cache, and plain files."""
+"""Translating test sets with a system, the same way in every command, through the cache."""
 
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import torch
 
 from mt.config import DecodingConfig, ModelConfig
-from mt.errors import DataError
 from mt.evaluation.test_set import Hypotheses, TestSet
 from mt.models.ctranslate2_model import load_ctranslate2
 from mt.models.decoding import translate
 from mt.models.engines import Engine, engine_of
-from mt.models.model_files import is_ctranslate2, shown
-from mt.models.terminology import check_terminology
+from mt.models.model_files import is_ctranslate2
 from mt.models.transformers_model import load_translator
 from mt.models.translator import Translator
 from mt.systems.engine_choice import open_conversion, plan_engine
 from mt.systems.system import System
 from mt.systems.texts import read_text
 from mt.systems.translation_cache import CacheKey, cache_key, keep_translations, read_translations
-from mt.text.lines import read_lines, read_stdin
-from mt.text.normalise import normalise
 
 logger = logging.getLogger(__name__)
 
@@ -142,22 +136,3 @@ class Decoder:
 
 def _read(key: CacheKey | None, test_set: TestSet) -> list[str] | None:
     return None if key is None else read_translations(key, len(test_set.sources))
-
-
-def translate_file(model: ModelConfig, decoding: DecodingConfig, file: str) -> list[str]:
-    """One translation per line of `file` (`-`: stdin), in order; an empty line stays empty."""
-    check_terminology(decoding)
-    if file == "-":
-        lines = [line for _, line in read_stdin()]
-    elif os.path.isfile(file):  # noqa: PTH113
-        lines = [line for _, line in read_lines(Path(file))]
-    else:
-        raise DataError(f"{shown(file)}: no such text file (seen from {Path.cwd()})")
-    sources = [normalise(line) for line in lines]
-    wanted = [index for index, source in enumerate(sources) if source]
-    translator, origins = open_translator(model, decoding), [f"line {i + 1}" for i in wanted]
-    hypotheses = translate(translator, [sources[i] for i in wanted], decoding, "translate", origins)
-    translations = [""] * len(lines)
-    for index, hypothesis in zip(wanted, hypotheses, strict=True):
-        translations[index] = hypothesis
-    return translations
