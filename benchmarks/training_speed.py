@@ -21,9 +21,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
@@ -67,6 +65,7 @@ def main() -> None:
 def measure(options: argparse.Namespace) -> dict[str, float]:
     """Train one way; the figures of it."""
     from datasets import disable_progress_bars, load_from_disk
+    from gpu_ways import train_library, train_mt
     from transformers import set_seed
     from transformers.utils import logging
 
@@ -90,102 +89,24 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
     dev = encode_dev(translator, data["dev"], config)
     logging.disable_progress_bar()
     set_seed(1)
-    with tempfile.TemporaryDirectory() as directory:
-        run = train_mt if options.way == "mt" else train_library
-        seconds, tokens, padded = run(options, translator, train, dev, Path(directory))
+
+    def enough(_updates: int, _seconds: float, tokens: int) -> bool:
+        return tokens >= options.tokens
+
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        if options.way == "mt":
+            per_update = round(options.batch * train.lengths[:, 1].mean())
+            found = train_mt(translator, train, dev, directory, tokens_per_update=per_update, enough=enough)
+        else:
+            found = train_library(options.way, translator, train, directory, sentences=options.batch, enough=enough)
     from mt.training.dev_evaluation import score_sample
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     return {
-        "seconds": round(seconds, 1),
-        "tokens_per_second": round(tokens / seconds, 1),
-        "not_padding": round(tokens / padded, 3),
-        "peak_gib": round(peak, 3),
+        **{name: found[name] for name in ("seconds", "tokens_per_second", "not_padding")},
+        "peak_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 3),
         "dev_chrF": round(score_sample(translator, dev)["chrF"], 2),
     }
-
-
-LEARNING_RATE, SMOOTHING = 1e-4, 0.1
-
-
-def train_library(
-    options: argparse.Namespace, translator: Any, train: Any, dev: Any, directory: Path
-) -> tuple[float, int, int]:
-    """With the library's trainer; (seconds, tokens, tokens with padding)."""
-    import torch
-    from transformers import DataCollatorForSeq2Seq, Seq2SeqTrainer, Seq2SeqTrainingArguments
-
-    rows = [
-        {"input_ids": pair.source, "attention_mask": [1] * len(pair.source), "labels": pair.target}
-        for pair in train.pairs
-    ]
-    seen, started = {"tokens": 0, "padded": 0}, [0.0]
-
-    class Trainer(Seq2SeqTrainer):
-        def training_step(self, model: Any, inputs: Any, *arguments: Any, **more: Any) -> Any:
-            started[0] = started[0] or time.perf_counter()
-            for name in ("attention_mask", "labels"):
-                seen["padded"] += inputs[name].numel()
-            seen["tokens"] += int(inputs["attention_mask"].sum() + (inputs["labels"] != -100).sum())
-            if seen["tokens"] >= options.tokens:
-                self.control.should_training_stop = True
-            return super().training_step(model, inputs, *arguments, **more)
-
-    arguments = Seq2SeqTrainingArguments(
-        output_dir=str(directory),
-        per_device_train_batch_size=options.batch,
-        train_sampling_strategy="random" if options.way == "plain" else "group_by_length",
-        learning_rate=LEARNING_RATE,
-        lr_scheduler_type="constant_with_warmup",
-        label_smoothing_factor=SMOOTHING,
-        max_steps=1_000_000,
-        save_strategy="no",
-        use_cpu=not torch.cuda.is_available(),
-        bf16=torch.cuda.is_available(),
-        disable_tqdm=True,
-        report_to=[],
-        logging_steps=1_000_000,
-        seed=1,
-    )
-    collator = DataCollatorForSeq2Seq(translator.tokenizer, model=translator.model)
-    Trainer(model=translator.model, args=arguments, train_dataset=rows, data_collator=collator).train()
-    return time.perf_counter() - started[0], seen["tokens"], seen["padded"]
-
-
-def train_mt(
-    options: argparse.Namespace, translator: Any, train: Any, dev: Any, directory: Path
-) -> tuple[float, int, int]:
-    """With this project; (seconds, tokens, tokens with padding)."""
-    from mt.config import Config, TrainingConfig
-    from mt.training.setup import build_trainer
-    from mt.training.trainer import TranslationTrainer
-
-    training = TrainingConfig(
-        tokens_per_update=round(options.batch * train.lengths[:, 1].mean()),
-        learning_rate=LEARNING_RATE,
-        schedule="constant_with_warmup",
-        label_smoothing=SMOOTHING,
-        epochs=100,
-        report_to=[],
-        log_every_updates=1_000_000,
-    )
-    trainer = build_trainer(Config(training=training), translator, train, dev, None, directory)
-    trainer.evaluate = lambda *_, **__: {"eval_chrF": 0.0}  # type: ignore[assignment]
-    trainer._save_checkpoint = lambda *_, **__: None  # type: ignore[method-assign]
-    seen, started = {"tokens": 0, "padded": 0}, [0.0]
-    step = TranslationTrainer.training_step
-
-    def counted(self: Any, model: Any, inputs: Any, *arguments: Any, **more: Any) -> Any:
-        started[0] = started[0] or time.perf_counter()
-        seen["padded"] += inputs["input_ids"].numel() + inputs["labels"].numel()
-        seen["tokens"] += int(inputs["attention_mask"].sum() + (inputs["labels"] != -100).sum())
-        if seen["tokens"] >= options.tokens:
-            self.control.should_training_stop = True
-        return step(self, model, inputs, *arguments, **more)
-
-    TranslationTrainer.training_step = counted  # type: ignore[method-assign]
-    trainer.train()
-    return time.perf_counter() - started[0], seen["tokens"], seen["padded"]
 
 
 if __name__ == "__main__":

@@ -6,19 +6,16 @@ import numpy as np
 import pytest
 import torch
 
+from mt.data.mixing import EpochMix
 from mt.errors import DataError
 from mt.length_batches import token_batches
 from mt.training.batching import Collator, EncodedPair, EncodedPairs, TokenBatchSampler
+from mt.training.shapes import BatchShape, choose_shapes
+from tests.training_cases import random_lengths
 
 
 def lengths(*pairs: tuple[int, int]) -> np.ndarray:
     return np.array(pairs)
-
-
-def random_lengths(count: int) -> np.ndarray:
-    generator = np.random.default_rng(7)
-    target = generator.lognormal(2.8, 0.7, count).astype(int) + 2
-    return np.stack([np.maximum(2, target + generator.integers(-4, 5, count)), target], axis=1)
 
 
 def test_like_lengths_together_within_the_budget():
@@ -121,6 +118,103 @@ def test_collate_literal_tensors():
     assert batch["is_general"].dtype == torch.bool
 
 
+def test_collate_into_a_fixed_shape():
+    pairs = EncodedPairs(
+        [[2, 5, 0], [7, 0], [2, 0]],
+        [[7, 0], [3, 3], [6, 4, 0]],
+        rows=np.array([3, 4, 5]),
+        is_general=np.array([False, False, True]),
+    )
+    collator = Collator(9, 8, (BatchShape(2, 2, 4), BatchShape(3, 4, 4), BatchShape(8, 4, 4)))
+    assert {name: tensor.tolist() for name, tensor in collator(pairs.batch([0, 2])).items()} == {
+        "input_ids": [[2, 5, 0, 9], [2, 0, 9, 9], [9, 9, 9, 9]],
+        "attention_mask": [[1, 1, 1, 0], [1, 1, 0, 0], [1, 0, 0, 0]],
+        "decoder_input_ids": [[8, 7, 9, 9], [8, 6, 4, 9], [8, 9, 9, 9]],
+        "labels": [[7, 0, -100, -100], [6, 4, 0, -100], [-100, -100, -100, -100]],
+        "rows": [3, 5, -1],
+        "is_general": [False, True, False],
+    }
+    # Another collator for the same, whose batches are as large as their pairs.
+    plain = collator.with_shapes(())([pairs[0], pairs[2]])
+    assert plain["input_ids"].tolist() == [[2, 5, 0], [2, 0, 9]]
+
+
+def test_pairs_are_given_back():
+    pairs = EncodedPairs([[1], [2, 3]], [[4, 5], [6]], is_general=np.array([False, True]))
+    assert pairs.pairs == [EncodedPair([1], [4, 5], 0, False), EncodedPair([2, 3], [6], 1, True)]
+    assert pairs.lengths.tolist() == [[1, 2], [2, 1]]
+    assert EncodedPairs.of(pairs.pairs).pairs == pairs.pairs
+    assert EncodedPairs([], []).lengths.shape == (0, 2)
+
+
+def shapes_of(made: TokenBatchSampler, epoch: int) -> set[tuple[int, ...]]:
+    """The shapes of an epoch's batches, as collated."""
+    tokens = [[[1] * length for length in side] for side in made.lengths.T.tolist()]
+    pairs = EncodedPairs(*tokens)
+    collator = Collator(9, 8, made.shapes)
+    batches = [collator(pairs.batch(batch)) for batch in made.epoch(epoch)]
+    return {(*batch["input_ids"].shape, batch["labels"].shape[1]) for batch in batches}
+
+
+@pytest.mark.parametrize("world_size", [1, 3])
+@pytest.mark.parametrize("weights", [None, {"news": 2.5, "general": 0.1}])
+def test_fixed_shapes(world_size: int, weights: dict[str, float] | None):
+    lengths = random_lengths(3000)
+    mix = weights and EpochMix(["news"] * 300 + ["general"] * 2700, weights, seed=3)
+    made = sampler(lengths, mix=mix, fixed_shapes=True, micro_batch_tokens=1000, world_size=world_size)
+    assert 1 < len(made.shapes) <= 40
+    found = set()
+    for epoch in range(3):
+        expected = list(range(3000)) if mix is None else sorted(mix.epoch(epoch).tolist())
+        batches = made.epoch(epoch)
+        assert sorted(chain(*batches)) == expected
+        assert len(batches) % world_size == 0
+        found |= shapes_of(made, epoch)
+    assert found <= set(made.shapes)
+    assert made.epoch(0) != made.epoch(1)
+
+
+def test_without_fixed_shapes_each_batch_has_its_own():
+    made = sampler(random_lengths(3000), micro_batch_tokens=1000)
+    assert made.shapes == ()
+    assert len(shapes_of(made, 0)) > 40
+
+
+@pytest.mark.parametrize("world_size", [1, 3])
+def test_processes_share_batches_of_fixed_shapes(world_size: int):
+    pairs = random_lengths(1001)
+    options = {"fixed_shapes": True, "world_size": world_size}
+    made = [sampler(pairs, rank=rank, **options) for rank in range(world_size)]
+    assert len({share.shapes for share in made}) == 1
+    shares = [list(share) for share in made]
+    assert len({len(share) for share in shares}) == 1
+    first = len(made[0].epoch(0)) // world_size
+    assert sorted(chain(*(batch for share in shares for batch in share[:first]))) == list(range(1001))
+
+
+def test_later_epochs_may_hold_longer_pairs_than_the_first():
+    lengths = np.array([(5, 5)] * 99 + [(100, 90)])
+    mix = EpochMix(["general"] * 100, {"general": 0.1}, seed=3)
+    (epoch,) = (number for number in range(10) if 99 in mix.epoch(number))
+    assert epoch > 0
+    made = sampler(lengths, mix=mix, fixed_shapes=True)
+    assert (made.shapes[-1].source, made.shapes[-1].target) == (104, 96)
+    assert sorted(chain(*made.epoch(epoch))) == sorted(mix.epoch(epoch).tolist())
+
+
+def test_updates_of_fixed_shapes_are_as_large_as_asked():
+    pairs = random_lengths(2000)
+    made = sampler(pairs, tokens_per_update=3000, micro_batch_tokens=300, fixed_shapes=True)
+    assert made.tokens_per_update() == pytest.approx(3000, rel=0.15)
+    made = sampler(pairs, tokens_per_update=400, micro_batch_tokens=10_000, fixed_shapes=True)
+    assert made.plan.accumulation == 1
+    assert made.tokens_per_update() == pytest.approx(400, rel=0.15)
+    # The shapes are those for the smaller budget.
+    assert all(rows * max(sides) <= made.max_tokens for rows, *sides in made.shapes)
+    lengths = np.vstack([pairs, pairs.max(axis=0)])
+    assert made.shapes == choose_shapes(lengths, made.max_tokens)
+
+
 def test_sources_and_targets_must_match():
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match=r"differ: \[2, 1, 2, 2\]"):
         EncodedPairs([[1], [2]], [[1]])

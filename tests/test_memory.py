@@ -40,8 +40,8 @@ def test_found_on_a_model(marian_directory: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_resumed_run_keeps_its_settings():
-    known = {"micro_batch_tokens": 77, "chunked_loss": True}
-    assert tuned_settings_in({"tuned_settings": known}) == TunedSettings(77, True)
+    known = {"micro_batch_tokens": 77, "chunked_loss": True, "fixed_shapes": True}
+    assert tuned_settings_in({"tuned_settings": known}) == TunedSettings(77, True, fixed_shapes=True)
     assert tuned_settings_in({"name": "a new run"}) is None
 
 
@@ -53,14 +53,25 @@ def test_the_manifest_of_an_earlier_version_is_read():
 
 
 @pytest.mark.parametrize(
-    "damaged", ["7", [], {}, {"micro_batch_tokens": "7", "chunked_loss": True}, {"chunked_loss": 1}]
+    "damaged",
+    [
+        "7",
+        [],
+        {},
+        {"micro_batch_tokens": "7", "chunked_loss": True},
+        {"chunked_loss": 1},
+        {"micro_batch_tokens": 7, "chunked_loss": True, "fixed_shapes": 1},
+    ],
 )
 def test_damaged_settings_are_refused(damaged: object):
-    with pytest.raises(RunError, match=r"must hold micro_batch_tokens and chunked_loss, not .*; restore"):
+    with pytest.raises(
+        RunError, match=r"must hold micro_batch_tokens and chunked_loss, and fixed_shapes .*, not .*; restore"
+    ):
         tuned_settings_in({"tuned_settings": damaged})
 
 
 def test_what_is_said_is_taken(marian_directory: Path):
     model = load_translator(ModelConfig(name=str(marian_directory))).model
     config = TrainingConfig(micro_batch_tokens=500, loss="plain")
+    # No fixed shapes on a CPU.
     assert tune(model, config, uses_bf16=False) == TunedSettings(500, False)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 from transformers import Seq2SeqTrainer
 
-from mt.training import trainer
+from mt.training import setup, trainer
+from mt.training.autotune import tune
 from mt.training.trainer import TranslationTrainer
 from tests.commands import at_call, die, forked_train, kill_in_update, write_small_config
 
@@ -35,6 +38,16 @@ def terminate_in_an_update() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     TranslationTrainer.check_update = at_call(3, TranslationTrainer.check_update, terminate)  # type: ignore[method-assign]
+
+
+def fix_shapes() -> None:
+    """As on a GPU."""
+    setup.tune = lambda *given, **named: replace(tune(*given, **named), fixed_shapes=True)
+
+
+def fix_shapes_and_kill() -> None:
+    fix_shapes()
+    kill_in_update(4)
 
 
 @pytest.fixture(scope="module")
@@ -99,3 +112,17 @@ def test_damaged_and_missing_checkpoints(config: Path, whole: bytes, tmp_path: P
     assert resumed.returncode == 0, resumed.stderr
     assert "checkpoint-4: skipped, optimizer.pt is not as it was written" in resumed.stderr
     assert (run / "model" / "model.safetensors").read_bytes() == whole
+
+
+def test_a_run_of_fixed_shapes_goes_on_with_them(config: Path, whole: bytes, tmp_path: Path):
+    undisturbed, run = tmp_path / "undisturbed", tmp_path / "run"
+    assert forked_train(str(config), "--output_dir", str(undisturbed), prepare=fix_shapes).returncode == 0
+    expected = (undisturbed / "model" / "model.safetensors").read_bytes()
+    assert expected != whole
+    killed = forked_train(str(config), "--output_dir", str(run), prepare=fix_shapes_and_kill)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    # On a CPU a new run has none; the manifest says that this one has.
+    resumed = forked_train(str(config), "--output_dir", str(run), "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert (run / "model" / "model.safetensors").read_bytes() == expected
+    assert json.loads((run / "manifest.json").read_text(encoding="utf-8"))["tuned_settings"]["fixed_shapes"] is True

@@ -15,7 +15,7 @@ from mt.training import setup
 from mt.training.arguments import uses_bf16, warmup_updates
 from mt.training.batching import BatchPlan, Collator, EncodedPair
 from mt.training.dev_evaluation import model_inputs, uniform_loss
-from mt.training.loss import LossOptions, chunked_loss, divergence, has_chunked_loss, return_loss, summed_loss
+from mt.training.loss import LossOptions, divergence, return_loss, summed_loss
 from mt.training.setup import check_training
 from mt.training.trainer import NotFiniteError
 from tests.training_cases import eight_pairs, train_once, trainer_for
@@ -36,31 +36,6 @@ def test_loss_by_hand():
     assert summed_loss(logits, labels, 0.1).item() == pytest.approx(0.9 * 2.253856 + 2 * 0.05 * 2.253856, abs=1e-5)
 
 
-@pytest.mark.skipif(not has_chunked_loss(), reason="torch is older than 2.13")
-@pytest.mark.filterwarnings("error:linear_cross_entropy")  # which torch gives when it does not cut into chunks
-@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
-@pytest.mark.parametrize("has_bias", [False, True])
-def test_chunked_loss_is_the_plain_one(label_smoothing: float, has_bias: bool):
-    # More tokens than the width, so that the batch is cut into several chunks.
-    generator = torch.Generator().manual_seed(7)
-    hidden, weight = torch.randn(6, 50, 16, generator=generator), torch.randn(400, 16, generator=generator)
-    bias = torch.randn(400, generator=generator) if has_bias else None
-    labels = torch.randint(0, 400, (6, 50), generator=generator)
-    labels[2, 30:], labels[5, 1:] = -100, -100
-    results = []
-    for is_chunked in (False, True):
-        leaves = [hidden.clone().requires_grad_(), weight.clone().requires_grad_()]
-        if is_chunked:
-            loss = chunked_loss(leaves[0], leaves[1], bias, labels, label_smoothing)
-        else:
-            loss = summed_loss(torch.nn.functional.linear(*leaves, bias), labels, label_smoothing)
-        loss.backward()
-        results.append((loss.detach(), leaves[0].grad, leaves[1].grad))
-    for plain, chunked in zip(*results, strict=True):
-        torch.testing.assert_close(chunked, plain, rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.skipif(not has_chunked_loss(), reason="torch is older than 2.13")
 def test_models_return_the_loss_of_their_logits(marian_directory: Path, nllb_directory: Path, mbart50_directory: Path):
     for directory in (marian_directory, nllb_directory, mbart50_directory):
         model = load_translator(ModelConfig(name=str(directory))).model.eval()
@@ -72,8 +47,9 @@ def test_models_return_the_loss_of_their_logits(marian_directory: Path, nllb_dir
         expected = model(**inputs, labels=labels).loss.item() * 5
         return_loss(model)
         for is_chunked in (False, True):
-            loss = model(**inputs, labels=labels, loss=LossOptions(0.0, is_chunked)).item()
-            assert loss == pytest.approx(expected, rel=1e-5)
+            for has_own_masks in (False, True):
+                options = LossOptions(0.0, is_chunked, has_own_masks=has_own_masks)
+                assert model(**inputs, labels=labels, loss=options).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_divergence_by_hand():
@@ -163,17 +139,13 @@ def test_precision(monkeypatch: pytest.MonkeyPatch):
     ("training", "message"),
     [
         ({"precision": "fp16"}, "training.precision fp16 needs a GPU, and this machine has none: set it to auto"),
-        (
-            {"loss": "chunked"},
-            "training.loss chunked needs torch 2.13, and .* is installed: update torch, or set the loss to auto",
-        ),
+        ({"loss": "chunked", "precision": "fp16"}, "training.loss chunked does not work with fp16.*: set it to auto"),
         ({"report_to": ["tensorbord"]}, "training.report_to: no tracker `tensorbord`; known: .*tensorboard.*wandb"),
         ({"report_to": ["wandb"]}, "training.report_to: `wandb` is not installed: pip install wandb"),
     ],
 )
 def test_what_cannot_be_done_here_is_refused(training: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(setup, "has_chunked_loss", lambda: False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: "loss" in training)
     monkeypatch.setattr(setup, "get_available_reporting_integrations", lambda: ["tensorboard"])
     with pytest.raises(ConfigError, match=message):
         check_training(Config(training=TrainingConfig(**training)))
@@ -184,7 +156,6 @@ def test_lora_and_sharding(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(setup, "find_spec", lambda _: None)
     with pytest.raises(ConfigError, match=r"adaptation\.lora needs the extra `lora`"):
         check_training(Config(adaptation=AdaptationConfig(lora=LoraConfig())))
-    monkeypatch.setattr(setup, "has_chunked_loss", lambda: True)
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
     with pytest.raises(ConfigError, match=r"training\.loss chunked does not work under FSDP"):
         check_training(Config(training=TrainingConfig(loss="chunked")))
@@ -209,7 +180,6 @@ def test_bf16_trains_float32_weights(tmp_path: Path, marian_directory: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not has_chunked_loss(), reason="torch is older than 2.13")
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_an_update_with_the_chunked_loss(precision: str, tmp_path: Path, marian_directory: Path):
     options = {"micro_batch_tokens": 72, "precision": precision, "label_smoothing": 0.1}

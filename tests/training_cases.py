@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,6 +14,13 @@ from mt.training.batching import EncodedPairs
 from mt.training.encoding import DevSet
 from mt.training.setup import build_trainer
 from mt.training.trainer import TranslationTrainer
+
+
+def random_lengths(count: int) -> np.ndarray:
+    """Source and target tokens as in news."""
+    generator = np.random.default_rng(7)
+    target = generator.lognormal(2.8, 0.7, count).astype(int) + 2
+    return np.stack([np.maximum(2, target + generator.integers(-4, 5, count)), target], axis=1)
 
 
 def eight_pairs() -> EncodedPairs:

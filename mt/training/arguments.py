@@ -33,7 +33,6 @@ def training_arguments(config: Config, plan: BatchPlan, checkpoints: Path) -> Se
         use_cpu=uses_cpu(),
         bf16=uses_bf16(training.precision),
         fp16=training.precision == "fp16",
-        torch_compile=training.compile,
         eval_strategy="steps",
         eval_steps=every,
         save_strategy="steps",

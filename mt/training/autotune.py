@@ -15,7 +15,7 @@ from torch import nn
 from mt.config import TrainingConfig
 from mt.errors import RunError
 from mt.processes import is_sharded, process_state
-from mt.training.loss import LossOptions, has_chunked_loss
+from mt.training.loss import LossOptions
 from mt.training.memory import find_micro_batch, trial_batch
 
 logger = logging.getLogger(__name__)
@@ -32,10 +32,13 @@ _TOLERANCE = 1.05
 
 @dataclass(frozen=True)
 class TunedSettings:
-    """The micro-batch size and the way the loss is computed; both must stay the same when a run is resumed."""
+    """The micro-batches and the way the loss is computed; both must stay the same when a run is resumed."""
 
     micro_batch_tokens: int
     chunked_loss: bool
+    fixed_shapes: bool = False
+    """Whether micro-batches have a few shapes only, as a GPU needs it; a run that starts on a CPU has new ones always.
+    """
 
     def loss(self, label_smoothing: float) -> LossOptions:
         """The loss that training uses."""
@@ -50,13 +53,16 @@ def tuned_settings_in(manifest: Mapping[str, Any]) -> TunedSettings | None:
     found = manifest.get(MANIFEST_KEY, manifest.get(_EARLIER_MANIFEST_KEY))
     if found is None:
         return None
-    tokens, is_chunked = (found.get(key) if isinstance(found, dict) else None for key in TunedSettings.__annotations__)
-    if type(tokens) is not int or tokens < 1 or type(is_chunked) is not bool:
+    values = found if isinstance(found, dict) else {}
+    tokens, is_chunked = values.get("micro_batch_tokens"), values.get("chunked_loss")
+    # Earlier versions had no fixed shapes.
+    fixed_shapes = values.get("fixed_shapes", False)
+    if type(tokens) is not int or tokens < 1 or type(is_chunked) is not bool or type(fixed_shapes) is not bool:
         raise RunError(
-            f"the manifest's {MANIFEST_KEY} must hold micro_batch_tokens and chunked_loss, not {found!r:.80}; restore "
-            "manifest.json, or start again with --overwrite"
+            f"the manifest's {MANIFEST_KEY} must hold micro_batch_tokens and chunked_loss, and fixed_shapes can only "
+            f"be true or false, not {found!r:.80}; restore manifest.json, or start again with --overwrite"
         )
-    return TunedSettings(tokens, is_chunked)
+    return TunedSettings(tokens, is_chunked, fixed_shapes)
 
 
 def tune(model: nn.Module, config: TrainingConfig, *, uses_bf16: bool) -> TunedSettings:
@@ -69,14 +75,14 @@ def tune(model: nn.Module, config: TrainingConfig, *, uses_bf16: bool) -> TunedS
     tokens = config.micro_batch_tokens or find_micro_batch(
         model, options, limit, uses_bf16=uses_bf16, uses_fp16=config.precision == "fp16"
     )
-    return TunedSettings(tokens, is_chunked)
+    return TunedSettings(tokens, is_chunked, fixed_shapes=next(model.parameters()).device.type == "cuda")
 
 
 def _is_chunked_faster(model: nn.Module, config: TrainingConfig, uses_bf16: bool) -> bool:
     device = next(model.parameters()).device
     reasons = {
         "always the faster one on a CPU": device.type == "cpu",
-        "torch is older than 2.13": not has_chunked_loss(),
+        "in fp16 the gradients of the chunked one underflow": config.precision == "fp16",
         "under FSDP the output layer must be called as a whole": is_sharded(),
     }
     if any(reasons.values()):

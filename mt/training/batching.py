@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +16,8 @@ from torch.utils.data import Dataset, Sampler
 from mt.data.mixing import EpochMix
 from mt.errors import DataError
 from mt.length_batches import token_batches
-from mt.training.loss import IGNORED_LABEL
+from mt.training.chunked_loss import IGNORED_LABEL
+from mt.training.shapes import BatchShape, choose_shapes, fitting_shape, shaped_batches
 from mt.wording import counted
 
 
@@ -30,32 +32,87 @@ class EncodedPair(NamedTuple):
     """Whether it is general text, where the model is kept close to the base (`adaptation.kl_weight`)."""
 
 
+class _TokenRows:
+    """Token ids of many sentences in one array, for batches without a Python object per token."""
+
+    def __init__(self, sentences: Sequence[Sequence[int]]) -> None:
+        self.lengths = np.fromiter(map(len, sentences), np.int64, len(sentences))
+        self._starts = np.concatenate([[0], self.lengths.cumsum()])
+        self._ids = np.fromiter(chain.from_iterable(sentences), np.int32, self._starts[-1])
+
+    def __getitem__(self, index: int) -> list[int]:
+        ids: list[int] = self._ids[self._starts[index] :][: self.lengths[index]].tolist()
+        return ids
+
+    def padded(self, indices: NDArray[np.int_], rows: int, width: int, value: int) -> NDArray[np.int64]:
+        """int64 (rows, width): these sentences, right-padded; rows after the last one hold padding only."""
+        columns, lengths = np.arange(width), self.lengths[indices, None]
+        padded = np.full((rows, width), value, np.int64)
+        # Positions after a sentence's end hold the next one, or at the very end nothing: they are replaced.
+        found = self._ids.take(self._starts[indices, None] + columns, mode="clip")
+        np.copyto(padded[: len(indices)], found, where=columns < lengths)
+        return padded
+
+
 class EncodedPairs(Dataset[EncodedPair]):
     """A split as token ids."""
 
     def __init__(
         self,
-        sources: Sequence[list[int]],
-        targets: Sequence[list[int]],
+        sources: Sequence[Sequence[int]],
+        targets: Sequence[Sequence[int]],
         mix: EpochMix | None = None,
         *,
         rows: NDArray[np.int_] | None = None,
         is_general: NDArray[np.bool_] | None = None,
     ) -> None:
-        """rows: int (pairs,), indices in the split. is_general: bool (pairs,)."""
-        indices = range(len(sources)) if rows is None else rows.tolist()
-        general = [False] * len(sources) if is_general is None else is_general.tolist()
-        self.pairs = [EncodedPair(*pair) for pair in zip(sources, targets, indices, general, strict=True)]
-        self.lengths = np.array([(len(pair.source), len(pair.target)) for pair in self.pairs]).reshape(-1, 2)
+        """rows: int (pairs,), indices in the split. is_general: bool (pairs,).
+
+        Raises `ValueError` if one of them has another number of pairs.
+        """
+        self.sources, self.targets = _TokenRows(sources), _TokenRows(targets)
+        self.rows = np.arange(len(sources)) if rows is None else rows
+        self.is_general = np.zeros(len(sources), bool) if is_general is None else is_general
+        numbers = [len(sources), len(targets), len(self.rows), len(self.is_general)]
+        if len(set(numbers)) > 1:
+            raise ValueError(f"numbers of sources, targets, rows and marks differ: {numbers}")
+        self.lengths = np.stack([self.sources.lengths, self.targets.lengths], axis=1)
         """int (pairs, 2): source and target tokens of each pair."""
         self.mix = mix
         """Which pairs an epoch holds; None: each once."""
 
+    @classmethod
+    def of(cls, pairs: Sequence[EncodedPair]) -> EncodedPairs:
+        """These pairs, with their rows and marks."""
+        sources, targets, rows, is_general = zip(*pairs, strict=True)
+        return cls(sources, targets, rows=np.array(rows), is_general=np.array(is_general))
+
     def __len__(self) -> int:
-        return len(self.pairs)
+        return len(self.rows)
 
     def __getitem__(self, index: int) -> EncodedPair:
-        return self.pairs[index]
+        return EncodedPair(
+            self.sources[index], self.targets[index], int(self.rows[index]), bool(self.is_general[index])
+        )
+
+    def batch(self, indices: Sequence[int]) -> EncodedBatch:
+        """Some pairs at once."""
+        return EncodedBatch(self, np.asarray(indices))
+
+    # The name under which a `DataLoader` looks for it.
+    __getitems__ = batch
+
+    @property
+    def pairs(self) -> list[EncodedPair]:
+        """All pairs, one object each; slow."""
+        return [self[index] for index in range(len(self))]
+
+
+class EncodedBatch(NamedTuple):
+    """Some pairs of a split, for the `Collator`."""
+
+    pairs: EncodedPairs
+    indices: NDArray[np.int_]
 
 
 class BatchPlan(NamedTuple):
@@ -75,6 +132,8 @@ class TokenBatchSampler(Sampler[list[int]]):
     the number of the epoch: a resumed run can skip what it has done, and every process derives its share without
     asking the others. Micro-batch i of an epoch belongs to process i modulo `world_size`. The last update of an epoch
     is filled up from the next one, so that all updates have the same number of micro-batches.
+
+    With `fixed_shapes`, which a GPU needs, all micro-batches fit into a few `shapes`.
     """
 
     def __init__(
@@ -89,12 +148,15 @@ class TokenBatchSampler(Sampler[list[int]]):
         seed: int = 0,
         rank: int = 0,
         world_size: int = 1,
+        fixed_shapes: bool = False,
     ) -> None:
         """lengths: int (pairs, 2), source and target tokens. Raises `DataError` for fewer pairs than processes."""
         if len(lengths) < world_size:
             raise DataError(f"{len(lengths)} training pairs cannot feed {world_size} processes; add pairs or use fewer")
         self.lengths, self.mix, self.max_tokens, self.seed = lengths, mix, micro_batch_tokens, seed
-        self.rank, self.world_size = rank, world_size
+        self.rank, self.world_size, self.fixed_shapes = rank, world_size, fixed_shapes
+        self.shapes: tuple[BatchShape, ...] = ()
+        """The shapes to which micro-batches are padded; none if each has its own."""
         self.plan = self._plan(tokens_per_update, epochs, max_updates)
 
     def _plan(self, tokens_per_update: int, epochs: float, max_updates: int | None) -> BatchPlan:
@@ -106,25 +168,40 @@ class TokenBatchSampler(Sampler[list[int]]):
         micro-batches turn out to hold 320 target tokens on average, then to 400 * 400 / 320 = 500.
         """
         most, share = self.max_tokens, max(1, tokens_per_update // self.world_size)
-        self.max_tokens = min(most, share)
-        batches = self.epoch(0)
+        batches = self._first_epoch(min(most, share))
         if most > share:
-            self.max_tokens = min(most, round(share * share * len(batches) / self._target_tokens(batches)))
-            batches = self.epoch(0)
+            fitted = round(share * share * len(batches) / self._target_tokens(batches))
+            batches = self._first_epoch(min(most, fitted))
         per_process = len(batches) / self.world_size
         accumulation = max(1, round(tokens_per_update * per_process / self._target_tokens(batches)))
         # Counted on epoch 0; other epochs are shuffled differently and have a micro-batch more or less.
         updates = max(1, math.ceil(epochs * per_process / accumulation))
         return BatchPlan(accumulation, updates if max_updates is None else min(updates, max_updates))
 
+    def _first_epoch(self, max_tokens: int) -> list[list[int]]:
+        """The micro-batches of epoch 0 with these `max_tokens`, and with shapes chosen for it."""
+        self.max_tokens = max_tokens
+        if self.fixed_shapes:
+            # With the longest of all, as later epochs may hold longer pairs than the first.
+            lengths = self.lengths[self._pairs(0)]
+            self.shapes = choose_shapes(np.vstack([lengths, self.lengths.max(axis=0)]), max_tokens)
+        return self.epoch(0)
+
+    def _pairs(self, epoch: int) -> NDArray[np.int_]:
+        return np.arange(len(self.lengths)) if self.mix is None else self.mix.epoch(epoch)
+
     def epoch(self, epoch: int) -> list[list[int]]:
         """The micro-batches of one epoch, as indices of pairs, for all processes; their number divides evenly."""
-        pairs = np.arange(len(self.lengths)) if self.mix is None else self.mix.epoch(epoch)
+        pairs = self._pairs(epoch)
         if len(pairs) < self.world_size:
             raise DataError(
                 f"an epoch of {counted(len(pairs), 'pair')} cannot feed {self.world_size} processes; raise the weights"
             )
-        cut = token_batches(self.lengths[pairs], self.max_tokens, np.random.default_rng((self.seed, epoch)))
+        lengths, generator = self.lengths[pairs], np.random.default_rng((self.seed, epoch))
+        if self.fixed_shapes:
+            cut = shaped_batches(lengths, self.shapes, generator)
+        else:
+            cut = token_batches(lengths, self.max_tokens, generator)
         batches = [pairs[batch].tolist() for batch in cut]
         # Halve the largest until every process gets the same number: a process with one batch less would leave the
         # others waiting for its gradients.
@@ -165,12 +242,18 @@ class TokenBatchSampler(Sampler[list[int]]):
 class Collator:
     """Turns encoded pairs into the tensors that model and loss take."""
 
-    def __init__(self, pad_token_id: int, decoder_start_token_id: int) -> None:
+    def __init__(self, pad_token_id: int, decoder_start_token_id: int, shapes: Sequence[BatchShape] = ()) -> None:
+        """shapes: the only ones that batches may have; without any, a batch is as large as its pairs."""
         self.pad_token_id = pad_token_id
         self.decoder_start_token_id = decoder_start_token_id
+        self.shapes = tuple(shapes)
 
-    def __call__(self, pairs: Sequence[EncodedPair]) -> dict[str, Tensor]:
-        """Right-pad to the longest pair of the batch.
+    def with_shapes(self, shapes: Sequence[BatchShape]) -> Collator:
+        """The same for batches of other shapes."""
+        return Collator(self.pad_token_id, self.decoder_start_token_id, shapes)
+
+    def __call__(self, batch: Sequence[EncodedPair] | EncodedBatch) -> dict[str, Tensor]:
+        """Right-pad to the longest pair of the batch, or to the smallest of `shapes` that holds it.
 
         input_ids, attention_mask: int64 (batch, source_tokens), padded with `pad_token_id` and 0
         labels: int64 (batch, target_tokens), padded with -100, which the loss ignores
@@ -181,19 +264,31 @@ class Collator:
 
         Targets [7, 0] and [6, 4, 0] with start 8 and padding 9 give decoder_input_ids [[8, 7, 9], [8, 6, 4]] and
         labels [[7, 0, -100], [6, 4, 0]].
+
+        Rows that only fill a shape come last: all padding, except that their decoder starts and that one source token
+        can be attended to, as attention to nothing is NaN. Their row is -1, and no label counts.
         """
-        sources, targets = [pair.source for pair in pairs], [pair.target for pair in pairs]
-        decoder_inputs = [[self.decoder_start_token_id, *target[:-1]] for target in targets]
-        return {
-            "input_ids": _pad(sources, self.pad_token_id),
-            "attention_mask": _pad([[1] * len(source) for source in sources], 0),
-            "decoder_input_ids": _pad(decoder_inputs, self.pad_token_id),
-            "labels": _pad(targets, IGNORED_LABEL),
-            "rows": torch.tensor([pair.row for pair in pairs]),
-            "is_general": torch.tensor([pair.is_general for pair in pairs]),
+        if not isinstance(batch, EncodedBatch):
+            batch = EncodedBatch(EncodedPairs.of(batch), np.arange(len(batch)))
+        pairs, indices = batch
+        rows, (source, target) = len(indices), pairs.lengths[indices].max(axis=0).tolist()
+        if self.shapes:
+            rows, source, target = fitting_shape(self.shapes, rows, source, target)
+        labels = pairs.targets.padded(indices, rows, target, IGNORED_LABEL)
+        shifted = np.roll(labels, 1, axis=1)
+        decoder_input_ids = np.where(labels == IGNORED_LABEL, self.pad_token_id, shifted)
+        decoder_input_ids[:, 0] = self.decoder_start_token_id
+        mask = (np.arange(source) < _filled(pairs.sources.lengths[indices], rows, 1)[:, None]).astype(np.int64)
+        arrays = {
+            "input_ids": pairs.sources.padded(indices, rows, source, self.pad_token_id),
+            "attention_mask": mask,
+            "decoder_input_ids": decoder_input_ids,
+            "labels": labels,
+            "rows": _filled(pairs.rows[indices], rows, -1),
+            "is_general": _filled(pairs.is_general[indices], rows, False),
         }
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
-def _pad(rows: list[list[int]], value: int) -> Tensor:
-    width = max(map(len, rows))
-    return torch.tensor([row + [value] * (width - len(row)) for row in rows], dtype=torch.int64)
+def _filled(values: NDArray[Any], rows: int, value: int) -> NDArray[Any]:
+    return np.concatenate([values, np.full(rows - len(values), value, values.dtype)])

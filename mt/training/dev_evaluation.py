@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate.utils import gather_object
 from torch import nn
@@ -19,6 +20,7 @@ from mt.progress import progress
 from mt.training.batching import Collator, EncodedPairs
 from mt.training.encoding import DevSet
 from mt.training.loss import LossOptions
+from mt.training.shapes import choose_shapes, shaped_batches
 
 
 def score_sample(
@@ -44,24 +46,39 @@ def score_sample(
 
 
 def dev_loss(
-    model: nn.Module, collator: Collator, encoded: EncodedPairs, max_tokens: int, name: str = "the dev split"
+    model: nn.Module,
+    collator: Collator,
+    encoded: EncodedPairs,
+    max_tokens: int,
+    loss: LossOptions,
+    name: str = "the dev split",
 ) -> float:
-    """Loss on a whole set, in nats per target token, without label smoothing; every process takes its share."""
+    """Loss on a whole set, in nats per target token; every process takes its share."""
     state = process_state()
     device = next(model.parameters()).device
-    batches = token_batches(encoded.lengths, max_tokens)
+    batches, collator = _dev_batches(encoded, max_tokens, collator, device)
     total = torch.zeros((), device=device)
     was_training = model.training
     model.eval()
     with whole_weights(model), torch.inference_mode():
         own = batches[state.process_index :: state.num_processes]
         for batch in progress(own, f"loss on {name}", "batches") if state.is_main_process else own:
-            inputs = to_device(collator([encoded[i] for i in batch]), device)
-            total += model(**model_inputs(inputs), labels=inputs["labels"], loss=LossOptions())
+            inputs = to_device(collator(encoded.batch(batch)), device)
+            total += model(**model_inputs(inputs), labels=inputs["labels"], loss=loss)
     model.train(was_training)
     if state.num_processes > 1:
         torch.distributed.all_reduce(total)
     return float(total) / int(encoded.lengths[:, 1].sum())
+
+
+def _dev_batches(
+    encoded: EncodedPairs, max_tokens: int, collator: Collator, device: torch.device
+) -> tuple[list[list[int]], Collator]:
+    """(batches of a whole set, the same at each evaluation, a collator for them); on a GPU of a few shapes."""
+    if device.type != "cuda":
+        return token_batches(encoded.lengths, max_tokens), collator.with_shapes(())
+    shapes = choose_shapes(encoded.lengths, max_tokens)
+    return shaped_batches(encoded.lengths, shapes, np.random.default_rng(0)), collator.with_shapes(shapes)
 
 
 def uniform_loss(translator: TransformersTranslator) -> float:

@@ -13,12 +13,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 from transformers import PreTrainedModel
 
-IGNORED_LABEL = -100
-"""Label of padding; the loss skips it."""
+from mt.training.chunked_loss import IGNORED_LABEL, chunked_loss
 
 
 @dataclass(frozen=True)
@@ -28,11 +26,8 @@ class LossOptions:
     label_smoothing: float = 0.0
     is_chunked: bool = False
     """Whether the logits are computed, and freed, for one part of the batch at a time."""
-
-
-def has_chunked_loss() -> bool:
-    """Whether this torch can compute the loss without the full logits (2.13 and later)."""
-    return hasattr(functional, "linear_cross_entropy")
+    has_own_masks: bool = False
+    """Whether the attention masks are made here; see `own_masks`."""
 
 
 def summed_loss(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:
@@ -49,48 +44,6 @@ def summed_loss(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) ->
         reduction="sum",
         label_smoothing=label_smoothing,
     )
-
-
-def chunked_loss(
-    hidden: Tensor, weight: Tensor, bias: Tensor | None, labels: Tensor, label_smoothing: float = 0.0
-) -> Tensor:
-    """`summed_loss` of the logits `hidden @ weight.T + bias`, which are never in memory all at once.
-
-    The full logits are the largest tensor of a translation model: 4,096 target tokens by NLLB's 256,206 entries are
-    4.2 GB in float32, and their gradient as much again.
-    hidden: float (batch, target_tokens, width); weight: float (vocabulary, width); bias: float (vocabulary,).
-    """
-    from torch.nn import LinearCrossEntropyOptions
-
-    rows, targets = hidden.flatten(0, 1), labels.flatten()
-    # The kernel wants one dtype; under autocast the hidden states are bf16 while the weights are float32. It is given
-    # no label smoothing: torch 2.13 would compute all logits then.
-    total: Tensor = functional.linear_cross_entropy(
-        rows,
-        weight.to(hidden.dtype),
-        targets,
-        linear_bias=None if bias is None else bias.to(hidden.dtype),
-        ignore_index=IGNORED_LABEL,
-        reduction="sum",
-        options=LinearCrossEntropyOptions(),
-    )
-    if label_smoothing:
-        return total.float() + label_smoothing * _smoothing(rows, weight, bias, targets)
-    return total.float()
-
-
-def _smoothing(rows: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor) -> Tensor:
-    """What label smoothing of 1 adds to the cross-entropy, summed over target tokens.
-
-    With logits z, target y and V entries, smoothing e makes of -log p_y = logsumexp(z) - z_y the loss
-        (1 - e) (logsumexp(z) - z_y) + e / V * sum of (logsumexp(z) - z_v) = logsumexp(z) - z_y + e (z_y - mean of z).
-    The mean of the logits z = W h + b is (mean of W's rows) h + mean of b, so no other logit is needed.
-    rows: float (tokens, width); targets: int64 (tokens,).
-    """
-    is_token = targets != IGNORED_LABEL
-    kept, labels = rows[is_token].float(), targets[is_token]
-    difference = ((weight[labels] - weight.mean(dim=0)).float() * kept).sum()
-    return difference if bias is None else difference + (bias[labels] - bias.mean()).float().sum()
 
 
 def divergence(logits: Tensor, base_logits: Tensor, labels: Tensor) -> Tensor:
@@ -142,6 +95,8 @@ def _loss_inside(
 
     base_logits: float (general pairs, target_tokens, vocabulary); is_general: bool (batch,).
     """
+    if options.has_own_masks:
+        inputs = own_masks(inputs)
     hidden = model.model(**inputs, use_cache=False).last_hidden_state  # (batch, target_tokens, width)
     # Marian adds a bias per vocabulary entry to the logits; (1, vocabulary).
     bias = getattr(model, "final_logits_bias", None)
@@ -156,6 +111,22 @@ def _loss_inside(
     if base_logits is not None and is_general is not None:
         loss = loss + kl_weight * divergence(logits[is_general], base_logits, labels[is_general])
     return loss
+
+
+def own_masks(inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The inputs with the attention masks that the library would make from them, bool and broadcast.
+
+    The library looks at the values of a mask to leave it out if it hides nothing. That makes the host wait for the
+    device in every forward pass, and makes a recorded or compiled pass another one than the pass before it.
+    attention_mask: bool (batch, 1, 1, source_tokens); decoder_attention_mask: bool (1, 1, target_tokens,
+    target_tokens), True where attention is allowed.
+    """
+    length, device = inputs["decoder_input_ids"].shape[1], inputs["decoder_input_ids"].device
+    causal = torch.ones(length, length, dtype=torch.bool, device=device).tril()
+    return inputs | {
+        "attention_mask": inputs["attention_mask"].bool()[:, None, None],
+        "decoder_attention_mask": causal[None, None],
+    }
 
 
 def logits_of(model: Any, inputs: dict[str, Tensor]) -> Tensor:

@@ -21,10 +21,11 @@ from mt.training.arguments import training_arguments, uses_bf16
 from mt.training.autotune import TunedSettings, tune
 from mt.training.batching import EncodedPairs, TokenBatchSampler
 from mt.training.encoding import DevSet
-from mt.training.loss import frozen_copy, has_chunked_loss
+from mt.training.loss import frozen_copy
 from mt.training.schedule import FollowSchedule
 from mt.training.stopping import Patience
 from mt.training.trainer import TranslationTrainer
+from mt.training.warm_up import WarmUp
 
 logger = logging.getLogger(__name__)
 
@@ -37,14 +38,13 @@ def check_training(config: Config) -> None:
         raise ConfigError("training.precision fp16 needs a GPU, and this machine has none: set it to auto")
     if training.precision == "bf16" and has_cuda and not torch.cuda.is_bf16_supported():
         raise ConfigError("training.precision bf16 is not supported by this GPU: set it to auto")
-    if training.loss == "chunked" and not has_chunked_loss():
-        raise ConfigError(
-            f"training.loss chunked needs torch 2.13, and {torch.__version__} is installed: update torch, or set the "
-            "loss to auto"
-        )
     if training.loss == "chunked" and is_sharded():
         raise ConfigError(
             "training.loss chunked does not work under FSDP, which calls the output layer as a whole: set it to auto"
+        )
+    if training.loss == "chunked" and training.precision == "fp16":
+        raise ConfigError(
+            "training.loss chunked does not work with fp16, where its gradients underflow: set it to auto"
         )
     if config.adaptation.lora is not None and find_spec("peft") is None:
         raise ConfigError("adaptation.lora needs the extra `lora`: pip install 'mt-conflict-news[lora]'")
@@ -69,6 +69,9 @@ class UpdateCheck(TrainerCallback):
     ) -> None:
         self.trainer.check_update()
 
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.trainer.verify_updates()
+
 
 def build_trainer(
     config: Config,
@@ -91,7 +94,7 @@ def build_trainer(
     wait_for_everyone()
     if settings is None:
         settings = tune(translator.model, config.training, uses_bf16=uses_bf16(config.training.precision))
-    sampler = _batch_sampler(config, train, settings.micro_batch_tokens)
+    sampler = _batch_sampler(config, train, settings)
     arguments = training_arguments(config, sampler.plan, checkpoints)
     trainer = TranslationTrainer(translator, train, sampler, dev, general, config, settings, kl_base, args=arguments)
     _set_callbacks(trainer, callbacks)
@@ -117,24 +120,25 @@ def _place_model(config: Config, translator: TransformersTranslator) -> None:
     logger.info("trained weights: %.1f M", count / 1e6)
 
 
-def _batch_sampler(config: Config, train: EncodedPairs, micro_batch_tokens: int) -> TokenBatchSampler:
+def _batch_sampler(config: Config, train: EncodedPairs, settings: TunedSettings) -> TokenBatchSampler:
     """This process's batches of the whole run."""
     return TokenBatchSampler(
         train.lengths,
         train.mix,
         tokens_per_update=config.training.tokens_per_update,
-        micro_batch_tokens=micro_batch_tokens,
+        micro_batch_tokens=settings.micro_batch_tokens,
         epochs=config.training.epochs,
         max_updates=config.training.max_updates,
         seed=config.seed,
         rank=process_state().process_index,
         world_size=process_state().num_processes,
+        fixed_shapes=settings.fixed_shapes,
     )
 
 
 def _set_callbacks(trainer: TranslationTrainer, further: Sequence[TrainerCallback]) -> None:
     """Everything that is called while the trainer trains, besides the library's own callbacks and trackers."""
-    callbacks: list[TrainerCallback] = [UpdateCheck(trainer), FollowSchedule(), *further]
+    callbacks: list[TrainerCallback] = [WarmUp(trainer), UpdateCheck(trainer), FollowSchedule(), *further]
     if trainer.config.training.patience is not None:
         callbacks.append(Patience(trainer.dev_scores_by_update, trainer.config.training.patience))
     for callback in callbacks:

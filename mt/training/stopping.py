@@ -15,6 +15,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from mt.config import TrainingConfig
 from mt.errors import Stopped
 from mt.processes import process_state
+from mt.training.delayed_number import DelayedNumber
 from mt.training.dev_evaluation import dev_scores_by_update
 
 
@@ -28,6 +29,7 @@ class StopOnSignal(TrainerCallback):
         self.has_signal = False
         self.has_stopped = False
         self._earlier_handler: Any = None
+        self._signals = DelayedNumber()
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._earlier_handler = signal.signal(signal.SIGTERM, self._note_signal)
@@ -53,7 +55,8 @@ class StopOnSignal(TrainerCallback):
             return self.has_signal
         signals = torch.tensor(float(self.has_signal), device=device)
         torch.distributed.all_reduce(signals)
-        return bool(signals.item() > 0)
+        # On a GPU a signal counts an update later, which spares each update a wait.
+        return bool(self._signals.exchange(signals))
 
 
 class Patience(TrainerCallback):

@@ -6,8 +6,11 @@ import logging
 import math
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from accelerate.utils import gather_object
@@ -22,13 +25,16 @@ from mt.errors import ModelError
 from mt.files import writing
 from mt.models.identity import record_base
 from mt.models.transformers_model import TransformersTranslator
-from mt.processes import wait_for_everyone
+from mt.processes import is_sharded, wait_for_everyone
 from mt.training.autotune import TunedSettings
 from mt.training.batching import Collator, EncodedPairs, TokenBatchSampler
 from mt.training.checkpoints import UNFINISHED, checkpoint_name, put_checkpoint, rotate
+from mt.training.chunked_loss import IGNORED_LABEL
+from mt.training.delayed_number import DelayedNumber
 from mt.training.dev_evaluation import dev_loss, dev_scores_by_update, model_inputs, score_sample
 from mt.training.encoding import DevSet
-from mt.training.loss import IGNORED_LABEL, logits_of
+from mt.training.loss import logits_of
+from mt.training.recorded_steps import RecordedSteps
 from mt.training.weight_choice import rank_updates
 from mt.wording import counted
 
@@ -42,6 +48,15 @@ class NotFiniteError(ModelError):
         super().__init__(f"{what} at update {update}, in a batch of {counted(len(rows), 'pair')}")
         self.rows = rows
         """The pairs that caused it, as rows of the training split; all of the update if no single batch did."""
+
+
+class UpdateToVerify(NamedTuple):
+    """An update whose losses and gradients the host does not know to be finite yet."""
+
+    number: int
+    losses: list[tuple[Tensor, Tensor]]
+    """Of each micro-batch: the summed loss, float32 () on the device, and its pairs as rows of the training split,
+    int64 (batch,)."""
 
 
 class TranslationTrainer(Seq2SeqTrainer):
@@ -70,7 +85,7 @@ class TranslationTrainer(Seq2SeqTrainer):
     ) -> None:
         """kl_base: the base, to which the predictions on general text are held. kwargs: for the library's trainer."""
         special = translator.model.generation_config
-        collator = Collator(translator.model.config.pad_token_id, special.decoder_start_token_id)
+        collator = Collator(translator.model.config.pad_token_id, special.decoder_start_token_id, sampler.shapes)
         super().__init__(
             model=translator.model,
             data_collator=collator,
@@ -87,13 +102,57 @@ class TranslationTrainer(Seq2SeqTrainer):
         self.checkpoints = Path(str(self.args.output_dir))
         self.base_identity: dict[str, Any] | None = None
         """The content of the base; saved beside a LoRA adapter, which is worthless on any other base."""
+        self.recorded: RecordedSteps | None = None
+        """Forward and backward passes that a GPU replays; None: each is launched anew."""
         self._is_saving = False
         self._losses: list[tuple[Tensor, Tensor]] = []
+        self._faults, self._unverified = DelayedNumber(), UpdateToVerify(0, [])
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         # Not prepared by accelerate: the sampler already yields this process's share.
         pin = self.args.dataloader_pin_memory and torch.cuda.is_available()
         return DataLoader(self.train_dataset, batch_sampler=self.sampler, collate_fn=self.data_collator, pin_memory=pin)
+
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> tuple[list[Any], Any]:
+        """The micro-batches of one update and its target tokens; counted on the host, where the batches still are."""
+        if self.args.world_size > 1:
+            return super().get_batch_samples(epoch_iterator, num_batches, device)  # type: ignore[no-any-return]
+        batches = list(islice(epoch_iterator, num_batches))
+        return batches, sum(int((batch["labels"] != IGNORED_LABEL).sum()) for batch in batches)
+
+    def _prepare_inputs(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Everything but `rows`, which only messages need, on the device."""
+        device = self.args.device
+        return {n: value if n == "rows" else value.to(device, non_blocking=True) for n, value in inputs.items()}
+
+    def floating_point_ops(self, inputs: dict[str, Tensor]) -> int:
+        """An estimate of one micro-batch; the library's own counts the weights at each call."""
+        return 6 * inputs["input_ids"].numel() * self._weights
+
+    @cached_property
+    def _weights(self) -> int:
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+    def training_step(
+        self, model: nn.Module, inputs: dict[str, Tensor], num_items_in_batch: Tensor | int | None = None
+    ) -> Tensor:
+        """Add the gradients of one micro-batch; returns its loss, divided as in `compute_loss`."""
+        if self.recorded is None or not num_items_in_batch:
+            step: Tensor = super().training_step(model, inputs, num_items_in_batch)
+            return step
+        model.train()
+        tokens = float(num_items_in_batch)
+        loss = self.recorded(inputs, tokens)
+        self._losses.append((loss, inputs["rows"]))
+        return loss / tokens
+
+    def forward_backward(self, batch: dict[str, Tensor], tokens: Tensor) -> Tensor:
+        """What `RecordedSteps` records: see its `ForwardBackward`."""
+        inputs = {name: value for name, value in batch.items() if name != "labels"}
+        with self.accelerator.autocast():
+            loss: Tensor = self.model(**inputs, labels=batch["labels"], loss=self.loss)
+        (loss / tokens).backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
 
     def compute_loss(
         self,
@@ -127,7 +186,11 @@ class TranslationTrainer(Seq2SeqTrainer):
         return self._gradient_norm
 
     def check_update(self) -> None:
-        """Raise `NotFiniteError`, in every process, if a loss or a gradient of the coming update is not finite."""
+        """Keep the coming update from being made if a loss or a gradient is not finite.
+
+        Raises `NotFiniteError`, in every process: on a CPU at once; on a GPU at the next update or `verify_updates`,
+        so that the host need not wait, and the optimizer skips the update until then.
+        """
         losses, self._losses = self._losses, []
         is_finite = torch.isfinite(torch.stack([loss for loss, _ in losses])).all()
         # With fp16 the gradient scaler skips such an update by itself.
@@ -136,14 +199,33 @@ class TranslationTrainer(Seq2SeqTrainer):
         is_bad = (~is_finite).float()
         if self.args.world_size > 1:
             torch.distributed.all_reduce(is_bad, torch.distributed.ReduceOp.MAX)
-        if not bool(is_bad):
+        update = UpdateToVerify(self.state.global_step + 1, losses)
+        if is_bad.device.type == "cpu":
+            self._unverified = update
+        fault = self._faults.exchange(is_bad)
+        self._raise_if(fault)
+        self._unverified = update
+        if is_sharded():
+            self.verify_updates()
+        elif is_bad.device.type == "cuda" and not self.args.fp16:
+            # Read by the fused AdamW, which then changes nothing.
+            optimizer: Any = self.optimizer
+            getattr(optimizer, "optimizer", optimizer).found_inf = is_bad
+
+    def verify_updates(self) -> None:
+        """Raise `NotFiniteError` if the last update was not made for a loss or gradient that is not finite."""
+        self._raise_if(self._faults.wait())
+
+    def _raise_if(self, fault: float | None) -> None:
+        if not fault:
             return
         # Together, so that every process names the same pairs, whichever of them had the bad batch.
-        batches = gather_object([(loss.item(), rows.tolist()) for loss, rows in losses])
+        batches = gather_object([(loss.item(), rows.tolist()) for loss, rows in self._unverified.losses])
         bad = [(loss, rows) for loss, rows in batches if not math.isfinite(loss)]
-        rows = sorted({row for _, batch in bad or batches for row in batch})
+        # Rows that only fill up a batch are -1.
+        rows = sorted({row for _, batch in bad or batches for row in batch if row >= 0})
         what = f"the loss became {bad[0][0]}" if bad else "a gradient became infinite"
-        raise NotFiniteError(what, self.state.global_step + 1, rows)
+        raise NotFiniteError(what, self._unverified.number, rows)
 
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
@@ -153,6 +235,7 @@ class TranslationTrainer(Seq2SeqTrainer):
         Returns `eval_loss` (nats per target token, no smoothing), `eval_chrF` and `eval_BLEU` (0-100); with a general
         set also `eval_general_loss`, `eval_general_chrF` and `eval_general_BLEU`.
         """
+        self.verify_updates()
         # The main process may still be writing to trackers and logs, which it alone does.
         wait_for_everyone()
         metrics = {}
@@ -168,7 +251,8 @@ class TranslationTrainer(Seq2SeqTrainer):
     def dev_loss(self, dev: DevSet) -> float:
         """Loss on a whole dev set, in nats per target token, without label smoothing."""
         with self.accelerator.autocast():
-            return dev_loss(self.model, self.data_collator, dev.encoded, self.sampler.max_tokens, dev.name)
+            loss = replace(self.loss, label_smoothing=0.0)
+            return dev_loss(self.model, self.data_collator, dev.encoded, self.sampler.max_tokens, loss, dev.name)
 
     def dev_scores_by_update(self) -> dict[int, float]:
         """The best metric's score at each evaluation, by update; higher is better, so a loss is negative."""
@@ -194,6 +278,7 @@ class TranslationTrainer(Seq2SeqTrainer):
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         """Save to `checkpoints/unfinished`, then rename: a process that is killed leaves no half checkpoint."""
+        self.verify_updates()
         unfinished = self.checkpoints / UNFINISHED
         if self.args.should_save:
             shutil.rmtree(unfinished, ignore_errors=True)

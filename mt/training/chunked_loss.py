@@ -1,0 +1,130 @@
+"""The cross-entropy of an output layer whose logits are computed, and freed, for one part of the batch at a time.
+
+The full logits are the largest tensor of a translation model: 4,096 target tokens by NLLB's 256,206 entries are 4.2 GB
+in float32, and their gradient as much again. Here at most `CHUNK_BYTES` of them exist at once. Their gradient is
+computed in the forward pass, in their own memory, so that the backward pass needs no logits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+IGNORED_LABEL = -100
+"""Label of padding; the loss skips it."""
+
+CHUNK_BYTES = 2**30
+"""Most bytes of logits at once."""
+
+ALIGNMENT = 64
+"""The number of logits per token is rounded up to a multiple of this.
+
+GPUs multiply matrices several times as fast if every dimension is a multiple of 8, but vocabularies have any size:
+opus-mt-tc-big-en-ar has 61,247 entries. The added entries are zeros that exist only inside the matrix product.
+"""
+
+_Kernel = Callable[[Tensor, Tensor | None, Tensor, int, float], Tensor]
+
+
+def chunked_loss(
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    labels: Tensor,
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Cross-entropy of the logits `hidden @ weight.T + bias`, summed over target tokens, in nats; float32 ().
+
+    hidden: float (batch, target_tokens, width); weight: float (vocabulary, width); bias: float (vocabulary,), which
+    gets no gradient; labels: int64 (batch, target_tokens), `IGNORED_LABEL` at padding. label_smoothing: share of the
+    probability spread over the vocabulary (Szegedy et al., 2016). Inside autocast the matrix products are in its type.
+    """
+    rows, device = hidden.flatten(0, 1), hidden.device.type
+    if torch.is_autocast_enabled(device):
+        rows = rows.to(torch.get_autocast_dtype(device))
+    with torch.autocast(device, enabled=False):
+        loss: Tensor = _ChunkedLoss.apply(  # type: ignore[no-untyped-call]
+            rows, weight, bias, labels.flatten(), label_smoothing, _kernel_for(device)
+        )
+    return loss
+
+
+class _ChunkedLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        rows: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        labels: Tensor,
+        label_smoothing: float,
+        kernel: _Kernel,
+    ) -> Tensor:
+        entries, width = weight.shape
+        padded = -(-entries // ALIGNMENT) * ALIGNMENT
+        matrix = rows.new_zeros(padded, width)
+        matrix[:entries] = weight
+        total = torch.zeros((), device=rows.device)
+        of_rows = torch.empty_like(rows) if ctx.needs_input_grad[0] else None
+        of_weight = torch.zeros_like(weight, dtype=torch.float32) if ctx.needs_input_grad[1] else None
+        size = max(1, CHUNK_BYTES // (padded * rows.element_size()))
+        for start in range(0, len(rows), size):
+            part = slice(start, start + size)
+            logits = torch.mm(rows[part], matrix.T)
+            # From here on `logits` holds the gradient. The added columns, all zeros, contribute nothing.
+            total += kernel(logits, bias, labels[part], entries, label_smoothing)
+            if of_rows is not None:
+                torch.mm(logits, matrix, out=of_rows[part])
+            if of_weight is not None:
+                of_weight += torch.mm(logits.T, rows[part])[:entries]
+        ctx.of_rows, ctx.of_weight = of_rows, of_weight
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, scale: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None, None]:
+        # In place: the weight's gradient may be a gigabyte.
+        scaled = [None if gradient is None else gradient.mul_(scale) for gradient in (ctx.of_rows, ctx.of_weight)]
+        return scaled[0], scaled[1], None, None, None, None
+
+
+def _loss_and_gradient(
+    logits: Tensor, bias: Tensor | None, labels: Tensor, entries: int, label_smoothing: float
+) -> Tensor:
+    """The summed loss of some tokens; `logits`, to which `bias` is yet to be added, is overwritten with its gradient.
+
+    With logits z, target y and V entries, label smoothing e makes of -log p_y = logsumexp(z) - z_y the loss
+        (1 - e) (logsumexp(z) - z_y) + e / V * sum of (logsumexp(z) - z_v)
+        = logsumexp(z) - (1 - e) z_y - e * mean of z,
+    whose gradient with respect to z_v is p_v - e / V, less by 1 - e where v is y.
+    logits: float (tokens, entries or more), of which the first `entries` columns count; bias: float (entries,);
+    labels: int64 (tokens,).
+    """
+    values = logits[:, :entries].float()
+    if bias is not None:
+        values = values + bias
+    is_token = labels != IGNORED_LABEL
+    targets = torch.where(is_token, labels, 0)[:, None]
+    normaliser = values.logsumexp(dim=1, keepdim=True)
+    expected = (1 - label_smoothing) * values.gather(1, targets) + label_smoothing * values.mean(dim=1, keepdim=True)
+    loss = ((normaliser - expected).squeeze(1) * is_token).sum()
+    is_target = torch.arange(entries, device=logits.device) == targets
+    gradient = (values - normaliser).exp() - label_smoothing / entries - (1 - label_smoothing) * is_target
+    logits[:, :entries] = (gradient * is_token[:, None]).to(logits.dtype)
+    return loss
+
+
+@cache
+def _kernel_for(device: str) -> _Kernel:
+    """`_loss_and_gradient`, or the same as one kernel where Triton is installed and can be used."""
+    if device != "cuda" or find_spec("triton") is None:
+        return _loss_and_gradient
+    from mt.training.loss_kernel import loss_and_gradient
+
+    return loss_and_gradient
