@@ -56,6 +56,8 @@ def score_run(
         "versions": ", ".join(f"{package} {version}" for package, version in facts["versions"].items()),
         "seed": str(config.seed),
     } | describe_searches(evaluation.decoding, evaluation.engines)
+    if facts.get("evaluation_share") is not None:
+        shown["evaluations on the dev split"] = f"{facts['evaluation_share']:.0%} of the training time"
     card = card_view(DataReport.read(run.data_report))
     run.check_there(run.model / "README.md")
     model_card = render_model_card(config.name, evaluation, FINETUNED, shown, _name_on_the_hub(config.model))
