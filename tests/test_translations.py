@@ -30,7 +30,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         jobs.append(job)
         return [source[::-1] for source in sources]
 
-    monkeypatch.setattr(translating, "translate", translate)
+    monkeypatch.setattr(translating, "translate_shared", translate)
     return jobs
 
 

@@ -13,7 +13,7 @@ from mt.config import DecodingConfig
 from mt.length_batches import token_batches
 from mt.models.terminology import with_terms
 from mt.models.translator import Translator
-from mt.progress import ProgressMeter
+from mt.progress import Meter, ProgressMeter
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ def translate(
     config: DecodingConfig,
     progress: str | None = None,
     origins: Sequence[str] | None = None,
-    meter: ProgressMeter | None = None,
+    meter: Meter | None = None,
 ) -> list[str]:
     """One hypothesis per source, in the order of the sources.
 
@@ -38,7 +38,8 @@ def translate(
     """
     encoded, limits = encode_within_limits(translator, sources, config, progress, origins)
     hypotheses = [""] * len(encoded)
-    with _bar(progress, encoded) if progress and meter is None else nullcontext(meter) as bar:
+    with _bar(progress, encoded) if progress and meter is None else nullcontext() as own:
+        bar = meter or own
         batches = batch_by_length(encoded, limits, config, has_one_limit=translator.has_one_limit_per_batch)
         inputs = (([encoded[i] for i in batch], [limits[i] for i in batch]) for batch in batches)
         for batch, found in zip(batches, translator.generate_each(inputs, config), strict=True):

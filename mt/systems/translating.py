@@ -10,15 +10,17 @@ import torch
 from mt.config import DecodingConfig, ModelConfig
 from mt.evaluation.test_set import Hypotheses, TestSet
 from mt.models.ctranslate2_model import load_ctranslate2
-from mt.models.decoding import translate
 from mt.models.engines import Engine, engine_of
 from mt.models.model_files import is_ctranslate2
 from mt.models.transformers_model import load_translator
 from mt.models.translator import Translator
+from mt.processes import process_state
 from mt.systems.engine_choice import open_conversion, plan_engine
+from mt.systems.sharing import translate_shared
 from mt.systems.system import System
 from mt.systems.texts import read_text
 from mt.systems.translation_cache import CacheKey, cache_key, keep_translations, read_translations
+from mt.teamwork import from_main
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +42,7 @@ def open_translator(model: ModelConfig, decoding: DecodingConfig) -> Translator:
     if is_ctranslate2(model.name):
         return load_ctranslate2(model)
     translator = load_translator(model, decoding)
+    # Of several processes each has a GPU of its own, which is `cuda` to it.
     translator.model.to("cuda" if torch.cuda.is_available() else "cpu")
     return translator
 
@@ -78,7 +81,8 @@ def translate_test_sets(
     decoder = None if system.settings is None else Decoder(system, count_sentences(test_sets), translator)
     for test_set in test_sets:
         lines = read_text(system, test_set) if decoder is None else decoder.translate(test_set)
-        write(test_set.name, system.label, lines)
+        if process_state().is_main_process:
+            write(test_set.name, system.label, lines)
         hypotheses.setdefault(test_set.name, {})[system.label] = lines
     if decoder is not None and engines is not None:
         engines[system.label] = decoder.engine
@@ -97,11 +101,14 @@ class Decoder:
         assert system.settings is not None, "a file of translations has no model"
         self._system, self._settings, self._loaded = system, system.settings, translator
         self._translator: Translator | None = None
-        self.engine = plan_engine(self._settings.model, self._settings.decoding, sentences)
+        self.engine = from_main(plan_engine(self._settings.model, self._settings.decoding, sentences))
         """What decodes; the model's own engine instead of the planned one if its conversion turns out to be no good."""
 
     def translate(self, test_set: TestSet) -> list[str]:
-        """The translations of a test set: from the cache if it has them, else decoded and kept there."""
+        """The translations of a test set: from the cache if it has them, else decoded and kept there.
+
+        Of several processes each translates a share, and all get the whole.
+        """
         decoding = test_set.decoding_for(self._settings.decoding)
         job = f"{self._system.label} on {test_set.name}"
         key = self._key(test_set, decoding)
@@ -115,17 +122,23 @@ class Decoder:
         if self._translator is None:
             self._translator = self._loaded or open_translator(self._settings.model, self._settings.decoding)
         logger.info("%s: translating %d sentences by %s", job, len(test_set.sources), self.engine)
-        lines = translate(self._translator, test_set.sources, decoding, job)
+        lines = translate_shared(self._translator, test_set.sources, decoding, job)
         # Not if the model's files were changed while it was loaded.
-        if key is not None and key == self._key(test_set, decoding):
+        if key is not None and process_state().is_main_process and key == self._key(test_set, decoding):
             keep_translations(key, lines)
         return lines
 
     def _takes_conversion(self, test_set: TestSet, decoding: DecodingConfig) -> bool:
         """Open the conversion, if one is planned; false if none is any good."""
         model = self._settings.model
-        self._translator = open_conversion(model, decoding, self.engine, test_set.sources)
-        planned, self.engine = self.engine, self.engine if self._translator else engine_of(model.name)
+        is_main = process_state().is_main_process
+        if is_main:
+            self._translator = open_conversion(model, decoding, self.engine, test_set.sources)
+        # The others open what the main process has made, or nothing.
+        is_good = from_main(self._translator is not None)
+        if is_good and not is_main:
+            self._translator = open_conversion(model, decoding, self.engine, test_set.sources)
+        planned, self.engine = self.engine, self.engine if is_good else engine_of(model.name)
         return planned == self.engine
 
     def _key(self, test_set: TestSet, decoding: DecodingConfig) -> CacheKey | None:
@@ -135,4 +148,7 @@ class Decoder:
 
 
 def _read(key: CacheKey | None, test_set: TestSet) -> list[str] | None:
-    return None if key is None else read_translations(key, len(test_set.sources))
+    # Processes on other machines have other caches.
+    if key is None or not process_state().is_main_process:
+        return from_main(None)
+    return from_main(read_translations(key, len(test_set.sources)))
