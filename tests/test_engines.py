@@ -28,6 +28,7 @@ from mt.report.scores_json import as_json
 from mt.systems import conversions, engine_choice, translating
 from mt.systems.conversions import Conversion, conversions_root, pick_sample
 from mt.systems.engine_choice import plan_engine
+from mt.systems.streaming import translate_file
 from mt.systems.system import System
 from mt.systems.translating import Engines, translate_systems
 from mt.systems.translation_cache import cache_key
@@ -344,6 +345,13 @@ def test_engine_of_a_converted_model(model: Path, tmp_path: Path):
         assert plan_engine(ModelConfig(name=str(tmp_path / precision)), replace(SEARCH, engine="torch"), 1) == engine
     (tmp_path / "int8" / "model.bin").write_bytes(b"none")
     assert engine_of(str(tmp_path / "int8")).precision == ""
+
+
+def test_converted_model_without_the_package(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    convert(load_translator(ModelConfig(name=str(model))), tmp_path / "converted", "float32")
+    monkeypatch.setattr("mt.models.ctranslate2_model.find_spec", lambda name: None)
+    with pytest.raises(ModelError, match="CTranslate2 needs the package `ctranslate2`, which is not installed"):
+        list(translate_file(ModelConfig(name=str(tmp_path / "converted")), SEARCH, __file__))
 
 
 def test_report_marks_systems_of_different_engines():

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from mt.models.ctranslate2_file import stored_precision
+from mt.models.ctranslate2_model import require_ctranslate2
 from mt.models.model_files import is_ctranslate2
 
 TORCH, CTRANSLATE2 = "torch", "ctranslate2"
@@ -29,8 +30,9 @@ class Engine:
 
 
 def engine_of(model: str) -> Engine:
-    """The engine that decodes a model as it is, without a conversion."""
+    """The engine that decodes a model as it is, without a conversion. Raises `ModelError` if it is not installed."""
     if is_ctranslate2(model):
+        require_ctranslate2(model)
         return ctranslate2_engine(stored_precision(Path(model) / "model.bin"))
     return Engine(TORCH, version("torch").partition("+")[0], "float32")
 

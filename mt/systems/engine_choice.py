@@ -21,7 +21,9 @@ logger = logging.getLogger(__name__)
 MIN_SENTENCES = 200
 """Sentences from which on `decoding.engine: auto` converts a model.
 
-Conversion and check take as long as decoding some 30 sentences by torch; below this number little is gained.
+On two cores, converting and checking `tiny-en-ar` takes 3 seconds, in which torch decodes 50 sentences; at 100
+sentences both ways take equally long, at 200 CTranslate2 is 1.4 times as fast, at 400 twice, and the second time the
+conversion is there.
 """
 
 

@@ -124,7 +124,7 @@ class Decoder:
         logger.info("%s: translating %d sentences by %s", job, len(test_set.sources), self.engine)
         lines = translate_shared(self._translator, test_set.sources, decoding, job)
         # Not if the model's files were changed while it was loaded.
-        if key is not None and process_state().is_main_process and key == self._key(test_set, decoding):
+        if key is not None and key == self._key(test_set, decoding):
             keep_translations(key, lines)
         return lines
 
@@ -142,13 +142,11 @@ class Decoder:
         return planned == self.engine
 
     def _key(self, test_set: TestSet, decoding: DecodingConfig) -> CacheKey | None:
-        if not self._system.use_cache:
+        # The main process reads and keeps for all.
+        if not self._system.use_cache or not process_state().is_main_process:
             return None
         return cache_key(self._settings.model, decoding, test_set.sources, self.engine)
 
 
 def _read(key: CacheKey | None, test_set: TestSet) -> list[str] | None:
-    # Processes on other machines have other caches.
-    if key is None or not process_state().is_main_process:
-        return from_main(None)
-    return from_main(read_translations(key, len(test_set.sources)))
+    return from_main(None if key is None else read_translations(key, len(test_set.sources)))
