@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from mt.config.checks import require, require_at_most, require_positive
 
@@ -10,6 +11,11 @@ from mt.config.checks import require, require_at_most, require_positive
 @dataclass(frozen=True, kw_only=True)
 class DecodingConfig:
     """Decoding: how hypotheses are generated."""
+
+    engine: Literal["auto", "torch", "ctranslate2"] = "auto"
+    """What computes. `ctranslate2` converts the model in float32, keeps the conversion, and refuses what it would
+    translate differently. `auto` does the same on a CPU where there are at least 200 sentences to translate, and takes
+    `torch` for everything else."""
 
     num_beams: int = 4
     """Beam width; 1 is greedy search."""

@@ -12,11 +12,13 @@ logger = logging.getLogger(__name__)
 
 
 def training_facts(trainer: TranslationTrainer) -> dict[str, Any]:
-    """Updates, tokens and dev scores, for the manifest."""
+    """Updates, tokens, dev scores, and the share of the time since the (last) start that went to evaluations."""
     state, dev_scores = trainer.state, trainer.dev_scores_by_update()
     best = best_update(dev_scores)
     log = {entry["step"]: entry for entry in state.log_history if "eval_chrF" in entry}
+    share = trainer.evaluation_time.share
     return {
+        "evaluation_share": None if share is None else round(share, 3),
         "processes": trainer.args.world_size,
         "updates": state.global_step,
         "updates_planned": state.max_steps,
