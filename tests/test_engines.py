@@ -98,7 +98,9 @@ def test_plan_without_package_and_on_a_gpu(marian_directory: Path, monkeypatch: 
         with pytest.raises(ModelError, match=r"decoding\.engine ctranslate2: CTranslate2 needs the package"):
             plan_engine(model, DecodingConfig(engine="ctranslate2"), 10_000)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert plan_engine(model, DecodingConfig(), 10_000) == TORCH
+    for has_bf16, precision in ((True, "bfloat16"), (False, "float16")):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation, has=has_bf16: has)
+        assert plan_engine(model, DecodingConfig(), 10_000) == replace(TORCH, precision=precision)
 
 
 def test_search_that_would_differ_is_refused(marian_directory: Path):

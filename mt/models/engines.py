@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import torch
+
 from mt.models.ctranslate2_file import stored_precision
 from mt.models.ctranslate2_model import require_ctranslate2
+from mt.models.gpu_decoding import decoding_dtype
 from mt.models.model_files import is_ctranslate2
 
 TORCH, CTRANSLATE2 = "torch", "ctranslate2"
@@ -21,7 +24,7 @@ class Engine:
     name: str
     version: str
     precision: str
-    """Of the weights: float32, int8 and so on; empty where it cannot be told."""
+    """In which it computes or, for a CTranslate2 model, in which the weights are kept; empty where it cannot be told."""
 
     def __str__(self) -> str:
         """In words, as in a report: `CTranslate2 4.8.5 in float32`."""
@@ -34,7 +37,8 @@ def engine_of(model: str) -> Engine:
     if is_ctranslate2(model):
         require_ctranslate2(model)
         return ctranslate2_engine(stored_precision(Path(model) / "model.bin"))
-    return Engine(TORCH, version("torch").partition("+")[0], "float32")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return Engine(TORCH, version("torch").partition("+")[0], str(decoding_dtype(device)).removeprefix("torch."))
 
 
 def ctranslate2_engine(precision: str) -> Engine:
