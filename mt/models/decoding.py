@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 
 import numpy as np
 
 from mt.config import DecodingConfig
 from mt.length_batches import token_batches
+from mt.models.mbr import choose, draw_samples
 from mt.models.terminology import with_terms
-from mt.models.translator import Translator
+from mt.models.translator import Batch, Translator
 from mt.progress import Meter, ProgressMeter
 
 logger = logging.getLogger(__name__)
@@ -32,9 +33,9 @@ def translate(
     """One hypothesis per source, in the order of the sources.
 
     Sentences of similar length are decoded together, longest first, `config.batch_tokens` padded source tokens at a
-    time (divided by the beams). progress: the name of the job, for its progress bar and in warnings; None: no bar.
-    origins: the names of the sources in warnings about long ones, by default "sentence 1" and so on. meter: a bar that
-    is there already, of a larger job, which is advanced instead.
+    time (divided by the beams or samples). progress: the name of the job, for its progress bar and in warnings; None:
+    no bar. origins: the names of the sources in warnings about long ones, by default "sentence 1" and so on. meter: a
+    bar that is there already, of a larger job, which is advanced instead.
     """
     encoded, limits = encode_within_limits(translator, sources, config, progress, origins)
     hypotheses = [""] * len(encoded)
@@ -42,12 +43,21 @@ def translate(
         bar = meter or own
         batches = batch_by_length(encoded, limits, config, has_one_limit=translator.has_one_limit_per_batch)
         inputs = (([encoded[i] for i in batch], [limits[i] for i in batch]) for batch in batches)
-        for batch, found in zip(batches, translator.generate_each(inputs, config), strict=True):
-            for index, hypothesis in zip(batch, translator.decode(found), strict=True):
+        for batch, texts in zip(batches, _texts(translator, inputs, config), strict=True):
+            for index, hypothesis in zip(batch, texts, strict=True):
                 hypotheses[index] = hypothesis
             if bar is not None:
                 bar.advance(len(batch), sum(len(encoded[i]) for i in batch))
     return hypotheses
+
+
+def _texts(translator: Translator, batches: Iterable[Batch], config: DecodingConfig) -> Iterator[list[str]]:
+    """The hypotheses of each batch, in order."""
+    if not config.mbr:
+        yield from map(translator.decode, translator.generate_each(batches, config))
+        return
+    for sources, limits in batches:
+        yield [choose(translator.decode(each)) for each in draw_samples(translator, sources, limits, config)]
 
 
 def _bar(job: str, encoded: Sequence[list[int]]) -> ProgressMeter:
@@ -63,7 +73,7 @@ def batch_by_length(
     has_one_limit: only sources of the same limit share a batch. Encoded lengths 3, 5, 3 with equal limits of the first
     and the last: [[1], [0, 2]].
     """
-    max_tokens = max(1, config.batch_tokens // config.num_beams)
+    max_tokens = max(1, config.batch_tokens // max(config.num_beams, config.mbr))
     groups: dict[int, list[int]] = {}
     for index, limit in enumerate(limits):
         groups.setdefault(limit if has_one_limit else 0, []).append(index)
