@@ -15,7 +15,9 @@ from mt.models.engines import Engine
 def search_in_words(decoding: DecodingConfig) -> str:
     """The settings that change hypotheses, as a phrase."""
     search = "greedy" if decoding.num_beams == 1 else f"beam {decoding.num_beams}"
-    if decoding.length_penalty != 1 and decoding.num_beams > 1:
+    if decoding.mbr:
+        search = f"the most usual of {decoding.mbr} samples by chrF"
+    elif decoding.length_penalty != 1 and decoding.num_beams > 1:
         search += f", length penalty {decoding.length_penalty:g}"
     if decoding.no_repeat_ngram_size:
         search += f", no {decoding.no_repeat_ngram_size} tokens in a row twice"

@@ -25,6 +25,7 @@ EXTENDABLE = (
     *("training.dev_sentences", "training.keep_checkpoints", "training.report_to", "training.log_every_updates"),
     *("adaptation.average", "adaptation.average_of", "adaptation.interpolate", "adaptation.forgetting_price"),
     *("decoding.num_beams", "decoding.length_penalty", "decoding.batch_tokens", "decoding.engine"),
+    "decoding.mbr",
     "evaluation.*",
     *("data.workers", "data.cache_dir", "model.skip_doctor", "training.compile", "training.cuda_graphs"),
 )

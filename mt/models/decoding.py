@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 
 import numpy as np
 
 from mt.config import DecodingConfig
 from mt.length_batches import token_batches
+from mt.models.mbr import choose, draw_samples
 from mt.models.terminology import with_terms
-from mt.models.translator import Translator
+from mt.models.translator import Batch, Translator
 from mt.progress import Meter, ProgressMeter
 
 logger = logging.getLogger(__name__)
@@ -31,24 +32,33 @@ def translate(
 ) -> list[str]:
     """One hypothesis per source, in the order of the sources.
 
-    Sentences of similar length are decoded together, longest first, `Translator.batch_tokens` padded source tokens
-    at a time (divided by the beams). progress: the name of the job, for its progress bar and in warnings; None: no bar.
-    origins: the names of the sources in warnings about long ones, by default "sentence 1" and so on. meter: a bar that
-    is there already, of a larger job, which is advanced instead.
+    Sentences of similar length are decoded together, longest first, `Translator.batch_tokens` padded source tokens at a
+    time (divided by the beams or samples). progress: the name of the job, for its progress bar and in warnings; None:
+    no bar. origins: the names of the sources in warnings about long ones, by default "sentence 1" and so on. meter: a
+    bar that is there already, of a larger job, which is advanced instead.
     """
     encoded, limits = encode_within_limits(translator, sources, config, progress, origins)
     hypotheses = [""] * len(encoded)
     with _bar(progress, encoded) if progress and meter is None else nullcontext() as own:
         bar = meter or own
-        max_tokens = max(1, translator.batch_tokens(config) // config.num_beams)
+        max_tokens = max(1, translator.batch_tokens(config) // max(config.num_beams, config.mbr))
         batches = batch_by_length(encoded, limits, max_tokens, has_one_limit=translator.has_one_limit_per_batch)
         inputs = (([encoded[i] for i in batch], [limits[i] for i in batch]) for batch in batches)
-        for batch, found in zip(batches, translator.generate_each(inputs, config), strict=True):
-            for index, hypothesis in zip(batch, translator.decode(found), strict=True):
+        for batch, texts in zip(batches, _texts(translator, inputs, config), strict=True):
+            for index, hypothesis in zip(batch, texts, strict=True):
                 hypotheses[index] = hypothesis
             if bar is not None:
                 bar.advance(len(batch), sum(len(encoded[i]) for i in batch))
     return hypotheses
+
+
+def _texts(translator: Translator, batches: Iterable[Batch], config: DecodingConfig) -> Iterator[list[str]]:
+    """The hypotheses of each batch, in order."""
+    if not config.mbr:
+        yield from map(translator.decode, translator.generate_each(batches, config))
+        return
+    for sources, limits in batches:
+        yield [choose(translator.decode(each)) for each in draw_samples(translator, sources, limits, config)]
 
 
 def _bar(job: str, encoded: Sequence[list[int]]) -> ProgressMeter:

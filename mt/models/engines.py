@@ -24,7 +24,7 @@ class Engine:
     name: str
     version: str
     precision: str
-    """Of the weights: float32, int8 and so on; empty where it cannot be told."""
+    """That it computes in or, for a CTranslate2 model, of the weights; empty where it cannot be told."""
 
     def __str__(self) -> str:
         """In words, as in a report: `CTranslate2 4.8.5 in float32`."""

@@ -33,6 +33,10 @@ def plan_engine(model: ModelConfig, decoding: DecodingConfig, sentences: int) ->
     A CTranslate2 directory is always decoded by CTranslate2.
     """
     own = engine_of(model.name)
+    if own.name == CTRANSLATE2 and decoding.mbr:
+        raise ModelError(
+            f"{model.name}: decoding.mbr draws samples by torch; use the model that this one was made from"
+        )
     if own.name == CTRANSLATE2 or decoding.engine == TORCH:
         return own
     if decoding.engine == CTRANSLATE2:
@@ -54,6 +58,8 @@ def why_not(decoding: DecodingConfig) -> str:
     """
     if decoding.no_repeat_ngram_size:
         return "CTranslate2 searches differently with decoding.no_repeat_ngram_size"
+    if decoding.mbr:
+        return "the samples of decoding.mbr are drawn by torch"
     return ""
 
 
