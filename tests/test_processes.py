@@ -99,6 +99,8 @@ def assert_same(run: Path, alone: Path, processes: int) -> None:
     assert (ours["processes"], theirs["processes"]) == (processes, 1)
     assert ours["tokens_seen"] == theirs["tokens_seen"]
     assert (run / "scores.json").is_file()
+    base, other = ((path / "translations" / "test" / "base.txt").read_text() for path in (run, alone))
+    assert base == other
 
 
 def two_processes(case: Callable[[], None], directory: Path) -> tuple[tuple[int | None, str], ...]:
@@ -109,6 +111,7 @@ def two_processes(case: Callable[[], None], directory: Path) -> tuple[tuple[int 
     ("case", "statuses", "said"),
     [
         (process_cases.slow_main, (0, 0), ("", "")),
+        (process_cases.shared_values, (0, 0), ("", "")),
         (process_cases.second_try, (0, 0), ("", "")),
         (process_cases.main_fails, (1, 1), ("train.py: the main process has no data\n", "")),
         (process_cases.other_fails, (1, 1), ("", "train.py: the other process has no data\n")),
@@ -149,6 +152,35 @@ def test_two_processes_of_which_the_main_one_is_slow(config: Path, alone: Path, 
     assert_same(run, alone, 2)
 
 
+@pytest.mark.parametrize("engine", ["torch", "ctranslate2"])
+def test_two_processes_share_the_translations_of_a_comparison(engine: str, marian_directory: Path, tmp_path: Path):
+    lines = STARTER.read_text("utf-8").splitlines(keepends=True)[:42]
+    (tmp_path / "news.tsv").write_text("".join(lines), encoding="utf-8")
+    argv = [f"a={marian_directory}", "--test_set", f"news={tmp_path / 'news.tsv'}", "--resamples", "100", "--no_cache"]
+    argv += ["--decoding.max_length_ratio", "0.3", "--decoding.engine", engine]
+    said: dict[int, list[list[str]]] = {}
+    for size in (1, 2):
+        output = tmp_path / str(size)
+        output.mkdir()
+        command = [*argv, "--output_dir", str(output / "out")]
+        ends = process_cases.in_processes(size, process_cases.evaluate_reporting, output, command)
+        assert [status for status, _ in ends] == [0] * size, ends
+        said[size] = [[line for line in text.splitlines() if line.startswith("decoded")] for _, text in ends]
+    assert said == {1: [["decoded: a on news 41"]], 2: [["decoded: a on news 21"], ["decoded: a on news 20"]]}
+    alone, shared = (tmp_path / size / "out" / "translations" / "news" / "a.txt" for size in ("1", "2"))
+    assert len(set(alone.read_text().splitlines())) > 10
+    assert shared.read_text() == alone.read_text()
+
+
+def test_a_comparison_fails_once(tmp_path: Path, marian_directory: Path):
+    argv = [str(marian_directory), "--test_set", f"news={tmp_path / 'gone.tsv'}", "--output_dir", str(tmp_path / "out")]
+    ends = process_cases.in_processes(2, process_cases.evaluate_reporting, tmp_path, argv)
+    assert [status for status, _ in ends] == [1, 1]
+    (sentence,) = [said for _, said in ends if said]
+    assert "gone.tsv" in sentence
+    assert sentence.count("\n") == 1
+
+
 @pytest.fixture
 def two_machines() -> Iterator[tuple[str, str]]:
     """Two network namespaces with a cable between them; skipped where one may not make any."""
@@ -185,14 +217,16 @@ def test_two_machines(two_machines: tuple[str, str], config: Path, alone: Path, 
     assert_same(tmp_path / "run", alone, 2)
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_a_sharded_model_is_trained_and_saved_whole(processes: int, config: Path, alone: Path, tmp_path: Path):
+@pytest.mark.parametrize(("processes", "loss"), [(1, "plain"), (2, "plain"), (2, "chunked")])
+def test_a_sharded_model_is_trained_and_saved_whole(
+    processes: int, loss: str, config: Path, alone: Path, tmp_path: Path
+):
     run = tmp_path / "run"
     settings = yaml.safe_load((ROOT / "configs" / "accelerate" / "fsdp.yaml").read_text())["fsdp_config"]
     variables = {
         name.upper(): str(value).lower() if value in (True, False) else str(value) for name, value in settings.items()
     }
-    argv = [str(config), "--output_dir", str(run)]
+    argv = [str(config), "--output_dir", str(run), "--training.loss", loss]
     command = process_cases.train_sharded
     ends = process_cases.in_processes(processes, command, tmp_path, argv, ACCELERATE_USE_FSDP="true", **variables)
     # Two evaluations, between updates and after them, of the loss and of a decoded sample each.

@@ -11,13 +11,15 @@ from torch.nn.utils import clip_grad
 from mt.config import AdaptationConfig, Config, LoraConfig, ModelConfig, TrainingConfig
 from mt.errors import ConfigError
 from mt.models.transformers_model import TransformersTranslator, load_translator
-from mt.training import setup
+from mt.training import chunked_loss, setup
+from mt.training.adaptation import prepare_model
 from mt.training.arguments import uses_bf16, warmup_updates
-from mt.training.batching import BatchPlan, Collator, EncodedPair
+from mt.training.batching import BatchPlan, Collator
 from mt.training.dev_evaluation import model_inputs, uniform_loss
+from mt.training.encoded_pairs import EncodedPair
+from mt.training.finite_check import NotFiniteError
 from mt.training.loss import LossOptions, divergence, return_loss, summed_loss
 from mt.training.setup import check_training
-from mt.training.trainer import NotFiniteError
 from tests.training_cases import eight_pairs, train_once, trainer_for
 
 
@@ -50,6 +52,30 @@ def test_models_return_the_loss_of_their_logits(marian_directory: Path, nllb_dir
             for has_own_masks in (False, True):
                 options = LossOptions(0.0, is_chunked, has_own_masks=has_own_masks)
                 assert model(**inputs, labels=labels, loss=options).item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("case", ["tied", "untied", "nllb", "lora"])
+def test_gradients_of_the_chunked_loss_are_the_plain_ones(
+    case: str, marian_directory: Path, nllb_directory: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(chunked_loss, "CHUNK_BYTES", 2 * 320 * 4)  # two tokens per chunk
+    directory = nllb_directory if case == "nllb" else marian_directory
+    model: Any = load_translator(ModelConfig(name=str(directory))).model
+    assert model.lm_head.weight is model.get_input_embeddings().weight
+    if case == "untied":
+        model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.detach().clone())
+    trained = prepare_model(model, AdaptationConfig(lora=LoraConfig() if case == "lora" else None)).eval()
+    batch = Collator(1, 2)([EncodedPair([5, 6, 7], [8, 9, 10]), EncodedPair([5, 6], [8, 9])])
+    found = []
+    for is_chunked in (False, True):
+        trained.zero_grad()
+        trained(**model_inputs(batch), labels=batch["labels"], loss=LossOptions(0.1, is_chunked)).backward()
+        found.append({name: p.grad.clone() for name, p in trained.named_parameters() if p.grad is not None})
+    assert "forward" not in vars(model.lm_head)
+    assert found[0].keys() == found[1].keys()
+    assert any("lora" in name for name in found[0]) == (case == "lora")
+    for name, plain in found[0].items():
+        torch.testing.assert_close(found[1][name], plain, rtol=1e-4, atol=1e-5)
 
 
 def test_divergence_by_hand():
@@ -151,14 +177,11 @@ def test_what_cannot_be_done_here_is_refused(training: dict[str, Any], message: 
         check_training(Config(training=TrainingConfig(**training)))
 
 
-def test_lora_and_sharding(monkeypatch: pytest.MonkeyPatch):
+def test_lora_needs_peft(monkeypatch: pytest.MonkeyPatch):
     check_training(Config(adaptation=AdaptationConfig(lora=LoraConfig())))
     monkeypatch.setattr(setup, "find_spec", lambda _: None)
     with pytest.raises(ConfigError, match=r"adaptation\.lora needs the extra `lora`"):
         check_training(Config(adaptation=AdaptationConfig(lora=LoraConfig())))
-    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
-    with pytest.raises(ConfigError, match=r"training\.loss chunked does not work under FSDP"):
-        check_training(Config(training=TrainingConfig(loss="chunked")))
 
 
 @pytest.mark.slow

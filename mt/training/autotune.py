@@ -11,7 +11,7 @@ from torch import nn
 
 from mt.config import TrainingConfig
 from mt.errors import RunError
-from mt.processes import is_sharded, process_state
+from mt.processes import process_state
 from mt.training.chunked_loss import has_fused_kernel
 from mt.training.loss import LossOptions
 from mt.training.memory import find_micro_batch
@@ -77,7 +77,6 @@ def _is_chunked(config: TrainingConfig, device: str) -> bool:
     reasons = {
         "this device has no fused kernel for the chunked one": not has_fused_kernel(device),
         "in fp16 the gradients of the chunked one underflow": config.precision == "fp16",
-        "under FSDP the output layer must be called as a whole": is_sharded(),
     }
     reason = next((reason for reason, holds in reasons.items() if holds), None)
     logger.info("loss: %s", "chunked" if reason is None else f"plain ({reason})")

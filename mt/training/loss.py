@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 from transformers import PreTrainedModel
 
@@ -103,13 +103,27 @@ def _loss_inside(
     # The divergence needs the model's full logits, so a batch with general pairs is never chunked.
     if options.is_chunked and base_logits is None:
         vector = None if bias is None else bias[0]
-        return chunked_loss(hidden, model.lm_head.weight, vector, labels, options.label_smoothing)
+        return _in_output_layer(
+            model.lm_head,
+            lambda rows, weight: chunked_loss(rows, weight, vector, labels, options.label_smoothing),
+            hidden,
+        )
     logits = model.lm_head(hidden)
     if bias is not None:
         logits = logits + bias
     loss = summed_loss(logits, labels, options.label_smoothing)
     if base_logits is not None and is_general is not None:
         loss = loss + kl_weight * divergence(logits[is_general], base_logits, labels[is_general])
+    return loss
+
+
+def _in_output_layer(layer: nn.Linear, compute: Callable[[Tensor, Tensor], Tensor], hidden: Tensor) -> Tensor:
+    """`compute(hidden, weight)` as the layer's own forward: FSDP gathers the weight of a layer while it is called."""
+    layer.forward = lambda rows: compute(rows, layer.weight)  # type: ignore[assignment]
+    try:
+        loss: Tensor = layer(hidden)
+    finally:
+        del layer.forward
     return loss
 
 

@@ -19,7 +19,8 @@ from mt.processes import is_sharded, prepare_for_sharding, process_state, wait_f
 from mt.training.adaptation import prepare_model
 from mt.training.arguments import training_arguments, uses_bf16
 from mt.training.autotune import TunedSettings, tune
-from mt.training.batching import EncodedPairs, TokenBatchSampler
+from mt.training.batching import TokenBatchSampler
+from mt.training.encoded_pairs import EncodedPairs
 from mt.training.encoding import DevSet
 from mt.training.loss import frozen_copy
 from mt.training.schedule import FollowSchedule
@@ -38,10 +39,6 @@ def check_training(config: Config) -> None:
         raise ConfigError("training.precision fp16 needs a GPU, and this machine has none: set it to auto")
     if training.precision == "bf16" and has_cuda and not torch.cuda.is_bf16_supported():
         raise ConfigError("training.precision bf16 is not supported by this GPU: set it to auto")
-    if training.loss == "chunked" and is_sharded():
-        raise ConfigError(
-            "training.loss chunked does not work under FSDP, which calls the output layer as a whole: set it to auto"
-        )
     if training.loss == "chunked" and training.precision == "fp16":
         raise ConfigError(
             "training.loss chunked does not work with fp16, where its gradients underflow: set it to auto"
@@ -70,7 +67,7 @@ class UpdateCheck(TrainerCallback):
         self.trainer.check_update()
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self.trainer.verify_updates()
+        self.trainer.finite.verify()
 
 
 def build_trainer(

@@ -79,7 +79,7 @@ def _record(trainer: TranslationTrainer, shapes: Sequence[BatchShape]) -> Record
 
 def is_on_gpu(trainer: TranslationTrainer) -> bool:
     """Whether the model is trained on a CUDA device."""
-    return trainer.args.device.type == "cuda"
+    return bool(trainer.args.device.type == "cuda")
 
 
 def _can_record(trainer: TranslationTrainer) -> bool:
