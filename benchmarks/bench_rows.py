@@ -19,7 +19,7 @@ class Row:
     case: str
     what: str
     against: str
-    size: float | None
+    size: int | None
     counted: str
     mt: float | None
     plain: float | None
@@ -32,10 +32,15 @@ class Row:
 def medians(runs: Sequence[Figures]) -> Figures:
     """The median of each figure over the runs of one way at one size.
 
-    [{"seconds": 3}, {"seconds": 9}, {"seconds": 4}] gives {"seconds": 4}.
+    [{"seconds": 3}, {"seconds": 9}, {"seconds": 4}] gives {"seconds": 4}. A figure that is the same in all runs is kept
+    as it is: counts remain whole numbers.
     """
     names = [name for name in runs[0] if all(name in run for run in runs)]
-    return {name: round(statistics.median(run[name] for run in runs), 4) for name in names}
+    return {name: _median([run[name] for run in runs]) for name in names}
+
+
+def _median(values: Sequence[float]) -> float:
+    return values[0] if len(set(values)) == 1 else round(statistics.median(values), 4)
 
 
 def growth(sizes: Sequence[float], seconds: Sequence[float]) -> dict[str, float] | None:
@@ -91,13 +96,12 @@ def _row(benchmark: Benchmark, comparison: Comparison, name: str, case: Mapping[
     figure = "seconds" if unit == "s" else "per_second"
     mt, plain = (ways.get(way, {}).get(figure) for way in (comparison.way, comparison.plain))
     reasons = [faults[way] for way in (comparison.way, comparison.plain, ALL_WAYS) if way in faults]
-    sizes = [ways[way]["size"] for way in (comparison.way, comparison.plain) if way in ways]
     return Row(
         benchmark=benchmark.name,
         case=name,
         what=comparison.what,
         against=comparison.against,
-        size=sizes[0] if sizes else case["size"],
+        size=case["size"],
         counted=benchmark.counted,
         mt=mt,
         plain=plain,

@@ -80,6 +80,8 @@ def test_medians(modules: Namespace):
     runs = [{"seconds": 3.0, "chrF": 20.0}, {"seconds": 9.0, "chrF": 21.0}, {"seconds": 4.0, "chrF": 22.0}]
     assert modules.rows.medians(runs) == {"seconds": 4.0, "chrF": 21.0}
     assert modules.rows.medians([*runs, {"seconds": 6.0}]) == {"seconds": 5.0}
+    (size,) = modules.rows.medians([{"size": 400}, {"size": 400}]).values()
+    assert repr(size) == "400"
 
 
 @pytest.mark.parametrize(
@@ -150,7 +152,9 @@ def test_rows_of_a_gpu(modules: Namespace):
         {"section": "decode", "name": "tiny-en-ar", "figures": {"sentences": 300, "ways": decoded}},
     ]
     cases = {
-        name: {"size": 0, "ways": each, "faults": {}} for name, each in gpu.read({"parts": parts}, "all", 0).items()
+        name: {"size": ways["size"], "ways": each, "faults": {}}
+        for name, each in gpu.read({"parts": parts}, "all", 0).items()
+        for ways in [next(iter(each.values()))]
     }
     rows = modules.rows.rows_of(gpu, {"why": "", "cases": cases})
     assert [(row.case, row.what, row.against, row.size, row.mt, row.plain, row.ratio, row.unit) for row in rows] == [
