@@ -98,9 +98,7 @@ def test_plan_without_package_and_on_a_gpu(marian_directory: Path, monkeypatch: 
         with pytest.raises(ModelError, match=r"decoding\.engine ctranslate2: CTranslate2 needs the package"):
             plan_engine(model, DecodingConfig(engine="ctranslate2"), 10_000)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    for has_bf16, precision in ((True, "bfloat16"), (False, "float16")):
-        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation, has=has_bf16: has)
-        assert plan_engine(model, DecodingConfig(), 10_000) == replace(TORCH, precision=precision)
+    assert plan_engine(model, DecodingConfig(), 10_000) == replace(TORCH, precision="float16")
 
 
 def test_search_that_would_differ_is_refused(marian_directory: Path):
@@ -188,12 +186,10 @@ def test_terms_are_given_to_both_engines(tmp_path: Path, marian_directory: Path)
 
 def test_batches_of_one_limit():
     encoded = [[1] * length for length in (3, 5, 3, 4)]
-    search = DecodingConfig(num_beams=1, batch_tokens=100)
-    assert batch_by_length(encoded, [16, 20, 16, 18], search, has_one_limit=True) == [[1], [3], [0, 2]]
-    assert batch_by_length(encoded, [16, 20, 16, 18], search, has_one_limit=False) == [[0, 2, 3, 1]]
-    one_by_one = replace(search, batch_tokens=4)
-    assert batch_by_length(encoded, [16, 20, 16, 18], one_by_one, has_one_limit=True) == [[1], [3], [2], [0]]
-    assert batch_by_length([], [], search, has_one_limit=True) == []
+    assert batch_by_length(encoded, [16, 20, 16, 18], 100, has_one_limit=True) == [[1], [3], [0, 2]]
+    assert batch_by_length(encoded, [16, 20, 16, 18], 100, has_one_limit=False) == [[0, 2, 3, 1]]
+    assert batch_by_length(encoded, [16, 20, 16, 18], 4, has_one_limit=True) == [[1], [3], [2], [0]]
+    assert batch_by_length([], [], 100, has_one_limit=True) == []
 
 
 def test_converted_once(model: Path, conversions_made: list[str]):

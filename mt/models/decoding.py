@@ -32,16 +32,17 @@ def translate(
 ) -> list[str]:
     """One hypothesis per source, in the order of the sources.
 
-    Sentences of similar length are decoded together, longest first, `config.batch_tokens` padded source tokens at a
-    time (divided by the beams or samples). progress: the name of the job, for its progress bar and in warnings; None:
-    no bar. origins: the names of the sources in warnings about long ones, by default "sentence 1" and so on. meter: a
-    bar that is there already, of a larger job, which is advanced instead.
+    Sentences of similar length are decoded together, longest first, `Translator.batch_tokens` padded source tokens
+    at a time (divided by the beams or samples). progress: the name of the job, for its progress bar and in warnings;
+    None: no bar. origins: the names of the sources in warnings about long ones, by default "sentence 1" and so on.
+    meter: a bar that is there already, of a larger job, which is advanced instead.
     """
     encoded, limits = encode_within_limits(translator, sources, config, progress, origins)
     hypotheses = [""] * len(encoded)
     with _bar(progress, encoded) if progress and meter is None else nullcontext() as own:
         bar = meter or own
-        batches = batch_by_length(encoded, limits, config, has_one_limit=translator.has_one_limit_per_batch)
+        max_tokens = max(1, translator.batch_tokens(config) // max(config.num_beams, config.mbr))
+        batches = batch_by_length(encoded, limits, max_tokens, has_one_limit=translator.has_one_limit_per_batch)
         inputs = (([encoded[i] for i in batch], [limits[i] for i in batch]) for batch in batches)
         for batch, texts in zip(batches, _texts(translator, inputs, config), strict=True):
             for index, hypothesis in zip(batch, texts, strict=True):
@@ -66,14 +67,13 @@ def _bar(job: str, encoded: Sequence[list[int]]) -> ProgressMeter:
 
 
 def batch_by_length(
-    encoded: Sequence[list[int]], limits: Sequence[int], config: DecodingConfig, *, has_one_limit: bool
+    encoded: Sequence[list[int]], limits: Sequence[int], max_tokens: int, *, has_one_limit: bool
 ) -> list[list[int]]:
     """The indices of the sources in batches, longest first: running out of memory shows at once.
 
     has_one_limit: only sources of the same limit share a batch. Encoded lengths 3, 5, 3 with equal limits of the first
     and the last: [[1], [0, 2]].
     """
-    max_tokens = max(1, config.batch_tokens // max(config.num_beams, config.mbr))
     groups: dict[int, list[int]] = {}
     for index, limit in enumerate(limits):
         groups.setdefault(limit if has_one_limit else 0, []).append(index)

@@ -67,6 +67,10 @@ class Translator(ABC):
         hypothesis, counting start, language and end tokens.
         """
 
+    def batch_tokens(self, config: DecodingConfig) -> int:
+        """Padded source tokens of a batch, all beams counted."""
+        return config.batch_tokens or 4096
+
     def generate_each(self, batches: Iterable[Batch], config: DecodingConfig) -> Iterator[list[list[int]]]:
         """The hypotheses of each batch, in order, as `generate` returns them."""
         for sources, limits in batches:
