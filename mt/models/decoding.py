@@ -32,10 +32,10 @@ def translate(
 ) -> list[str]:
     """One hypothesis per source, in the order of the sources.
 
-    Sentences of similar length are decoded together, longest first, `Translator.batch_tokens` padded source tokens
-    at a time (divided by the beams or samples). progress: the name of the job, for its progress bar and in warnings;
-    None: no bar. origins: the names of the sources in warnings about long ones, by default "sentence 1" and so on.
-    meter: a bar that is there already, of a larger job, which is advanced instead.
+    Sentences of similar length are decoded together, longest first, `Translator.batch_tokens` padded source tokens at a
+    time (divided by the beams or samples). progress: the name of the job, for its progress bar and in warnings; None:
+    no bar. origins: the names of the sources in warnings about long ones, by default "sentence 1" and so on. meter: a
+    bar that is there already, of a larger job, which is advanced instead.
     """
     encoded, limits = encode_within_limits(translator, sources, config, progress, origins)
     hypotheses = [""] * len(encoded)

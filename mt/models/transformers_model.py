@@ -59,7 +59,7 @@ class TransformersTranslator(Translator):
     def batch_tokens(self, config: DecodingConfig) -> int:
         """See `Translator`; on a GPU by its free memory."""
         if config.batch_tokens is None and self.model.device.type == "cuda":
-            return gpu_decoding.batch_tokens(self.model, config.num_beams)
+            return gpu_decoding.batch_tokens(self.model, max(config.num_beams, config.mbr))
         return super().batch_tokens(config)
 
     def generate(self, sources: Sequence[list[int]], limits: Sequence[int], config: DecodingConfig) -> list[list[int]]:
