@@ -9,7 +9,8 @@ import torch
 from mt.data.mixing import EpochMix
 from mt.errors import DataError
 from mt.length_batches import token_batches
-from mt.training.batching import Collator, EncodedPair, EncodedPairs, TokenBatchSampler
+from mt.training.batching import Collator, TokenBatchSampler
+from mt.training.encoded_pairs import EncodedPair, EncodedPairs
 from mt.training.shapes import BatchShape, choose_shapes
 from tests.training_cases import random_lengths
 

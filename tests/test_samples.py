@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from mt.training import evaluation_time
-from mt.training.batching import EncodedPairs
+from mt.training.encoded_pairs import EncodedPairs
 from mt.training.encoding import DevSet
 from mt.training.evaluation_time import EvaluationTime
 from mt.training.samples import Sample, pick_samples, show_samples

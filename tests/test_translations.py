@@ -45,9 +45,7 @@ def translated(root: Path, facts: dict[str, Any], config: Config = CONFIG, test_
     return hypotheses, manifest.facts
 
 
-def test_what_is_there_as_it_was_written_is_used(
-    tmp_path: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch
-):
+def test_what_is_there_as_it_was_written_is_used(tmp_path: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch):
     expected = {"news": {"base": [".raw ehT", ".llef ytic ehT"]}, "flores": {"base": [".ecaeP"]}}
     begun = {"base_model": {"identity": {"model.safetensors": "0" * 64}}}
     hypotheses, facts = translated(tmp_path, begun)

@@ -17,7 +17,8 @@ from mt.models.decoding import translate
 from mt.models.transformers_model import TransformersTranslator
 from mt.processes import process_state, wait_for_everyone, whole_weights
 from mt.progress import progress
-from mt.training.batching import Collator, EncodedPairs
+from mt.training.batching import Collator
+from mt.training.encoded_pairs import EncodedPairs
 from mt.training.encoding import DevSet
 from mt.training.loss import LossOptions
 from mt.training.shapes import choose_shapes, shaped_batches

@@ -16,7 +16,7 @@ from mt.evaluation.test_set import TestSet
 from mt.models.decoding import prepared
 from mt.models.terminology import with_translated_terms
 from mt.models.transformers_model import TransformersTranslator
-from mt.training.batching import EncodedPairs
+from mt.training.encoded_pairs import EncodedPairs
 
 
 @dataclass(frozen=True)
