@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 
 import torch
@@ -37,6 +38,8 @@ def plan_engine(model: ModelConfig, decoding: DecodingConfig, sentences: int) ->
         raise ModelError(
             f"{model.name}: decoding.mbr draws samples by torch; use the model that this one was made from"
         )
+    if own.name == TORCH and decoding.mbr:
+        own = replace(own, precision="float32")
     if own.name == CTRANSLATE2 or decoding.engine == TORCH:
         return own
     if decoding.engine == CTRANSLATE2:
