@@ -11,9 +11,9 @@ data        `data_builder.py`: this project's build beside one written by hand w
 evaluation  `evaluation_speed.py`: everything but decoding beside sacreBLEU alone
 gpu         `gpu.py`, its sections compare and decode; left out without a GPU
 
-Each measurement is a process of its own with a time limit, pinned to `--cores` cores with as many threads. This project
-and the plain alternatives take turns, `--rounds` times, at 1x, 2x and 4x of the input; the figures are medians. What
-fails is a row with its reason. The JSON file is written after every measurement.
+Each measurement is a process of its own with a time limit, pinned to `--cores` cores with as many threads, and all but
+`gpu` see no GPU. This project and the plain alternatives take turns, `--rounds` times, at 1x, 2x and 4x of the input;
+the figures are medians. What fails is a row with its reason. The JSON file is written after every measurement.
 
 Without `--output_dir` only a whole run, of all benchmarks at the usual sizes, writes files. In `benchmarks.json`, the
 figures that the README names are under `benchmarks`:
@@ -97,9 +97,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
 class Bench:
     """The benchmarks, and what they have found.
 
-    result: as in the JSON file. `benchmarks`, by name: whether it is `complete`; `why` there are no figures, or fewer;
-    `setup`; `growth` by way; and `cases`, by name, as in `4x`: `size`, `ways` (medians by way), `runs` (all figures by
-    way) and `faults` (reasons by way).
+    result: as in the JSON file. `benchmarks`, by name: `complete`: whether all was tried, so that it can be joined;
+    `why` there are no figures, or fewer; `setup`; `growth` by way; and `cases`, by name, as in `4x`: `size`, `ways`
+    (medians by way), `runs` (all figures by way) and `faults` (reasons by way).
     """
 
     def __init__(self, options: argparse.Namespace, work: Path) -> None:
@@ -118,18 +118,19 @@ class Bench:
 
     def run(self) -> None:
         """Measure everything that was asked for and not joined."""
-        gpus, asked = gpu_names(), self.options.only or NAMES
-        setup = setup_of(self.options, gpus)
         for benchmark in BENCHMARKS:
-            if benchmark.name not in asked or benchmark.name in self.result["benchmarks"]:
+            asked = benchmark.name in (self.options.only or NAMES)
+            if not asked or benchmark.name in self.result["benchmarks"]:
                 continue
+            gpus = gpu_names() if benchmark.needs_gpu else []
+            setup = setup_of(self.options, gpus)
             found = {"complete": False, "why": "", "setup": setup, "growth": {}, "cases": {}}
             self.result["benchmarks"][benchmark.name] = found
             if benchmark.needs_gpu and not gpus:
                 found["why"] = "left out: there is no GPU"
             else:
                 self._measure(benchmark, found)
-            found["complete"] = True
+                found["complete"] = True
             self._write()
 
     def _measure(self, benchmark: Benchmark, found: dict[str, Any]) -> None:
@@ -262,12 +263,15 @@ def on_cores(count: int | None) -> Iterator[None]:
 
 
 def environment(work: Path, threads: int | None) -> dict[str, str]:
-    """The environment of a measurement: offline, with caches that are empty at first, and with so many threads."""
+    """The environment of a measurement: offline, with caches that are empty at first.
+
+    threads: as many, and no GPU; None: whatever there is.
+    """
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     own = {"PYTHONPATH": os.pathsep.join(paths), "XDG_CACHE_HOME": str(work / "cache"), "HF_HUB_OFFLINE": "1"}
     own |= {"HF_DATASETS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
     if threads is not None:
-        own |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
+        own |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "CUDA_VISIBLE_DEVICES": ""}
     return os.environ | own
 
 

@@ -108,10 +108,11 @@ def _setup_in_words(names: Sequence[str], setup: Mapping[str, Any]) -> str:
     """Machine, versions and settings as a paragraph. names: the benchmarks it is about, if not all."""
     versions = ", ".join(f"{name} {found}" for name, found in setup["versions"].items() if found)
     cores = "one core and one thread" if setup["cores"] == 1 else f"{setup['cores']} cores and as many threads"
+    where = "On the GPU" if setup["gpus"] else f"On {cores}"
     machine = [f"{setup['cpu']}, {setup['cores_of_machine']} cores, {setup['memory_gib']} GiB", *setup["gpus"]]
-    rounds = "one round" if setup["rounds"] == 1 else f"medians of {setup['rounds']} rounds"
+    rounds = "one round" if setup["rounds"] == 1 or setup["gpus"] else f"medians of {setup['rounds']} rounds"
     corpus = "the project's own corpus" if setup["corpus"] == "the project's own" else f"the corpus `{setup['corpus']}`"
-    text = f"{', '.join(machine)}; {setup['system']}; {versions}. On {cores} (a GPU has all cores), {rounds}, {corpus}."
+    text = f"{', '.join(machine)}; {setup['system']}; {versions}. {where}, {rounds}, {corpus}."
     if setup["quick"]:
         text += " **Tiny sizes, which only show that everything runs: these figures say nothing.**"
     elif setup["scale"] != 1:

@@ -220,17 +220,20 @@ def test_table(modules: Namespace):
 def test_page_and_plot(modules: Namespace, tmp_path: Path):
     measured = evaluation()
     measured["growth"] = modules.rows.growth_of(benchmark(modules, "evaluation"), measured)
-    gpu = found(why="left out: there is no GPU") | {"setup": SETUP | {"rounds": 1, "scale": 0.5, "gpus": ["Loom 9"]}}
+    gpu = found(why="left out: there is no GPU") | {"setup": SETUP | {"scale": 0.5, "gpus": ["Loom 9"]}}
     result = {"command": "make bench", "benchmarks": {"evaluation": measured, "gpu": gpu}}
     modules.page.write_page(tmp_path, result, modules.rows.rows_of(benchmark(modules, "evaluation"), measured))
     page = " ".join((tmp_path / "benchmarks.md").read_text("utf-8").split())
     assert "Made by `make bench`;" in page
     assert (
-        "Evaluation: Abacus 3, 8 cores, 16 GiB; Linux; python 3.11.7, torch 2.13.0. On one core and one thread (a GPU "
-        "has all cores), medians of 3 rounds, the project's own corpus."
+        "Evaluation: Abacus 3, 8 cores, 16 GiB; Linux; python 3.11.7, torch 2.13.0. On one core and one thread, "
+        "medians of 3 rounds, the project's own corpus."
     ) in page
     assert "Gpu: Abacus 3, 8 cores, 16 GiB, Loom 9;" in page
-    assert "one round, the project's own corpus. **Measured at 0.5 times the usual sizes.**" in page
+    assert (
+        "torch 2.13.0. On the GPU, one round, the project's own corpus. **Measured at 0.5 times the usual sizes.**"
+        in page
+    )
     assert "- *evaluating 5 systems beside sacreBLEU*: Scores, intervals, " in page
     assert "- *training beside" not in page
     picture = (tmp_path / "benchmarks.svg").read_text("utf-8")
@@ -337,7 +340,8 @@ def test_ways_take_turns_and_what_fails_is_not_tried_again(
     assert training["cases"]["4x"]["ways"]["mt"]["padding"] == 0.25
     assert len(training["cases"]["4x"]["runs"]["mt"]) == 2
     assert training["growth"]["mt"] == {"times": 4.0, "inputs": 4.0, "exponent": 1.0}
-    assert result["benchmarks"]["gpu"]["why"] == "left out: there is no GPU"
+    gpu = result["benchmarks"]["gpu"]
+    assert (gpu["why"], gpu["complete"]) == ("left out: there is no GPU", False)
     assert [row["case"] for row in result["rows"]] == ["1x", "2x", "4x"] * 2 + [""]
 
 
@@ -378,12 +382,13 @@ def test_a_measurement_without_figures(
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system pins no processes")
 def test_a_measurement_has_one_core_and_one_thread(modules: Namespace, tmp_path: Path):
-    code = "import os; print(len(os.sched_getaffinity(0)), os.environ['OMP_NUM_THREADS'])"
+    code = "import os; print(len(os.sched_getaffinity(0)), *map(os.environ.get, ('OMP_NUM_THREADS', "
+    code += "'CUDA_VISIBLE_DEVICES')), sep=',')"
     with modules.main.on_cores(1):
         said = subprocess.check_output(
             [sys.executable, "-c", code], text=True, env=modules.main.environment(tmp_path, 1)
         )
-    assert said == "1 1\n"
+    assert said == "1,1,\n"
     assert os.sched_getaffinity(0) == CORES
 
 
