@@ -64,14 +64,13 @@ def run_comparison(command: EvaluateCommand) -> Evaluation | None:
 
 
 def help_to_translate(command: EvaluateCommand, systems: Sequence[System]) -> None:
-    """Translate this process's share."""
+    """Translate this process's share, once the main process has found everything in order."""
     from mt.evaluation.reading_test_sets import read_test_sets
     from mt.processes import wait_for_everyone
     from mt.systems.translating import translate_systems
 
     runs = [system.run for system in systems if system.run]
     test_sets = read_test_sets(command.test_sets, runs, command.general, command.resampling)
-    # Until the main process has found everything in order.
     wait_for_everyone()
     translate_systems(systems, test_sets)
 
@@ -120,13 +119,8 @@ def compare(
     evaluation.curves = {label: read_curve(run) for label, run in runs.items()}
     evaluation.remarks += remarks_on(runs)
     describe_search(evaluation, searches_of(systems), engines)
-    facts = describe_comparison(
-        systems,
-        command.test_sets | command.general,
-        glossary=command.glossary,
-        ratings=command.ratings,
-        engines=engines,
-    )
+    named = command.test_sets | command.general
+    facts = describe_comparison(systems, named, glossary=command.glossary, ratings=command.ratings, engines=engines)
     kind = "Comparison" if len(systems) > 1 else "Evaluation"
     title = f"{kind} of {', '.join(s.label for s in systems)}"
     write_evaluation(output, evaluation, title, facts, glossary=glossary)
