@@ -209,6 +209,12 @@ def test_batches_of_one_limit():
     assert batch_by_length([], [], 100, has_one_limit=True) == []
 
 
+def test_precision_of_a_model_that_overflows(model: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(TransformersTranslator, "overflows", True)
+    monkeypatch.setattr("mt.models.engines.decoding_dtype", lambda _: torch.float16)
+    assert translations(model, replace(SEARCH, engine="torch"))[1] == TORCH
+
+
 def test_converted_once(model: Path, conversions_made: list[str]):
     expected, engine = translations(model, SEARCH)
     assert engine == TORCH

@@ -41,9 +41,6 @@ class TransformersTranslator(Translator):
     """A transformers model, to train and to decode with."""
 
     model: PreTrainedModel
-    overflows: bool = False
-    """Whether half precision has turned out to be too small for the model."""
-
     @property
     def max_tokens(self) -> int:
         """The longest source or target, in tokens, that the model's positions allow."""

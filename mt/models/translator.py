@@ -51,6 +51,9 @@ class Translator(ABC):
     revision: str | None = None
     """The commit of a hub model; None for a directory."""
 
+    overflows: bool = False
+    """Whether half precision, which a GPU decodes in, has turned out to be too small for the model."""
+
     has_one_limit_per_batch: ClassVar[bool] = False
     """Whether all hypotheses of a batch must have the same limit."""
 

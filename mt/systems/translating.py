@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 
@@ -123,6 +124,8 @@ class Decoder:
             self._translator = self._loaded or open_translator(self._settings.model, self._settings.decoding)
         logger.info("%s: translating %d sentences by %s", job, len(test_set.sources), self.engine)
         lines = translate_shared(self._translator, test_set.sources, decoding, job)
+        if self._translator.overflows:
+            self.engine = replace(self.engine, precision="float32")
         # Not if the model's files were changed while it was loaded.
         if key is not None and key == self._key(test_set, decoding):
             keep_translations(key, lines)
