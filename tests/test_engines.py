@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -210,7 +211,13 @@ def test_batches_of_one_limit():
 
 
 def test_precision_of_a_model_that_overflows(model: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(TransformersTranslator, "overflows", True)
+    generate = TransformersTranslator.generate
+
+    def overflowing(self: TransformersTranslator, *arguments: Any) -> list[list[int]]:
+        self.overflows = True
+        return generate(self, *arguments)
+
+    monkeypatch.setattr(TransformersTranslator, "generate", overflowing)
     monkeypatch.setattr("mt.models.engines.decoding_dtype", lambda _: torch.float16)
     assert translations(model, replace(SEARCH, engine="torch"))[1] == TORCH
 
