@@ -17,6 +17,7 @@ from mt.errors import UsageError
 from mt.evaluation.rating_files import check_reviewers, read_ratings_file
 from mt.experiment.early_checks import check_corpora, check_tables
 from mt.files import check_distinct
+from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
 from mt.outputs import check_output, claim
 from mt.runs import EVALUATION, RunDirectory
 from mt.systems.names import check_systems
@@ -42,14 +43,16 @@ def run(argv: Sequence[str], prog: str) -> int:
 
 def run_comparison(command: EvaluateCommand) -> Evaluation:
     """Translate, score, compare, and write `scores.json`, the translations, `report.html` and `report.md`."""
+    from mt.systems.pairs import compared_pair
     from mt.systems.system import resolve_systems
     from mt.text.glossary import read_glossary
 
-    check_corpora(command.test_sets | command.general)
-    glossary = read_glossary(command.glossary)
     systems = resolve_systems(command.systems, command.model, command.decoding, use_cache=not command.no_cache)
+    languages = compared_pair(systems, command.model)
+    check_corpora(command.test_sets | command.general, languages)
+    glossary = read_glossary(command.glossary, languages)
     with claim_output(command, systems) as output:
-        return compare(command, systems, glossary, output)
+        return compare(command, systems, glossary, output, languages)
 
 
 def compare(
@@ -57,6 +60,7 @@ def compare(
     systems: Sequence[System],
     glossary: Glossary,
     output: RunDirectory,
+    languages: LanguagePair = ENGLISH_TO_ARABIC,
 ) -> Evaluation:
     """The comparison itself, into a directory that is ours."""
     from mt.data.saved import load_splits
@@ -75,7 +79,7 @@ def compare(
 
     ratings = [Path(file) for file in command.ratings]
     test_sets = read_test_sets(
-        command.test_sets, [s.run for s in systems if s.run], command.general, command.resampling
+        command.test_sets, [s.run for s in systems if s.run], command.general, command.resampling, languages
     )
     if command.fail_if_worse:
         refuse_small_gate(test_sets)
@@ -94,7 +98,11 @@ def compare(
     evaluation.remarks += remarks_on(runs)
     describe_search(evaluation, searches_of(systems))
     facts = describe_comparison(
-        systems, command.test_sets | command.general, glossary=command.glossary, ratings=command.ratings
+        systems,
+        command.test_sets | command.general,
+        glossary=command.glossary,
+        ratings=command.ratings,
+        languages=languages,
     )
     kind = "Comparison" if len(systems) > 1 else "Evaluation"
     title = f"{kind} of {', '.join(s.label for s in systems)}"
@@ -267,8 +275,11 @@ def parse_evaluate(argv: Sequence[str], prog: str) -> EvaluateCommand:
 
 def check_evaluate(command: EvaluateCommand) -> None:
     """`evaluate.py`: test sets, tables, ratings, systems and the output directory."""
-    check_corpora(command.test_sets | command.general)
-    check_tables([command.glossary, command.decoding.get("terminology")])
+    from mt.systems.pairs import expected_pair
+
+    languages = expected_pair(command.systems, command.model)
+    check_corpora(command.test_sets | command.general, languages)
+    check_tables([command.glossary, command.decoding.get("terminology")], languages)
     check_reviewers([read_ratings_file(Path(file)) for file in command.ratings])
     check_systems(command.systems)
     check_output(Path(command.output_dir), EVALUATION, {}, overwrite=command.overwrite)

@@ -10,6 +10,7 @@ import mt
 from mt.config import CorpusConfig, ModelConfig
 from mt.data.cache import input_hashes
 from mt.evaluation.searches import describe_searches
+from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
 from mt.systems.system import System, searches_of
 
 
@@ -19,11 +20,12 @@ def describe_comparison(
     *,
     glossary: str | None,
     ratings: Sequence[str],
+    languages: LanguagePair = ENGLISH_TO_ARABIC,
 ) -> dict[str, str]:
     """Facts on a comparison by name: systems, test sets with their SHA-256, glossary, ratings, version, date."""
     facts = {f"system {system.label}": _described(system) for system in systems}
     for name, corpus in test_sets.items():
-        hashes = ", ".join(f"{path}, SHA-256 {digest}" for path, digest in input_hashes(corpus).items())
+        hashes = ", ".join(f"{path}, SHA-256 {digest}" for path, digest in input_hashes(corpus, languages).items())
         facts[f"test set {name}"] = hashes
     if glossary:
         facts["glossary"] = glossary
