@@ -139,8 +139,17 @@ yo yor          latin    Yoruba      -
 _NOT_RECOGNISED = ("ha", "ig", "om", "rw", "ti")
 # Languages that the recogniser takes for each other.
 _RELATIVES = {
-    **{"bs": ("hr", "sr", "sh"), "hr": ("bs", "sr", "sh"), "sr": ("bs", "hr", "sh"), "id": ("ms",), "ms": ("id",)},
-    **{"no": ("nn", "da"), "gl": ("pt", "es"), "mk": ("bg",), "ur": ("pnb",), "cs": ("sk",), "sk": ("cs",)},
+    "bs": ("hr", "sr", "sh"),
+    "hr": ("bs", "sr", "sh"),
+    "sr": ("bs", "hr", "sh"),
+    "id": ("ms",),
+    "ms": ("id",),
+    "no": ("nn", "da"),
+    "gl": ("pt", "es"),
+    "mk": ("bg",),
+    "ur": ("pnb",),
+    "cs": ("sk",),
+    "sk": ("cs",),
 }
 
 
@@ -156,8 +165,10 @@ def _read_table() -> dict[str, Language]:
 
 ENGLISH = Language(
     *("en", "English", "latin", ("eng",)),
-    ("الإنجليزية", "الانجليزية", "إنجليزي", "انجليزي", "الإنكليزية", "الانكليزية")
-    + ("إنجليزية", "انجليزية", "الإنجليزي", "بالإنجليزية", "إنكليزي", "إنكليزية"),
+    (
+        *("الإنجليزية", "الانجليزية", "إنجليزي", "انجليزي", "الإنكليزية", "الانكليزية"),
+        *("إنجليزية", "انجليزية", "الإنجليزي", "بالإنجليزية", "إنكليزي", "إنكليزية"),
+    ),
     frozenset({"en"}),
 )
 ARABIC = Language(
@@ -168,8 +179,10 @@ ARABIC = Language(
 _LANGUAGES = {ENGLISH.code: ENGLISH, ARABIC.code: ARABIC, **_read_table()}
 _BY_ISO3 = {iso3: language for language in _LANGUAGES.values() for iso3 in language.iso3}
 # ISO 639-3: all that the macrolanguage Arabic consists of or consisted of.
-_ARABIC_DIALECTS = "aao|abh|abv|acm|acq|acw|acx|acy|adf|aeb|aec|afb|ajp|apc|apd|arq|ars|ary|arz|auz|avl|ayh|ayl|ayn|ayp|bbz|pga|shu|ssh"
-_BY_ISO3 |= dict.fromkeys(_ARABIC_DIALECTS.split("|"), ARABIC)
+_ARABIC_DIALECTS = """
+aao abh abv acm acq acw acx acy adf aeb aec afb ajp apc apd arq ars ary arz auz avl ayh ayl ayn ayp bbz pga shu ssh
+"""
+_BY_ISO3 |= dict.fromkeys(_ARABIC_DIALECTS.split(), ARABIC)
 
 
 def language_named(name: str) -> Language | None:
@@ -223,8 +236,8 @@ def pair_named(source: str, target: str) -> LanguagePair:
         if language is None:
             example = "`en` or `eng_Latn`" if side == "source" else "`ar` or `arb_Arab`"
             raise ConfigError(
-                f"model.{side}_language must be the code of a language written with spaces between words, as {example}; a "
-                f"code that is not listed in mt/languages.py needs its script, as `kea_Latn`; got {code!r}"
+                f"model.{side}_language must be the code of a language with spaces between its words, as {example}; "
+                f"one that is not listed in mt/languages.py needs its script, as `kea_Latn`; got {code!r}"
             )
         found[side] = language
     if found["source"].code == found["target"].code:

@@ -35,9 +35,9 @@ def create_marian(
 ) -> None:
     """Write an untrained Marian model with its tokenizer to `directory`, laid out like the OPUS-MT models.
 
-    One SentencePiece model serves sources and targets. Ids: `</s>` 0, `<unk>` 1, the token of the target
-    language, such as `>>ara<<`, 2, then the pieces; `<pad>`, which also starts decoding, is last. Raises `DataError` if the text is too small for the
-    vocabulary.
+    One SentencePiece model serves sources and targets. Ids: `</s>` 0, `<unk>` 1, the token of the target language,
+    such as `>>ara<<`, 2, then the pieces; `<pad>`, which also starts decoding, is last. Raises `DataError` if the text
+    is too small for the vocabulary.
     """
     directory.mkdir(parents=True, exist_ok=True)
     tokenizer = _learn_tokenizer(config.vocabulary_size, [*sources, *targets], directory, languages)

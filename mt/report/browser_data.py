@@ -18,10 +18,10 @@ from mt.text.glossary import Glossary
 def browser_data(evaluation: Evaluation, glossary: Glossary) -> Markup:
     """A JSON object, `<` escaped, for a script element.
 
-    `baseline`, `metric`, `source` and `target` (code and direction of a language), `checks` (names), and `sets`, each with `name`, `systems`, `slices` ([group, name, [sentence
-    indices]]) and `sentences`: [source, reference, [one hypothesis per system], [one score per system],
-    [[system, check, detail]], [[start, end, Arabic forms]]]; a system's number is its index in `systems`, -1 the
-    reference's; start and end count code points.
+    `baseline`, `metric`, `source` and `target` (attributes of an element in that language), `checks` (names), and
+    `sets`, each with `name`, `systems`, `slices` ([group, name, [sentence indices]]) and `sentences`: [source,
+    reference, [one hypothesis per system], [one score per system], [[system, check, detail]], [[start, end, target
+    forms]]]; a system's number is its index in `systems`, -1 the reference's; start and end count code points.
     """
     data = {
         "baseline": evaluation.baseline,

@@ -217,5 +217,6 @@ def check_glossary(path: str | None, languages: LanguagePair) -> None:
     """Raise `DataError` if a table of terms is given for a pair that it cannot be for."""
     if path is not None and not has_glossary(languages):
         raise DataError(
-            f"{path}: a table of terms holds English terms and their Arabic forms, and this is {languages}; leave it out"
+            f"{path}: a table of terms holds English terms and their Arabic forms, and the languages are {languages}; "
+            "leave it out"
         )

@@ -61,7 +61,7 @@ _WESTERN_DIGITS = {0x0660 + i: str(i) for i in range(10)} | {0x06F0 + i: str(i) 
 
 
 def script_of(character: str, scripts: tuple[Script, ...] = ("arabic", "latin")) -> Script | Literal["other"]:
-    """The script of a letter, if it is one of `scripts`. All else is `other`, also digits, marks and spaces of these."""
+    """The script of a letter, if it is one of `scripts`. All else is `other`, even their own digits and marks."""
     if not character.isalpha():
         return "other"
     name = unicodedata.name(character, "").removeprefix("FULLWIDTH ")
