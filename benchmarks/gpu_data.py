@@ -21,7 +21,7 @@ from mt.data.cache import cached_build
 from mt.data.readers import read_corpus
 from mt.manifest import git_commit
 from mt.models.transformers_model import load_translator
-from mt.training.batching import EncodedPairs
+from mt.training.encoded_pairs import EncodedPairs
 from mt.training.encoding import encode_training
 
 

@@ -32,7 +32,7 @@ from mt.commands.environment import quiet_libraries
 from mt.config import Config, DecodingConfig, ModelConfig, TrainingConfig
 from mt.models.decoding import translate
 from mt.models.transformers_model import TransformersTranslator, load_translator
-from mt.training.batching import EncodedPairs
+from mt.training.encoded_pairs import EncodedPairs
 from mt.training.encoding import DevSet
 from mt.training.setup import build_trainer
 

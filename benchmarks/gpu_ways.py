@@ -18,7 +18,7 @@ import torch
 from transformers import DataCollatorForSeq2Seq, Seq2SeqTrainer, Seq2SeqTrainingArguments, TrainerCallback
 
 from mt.config import Config, TrainingConfig
-from mt.training.batching import EncodedPairs
+from mt.training.encoded_pairs import EncodedPairs
 from mt.training.encoding import DevSet
 from mt.training.setup import build_trainer
 from mt.training.trainer import TranslationTrainer

@@ -15,8 +15,8 @@ from mt.models.transformers_model import TransformersTranslator, load_translator
 from mt.training import weight_choice
 from mt.training.adaptation import prepare_model
 from mt.training.averaging import average, interpolate, load_weights, weights_of
-from mt.training.batching import EncodedPairs
 from mt.training.dev_evaluation import model_inputs
+from mt.training.encoded_pairs import EncodedPairs
 from mt.training.encoding import DevSet
 from mt.training.loss import logits_of
 from mt.training.setup import build_trainer

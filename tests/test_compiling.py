@@ -10,9 +10,10 @@ from torch._dynamo.utils import counters
 
 from mt.config import ModelConfig
 from mt.models.transformers_model import load_translator
-from mt.training.batching import Collator, EncodedPairs, TokenBatchSampler
+from mt.training.batching import Collator, TokenBatchSampler
 from mt.training.compiling import compile_layers
 from mt.training.dev_evaluation import model_inputs
+from mt.training.encoded_pairs import EncodedPairs
 from mt.training.loss import LossOptions, return_loss
 
 

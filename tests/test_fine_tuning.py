@@ -15,8 +15,8 @@ from mt.config import Config, ModelConfig, ScratchConfig
 from mt.errors import ModelError, Stopped
 from mt.experiment.fine_tuning import fine_tune
 from mt.runs import RunDirectory
+from mt.training.finite_check import NotFiniteError
 from mt.training.stopping import StopOnSignal
-from mt.training.trainer import NotFiniteError
 
 
 def trainer_that_raises(error: Exception) -> Any:

@@ -13,13 +13,14 @@ from mt.config import Config, ModelConfig, TrainingConfig
 from mt.models.transformers_model import load_translator
 from mt.training import memory, warm_up
 from mt.training.autotune import tune
-from mt.training.batching import Collator, EncodedPairs
+from mt.training.batching import Collator
 from mt.training.chunked_loss import chunked_loss
+from mt.training.encoded_pairs import EncodedPairs
 from mt.training.encoding import DevSet
+from mt.training.finite_check import NotFiniteError
 from mt.training.loss import LossOptions, return_loss, summed_loss
 from mt.training.memory import find_micro_batch, trial_batch
 from mt.training.setup import build_trainer
-from mt.training.trainer import NotFiniteError
 from tests.training_cases import eight_pairs, train_once, trainer_for
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")]

@@ -13,9 +13,9 @@ from mt.training import dev_evaluation, setup
 from mt.training.autotune import tune
 from mt.training.batching import Collator
 from mt.training.dev_evaluation import _dev_batches, dev_loss, model_inputs
+from mt.training.finite_check import NotFiniteError
 from mt.training.loss import LossOptions, return_loss
 from mt.training.shapes import BatchShape
-from mt.training.trainer import NotFiniteError
 from tests.training_cases import eight_pairs, train_once, trainer_for
 
 

@@ -14,11 +14,12 @@ from mt.models.transformers_model import TransformersTranslator, load_translator
 from mt.training import chunked_loss, setup
 from mt.training.adaptation import prepare_model
 from mt.training.arguments import uses_bf16, warmup_updates
-from mt.training.batching import BatchPlan, Collator, EncodedPair
+from mt.training.batching import BatchPlan, Collator
 from mt.training.dev_evaluation import model_inputs, uniform_loss
+from mt.training.encoded_pairs import EncodedPair
+from mt.training.finite_check import NotFiniteError
 from mt.training.loss import LossOptions, divergence, return_loss, summed_loss
 from mt.training.setup import check_training
-from mt.training.trainer import NotFiniteError
 from tests.training_cases import eight_pairs, train_once, trainer_for
 
 

@@ -15,11 +15,12 @@ from mt.config import Config, ModelConfig, TrainingConfig
 from mt.models.transformers_model import load_translator
 from mt.training import recorded_steps, warm_up
 from mt.training.autotune import TunedSettings
-from mt.training.batching import EncodedPairs
+from mt.training.encoded_pairs import EncodedPairs
 from mt.training.encoding import DevSet
+from mt.training.finite_check import NotFiniteError
 from mt.training.recorded_steps import RecordedSteps
 from mt.training.setup import build_trainer
-from mt.training.trainer import NotFiniteError, TranslationTrainer
+from mt.training.trainer import TranslationTrainer
 
 
 class PretendGraph:

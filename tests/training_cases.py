@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mt.config import Config, ModelConfig, TrainingConfig
 from mt.models.transformers_model import TransformersTranslator, load_translator
-from mt.training.batching import EncodedPairs
+from mt.training.encoded_pairs import EncodedPairs
 from mt.training.encoding import DevSet
 from mt.training.setup import build_trainer
 from mt.training.trainer import TranslationTrainer

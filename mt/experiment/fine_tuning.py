@@ -14,9 +14,10 @@ from mt.files import write_lines
 from mt.processes import process_state, wait_for_everyone
 from mt.runs import RunDirectory
 from mt.training.checkpoints import latest_intact, update_of
+from mt.training.finite_check import NotFiniteError
 from mt.training.metrics_log import drop_metrics_after
 from mt.training.stopping import state_if_ended
-from mt.training.trainer import NotFiniteError, TranslationTrainer
+from mt.training.trainer import TranslationTrainer
 
 logger = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ from mt.config import CorpusConfig, ModelConfig
 from mt.data.cache import input_hashes
 from mt.evaluation.searches import describe_searches
 from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
+from mt.models.engines import Engine
 from mt.systems.system import System, searches_of
 
 
@@ -20,9 +21,13 @@ def describe_comparison(
     *,
     glossary: str | None,
     ratings: Sequence[str],
+    engines: Mapping[str, Engine],
     languages: LanguagePair = ENGLISH_TO_ARABIC,
 ) -> dict[str, str]:
-    """Facts on a comparison by name: systems, test sets with their SHA-256, glossary, ratings, version, date."""
+    """Facts on a comparison by name: systems, test sets with their SHA-256, glossary, ratings, version, date.
+
+    engines: what decoded each system.
+    """
     facts = {f"system {system.label}": _described(system) for system in systems}
     for name, corpus in test_sets.items():
         hashes = ", ".join(f"{path}, SHA-256 {digest}" for path, digest in input_hashes(corpus, languages).items())
@@ -31,7 +36,7 @@ def describe_comparison(
         facts["glossary"] = glossary
     if ratings:
         facts["ratings"] = ", ".join(ratings)
-    facts |= describe_searches(searches_of(systems))
+    facts |= describe_searches(searches_of(systems), engines)
     made = datetime.now(UTC).isoformat(timespec="seconds")
     return facts | {"made": f"{made} by mt {mt.__version__}, sacreBLEU {version('sacrebleu')}"}
 

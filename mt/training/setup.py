@@ -19,7 +19,8 @@ from mt.processes import is_sharded, prepare_for_sharding, process_state, wait_f
 from mt.training.adaptation import prepare_model
 from mt.training.arguments import training_arguments, uses_bf16
 from mt.training.autotune import TunedSettings, tune
-from mt.training.batching import EncodedPairs, TokenBatchSampler
+from mt.training.batching import TokenBatchSampler
+from mt.training.encoded_pairs import EncodedPairs
 from mt.training.encoding import DevSet
 from mt.training.loss import frozen_copy
 from mt.training.schedule import FollowSchedule
@@ -66,7 +67,7 @@ class UpdateCheck(TrainerCallback):
         self.trainer.check_update()
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self.trainer.verify_updates()
+        self.trainer.finite.verify()
 
 
 def build_trainer(

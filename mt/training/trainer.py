@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import logging
-import math
 import shutil
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from accelerate.utils import gather_object
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader
@@ -21,42 +18,25 @@ from transformers import PreTrainedModel, Seq2SeqTrainer
 from transformers.trainer import TRAINER_STATE_NAME
 
 from mt.config import Config
-from mt.errors import ModelError
 from mt.files import writing
 from mt.models.identity import record_base
 from mt.models.transformers_model import TransformersTranslator
 from mt.processes import is_sharded, wait_for_everyone
 from mt.training.autotune import TunedSettings
-from mt.training.batching import Collator, EncodedPairs, TokenBatchSampler
+from mt.training.batching import Collator, TokenBatchSampler
 from mt.training.checkpoints import UNFINISHED, checkpoint_name, put_checkpoint, rotate
 from mt.training.chunked_loss import IGNORED_LABEL
-from mt.training.delayed_number import DelayedNumber
-from mt.training.dev_evaluation import dev_loss, dev_scores_by_update, model_inputs, score_sample
+from mt.training.dev_evaluation import dev_loss, dev_scores_by_update, model_inputs, scores_of, translate_sample
+from mt.training.encoded_pairs import EncodedPairs
 from mt.training.encoding import DevSet
+from mt.training.evaluation_time import EvaluationTime
+from mt.training.finite_check import FiniteCheck
 from mt.training.loss import logits_of
 from mt.training.recorded_steps import RecordedSteps
+from mt.training.samples import Sample, pick_samples, show_samples
 from mt.training.weight_choice import rank_updates
-from mt.wording import counted
 
 logger = logging.getLogger(__name__)
-
-
-class NotFiniteError(ModelError):
-    """A loss or a gradient was NaN or infinite, so the update was not made."""
-
-    def __init__(self, what: str, update: int, rows: Sequence[int]) -> None:
-        super().__init__(f"{what} at update {update}, in a batch of {counted(len(rows), 'pair')}")
-        self.rows = rows
-        """The pairs that caused it, as rows of the training split; all of the update if no single batch did."""
-
-
-class UpdateToVerify(NamedTuple):
-    """An update whose losses and gradients the host does not know to be finite yet."""
-
-    number: int
-    losses: list[tuple[Tensor, Tensor]]
-    """Of each micro-batch: the summed loss, float32 () on the device, and its pairs as rows of the training split,
-    int64 (batch,)."""
 
 
 class TranslationTrainer(Seq2SeqTrainer):
@@ -104,9 +84,9 @@ class TranslationTrainer(Seq2SeqTrainer):
         """The content of the base; saved beside a LoRA adapter, which is worthless on any other base."""
         self.recorded: RecordedSteps | None = None
         """Forward and backward passes that a GPU replays; None: each is launched anew."""
+        self.evaluation_time = EvaluationTime()
         self._is_saving = False
-        self._losses: list[tuple[Tensor, Tensor]] = []
-        self._faults, self._unverified = DelayedNumber(), UpdateToVerify(0, [])
+        self.finite = FiniteCheck()
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         # Not prepared by accelerate: the sampler already yields this process's share.
@@ -143,7 +123,7 @@ class TranslationTrainer(Seq2SeqTrainer):
         model.train()
         tokens = float(num_items_in_batch)
         loss = self.recorded(inputs, tokens)
-        self._losses.append((loss, inputs["rows"]))
+        self.finite.add(loss, inputs["rows"])
         return loss / tokens
 
     def forward_backward(self, batch: dict[str, Tensor], tokens: Tensor) -> Tensor:
@@ -174,7 +154,7 @@ class TranslationTrainer(Seq2SeqTrainer):
             extra["kl_weight"] = self.config.adaptation.kl_weight
         loss = model(**model_inputs(inputs), labels=labels, loss=self.loss, **extra)
         tokens = (labels != IGNORED_LABEL).sum() if num_items_in_batch is None else num_items_in_batch
-        self._losses.append((loss.detach(), inputs["rows"]))
+        self.finite.add(loss.detach(), inputs["rows"])
         # DDP averages gradients over the processes, but `tokens` already counts those of all processes.
         return loss / tokens * self.accelerator.num_processes
 
@@ -186,46 +166,16 @@ class TranslationTrainer(Seq2SeqTrainer):
         return self._gradient_norm
 
     def check_update(self) -> None:
-        """Keep the coming update from being made if a loss or a gradient is not finite.
-
-        Raises `NotFiniteError`, in every process: on a CPU at once; on a GPU at the next update or `verify_updates`,
-        so that the host need not wait, and the optimizer skips the update until then.
-        """
-        losses, self._losses = self._losses, []
-        is_finite = torch.isfinite(torch.stack([loss for loss, _ in losses])).all()
+        """Keep the coming update from being made if a loss or a gradient is not finite; see `FiniteCheck.check`."""
         # With fp16 the gradient scaler skips such an update by itself.
-        if not self.args.fp16:
-            is_finite &= torch.isfinite(self._gradient_norm)
-        is_bad = (~is_finite).float()
-        if self.args.world_size > 1:
-            torch.distributed.all_reduce(is_bad, torch.distributed.ReduceOp.MAX)
-        update = UpdateToVerify(self.state.global_step + 1, losses)
-        if is_bad.device.type == "cpu":
-            self._unverified = update
-        fault = self._faults.exchange(is_bad)
-        self._raise_if(fault)
-        self._unverified = update
+        norm = None if self.args.fp16 else self._gradient_norm
+        is_bad = self.finite.check(self.state.global_step + 1, norm)
         if is_sharded():
-            self.verify_updates()
+            self.finite.verify()
         elif is_bad.device.type == "cuda" and not self.args.fp16:
             # Read by the fused AdamW, which then changes nothing.
             optimizer: Any = self.optimizer
             getattr(optimizer, "optimizer", optimizer).found_inf = is_bad
-
-    def verify_updates(self) -> None:
-        """Raise `NotFiniteError` if the last update was not made for a loss or gradient that is not finite."""
-        self._raise_if(self._faults.wait())
-
-    def _raise_if(self, fault: float | None) -> None:
-        if not fault:
-            return
-        # Together, so that every process names the same pairs, whichever of them had the bad batch.
-        batches = gather_object([(loss.item(), rows.tolist()) for loss, rows in self._unverified.losses])
-        bad = [(loss, rows) for loss, rows in batches if not math.isfinite(loss)]
-        # Rows that only fill up a batch are -1.
-        rows = sorted({row for _, batch in bad or batches for row in batch if row >= 0})
-        what = f"the loss became {bad[0][0]}" if bad else "a gradient became infinite"
-        raise NotFiniteError(what, self._unverified.number, rows)
 
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
@@ -235,15 +185,21 @@ class TranslationTrainer(Seq2SeqTrainer):
         Returns `eval_loss` (nats per target token, no smoothing), `eval_chrF` and `eval_BLEU` (0-100); with a general
         set also `eval_general_loss`, `eval_general_chrF` and `eval_general_BLEU`.
         """
-        self.verify_updates()
+        self.finite.verify()
         # The main process may still be writing to trackers and logs, which it alone does.
         wait_for_everyone()
-        metrics = {}
-        for prefix, dev in (("eval", self.dev), ("eval_general", self.general)):
-            if dev is not None:
-                metrics[f"{prefix}_loss"] = self.dev_loss(dev)
-                metrics |= {f"{prefix}_{name}": value for name, value in score_sample(self.translator, dev).items()}
+        metrics: dict[str, float] = {}
+        samples: list[Sample] = []
+        with self.evaluation_time:
+            for prefix, dev in (("eval", self.dev), ("eval_general", self.general)):
+                if dev is not None:
+                    metrics[f"{prefix}_loss"] = self.dev_loss(dev)
+                    hypotheses = translate_sample(self.translator, dev)
+                    metrics |= {f"{prefix}_{name}": value for name, value in scores_of(dev, hypotheses).items()}
+                    samples = samples or pick_samples(dev, hypotheses)
         self.log(metrics)
+        if self.is_world_process_zero():
+            show_samples(samples, self.state.global_step, self.callback_handler.callbacks)
         control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)  # type: ignore[has-type]
         self.control = control
         return metrics
@@ -278,7 +234,7 @@ class TranslationTrainer(Seq2SeqTrainer):
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         """Save to `checkpoints/unfinished`, then rename: a process that is killed leaves no half checkpoint."""
-        self.verify_updates()
+        self.finite.verify()
         unfinished = self.checkpoints / UNFINISHED
         if self.args.should_save:
             shutil.rmtree(unfinished, ignore_errors=True)
