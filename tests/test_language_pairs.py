@@ -10,6 +10,8 @@ import pytest
 from mt.config import CleaningConfig, Config, CorpusConfig, DataConfig, ModelConfig
 from mt.data.builder import build_data
 from mt.data.cleaning import find_fault
+from mt.data.pair import Pair
+from mt.data.preparing import Preparation, Prepared, prepare
 from mt.data.readers import check_corpus, files_of, input_files, read_corpus
 from mt.data.unseparated import split_at_border
 from mt.errors import ConfigError, DataError, ModelError
@@ -21,7 +23,9 @@ from mt.evaluation.slices import slices_of
 from mt.evaluation.test_set import TestSet
 from mt.experiment.early_checks import check_corpora, check_tables
 from mt.languages import ENGLISH_TO_ARABIC, LanguagePair, language_named, pair_named
+from mt.models.doctor import check_script, examine
 from mt.models.languages import _resolve
+from mt.models.transformers_model import load_translator
 from mt.report.browser_data import browser_data
 from mt.report.comparison_report import render_markdown, render_report
 from mt.report.data_card import as_markdown, card_view
@@ -32,7 +36,7 @@ from mt.text.glossary import Glossary, read_glossary
 from mt.text.normalise import is_mostly, script_of, script_share
 from tests.pairs import ARABIC_TO_ENGLISH, ENGLISH_TO_FRENCH, french_pairs, write_tsv
 
-ENGLISH_TO_RUSSIAN = pair_named("en", "ru")
+ENGLISH_TO_RUSSIAN, ENGLISH_TO_PERSIAN = pair_named("en", "ru"), pair_named("en", "fa")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +132,7 @@ def test_files_of_other_languages_are_refused(tmp_path: Path):
 
 def test_columns_of_one_script_need_names(tmp_path: Path):
     table = tmp_path / "table.tsv"
-    table.write_text("1\tHello everybody here\tBonjour tout le monde\n", encoding="utf-8")
+    table.write_text("Hello everybody here\tBonjour tout le monde\tsaid by somebody\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"which of its 3 columns is English and which French: .*; set source_column"):
         list(read_corpus("a", CorpusConfig(path=str(table)), ENGLISH_TO_FRENCH))
 
@@ -163,6 +167,7 @@ DE_LONG = "Die Regierung erklärte, dass die Gespräche am Montag in der Stadt f
             ("numbers", "15 against 20"),
         ),
         (ARABIC_TO_ENGLISH, "قتل خمسة عشر شخصا", "15 people were killed", None),
+        (ARABIC_TO_ENGLISH, "ط§ظ„ط­ظƒظˆظ…ط©", "The government", ("mojibake", "ط§ظ„ط­ظƒظˆظ…ط©")),
         # Written from left to right: the stop is at the beginning.
         (ARABIC_TO_ENGLISH, ".مدينةال ةنيدملا تطقس", "The city has fallen.", ("visual order", ".مدينةال ةنيدملا تطق")),
         (ENGLISH_TO_FRENCH, EN_LONG, FR_LONG, None),
@@ -202,6 +207,44 @@ def test_cleaning_rules_fire_on_what_is_wrong_for_the_pair(
 ):
     found = find_fault(source, target, CleaningConfig(), languages)
     assert (None if found is None else (found.rule, found.detail)) == fault
+
+
+def test_what_is_arabic_is_mended_on_either_side():
+    def prepared(pair: tuple[str, str], languages: LanguagePair) -> Prepared:
+        return prepare([Pair(*pair, "a:1")], Preparation({0: None}, "", False, False, languages=languages))
+
+    persian_keyboard, sentence = "قال الرئيس ان الحکومة فی المدینة", "The president said so in Aleppo"
+    for pair, languages in (
+        ((persian_keyboard, sentence), ARABIC_TO_ENGLISH),
+        ((sentence, persian_keyboard), ENGLISH_TO_ARABIC),
+    ):
+        found = prepared(pair, languages)
+        side = found.kept[0].source if languages == ARABIC_TO_ENGLISH else found.kept[0].target
+        assert side == "قال الرئيس ان الحكومة في المدينة"
+        assert found.mended == {(0, "Persian keyboard"): 1}
+    # Persian is left as it is, and the glossary's places are looked for in English to Arabic only.
+    found = prepared((sentence, persian_keyboard), ENGLISH_TO_PERSIAN)
+    assert found.kept[0].target == persian_keyboard
+    assert not found.mended
+    assert not found.place_names
+    assert prepared((sentence, "x"), ENGLISH_TO_ARABIC).place_names == {(0, "Aleppo"): 1}
+
+
+def test_the_doctor_tries_sentences_of_the_source(marian_directory: Path):
+    def findings(source: str) -> dict[str, str]:
+        translator = load_translator(ModelConfig(name=str(marian_directory), source_language=source))
+        return {finding.check: finding.detail for finding in examine(translator).findings}
+
+    assert list(findings("fr")) == ["ties", "language tokens", "translations"]
+    assert findings("fr")["translations"] == "not looked at: there are no sentences in French to try it on"
+    # An untrained model reads the Arabic ones, and writes anything.
+    assert list(findings("ar")) == ["ties", "language tokens", "unknown pieces", "script", "loops", "length", "variety"]
+
+
+def test_the_script_is_that_of_the_target():
+    assert check_script(["Le pont est ouvert"], ENGLISH_TO_FRENCH.target).passed
+    finding = check_script(["Le pont est ouvert"], ENGLISH_TO_RUSSIAN.target)
+    assert (finding.passed, finding.detail) == (False, "0% of the letters are Cyrillic")
 
 
 def test_terms_are_for_english_to_arabic_only(tmp_path: Path):
@@ -247,6 +290,8 @@ def test_cautions_are_those_of_the_pair():
     assert {caution.kind for caution in found} == {
         *("Arabic references", "English sources", "copied hypotheses", "empty hypotheses"),
     }
+    persian = test_set_of(ENGLISH_TO_PERSIAN, [EN_LONG], ["دولت گفت که گفتگوها روز دوشنبه در شهر ادامه خواهد یافت"])
+    assert find_cautions(persian, {"a": persian.references}, [], Glossary([])) == []
     same = test_set_of(ENGLISH_TO_FRENCH, [EN_LONG], [FR_LONG])
     assert find_cautions(same, {"a": [FR_LONG]}, [], Glossary([])) == []
 
