@@ -2,13 +2,14 @@
 # make test: install, then lint, types and tests.
 # make quick: the tests that need neither a browser nor more than about a second each; all in under a minute.
 # make faults: inject faults into the real commands, as docs/reliability.md describes.
+# make bench: every benchmark of speed beside its plain alternative; writes docs/benchmarks.json, .md and .svg.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: demo test quick faults lint format clean
+.PHONY: demo test quick faults bench lint format clean
 
 demo: $(INSTALLED)
 	$(BIN)/python train.py configs/demo.yaml --overwrite
@@ -26,6 +27,10 @@ quick: $(INSTALLED)
 # Faults injected into the real commands; docs/reliability.md says which.
 faults: $(INSTALLED)
 	$(BIN)/python -m faults
+
+# Nothing else should run meanwhile. With less: .venv/bin/python benchmarks/bench.py --help
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/bench.py
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ them what sacreBLEU's own `PairedTest` needs for the four published metrics and 
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import time
 from pathlib import Path
@@ -34,8 +35,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--without_sacrebleu", action="store_true", help="time this project alone")
+    parser.add_argument("--without_mt", action="store_true", help="time sacreBLEU alone")
+    parser.add_argument("--sentences", type=int, default=SENTENCES, help="at most so many")
+    parser.add_argument("--resamples", type=int, default=RESAMPLES)
+    parser.add_argument("--json", type=Path, help="write the figures here too")
     arguments = parser.parse_args()
-    test_set = read_pairs(arguments.corpus)
+    test_set = read_pairs(arguments.corpus, arguments.sentences)
     generator = random.Random(1)
     words = [word for reference in test_set.references for word in reference.split()]
     systems = {
@@ -43,16 +48,23 @@ def main() -> None:
         for number, share in enumerate(CHANGED)
     }
     mean = len(words) / len(test_set.references)
-    print(f"{len(systems)} systems, {len(test_set.references)} sentences of {mean:.1f} words, {RESAMPLES} resamples")
-    time_project(test_set, systems)
+    print(
+        f"{len(systems)} systems, {len(test_set.references)} sentences of {mean:.1f} words, "
+        f"{arguments.resamples} resamples"
+    )
+    figures: dict[str, float] = {"sentences": len(test_set.references)}
+    if not arguments.without_mt:
+        figures |= time_project(test_set, systems, arguments.resamples)
     if not arguments.without_sacrebleu:
-        time_sacrebleu(test_set, systems)
+        figures["sacrebleu_seconds"] = time_sacrebleu(test_set, systems, arguments.resamples)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
-def read_pairs(path: Path) -> TestSet:
+def read_pairs(path: Path, count: int) -> TestSet:
     """The first pairs of the corpus with 8 to 40 words of Arabic."""
     pairs = [pair for pair in read_corpus("news", CorpusConfig(path=str(path))) if 8 <= len(pair.target.split()) <= 40]
-    return TestSet("news", [p.source for p in pairs[:SENTENCES]], [p.target for p in pairs[:SENTENCES]])
+    return TestSet("news", [p.source for p in pairs[:count]], [p.target for p in pairs[:count]])
 
 
 def change(reference: str, share: float, words: list[str], generator: random.Random) -> str:
@@ -72,28 +84,31 @@ def change(reference: str, share: float, words: list[str], generator: random.Ran
     return " ".join(changed) or words[0]
 
 
-def time_project(test_set: TestSet, systems: dict[str, list[str]]) -> None:
-    """Everything that `evaluate.py` does once the hypotheses are there."""
+def time_project(test_set: TestSet, systems: dict[str, list[str]], resamples: int) -> dict[str, float]:
+    """Seconds and size of the report of everything that `evaluate.py` does once the hypotheses are there."""
     glossary = Glossary.read()
     start = time.perf_counter()
     evaluation = evaluate_hypotheses(
-        [test_set], {"news": systems}, RESAMPLES, glossary=glossary, word_counts=count_words(test_set.sources)
+        [test_set], {"news": systems}, resamples, glossary=glossary, word_counts=count_words(test_set.sources)
     )
     scored = time.perf_counter()
     html = render_report("Benchmark", evaluation, {}, glossary=glossary)
     end = time.perf_counter()
     print(f"this project, all of it: {end - start:.1f} s ({scored - start:.1f} s without the report)")
     print(f"the report: {len(html.encode()) / 2**20:.1f} MiB")
+    return {"seconds": end - start, "report_mib": len(html.encode()) / 2**20}
 
 
-def time_sacrebleu(test_set: TestSet, systems: dict[str, list[str]]) -> None:
-    """The published metrics and both tests as sacreBLEU does them, one process."""
+def time_sacrebleu(test_set: TestSet, systems: dict[str, list[str]], resamples: int) -> float:
+    """Seconds for the published metrics and both tests as sacreBLEU does them, one process."""
     start = time.perf_counter()
     for test in ("bs", "ar"):
         metrics = {"BLEU": BLEU(force=True), "chrF": CHRF(), "chrF++": CHRF(word_order=2), "TER": TER()}
         references = [list(test_set.references)]
-        PairedTest(list(systems.items()), metrics, references, test_type=test, n_samples=RESAMPLES)()
-    print(f"sacreBLEU, four metrics and two tests: {time.perf_counter() - start:.1f} s")
+        PairedTest(list(systems.items()), metrics, references, test_type=test, n_samples=resamples)()
+    seconds = time.perf_counter() - start
+    print(f"sacreBLEU, four metrics and two tests: {seconds:.1f} s")
+    return seconds
 
 
 if __name__ == "__main__":

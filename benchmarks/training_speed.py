@@ -39,10 +39,13 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=BATCH, help="sentences in a batch of the library's trainer")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--json", type=Path, help="write the figures here too")
-    parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
+    parser.add_argument("--way", choices=WAYS, help="only this one, once")
     options = parser.parse_args()
     if options.way:
-        print(json.dumps(measure(options)))
+        found = json.dumps(measure(options))
+        print(found)
+        if options.json:
+            options.json.write_text(found + "\n", encoding="utf-8")
         return
     figures: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
     for _ in range(options.rounds):

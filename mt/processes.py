@@ -160,11 +160,6 @@ class Team:
             time.sleep(pause)
             pause = min(2 * pause, _POLL)
 
-    def new_key(self) -> str:
-        """The key of a count; the same in all processes if they ask for keys in the same order."""
-        self.counts += 1
-        return f"{self.run}/count/{self.counts}"
-
     def add(self, key: str, number: int) -> int:
         """Add to a count; returns the sum over all processes so far."""
         return int(self._ask(lambda: self.store.add(key, number)))

@@ -25,8 +25,10 @@ class SharedCount:
     """A number that all processes add to. All must make their counts in the same order."""
 
     def __init__(self) -> None:
-        self._team, self._own = current_team(), 0
-        self._key = "" if self._team is None else self._team.new_key()
+        self._team, self._own, self._key = current_team(), 0, ""
+        if self._team is not None:
+            self._team.counts += 1
+            self._key = f"{self._team.run}/count/{self._team.counts}"
 
     def add(self, number: int) -> int:
         """Add `number`; returns the sum over all processes so far."""

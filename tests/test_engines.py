@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from mt.config import DecodingConfig, ModelConfig
-from mt.errors import ModelError
+from mt.errors import ConfigError, ModelError
 from mt.evaluation.results import Evaluation
 from mt.evaluation.searches import describe_search, describe_searches
 from mt.evaluation.test_set import TestSet
@@ -99,6 +99,23 @@ def test_plan_without_package_and_on_a_gpu(marian_directory: Path, monkeypatch: 
             plan_engine(model, DecodingConfig(engine="ctranslate2"), 10_000)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert plan_engine(model, DecodingConfig(), 10_000) == replace(TORCH, precision="float16")
+
+
+def test_int8_is_asked_for(model: Path, conversions_made: list[str]):
+    found, engine = translations(model, replace(SEARCH, precision="int8"))
+    assert (engine.name, engine.precision) == ("ctranslate2", "int8")
+    assert conversions_made == ["int8"]
+    exact, engine = translations(model)
+    assert (engine.precision, conversions_made) == ("float32", ["int8", "float32"])
+    assert len(found) == len(exact)
+    with pytest.raises(ConfigError, match=r"decoding\.precision must be auto or float32 with decoding\.engine torch"):
+        DecodingConfig(engine="torch", precision="int8")
+
+
+def test_float32_on_a_gpu(marian_directory: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    planned = plan_engine(ModelConfig(name=str(marian_directory)), DecodingConfig(precision="float32"), 10_000)
+    assert planned == TORCH
 
 
 def test_search_that_would_differ_is_refused(marian_directory: Path):
@@ -260,7 +277,7 @@ def test_auto_falls_back_with_one_line_and_remembers(
 
 def test_explicit_engine_says_why_it_cannot(model: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("mt.models.ctranslate2_export.convert", refuse)
-    with pytest.raises(ModelError, match=r"decoding\.engine ctranslate2: mine: .*; set decoding\.engine to auto or"):
+    with pytest.raises(ModelError, match=r"decoding\.engine ctranslate2: mine: .*; set it to auto"):
         translations(model)
 
 

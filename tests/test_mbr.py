@@ -65,7 +65,9 @@ def test_options(monkeypatch: pytest.MonkeyPatch):
     assert search_in_words(SEARCH).startswith("the most usual of 4 samples by chrF, at most 0.2 target")
     with pytest.raises(ModelError, match=r"ctranslate2: the samples of decoding\.mbr are drawn by torch; set"):
         plan_engine(ModelConfig(), DecodingConfig(mbr=4, engine="ctranslate2"), 1000)
-    assert plan_engine(ModelConfig(), SEARCH, 1000).name == "torch"
+    with monkeypatch.context() as patch:
+        patch.setattr(engine_choice, "engine_of", lambda name: Engine("torch", "2.13.0", "float16"))
+        assert plan_engine(ModelConfig(), SEARCH, 1000) == Engine("torch", "2.13.0", "float32")
     monkeypatch.setattr(engine_choice, "engine_of", lambda name: Engine("ctranslate2", "4.8.5", "int8"))
     with pytest.raises(ModelError, match=r"a: decoding\.mbr draws samples by torch; use the model that this one was"):
         plan_engine(ModelConfig(name="a"), SEARCH, 1000)

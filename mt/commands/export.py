@@ -74,7 +74,7 @@ def parse_export(argv: Sequence[str], prog: str) -> ExportCommand:
     add_test_set(parser, "a test set on which the export is scored beside the model; may be given several times")
     # What the model is saved with; the rest is no part of a model.
     parser.add_class_arguments(
-        DecodingConfig, "decoding", skip={"tag", "terminology", "max_length_ratio", "batch_tokens"}
+        DecodingConfig, "decoding", skip={"tag", "terminology", "max_length_ratio", "batch_tokens", "precision"}
     )
     options = parse_or_help(parser, argv)
     if (options.format, options.precision) in (("transformers", "int8"), ("ctranslate2", "bfloat16")):

@@ -16,6 +16,7 @@ from mt.errors import RunError, UsageError
 from mt.experiment.early_checks import check_corpora, check_tables
 from mt.files import write_text, writing
 from mt.systems.names import check_systems
+from mt.systems.pairs import compared_pair, expected_pair
 from mt.wording import counted
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ def write_review(command: ReviewCommand) -> Draw:
     from mt.evaluation.blind_review import draw_items
     from mt.evaluation.reading_test_sets import read_test_sets
     from mt.report.review_page import render_review
-    from mt.systems.pairs import compared_pair
     from mt.systems.system import resolve_systems
     from mt.systems.translating import translate_systems
 
@@ -130,8 +130,6 @@ def parse_review(argv: Sequence[str], prog: str) -> ReviewCommand:
 
 def check_review(command: ReviewCommand) -> None:
     """`mt review`: test sets, tables, systems and the page."""
-    from mt.systems.pairs import expected_pair
-
     languages = expected_pair(command.systems, command.model)
     check_corpora(command.test_sets, languages)
     check_tables([command.decoding.get("terminology")], languages)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 def run(argv: Sequence[str], prog: str) -> int:
     """Train as `argv` says, and print scores, verdicts and where everything is. Raises `UserError`s."""
     command = parse_train(argv, prog)
+    if command.dry_run:
+        return _try(command.config)
     if is_main_process():
         check_train(command)
     quiet_libraries()
@@ -34,6 +36,18 @@ def run(argv: Sequence[str], prog: str) -> int:
     )
     if evaluation is not None:
         _print_results(run_directory, evaluation)
+    return 0
+
+
+def _try(config: Config) -> int:
+    check_config(config)
+    quiet_libraries()
+    from mt.experiment.dry_run import as_text, dry_run
+
+    stop_on_sigterm()
+    found = dry_run(config)
+    if is_main_process():
+        print(as_text(found))
     return 0
 
 
@@ -53,13 +67,15 @@ class TrainCommand:
     overwrite: bool
     no_cache: bool = False
     """Translate the test sets anew, whatever was translated before."""
+    dry_run: bool = False
+    """Only say what the training would take."""
 
 
 def train_parser(prog: str) -> QuietParser:
     """The parser behind `train.py --help`: every option of `Config`, its docstring as help text."""
     usage = (
-        "%(prog)s CONFIG [--config FILE ...] [--section.key VALUE ...] [--output_dir DIR] [--resume | --overwrite] "
-        "[--no_cache]"
+        "%(prog)s CONFIG [--config FILE ...] [--section.key VALUE ...] [--output_dir DIR] "
+        "[--resume | --overwrite | --dry_run] [--no_cache]"
     )
     description = "Build the data, fine-tune, score the base and the tuned model, write the report."
     parser = config_parser(prog, usage, description)
@@ -67,6 +83,11 @@ def train_parser(prog: str) -> QuietParser:
     parser.add_argument("--overwrite", action="store_true", help="replace the run in the output directory")
     parser.add_argument(
         "--no_cache", action="store_true", help="translate anew what was translated before, and do not keep it"
+    )
+    parser.add_argument(
+        "--dry_run",
+        action="store_true",
+        help="write nothing: time a few updates, and say what memory and how long the training would take",
     )
     return parser
 
@@ -78,9 +99,12 @@ def parse_train(argv: Sequence[str], prog: str) -> TrainCommand:
     """
     parser = train_parser(prog)
     options = parse_with_config(parser, argv, prog)
-    if options.resume and options.overwrite:
-        raise UsageError("--resume and --overwrite exclude each other")
-    return TrainCommand(instantiate_config(parser, options), options.resume, options.overwrite, options.no_cache)
+    exclusive = [f"--{name}" for name in ("resume", "overwrite", "dry_run") if options[name]]
+    if len(exclusive) > 1:
+        raise UsageError(f"{' and '.join(exclusive)} exclude each other")
+    return TrainCommand(
+        instantiate_config(parser, options), options.resume, options.overwrite, options.no_cache, options.dry_run
+    )
 
 
 def check_train(command: TrainCommand) -> None:

@@ -40,8 +40,10 @@ def describe_searches(
 
 
 def search_as_json(decoding: DecodingConfig) -> dict[str, Any]:
-    """The settings that change hypotheses, by name; which engine decoded is told elsewhere."""
-    return {name: value for name, value in asdict(decoding).items() if name not in ("batch_tokens", "engine")}
+    """The settings that change hypotheses, by name; engine and precision are told elsewhere."""
+    return {
+        name: value for name, value in asdict(decoding).items() if name not in ("batch_tokens", "engine", "precision")
+    }
 
 
 def unlike_searches(searches: Mapping[str, DecodingConfig]) -> str:

@@ -85,7 +85,7 @@ class TransformersTranslator(Translator):
         return [row[start:limit] for row, limit in zip(rows, limits, strict=True)]
 
     def _generate(self, sources: Sequence[list[int]], limits: Sequence[int], config: DecodingConfig) -> list[list[int]]:
-        if self.overflows:
+        if self.overflows or config.precision == "float32":
             return self._generate_as_is(sources, limits, config)
         with fast_decoding(self.model) as half:
             rows = self._generate_as_is(sources, limits, config)

@@ -10,7 +10,7 @@ import mt
 from mt.config import CorpusConfig, ModelConfig
 from mt.data.cache import input_hashes
 from mt.evaluation.searches import describe_searches
-from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
+from mt.languages import LanguagePair
 from mt.models.engines import Engine
 from mt.systems.system import System, searches_of
 
@@ -18,11 +18,10 @@ from mt.systems.system import System, searches_of
 def describe_comparison(
     systems: Sequence[System],
     test_sets: Mapping[str, CorpusConfig],
-    *,
+    languages: LanguagePair,
     glossary: str | None,
     ratings: Sequence[str],
     engines: Mapping[str, Engine],
-    languages: LanguagePair = ENGLISH_TO_ARABIC,
 ) -> dict[str, str]:
     """Facts on a comparison by name: systems, test sets with their SHA-256, glossary, ratings, version, date.
 

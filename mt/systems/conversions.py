@@ -14,11 +14,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Literal
 
 from mt.caches import cache_directory
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import ModelError, RunError
+from mt.evaluation.metrics import chrf
 from mt.evaluation.searches import search_as_json
 from mt.files import find_damage, new_directory, remove, sha256_of_json, write_checksums, write_json
 from mt.models.ctranslate2_model import CTranslate2Translator, load_ctranslate2
@@ -29,11 +30,13 @@ from mt.models.translator import Translator
 
 logger = logging.getLogger(__name__)
 
-PRECISION: Final = "float32"
+Precision = Literal["float32", "int8"]
 SAMPLE = 16
 """Sentences that both engines decode before a conversion is trusted."""
 MIN_SAME = 15
 """How many of them must be the same; of all sentences about 99 in 100 are."""
+MIN_INT8_CHRF = 50.0
+"""Lowest chrF between the sample's translations in float32 and in int8; what broke in conversion is far below."""
 MAX_BYTES = 10 * 2**30
 """What all kept conversions may take on the disk; the ones that were not used for longest are removed first."""
 
@@ -51,14 +54,14 @@ def conversions_root() -> Path:
 class Conversion:
     """One model, in two languages, converted for CTranslate2, and what is known about it."""
 
-    def __init__(self, model: ModelConfig) -> None:
+    def __init__(self, model: ModelConfig, precision: Precision = "float32") -> None:
         """Raises `OSError` or `ModelError` if the model's files or its commit cannot be determined."""
-        self.model = model
+        self.model, self.precision = model, precision
         facts = {
             "format": _FORMAT,
             "model": model_identity(model.name, model.revision),
             "languages": [model.source_language, model.target_language],
-            "precision": PRECISION,
+            "precision": precision,
             "libraries": {name: version(name) for name in ("ctranslate2", "transformers")},
         }
         self.directory = conversions_root() / sha256_of_json(facts)[:32]
@@ -96,9 +99,16 @@ class Conversion:
         if not is_there:
             self._make(original)
         converted = self._load()
-        pairs = zip(expected, _one_by_one(converted, sample, decoding), strict=True)
-        different = sum(ours != theirs for ours, theirs in pairs)
-        if different > (SAMPLE - MIN_SAME if len(sample) == SAMPLE else 0):
+        found = _one_by_one(converted, sample, decoding)
+        different = sum(ours != theirs for ours, theirs in zip(expected, found, strict=True))
+        if self.precision == "int8":
+            agreement = chrf(found, expected)
+            if agreement < MIN_INT8_CHRF:
+                raise ModelError(
+                    f"{self.model.name}: in int8 it translates differently; chrF between the two is {agreement:.1f}, "
+                    f"below {MIN_INT8_CHRF:g}"
+                )
+        elif different > (SAMPLE - MIN_SAME if len(sample) == SAMPLE else 0):
             raise ModelError(
                 f"{self.model.name}: CTranslate2 translates {different} of {len(sample)} sentences differently"
             )
@@ -113,7 +123,7 @@ class Conversion:
 
         logger.info("%s: converting it for CTranslate2, once, into %s", self.model.name, self.directory)
         with new_directory(self.directory, replace_if=self._is_damaged) as work:
-            convert(original, work, PRECISION)
+            convert(original, work, self.precision)
             write_checksums(work)
         prune(keep=self.directory)
 

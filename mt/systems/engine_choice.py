@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 
 import torch
@@ -14,7 +15,7 @@ from mt.models.ctranslate2_model import require_ctranslate2
 from mt.models.engines import CTRANSLATE2, TORCH, Engine, ctranslate2_engine, engine_of
 from mt.models.model_files import is_ctranslate2
 from mt.models.translator import Translator
-from mt.systems.conversions import PRECISION, Conversion
+from mt.systems.conversions import Conversion, Precision
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ conversion is there.
 
 
 def plan_engine(model: ModelConfig, decoding: DecodingConfig, sentences: int) -> Engine:
-    """The engine for so many sentences. Raises `ModelError` if `decoding.engine` is `ctranslate2` and cannot be.
+    """The engine for so many sentences. Raises `ModelError` if CTranslate2 is asked for and cannot be.
 
     A CTranslate2 directory is always decoded by CTranslate2.
     """
@@ -37,17 +38,32 @@ def plan_engine(model: ModelConfig, decoding: DecodingConfig, sentences: int) ->
         raise ModelError(
             f"{model.name}: decoding.mbr draws samples by torch; use the model that this one was made from"
         )
+    if own.name == TORCH and (decoding.mbr or decoding.precision == "float32"):
+        own = replace(own, precision="float32")
     if own.name == CTRANSLATE2 or decoding.engine == TORCH:
         return own
-    if decoding.engine == CTRANSLATE2:
-        require_ctranslate2("decoding.engine ctranslate2")
+    asked = _asked_for(decoding)
+    if asked:
+        require_ctranslate2(asked)
         fault = why_not(decoding)
         if fault:
-            raise ModelError(f"decoding.engine ctranslate2: {fault}; set decoding.engine to auto or torch")
-        return ctranslate2_engine(PRECISION)
+            raise ModelError(f"{asked}: {fault}; set it to auto")
+        return ctranslate2_engine(precision_of(decoding))
     if torch.cuda.is_available() or sentences < MIN_SENTENCES or find_spec("ctranslate2") is None or why_not(decoding):
         return own
-    return own if _known_fault(model, decoding) else ctranslate2_engine(PRECISION)
+    return own if _known_fault(model, decoding) else ctranslate2_engine(precision_of(decoding))
+
+
+def precision_of(decoding: DecodingConfig) -> Precision:
+    """Of a conversion."""
+    return "int8" if decoding.precision == "int8" else "float32"
+
+
+def _asked_for(decoding: DecodingConfig) -> str:
+    """The option with its value that asks for CTranslate2, whatever there is to translate; empty if none does."""
+    if decoding.precision == "int8":
+        return "decoding.precision int8"
+    return "decoding.engine ctranslate2" if decoding.engine == CTRANSLATE2 else ""
 
 
 def why_not(decoding: DecodingConfig) -> str:
@@ -66,7 +82,7 @@ def why_not(decoding: DecodingConfig) -> str:
 def _known_fault(model: ModelConfig, decoding: DecodingConfig) -> str:
     """Why this model was found unfit before; one line in the log says so."""
     try:
-        fault = Conversion(model).fault(decoding)
+        fault = Conversion(model, precision_of(decoding)).fault(decoding)
     except (OSError, ModelError, ValueError) as error:
         # Whatever is wrong with it, loading it will tell.
         logger.debug("%s: no conversion (%s)", model.name, error)
@@ -87,10 +103,11 @@ def open_conversion(
     if engine.name != CTRANSLATE2 or is_ctranslate2(model.name):
         return None
     try:
-        return Conversion(model).open(decoding, sample)
+        return Conversion(model, precision_of(decoding)).open(decoding, sample)
     except (ModelError, RunError, OSError, ValueError) as error:
-        if decoding.engine == CTRANSLATE2:
-            raise ModelError(f"decoding.engine ctranslate2: {error}; set decoding.engine to auto or torch") from error
+        asked = _asked_for(decoding)
+        if asked:
+            raise ModelError(f"{asked}: {error}; set it to auto") from error
         _log_fallback(model, str(error).removeprefix(f"{model.name}: "))
         return None
 

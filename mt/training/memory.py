@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,28 @@ def largest_micro_batch(measure: Callable[[int], int], free: int, limit: int) ->
 def find_micro_batch(model: nn.Module, loss: LossOptions, limit: int, *, uses_bf16: bool, uses_fp16: bool) -> int:
     """`largest_micro_batch` for this model on its device; with several processes the smallest of their results."""
     device = next(model.parameters()).device
+    with _trials(model, uses_bf16, uses_fp16) as trial:
+        found = largest_micro_batch(lambda tokens: trial(model, loss, tokens), free_bytes(model), limit)
+    if process_state().num_processes > 1:
+        smallest = torch.tensor(found, device=device)
+        torch.distributed.all_reduce(smallest, torch.distributed.ReduceOp.MIN)
+        found = int(smallest.item())
+    logger.info("micro-batch: %d padded tokens, which fit into the free memory", found)
+    return found
+
+
+def bytes_of_micro_batch(model: nn.Module, loss: LossOptions, tokens: int, *, uses_bf16: bool, uses_fp16: bool) -> int:
+    """What a forward and backward pass of so many padded tokens need, beside weights, gradients and optimizer."""
+    with _trials(model, uses_bf16, uses_fp16) as trial:
+        return trial(model, loss, tokens)
+
+
+@contextmanager
+def _trials(
+    model: nn.Module, uses_bf16: bool, uses_fp16: bool
+) -> Iterator[Callable[[nn.Module, LossOptions, int], int]]:
+    """The way to measure a micro-batch on the model's device; the model is left as it was."""
+    device = next(model.parameters()).device
     dtype = torch.bfloat16 if uses_bf16 else torch.float16
     was_training = model.training
     model.train()
@@ -56,19 +79,12 @@ def find_micro_batch(model: nn.Module, loss: LossOptions, limit: int, *, uses_bf
     try:
         # The trials draw dropout masks; training must draw the same ones as without them.
         with torch.random.fork_rng(devices), torch.autocast(device.type, dtype, enabled=uses_bf16 or uses_fp16):
-            trial = _cuda_peak if device.type == "cuda" else _saved_bytes
-            found = largest_micro_batch(lambda tokens: trial(model, loss, tokens), free_bytes(model), limit)
+            yield _cuda_peak if device.type == "cuda" else _saved_bytes
     finally:
         model.train(was_training)
         model.zero_grad(set_to_none=True)
         if device.type == "cuda":
             torch.cuda.empty_cache()
-    if process_state().num_processes > 1:
-        smallest = torch.tensor(found, device=device)
-        torch.distributed.all_reduce(smallest, torch.distributed.ReduceOp.MIN)
-        found = int(smallest.item())
-    logger.info("micro-batch: %d padded tokens, which fit into the free memory", found)
-    return found
 
 
 def free_bytes(model: nn.Module) -> int:
