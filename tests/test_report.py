@@ -93,7 +93,7 @@ def test_every_number_stands_in_scores_json(report: Page, evaluation: Evaluation
     texts = [entry["text"] for entry in content["verdicts"]]
     assert report.locator("p.verdict:not(.advice)").all_inner_texts() == texts
     assert report.locator("p.advice").inner_text() == content["advice"]
-    elsewhere = "data, p.verdict, p.source, p.arabic, svg, code, a.number"
+    elsewhere = "data, p.verdict, p.source, p.target, svg, code, a.number"
     report.evaluate("(css) => document.querySelectorAll(css).forEach((d) => d.remove())", elsewhere)
     rest = report.locator("main").inner_text()
     assert not re.findall(r"\d+\.\d+", rest), re.findall(r".*\d+\.\d+.*", rest)
@@ -103,19 +103,19 @@ def test_every_number_stands_in_scores_json(report: Page, evaluation: Evaluation
 def test_text_is_text(report: Page):
     assert report.locator("h1").inner_text() == f"Run {SCRIPT}"
     assert report.locator("#list > li").nth(1).locator("p.source").inner_text() == f"He said {SCRIPT}."
-    assert report.locator("#list > li").nth(1).locator("p.arabic").nth(2).inner_text() == SCRIPT
+    assert report.locator("#list > li").nth(1).locator("p.target").nth(2).inner_text() == SCRIPT
     assert report.locator("#list script").count() == 0
 
 
 @pytest.mark.browser
 def test_arabic_is_right_to_left(report: Page):
     first = report.locator("#list > li").first
-    for paragraph in first.locator("p.arabic").all():
+    for paragraph in first.locator("p.target").all():
         assert paragraph.evaluate("(p) => getComputedStyle(p).direction") == "rtl"
         assert paragraph.get_attribute("lang") == "ar"
     assert first.locator("p.source").evaluate("(p) => getComputedStyle(p).direction") == "ltr"
     # The first word of a line of Arabic stands to the right of its last one.
-    left = report.locator("#list > li").nth(2).locator("p.arabic").first
+    left = report.locator("#list > li").nth(2).locator("p.target").first
     places = left.evaluate(
         "(p) => [0, p.textContent.length - 2].map((i) => { const r = document.createRange();"
         " r.setStart(p.firstChild, i); r.setEnd(p.firstChild, i + 1); return r.getBoundingClientRect().x; })"

@@ -41,10 +41,11 @@ def inspect_data(config: Config, *, as_tsv: bool = False) -> tuple[Path, str]:
     held_out = config.evaluation.named_sets
     root = data_directory(config)
     with RunDirectory(root, claim(root, DATA_BUILD, paths_of(config))) as run:
-        build = cached_build(config.data, held_out)
+        build = cached_build(config.data, held_out, config.model.languages)
         run.clear()
         report = take_data(config, build, run, as_tsv=as_tsv)
-        write_text(run.root / "data_card.html", render_data_card(f"Data of {config.name}", card_view(report)))
+        card = render_data_card(f"Data of {config.name}", card_view(report, config.model.languages))
+        write_text(run.root / "data_card.html", card)
     return root, summary(report)
 
 

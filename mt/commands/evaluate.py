@@ -20,9 +20,11 @@ from mt.files import check_distinct
 from mt.outputs import check_output, claim
 from mt.runs import EVALUATION, RunDirectory
 from mt.systems.names import check_systems
+from mt.systems.pairs import compared_pair, expected_pair
 
 if TYPE_CHECKING:
     from mt.evaluation.results import Evaluation
+    from mt.languages import LanguagePair
     from mt.systems.system import System
     from mt.text.glossary import Glossary
 
@@ -44,33 +46,31 @@ def run(argv: Sequence[str], prog: str) -> int:
 
 
 def run_comparison(command: EvaluateCommand) -> Evaluation | None:
-    """Translate, score, compare, and write `scores.json`, the translations, `report.html` and `report.md`.
-
-    Of several processes each translates a share; the main one does all the rest, and the others return None.
-    """
+    """Write scores, translations and report; of several processes each translates a share, all but one return None."""
     from mt.processes import one_run
     from mt.systems.system import resolve_systems
     from mt.text.glossary import read_glossary
 
     with one_run():
-        check_corpora(command.test_sets | command.general)
-        glossary = read_glossary(command.glossary)
         systems = resolve_systems(command.systems, command.model, command.decoding, use_cache=not command.no_cache)
+        languages = compared_pair(systems, command.model)
+        check_corpora(command.test_sets | command.general, languages)
+        glossary = read_glossary(command.glossary, languages)
         if not is_main_process():
-            help_to_translate(command, systems)
+            help_to_translate(command, systems, languages)
             return None
         with claim_output(command, systems) as output:
-            return compare(command, systems, glossary, output)
+            return compare(command, systems, glossary, output, languages)
 
 
-def help_to_translate(command: EvaluateCommand, systems: Sequence[System]) -> None:
+def help_to_translate(command: EvaluateCommand, systems: Sequence[System], languages: LanguagePair) -> None:
     """Translate this process's share, once the main process has found everything in order."""
     from mt.evaluation.reading_test_sets import read_test_sets
     from mt.processes import wait_for_everyone
     from mt.systems.translating import translate_systems
 
     runs = [system.run for system in systems if system.run]
-    test_sets = read_test_sets(command.test_sets, runs, command.general, command.resampling)
+    test_sets = read_test_sets(command.test_sets, runs, command.general, command.resampling, languages)
     wait_for_everyone()
     translate_systems(systems, test_sets)
 
@@ -80,6 +80,7 @@ def compare(
     systems: Sequence[System],
     glossary: Glossary,
     output: RunDirectory,
+    languages: LanguagePair,
 ) -> Evaluation:
     """The comparison itself, into a directory that is ours."""
     from mt.data.saved import load_splits
@@ -98,9 +99,8 @@ def compare(
     from mt.systems.translating import Engines, translate_systems
 
     ratings = [Path(file) for file in command.ratings]
-    test_sets = read_test_sets(
-        command.test_sets, [s.run for s in systems if s.run], command.general, command.resampling
-    )
+    runs = {system.label: system.run for system in systems if system.run}
+    test_sets = read_test_sets(command.test_sets, [*runs.values()], command.general, command.resampling, languages)
     if command.fail_if_worse:
         refuse_small_gate(test_sets)
     overlaps = find_overlaps({s.label: s.path for s in systems if not s.is_text}, test_sets)
@@ -112,7 +112,6 @@ def compare(
     wait_for_everyone()
     engines: Engines = {}
     hypotheses = translate_systems(systems, test_sets, output.write_translations, engines)
-    runs = {system.label: system.run for system in systems if system.run}
     training = next((load_splits(run)["train"] for run in runs.values() if run.data.is_dir()), None)
     evaluation = evaluate_all(test_sets, hypotheses, command.resamples, glossary, training, overlaps)
     evaluation.preferences = read_ratings(ratings, hypotheses) if ratings else []
@@ -120,7 +119,7 @@ def compare(
     evaluation.remarks += remarks_on(runs)
     describe_search(evaluation, searches_of(systems), engines)
     named = command.test_sets | command.general
-    facts = describe_comparison(systems, named, glossary=command.glossary, ratings=command.ratings, engines=engines)
+    facts = describe_comparison(systems, named, languages, command.glossary, command.ratings, engines)
     kind = "Comparison" if len(systems) > 1 else "Evaluation"
     title = f"{kind} of {', '.join(s.label for s in systems)}"
     write_evaluation(output, evaluation, title, facts, glossary=glossary)
@@ -292,8 +291,9 @@ def parse_evaluate(argv: Sequence[str], prog: str) -> EvaluateCommand:
 
 def check_evaluate(command: EvaluateCommand) -> None:
     """`evaluate.py`: test sets, tables, ratings, systems and the output directory."""
-    check_corpora(command.test_sets | command.general)
-    check_tables([command.glossary, command.decoding.get("terminology")])
+    languages = expected_pair(command.systems, command.model)
+    check_corpora(command.test_sets | command.general, languages)
+    check_tables([command.glossary, command.decoding.get("terminology")], languages)
     check_reviewers([read_ratings_file(Path(file)) for file in command.ratings])
     check_systems(command.systems)
     check_output(Path(command.output_dir), EVALUATION, {}, overwrite=command.overwrite)

@@ -26,7 +26,10 @@ def run(argv: Sequence[str], prog: str) -> int:
     from mt.systems.system import resolve_model
 
     settings = resolve_model(command.name, command.model, command.decoding)
-    test_sets = [read_named_test_set(name, file, DataConfig()) for name, file in command.test_sets.items()]
+    test_sets = [
+        read_named_test_set(name, file, DataConfig(), settings.model.languages)
+        for name, file in command.test_sets.items()
+    ]
     directory = Path(command.directory)
     cost = export_model(
         settings.model, directory, command.precision, settings.decoding, command.format, test_sets=test_sets

@@ -56,12 +56,13 @@ def typed_sections(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The options of the sections `model` and `decoding` that were typed, by name.
 
-    is_scored: translations will be compared with Arabic references. Raises `ConfigError`.
+    is_scored: translations will be compared with references, so the languages must be ones that can be scored. Raises
+    `ConfigError`.
     """
     model, decoding = (typed_options(parser, argv, section) for section in ("model", "decoding"))
     settings = ModelConfig(**model)
     if is_scored:
-        settings.require_english_to_arabic()
+        _ = settings.languages
     DecodingConfig(**decoding)
     return model, decoding
 

@@ -16,6 +16,7 @@ from mt.errors import RunError, UsageError
 from mt.experiment.early_checks import check_corpora, check_tables
 from mt.files import write_text, writing
 from mt.systems.names import check_systems
+from mt.systems.pairs import compared_pair, expected_pair
 from mt.wording import counted
 
 if TYPE_CHECKING:
@@ -39,14 +40,16 @@ def write_review(command: ReviewCommand) -> Draw:
     from mt.systems.system import resolve_systems
     from mt.systems.translating import translate_systems
 
-    check_corpora(command.test_sets)
     systems = resolve_systems(command.systems, command.model, command.decoding)
+    languages = compared_pair(systems, command.model)
+    check_corpora(command.test_sets, languages)
     output = Path(command.output)
     _check_output(output, command.overwrite)
-    (test_set,) = read_test_sets(command.test_sets, [system.run for system in systems if system.run])
+    runs = [system.run for system in systems if system.run]
+    (test_set,) = read_test_sets(command.test_sets, runs, languages=languages)
     first, second = translate_systems(systems, [test_set])[test_set.name].values()
     draw = draw_items(test_set, first, second, command.sentences, command.seed)
-    write_text(output, render_review(test_set.name, draw.items))
+    write_text(output, render_review(test_set.name, draw.items, languages))
     return draw
 
 
@@ -127,8 +130,9 @@ def parse_review(argv: Sequence[str], prog: str) -> ReviewCommand:
 
 def check_review(command: ReviewCommand) -> None:
     """`mt review`: test sets, tables, systems and the page."""
-    check_corpora(command.test_sets)
-    check_tables([command.decoding.get("terminology")])
+    languages = expected_pair(command.systems, command.model)
+    check_corpora(command.test_sets, languages)
+    check_tables([command.decoding.get("terminology")], languages)
     check_systems(command.systems)
     check_page(Path(command.output), command.overwrite)
 

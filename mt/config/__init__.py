@@ -60,7 +60,7 @@ class Config:
 
     def __post_init__(self) -> None:
         require_names("name", [self.name])
-        self.model.require_english_to_arabic()
+        _ = self.model.languages  # raises for languages that cannot be worked with
         require(0 <= self.seed < 2**32, "seed", "be at least 0 and below 4294967296", self.seed)
         has_terms = self.decoding.terminology is not None or self.training.term_share == 0
         require(has_terms, "decoding.terminology", "name a table of terms if training.term_share is above 0", None)

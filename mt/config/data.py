@@ -29,16 +29,17 @@ class CorpusConfig:
     for training only. `auto`: guess from the file's name."""
 
     target_path: str | None = None
-    """moses: the Arabic file. Default: `path` with its ending `.en` replaced by `.ar`."""
+    """moses: the file of the translations. Default: `path` with the target language's code at its end in place of the
+    source's, as `.ar` for `.en`."""
 
     source_column: str | None = None
-    """tsv, csv, xlsx: the English column, by its name in the header or by its number from 1; jsonl, hf: the key.
-    Default: a column named english, en, source or similar, otherwise the one with English sentences; in jsonl and hf
-    also `en` inside `translation`."""
+    """tsv, csv, xlsx: the column of the source, by its name in the header or by its number from 1; jsonl, hf: the key.
+    Default: a column named after its language (english, en), source or similar, otherwise the one with sentences in its
+    letters; in jsonl and hf also `en` inside `translation`."""
 
     target_column: str | None = None
-    """The Arabic column or key, given in the same way. Default: one named arabic, ar, target or similar, otherwise the
-    one with Arabic sentences."""
+    """The column or key of the target, given in the same way. Default: one named after its language (arabic, ar),
+    target or similar, otherwise the one with sentences in its letters."""
 
     document_column: str | None = None
     """tsv, csv, xlsx, jsonl, hf: the column or key that names the document of a pair, by its name in the header or by
@@ -103,18 +104,20 @@ class CleaningConfig:
     that short sentences may differ more."""
 
     min_script_share: float | None = 0.5
-    """`wrong script`: less than this share of the letters is Latin in the source, or Arabic in the target."""
+    """`wrong script`: less than this share of a side's letters is in the script of its language, Latin for English and
+    Arabic for Arabic."""
 
     language: bool = True
-    """`wrong language`: a side is recognised as another language, such as Persian, Urdu or Kurdish, which also use
-    Arabic script."""
+    """`wrong language`: a side is recognised as another language than its own, such as Persian, Urdu or Kurdish, which
+    also use Arabic script."""
 
     max_copied_share: float | None = 0.5
-    """`untranslated`: more than this share of the target's words are English words copied from the source."""
+    """`untranslated`: more than this share of the target's words are copied from the source. Of two languages with one
+    script only targets of four or more words are looked at, for names are the same in both."""
 
     numbers: Literal["none", "conflict", "missing"] = "conflict"
     """`numbers`: `conflict` rejects a pair if each side has a number that the other lacks, in digits or words;
-    `missing` also if only one side has."""
+    `missing` also if only one side has. For English and Arabic, in either direction; other pairs are not checked."""
 
     mojibake: bool = True
     """`mojibake`: text decoded with the wrong encoding that `data.repair_mojibake` could not restore."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 
 from mt.config.checks import require, require_positive, require_share
+from mt.languages import LanguagePair, pair_named
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,18 +41,6 @@ class ScratchConfig:
         require(fits, "model.scratch.d_model", "be a multiple of attention_heads", self.d_model)
 
 
-_WANTED = {
-    "source": "be English, as `en` or `eng_Latn`; other languages do not work yet",
-    "target": "be Arabic, as `ar`, or one of its dialects, as `apc_Arab`; other languages do not work yet",
-}
-_ENGLISH = re.compile(r"en|eng")
-# ISO 639-3: the macrolanguage, and all that it consists of or consisted of.
-_ARABIC = re.compile(
-    "ar|ara|arb|aao|abh|abv|acm|acq|acw|acx|acy|adf|aeb|aec|afb|ajp|apc|apd|arq|ars|ary|arz|auz|avl|ayh|ayl|ayn|ayp|bbz|"
-    "pga|shu|ssh"
-)
-
-
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
     """Model: which one, and the languages that it translates between."""
@@ -64,10 +52,11 @@ class ModelConfig:
     """Commit, tag or branch of a model on the hub. The run's manifest records the commit."""
 
     source_language: str = "en"
-    """Language of the source: a two-letter code, or the model's own code (`eng_Latn`)."""
+    """Language of the source: a two-letter code, or the model's own code (`eng_Latn`). Data are read and cleaned by it,
+    too."""
 
     target_language: str = "ar"
-    """Language of the target: `ar`, or the model's own code (`ara`, `arb_Arab`, `apc_Arab`, `ar_AR`)."""
+    """Language of the target, in the same way: `ar`, `arb_Arab`, `apc_Arab`, `ar_AR`, `fr`."""
 
     dropout: float | None = None
     """Dropout during training. Default: that of the model's own training."""
@@ -82,18 +71,10 @@ class ModelConfig:
         if self.dropout is not None:
             require_share("model.dropout", self.dropout)
 
-    def require_english_to_arabic(self) -> None:
-        """Raise `ConfigError` for other languages, which reading, cleaning, splitting and scoring do not know."""
-        languages = {
-            "source": (_ENGLISH, "Latn"),
-            "target": (_ARABIC, "Arab"),
-        }
-        for side, (codes, script) in languages.items():
-            language = getattr(self, f"{side}_language")
-            code, *subtags = re.split("[_-]", language)
-            scripts = [subtag.title() for subtag in subtags if len(subtag) == 4]
-            is_right = codes.fullmatch(code.lower()) is not None and all(each == script for each in scripts)
-            require(is_right, f"model.{side}_language", _WANTED[side], language)
+    @property
+    def languages(self) -> LanguagePair:
+        """The pair, for reading, cleaning, splitting and scoring. Raises `ConfigError` for languages they cannot do."""
+        return pair_named(self.source_language, self.target_language)
 
     def with_name(self, name: str) -> ModelConfig:
         """The same options for another model."""

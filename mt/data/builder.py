@@ -34,6 +34,7 @@ from mt.data.splitting import SPLITS
 from mt.data.store import PairStore, pairs_in
 from mt.data.yield_check import check_yield, left_out_of_test_set
 from mt.errors import DataError
+from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
 from mt.progress import progress
 
 logger = logging.getLogger(__name__)
@@ -48,13 +49,15 @@ _SAMPLES = 10
 _FEW = 20
 
 
-def read_test_set(name: str, corpus: CorpusConfig, config: DataConfig) -> list[Pair]:
+def read_test_set(
+    name: str, corpus: CorpusConfig, config: DataConfig, languages: LanguagePair = ENGLISH_TO_ARABIC
+) -> list[Pair]:
     """All pairs of a test set, in file order; sources are normalised, references stay as they were written.
 
     Raises `DataError` for a pair with an empty side.
     """
-    clean = _preparation(config, {}).normaliser()
-    pairs = [pair._replace(source=clean(pair.source)) for pair in read_corpus(name, corpus)]
+    clean = _preparation(config, {}, languages).normaliser()
+    pairs = [pair._replace(source=clean(pair.source)) for pair in read_corpus(name, corpus, languages)]
     left_out = [pair for pair in pairs if pair.fault is not None]
     if left_out:
         logger.warning("%s", left_out_of_test_set(name, left_out, len(pairs)))
@@ -66,19 +69,23 @@ def read_test_set(name: str, corpus: CorpusConfig, config: DataConfig) -> list[P
 
 
 def build_data(
-    config: DataConfig, directory: Path, test_sets: Mapping[str, CorpusConfig] | None = None
+    config: DataConfig,
+    directory: Path,
+    test_sets: Mapping[str, CorpusConfig] | None = None,
+    languages: LanguagePair = ENGLISH_TO_ARABIC,
 ) -> tuple[DatasetDict, DataReport]:
     """Read, normalise, clean, group, split and decontaminate every corpus.
 
     directory: an existing one; receives the splits in `data/` and, in `rejected.tsv`, every pair that is in none of
     them, with rule and origin. test_sets: further pairs that training must not overlap with; they are in no split.
+    languages: of the corpora and the test sets.
 
     The splits `train`, `dev` and `test` have the string columns of `COLUMNS`. A `group` is a document, a block of lines
     or a set of similar sentences; all its pairs are in one split. A split whose share is 0 exists and is empty.
     Training targets are normalised; dev and test targets are references and stay as they were written. Raises
     `DataError` if nothing is left to train on, the two sides of a corpus are out of step, or the disk is full.
     """
-    build = _Build(config, test_sets or {})
+    build = _Build(config, test_sets or {}, languages)
     watches = SlipWatches(build.watched())
     with _one_sentence(directory), _workspace(directory) as work, RejectedFile(directory / REJECTED) as rejected:
         with PairStore(work) as store:
@@ -94,7 +101,7 @@ def build_data(
             build.write(store, selection, rejected, work)
             build.describe(store, selection)
             build.describe_holding_out(holding_out)
-        check_yield(config, build.report)
+        check_yield(config, build.report, languages)
         check_splits(config, build.report, build.alike)
         return _save(work, directory / "data"), build.report
 
@@ -102,8 +109,8 @@ def build_data(
 class _Build:
     """The corpora of one build and their report."""
 
-    def __init__(self, config: DataConfig, test_sets: Mapping[str, CorpusConfig]) -> None:
-        self.config = config
+    def __init__(self, config: DataConfig, test_sets: Mapping[str, CorpusConfig], languages: LanguagePair) -> None:
+        self.config, self.languages = config, languages
         # The key has two parts because a test set may have the name of a corpus.
         self.corpora = {**{(name, ""): corpus for name, corpus in config.corpora.items()}}
         self.corpora |= {(name, "test set"): corpus for name, corpus in test_sets.items()}
@@ -119,7 +126,7 @@ class _Build:
             for index, ((_, kind), corpus) in enumerate(self.corpora.items())
         }
         pairs = progress(self._read(), "reading and cleaning", "pairs")
-        return prepare_all(pairs, _preparation(self.config, cleaning), self._workers())
+        return prepare_all(pairs, _preparation(self.config, cleaning, self.languages), self._workers())
 
     def watched(self) -> list[int]:
         """The corpora whose sides may be out of step: those that are cleaned and are no glossaries."""
@@ -130,7 +137,7 @@ class _Build:
         own = len(self.config.corpora)
         for index, ((name, _), corpus) in enumerate(self.corpora.items()):
             document, lasting = "", ""
-            for pair in read_corpus(name, corpus):
+            for pair in read_corpus(name, corpus, self.languages):
                 if pair.document != document:
                     document, lasting = pair.document, lasting_name(pair)
                 # Training may use what a test set itself leaves out.
@@ -140,7 +147,7 @@ class _Build:
     def _workers(self) -> int:
         if self.config.workers is not None:
             return self.config.workers
-        files = [input_files(corpus) for corpus in self.corpora.values()]
+        files = [input_files(corpus, self.languages) for corpus in self.corpora.values()]
         size = sum(file.stat().st_size * (4 if is_compressed(file) else 1) for file in chain.from_iterable(files))
         return usable_workers() if size > _BYTES_WORTH_WORKERS or not all(files) else 1
 
@@ -245,10 +252,10 @@ def _empty_side(test_set: str, pair: Pair) -> DataError:
     return DataError(f"{pair.origin}: an empty side in test set `{test_set}`; remove the line or complete it")
 
 
-def _preparation(config: DataConfig, cleaning: dict[int, Any]) -> Preparation:
+def _preparation(config: DataConfig, cleaning: dict[int, Any], languages: LanguagePair) -> Preparation:
     return Preparation(
         *(cleaning, config.split_key, config.remove_diacritics, config.western_digits),
-        *(config.tatweel, config.repair_mojibake, config.fold_keyboard_letters),
+        *(config.tatweel, config.repair_mojibake, config.fold_keyboard_letters, languages),
     )
 
 

@@ -20,6 +20,7 @@ from mt.data.report import DataReport
 from mt.data.saved import REQUIRED
 from mt.errors import DataError
 from mt.files import find_damage, new_directory, printable, sha256_of, sha256_of_json, write_checksums
+from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
 from mt.text.glossary import DEFAULT as GLOSSARY
 from mt.wording import counted
 
@@ -36,27 +37,29 @@ _REPORT = "data_report.json"
 _REQUIRED = (_REPORT, REJECTED, *(f"data/{pattern}" for pattern in REQUIRED))
 
 
-def cached_build(config: DataConfig, test_sets: Mapping[str, CorpusConfig]) -> Path:
+def cached_build(
+    config: DataConfig, test_sets: Mapping[str, CorpusConfig], languages: LanguagePair = ENGLISH_TO_ARABIC
+) -> Path:
     """The directory of a finished build: `data/`, `data_report.json` and `rejected.tsv`.
 
     Built if there is none for these inputs, these options and this code; a build appears complete or not at all. Raises
     `DataError` for bad input, a full disk and, with `data.strict`, if any pair is not used.
     """
     root = Path(config.cache_dir or cache_directory("data"))
-    finished = root / _key(config, test_sets)
+    finished = root / _key(config, test_sets, languages)
     damage = find_damage(finished, _REQUIRED) if finished.is_dir() else "it is missing"
     if damage is None:
         logger.info("data: built before, taken from %s", finished)
     else:
         if finished.is_dir():
             logger.warning("%s: the kept build is damaged (%s); building it again", finished, damage)
-        _build(config, test_sets, finished)
+        _build(config, test_sets, finished, languages)
     if config.strict:
         _refuse_rejects(finished)
     return finished
 
 
-def _build(config: DataConfig, test_sets: Mapping[str, CorpusConfig], finished: Path) -> None:
+def _build(config: DataConfig, test_sets: Mapping[str, CorpusConfig], finished: Path, languages: LanguagePair) -> None:
     # Not at the top: a build that is there needs none of these imports, which take seconds.
     from mt.data.builder import build_data
 
@@ -66,7 +69,7 @@ def _build(config: DataConfig, test_sets: Mapping[str, CorpusConfig], finished: 
 
     try:
         with new_directory(finished, replace_if=is_not_intact) as work:
-            _, report = build_data(config, work, test_sets)
+            _, report = build_data(config, work, test_sets, languages)
             (work / _REPORT).write_text(json.dumps(report.as_json(), ensure_ascii=False, indent=2), encoding="utf-8")
             write_checksums(work)
     except OSError as error:
@@ -76,7 +79,7 @@ def _build(config: DataConfig, test_sets: Mapping[str, CorpusConfig], finished: 
         raise DataError(f"{finished.parent}: the build cannot be written ({reason}); {remedy}") from error
 
 
-def _key(config: DataConfig, test_sets: Mapping[str, CorpusConfig]) -> str:
+def _key(config: DataConfig, test_sets: Mapping[str, CorpusConfig], languages: LanguagePair) -> str:
     options = asdict(config)
     for name in _IRRELEVANT:
         del options[name]
@@ -84,7 +87,8 @@ def _key(config: DataConfig, test_sets: Mapping[str, CorpusConfig]) -> str:
     facts = {
         "options": options,
         "test_sets": {name: asdict(corpus) for name, corpus in test_sets.items()},
-        "inputs": {name: input_hashes(corpus) for name, corpus in corpora.items()},
+        "inputs": {name: input_hashes(corpus, languages) for name, corpus in corpora.items()},
+        "languages": [(each.code, each.script) for each in (languages.source, languages.target)],
         "code": [_hash(path) for path in (*code_files(), *_ASSETS)],
         "libraries": {name: version(name) for name in _LIBRARIES},
     }
@@ -117,10 +121,10 @@ def _imports_of(file: Path) -> list[str]:
     return [name for name in names if name.split(".")[0] == _PACKAGE.name]
 
 
-def input_hashes(corpus: CorpusConfig) -> dict[str, str]:
+def input_hashes(corpus: CorpusConfig, languages: LanguagePair = ENGLISH_TO_ARABIC) -> dict[str, str]:
     """SHA-256 of each file of a corpus; for a data set on the hub, its commit. Raises `DataError`."""
-    files = input_files(corpus)
-    if not files and format_of(corpus) == "hf":
+    files = input_files(corpus, languages)
+    if not files and format_of(corpus, languages) == "hf":
         return {corpus.path: _hub_commit(corpus)}
     return {printable(file): _hash(file) for file in files}
 

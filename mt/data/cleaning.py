@@ -13,53 +13,47 @@ from mt.data.markup import markup_in
 from mt.data.mojibake import is_mojibake
 from mt.data.pair import Rejection
 from mt.data.visual_order import visual_order_in
-from mt.text.normalise import is_mostly, remove_diacritics, script_shares
+from mt.languages import ENGLISH_TO_ARABIC, Language, LanguagePair
+from mt.text.languages import knowledge_of, mends, reads_numbers
+from mt.text.normalise import is_mostly, remove_diacritics, script_share, words_in_script
 from mt.text.numbers import digit_numbers, digit_runs, unmatched
 from mt.wording import counted, shorten
 
 # With fewer letters, recognising a language is a guess: Arabic names are taken for Persian ones.
 _MIN_LETTERS_FOR_LANGUAGE = 40
 _MAX_CHARACTERS_FOR_LANGUAGE = 70
-_MIN_LANGUAGE_SCORE = 0.8
-# Egyptian Arabic has its own code. A Persian or Urdu sentence has letters that Arabic lacks.
-_ARABIC_CODES = {"ar", "arz"}
-_NOT_ARABIC = re.compile("[پچژگکیےٹڈڑںھہۀەۆێڵڕ]")
-# Letters that only Arabic has, and English words of which two are enough: either saves asking the recogniser, which
-# takes most of the time.
-_ONLY_ARABIC = re.compile("[ةإى]")
-_ENGLISH_FUNCTION_WORDS = frozenset(
-    ("the", "The", "of", "and", "to", "in", "was", "were", "that", "is", "are", "with", "which", "from", "by")
-)
-# On text with Arabic letters only, the recogniser may err, so it must be almost certain.
-_CERTAIN_SCORE = 0.97
 _LINK = re.compile(r"(?:https?://|www\.)\S+|[\w.+-]+@[\w-]+\.[\w.-]+", re.IGNORECASE)
 _WORD = re.compile(r"[^\W_]+")
-_LATIN_OR_ARABIC = re.compile(r"[^\W\d_]+")
+_LETTERS = re.compile(r"[^\W\d_]+")
 _LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
+# Names are written the same in two languages with one script; a copy of this many words is no name.
+_MIN_WORDS_OF_A_COPY = 4
 
 
-def find_fault(source: str, target: str, options: CleaningConfig) -> Rejection | None:
+def find_fault(
+    source: str, target: str, options: CleaningConfig, languages: LanguagePair = ENGLISH_TO_ARABIC
+) -> Rejection | None:
     """The first rule that a normalised pair breaks, cheap rules first; None if it breaks none."""
     for rule, check in _RULES.items():
-        detail = check(source, target, options)
+        detail = check(source, target, options, languages)
         if detail is not None:
             return Rejection(rule, detail)
     return None
 
 
-def _too_long(source: str, target: str, options: CleaningConfig) -> str | None:
+def _too_long(source: str, target: str, options: CleaningConfig, languages: LanguagePair) -> str | None:
     words = max(source.count(" "), target.count(" ")) + 1
     return counted(words, "word") if options.max_words is not None and words > options.max_words else None
 
 
-def _length_ratio(source: str, target: str, options: CleaningConfig) -> str | None:
+def _length_ratio(source: str, target: str, options: CleaningConfig, languages: LanguagePair) -> str | None:
     long, short = max(len(source), len(target)), min(len(source), len(target))
     ratio = (long + 20) / (short + 20)
     is_broken = options.max_length_ratio is not None and ratio > options.max_length_ratio
     return f"{len(source)} and {len(target)} characters" if is_broken else None
 
 
-def _only_links(source: str, target: str, options: CleaningConfig) -> str | None:
+def _only_links(source: str, target: str, options: CleaningConfig, languages: LanguagePair) -> str | None:
     if not options.links:
         return None
     for side in (source, target):
@@ -68,52 +62,66 @@ def _only_links(source: str, target: str, options: CleaningConfig) -> str | None
     return None
 
 
-def _mojibake(source: str, target: str, options: CleaningConfig) -> str | None:
+def _mojibake(source: str, target: str, options: CleaningConfig, languages: LanguagePair) -> str | None:
     if not options.mojibake:
         return None
-    return next((shorten(side) for side in (source, target) if is_mojibake(side)), None)
+    has_arabic = any(mends(language, "mojibake") for language in (languages.source, languages.target))
+    return next((shorten(side) for side in (source, target) if is_mojibake(side, has_arabic=has_arabic)), None)
 
 
-def _lost_text(source: str, target: str, options: CleaningConfig) -> str | None:
-    return lost_text_in(source, target) if options.lost_text else None
+def _lost_text(source: str, target: str, options: CleaningConfig, languages: LanguagePair) -> str | None:
+    return lost_text_in(source, target, reads_numbers=reads_numbers(languages)) if options.lost_text else None
 
 
-def _visual_order(source: str, target: str, options: CleaningConfig) -> str | None:
-    return visual_order_in(source, target) if options.visual_order else None
+def _visual_order(source: str, target: str, options: CleaningConfig, languages: LanguagePair) -> str | None:
+    if not options.visual_order:
+        return None
+    if mends(languages.target, "visual order"):
+        return visual_order_in(source, target)
+    return visual_order_in(target, source) if mends(languages.source, "visual order") else None
 
 
-def _markup(source: str, target: str, options: CleaningConfig) -> str | None:
+def _markup(source: str, target: str, options: CleaningConfig, languages: LanguagePair) -> str | None:
     return markup_in(source, target) if options.markup else None
 
 
-def _wrong_script(source: str, target: str, options: CleaningConfig) -> str | None:
+def _wrong_script(source: str, target: str, options: CleaningConfig, languages: LanguagePair) -> str | None:
     least = options.min_script_share
     if least is None:
         return None
-    if is_mostly(source, "latin", least) and is_mostly(target, "arabic", least):
+    ours, theirs = languages.source, languages.target
+    if is_mostly(source, ours.script, least) and is_mostly(target, theirs.script, least):
         return None
-    latin, arabic = script_shares(source)[0], script_shares(target)[1]
-    # A side without letters is no fault here: a number translates to itself.
-    if latin < least and any(map(str.isalpha, source)):
-        return f"{latin:.0%} of the source is Latin"
-    return f"{arabic:.0%} of the target is Arabic" if arabic < least and any(map(str.isalpha, target)) else None
+    for name, side, language in (("source", source, ours), ("target", target, theirs)):
+        share = script_share(side, language.script)
+        # A side without letters is no fault here: a number translates to itself.
+        if share < least and any(map(str.isalpha, side)):
+            return f"{share:.0%} of the {name} is {language.script_name}"
+    return None
 
 
-def _untranslated(source: str, target: str, options: CleaningConfig) -> str | None:
+def _untranslated(source: str, target: str, options: CleaningConfig, languages: LanguagePair) -> str | None:
     limit = options.max_copied_share
     if limit is None:
         return None
+    if not languages.has_two_scripts and target.count(" ") + 1 < _MIN_WORDS_OF_A_COPY:
+        return None
     if source == target and any(map(str.isalpha, source)):
         return "the target is the source"
+    if languages.source.script != "latin":
+        copied = set(words_in_script(source, languages.source.script)).intersection(_WORD.findall(target))
+        return _copied([word for word in _WORD.findall(target) if word in copied], target, limit)
     if not _LATIN_WORD.search(target):
         return None
-    words = _WORD.findall(target)
-    english = set(_LATIN_WORD.findall(source.casefold()))
-    copied = [word for word in words if word.isascii() and word.casefold() in english]
-    return " ".join(copied)[:80] if len(copied) > limit * len(words) else None
+    ours = set(_LATIN_WORD.findall(source.casefold()))
+    return _copied([w for w in _WORD.findall(target) if w.isascii() and w.casefold() in ours], target, limit)
 
 
-def _repetition(source: str, target: str, options: CleaningConfig) -> str | None:
+def _copied(words: list[str], target: str, limit: float) -> str | None:
+    return " ".join(words)[:80] if len(words) > limit * len(_WORD.findall(target)) else None
+
+
+def _repetition(source: str, target: str, options: CleaningConfig, languages: LanguagePair) -> str | None:
     if options.max_repeats is None:
         return None
     for side in (source, target):
@@ -129,8 +137,8 @@ def _repetition(source: str, target: str, options: CleaningConfig) -> str | None
     return None
 
 
-def _numbers(source: str, target: str, options: CleaningConfig) -> str | None:
-    if options.numbers == "none":
+def _numbers(source: str, target: str, options: CleaningConfig, languages: LanguagePair) -> str | None:
+    if options.numbers == "none" or not reads_numbers(languages):
         return None
     # The same digits never disagree, even if old documents write `2,300` as `300 2`, or `1.2` as `1-2`.
     if digit_runs(source) == digit_runs(target):
@@ -146,27 +154,30 @@ def _numbers(source: str, target: str, options: CleaningConfig) -> str | None:
     return " against ".join(shown)
 
 
-def _wrong_language(source: str, target: str, options: CleaningConfig) -> str | None:
+def _wrong_language(source: str, target: str, options: CleaningConfig, languages: LanguagePair) -> str | None:
     if not options.language:
         return None
-    foreign_letters = len(_NOT_ARABIC.findall(target))
-    if foreign_letters or not _ONLY_ARABIC.search(target):
-        found, score = recognise_language(target)
-        needed = _MIN_LANGUAGE_SCORE if foreign_letters > len(target) // 50 else _CERTAIN_SCORE
-        if found not in _ARABIC_CODES and score >= needed:
-            return f"the target looks like `{found}`"
-    if len(_ENGLISH_FUNCTION_WORDS.intersection(source.split())) < 2:
-        found, score = recognise_language(source)
-        if found != "en" and score >= _CERTAIN_SCORE:
-            return f"the source looks like `{found}`"
+    for name, side, language in (("target", target, languages.target), ("source", source, languages.source)):
+        found = _other_language(side, language)
+        if found is not None:
+            return f"the {name} looks like `{found}`"
     return None
+
+
+def _other_language(text: str, language: Language) -> str | None:
+    """The code of the language that a text is in, if it is surely not in the one that it should be in."""
+    needed = knowledge_of(language).score_needed(text) if language.recognised_as else None
+    if needed is None:
+        return None
+    found, score = recognise_language(text)
+    return found if found not in language.recognised_as and score >= needed else None
 
 
 def recognise_language(text: str) -> tuple[str, float]:
     """(language code, score 0 to 1) of a sentence; ("", 0.0) for one too short to tell (Joulin et al., 2017)."""
     # The beginning tells as much as the whole text, in less time.
     plain = remove_diacritics(text[:_MAX_CHARACTERS_FOR_LANGUAGE])
-    if sum(map(len, _LATIN_OR_ARABIC.findall(plain))) < _MIN_LETTERS_FOR_LANGUAGE:
+    if sum(map(len, _LETTERS.findall(plain))) < _MIN_LETTERS_FOR_LANGUAGE:
         return "", 0.0
     best = _recogniser().detect(plain, model="lite")[0]
     return best["lang"], best["score"]
@@ -180,7 +191,7 @@ def _recogniser() -> Any:
     return LangDetector(LangDetectConfig(max_input_length=None))
 
 
-_RULES: dict[str, Callable[[str, str, CleaningConfig], str | None]] = {
+_RULES: dict[str, Callable[[str, str, CleaningConfig, LanguagePair], str | None]] = {
     "too long": _too_long,
     "length ratio": _length_ratio,
     "only links": _only_links,

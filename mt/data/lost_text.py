@@ -58,14 +58,15 @@ _LONGEST_PLACEHOLDER = 60
 _MIN_WORDS_OF_A_TEXT = 4
 
 
-def lost_text_in(source: str, target: str) -> str | None:
+def lost_text_in(source: str, target: str, *, reads_numbers: bool = True) -> str | None:
     """What one side of a normalised pair has instead of its text; None if both have their texts.
 
     A side without letters is no fault if the other has none either, or if it is a number and the other side has
-    nothing but that number in words, or its unit.
+    nothing but that number in words, or its unit. reads_numbers: whether numbers in words are understood in both
+    languages; otherwise the words beside a bare number may be that number.
     """
     for side, other in ((source, target), (target, source)):
-        if not _LETTER.search(side) and _WORD.search(other) and not _says_no_more(side, other):
+        if not _LETTER.search(side) and _WORD.search(other) and not _says_no_more(side, other, reads_numbers):
             return side[:20]
         if (
             ("?" in side or not side.isascii())
@@ -82,7 +83,9 @@ def lost_text_in(source: str, target: str) -> str | None:
     return None
 
 
-def _says_no_more(bare: str, other: str) -> bool:
+def _says_no_more(bare: str, other: str, reads_numbers: bool) -> bool:
+    if not reads_numbers and _DIGIT.search(bare):
+        return True
     words = [word for word in map(str.casefold, _WORD.findall(other)) if word not in _UNITS]
     if not _DIGIT.search(bare):
         # Bullets, and signs for single letters.

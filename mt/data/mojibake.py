@@ -42,12 +42,15 @@ _LEFT_OVER = re.compile("[\u00c2\u00c3\u00d8\u00d9]")
 _CONTROL = re.compile("[\u0080-\u0084\u0086-\u009f\ufffd]")
 
 
-def repair(text: str) -> str | None:
+def repair(text: str, *, has_arabic: bool = True) -> str | None:
     """A raw text as it was before it was decoded wrongly, perhaps several times; None if that is not certain.
 
     It is certain if the bytes decode as UTF-8 without a fault, or if no word looks Arabic as it is, and several do in
-    one other encoding.
+    one other encoding. has_arabic: whether one of the languages of the text's corpus is Arabic; without Arabic, only
+    what `ftfy` is certain of is restored.
     """
+    if not has_arabic:
+        return _by_ftfy(text)
     if text.isascii() or not (_SUSPECT.search(text) or _has_leads(text)):
         return None
     repaired = text
@@ -67,6 +70,10 @@ def _as_utf8(text: str) -> str | None:
             continue
         if found != text and (len(_ARABIC.findall(found)) >= _FEWEST or "\u00e2\u20ac" in text):
             return found
+    return _by_ftfy(text)
+
+
+def _by_ftfy(text: str) -> str | None:
     fixed = ftfy.fix_encoding(text)
     return fixed if fixed != text and ftfy.badness.is_bad(text) and not ftfy.badness.is_bad(fixed) else None
 
@@ -91,10 +98,12 @@ def _decoded_again(text: str) -> Iterator[str]:
                     continue
 
 
-def is_mojibake(text: str) -> bool:
-    """Whether a text was certainly decoded wrongly."""
+def is_mojibake(text: str, *, has_arabic: bool = True) -> bool:
+    """Whether a text was certainly decoded wrongly. has_arabic: see `repair`."""
     if text.isascii():
         return False
+    if not has_arabic:
+        return _CONTROL.search(text) is not None or (ftfy.badness.is_bad(text) and ftfy.fix_encoding(text) != text)
     if _SUSPECT.search(text):
         if _CONTROL.search(text) or _MIXED_WORD.search(text) or len(_SIGN_IN_WORD.findall(text)) >= _FEWEST:
             return True

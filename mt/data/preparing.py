@@ -17,7 +17,9 @@ from mt.data.fingerprints import Fingerprints, fingerprint
 from mt.data.mojibake import repair
 from mt.data.pair import Pair, Rejection
 from mt.data.place_names import count_place_names
+from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
 from mt.text.keyboards import fold_keyboard_letters, is_arabic_from_other_keyboard
+from mt.text.languages import has_glossary, mends
 from mt.text.normalise import normalise, remove_diacritics, western_digits
 
 MOJIBAKE, KEYBOARD_LETTERS = "mojibake", "Persian keyboard"
@@ -45,6 +47,7 @@ class Preparation(NamedTuple):
     tatweel: Tatweel = "spelling"
     repair_mojibake: bool = True
     fold_keyboard_letters: bool = True
+    languages: LanguagePair = ENGLISH_TO_ARABIC
 
     def normaliser(self) -> Callable[[str], str]:
         """The function that normalises each side."""
@@ -83,11 +86,10 @@ def prepare(chunk: Sequence[Pair], preparation: Preparation) -> Prepared:
     rejected: list[Pair] = []
     mended: Counter[tuple[int, str]] = Counter()
     for pair in chunk:
-        decoded = _decoded(pair) if preparation.repair_mojibake else pair
+        decoded = _decoded(pair, preparation.languages) if preparation.repair_mojibake else pair
         source, target, raw = clean(decoded.source), clean(decoded.target), decoded.target.strip()
-        is_folded = preparation.fold_keyboard_letters and is_arabic_from_other_keyboard(target)
-        target = fold_keyboard_letters(target) if is_folded else target
-        fault = pair.fault or _fault(source, target, preparation.cleaning[pair.corpus])
+        source, target, is_folded = _with_arabic_letters(source, target, preparation)
+        fault = pair.fault or _fault(source, target, preparation.cleaning[pair.corpus], preparation.languages)
         if fault is not None:
             rejected.append(pair._replace(source=source, target=target, fault=fault))
             continue
@@ -96,21 +98,35 @@ def prepare(chunk: Sequence[Pair], preparation: Preparation) -> Prepared:
         mended.update([(pair.corpus, MOJIBAKE)] if decoded is not pair else [])
     prints = fingerprint([pair.source for pair in kept], [pair.target for pair in kept], preparation.split_key)
     read = Counter(pair.corpus for pair in chunk)
-    return Prepared(kept, rejected, prints, read, count_place_names(kept), mended)
+    places = count_place_names(kept) if has_glossary(preparation.languages) else Counter()
+    return Prepared(kept, rejected, prints, read, places, mended)
 
 
-def _decoded(pair: Pair) -> Pair:
+def _with_arabic_letters(source: str, target: str, preparation: Preparation) -> tuple[str, str, bool]:
+    """(source, target, whether letters of another keyboard were replaced) of a pair of which a side may be Arabic."""
+    languages = preparation.languages
+    if not preparation.fold_keyboard_letters:
+        return source, target, False
+    if mends(languages.target, "keyboard letters") and is_arabic_from_other_keyboard(target):
+        return source, fold_keyboard_letters(target), True
+    if mends(languages.source, "keyboard letters") and is_arabic_from_other_keyboard(source):
+        return fold_keyboard_letters(source), target, True
+    return source, target, False
+
+
+def _decoded(pair: Pair, languages: LanguagePair) -> Pair:
     """The pair as it was before it was decoded wrongly; the pair itself if it was not, or if that is not certain."""
-    source, target = repair(pair.source), repair(pair.target)
+    has_arabic = any(mends(language, "mojibake") for language in (languages.source, languages.target))
+    source, target = (repair(text, has_arabic=has_arabic) for text in (pair.source, pair.target))
     if source is None and target is None:
         return pair
     return pair._replace(source=source or pair.source, target=target or pair.target)
 
 
-def _fault(source: str, target: str, cleaning: CleaningConfig | None) -> Rejection | None:
+def _fault(source: str, target: str, cleaning: CleaningConfig | None, languages: LanguagePair) -> Rejection | None:
     if not source or not target:
         return Rejection("empty side", "no source" if not source else "no target")
-    return None if cleaning is None else find_fault(source, target, cleaning)
+    return None if cleaning is None else find_fault(source, target, cleaning, languages)
 
 
 def prepare_all(pairs: Iterable[Pair], preparation: Preparation, workers: int) -> Iterator[Prepared]:

@@ -23,9 +23,10 @@ from mt.data.pair import Pair
 from mt.errors import DataError
 from mt.files import printable
 from mt.input_files import fault_in_directory, fault_of_file, is_directory, is_file
+from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
 from mt.text.lines import compression, uncompressed_name
 
-_READERS: dict[str, Callable[[Path, CorpusConfig], Iterator[Pair]]] = {
+_READERS: dict[str, Callable[[Path, CorpusConfig, LanguagePair], Iterator[Pair]]] = {
     "pairs": read_pairs,
     "tsv": read_tsv,
     "csv": read_csv,
@@ -44,7 +45,6 @@ _ENDINGS: dict[str, Format] = {
     ".csv": "csv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
-    ".en": "moses",
     ".tmx": "tmx",
     ".xlf": "xliff",
     ".xliff": "xliff",
@@ -57,13 +57,16 @@ _ENDINGS: dict[str, Format] = {
 _NO_CORPUS = ("readme", "license", "licence", "copying", "changelog")
 
 
-def read_corpus(name: str, options: CorpusConfig) -> Iterator[Pair]:
+def read_corpus(name: str, options: CorpusConfig, languages: LanguagePair = ENGLISH_TO_ARABIC) -> Iterator[Pair]:
     """Stream the raw pairs of a corpus in file order; for a directory, those of all its files, sorted by name.
+
+    languages: the source and target language, by which columns, files and sides are told apart.
 
     Raises `DataError` for a file that is missing, is not in its format, or contains no pair.
     """
-    check_corpus(name, options)
-    pairs = _read_directory(options) if is_folder(options) else _read_file(options)
+    check_corpus(name, options, languages)
+    read = _read_directory if is_folder(options, languages) else _read_file
+    pairs = read(options, languages)
     first = next(pairs, None)
     if first is None:
         raise DataError(f"{options.path}: no sentence pairs in the file; expected one pair per line")
@@ -71,16 +74,16 @@ def read_corpus(name: str, options: CorpusConfig) -> Iterator[Pair]:
     yield from pairs
 
 
-def _read_file(options: CorpusConfig) -> Iterator[Pair]:
-    return _READERS[format_of(options)](Path(options.path), options)
+def _read_file(options: CorpusConfig, languages: LanguagePair) -> Iterator[Pair]:
+    return _READERS[format_of(options, languages)](Path(options.path), options, languages)
 
 
-def _read_directory(options: CorpusConfig) -> Iterator[Pair]:
+def _read_directory(options: CorpusConfig, languages: LanguagePair) -> Iterator[Pair]:
     root = Path(options.path)
-    files = files_of(options)
+    files = files_of(options, languages)
     for file in files:
         name = file.path.removeprefix(f"{root}/")
-        pairs = _read_file(file)
+        pairs = _read_file(file, languages)
         head = first_pairs(pairs)
         following = next(pairs, None)
         # A file with more pairs is a corpus, not a document, and so is a single file.
@@ -96,33 +99,33 @@ def _document(file: str, document: str) -> str:
     return f"{parent}/{document}".lstrip("/") if document.startswith(f"{own}:part ") else f"{file}:{document}"
 
 
-def is_folder(options: CorpusConfig) -> bool:
+def is_folder(options: CorpusConfig, languages: LanguagePair = ENGLISH_TO_ARABIC) -> bool:
     """Whether the corpus is a directory of files, and not one of the library `datasets`."""
-    return is_directory(options.path) and format_of(options) != "hf"
+    return is_directory(options.path) and format_of(options, languages) != "hf"
 
 
-def files_of(options: CorpusConfig) -> list[CorpusConfig]:
+def files_of(options: CorpusConfig, languages: LanguagePair = ENGLISH_TO_ARABIC) -> list[CorpusConfig]:
     """One corpus for each corpus file of a directory, sorted by path.
 
     With a stated format: the files whose names end like that format or, if there are none, all files. Without one: the
-    files of any known format. An Arabic file in the format `moses` belongs to the English file of the same name.
+    files of any known format. A target file in the format `moses` belongs to the source file of the same name.
     """
     root = Path(options.path)
     files = [file for file in sorted(root.rglob("*")) if not is_directory(file) and _may_be_corpus(file, root)]
     if options.target_path is not None and is_directory(options.target_path):
-        return [_with_target(options, file, root) for file in files]
-    kinds = [_format_of_name(file) for file in files]
+        return [_with_target(options, file, root, languages) for file in files]
+    kinds = [_format_of_name(file, languages) for file in files]
     if options.format != "auto":
         stated = [file for file, kind in zip(files, kinds, strict=True) if kind == options.format] or files
         return [replace(options, path=str(file)) for file in stated]
     return [replace(options, path=str(file), format=kind) for file, kind in zip(files, kinds, strict=True) if kind]
 
 
-def _with_target(options: CorpusConfig, file: Path, root: Path) -> CorpusConfig:
-    """The file together with its counterpart in the directory of the Arabic files."""
-    same_name = Path(options.target_path or "", file.relative_to(root))
-    arabic = same_name.with_name(f"{file.name.removesuffix('.en')}.ar")
-    target = arabic if file.name.endswith(".en") and not is_file(same_name) else same_name
+def _with_target(options: CorpusConfig, file: Path, root: Path, languages: LanguagePair) -> CorpusConfig:
+    """The file together with its counterpart in the directory of the target files."""
+    same_name, ending = Path(options.target_path or "", file.relative_to(root)), f".{languages.source.code}"
+    other = same_name.with_name(f"{file.name.removesuffix(ending)}.{languages.target.code}")
+    target = other if file.name.endswith(ending) and not is_file(same_name) else same_name
     return replace(options, path=str(file), target_path=str(target), format="moses")
 
 
@@ -131,19 +134,20 @@ def _may_be_corpus(file: Path, root: Path) -> bool:
     return not is_hidden and not file.name.lower().startswith(_NO_CORPUS)
 
 
-def _format_of_name(path: Path) -> Format | None:
-    return _ENDINGS.get(Path(uncompressed_name(path)).suffix.lower())
+def _format_of_name(path: Path, languages: LanguagePair) -> Format | None:
+    ending = Path(uncompressed_name(path)).suffix.lower()
+    return "moses" if ending == f".{languages.source.code}" else _ENDINGS.get(ending)
 
 
-def check_corpus(name: str, options: CorpusConfig) -> None:
+def check_corpus(name: str, options: CorpusConfig, languages: LanguagePair = ENGLISH_TO_ARABIC) -> None:
     """Raise `DataError` unless the corpus's files exist and its format is known. Cheap, for use before slow work."""
     path = Path(options.path)
-    kind = format_of(options)
+    kind = format_of(options, languages)
     if kind == "hf":
         _check_data_set(name, path)
         return
     if is_directory(path):
-        _check_directory(name, options)
+        _check_directory(name, options, languages)
         return
     fault = fault_of_file(path)
     if fault is not None:
@@ -151,7 +155,7 @@ def check_corpus(name: str, options: CorpusConfig) -> None:
             f"{printable(path)}: corpus `{name}` {fault}; check its path (seen from {printable(Path.cwd())})"
         )
     if kind == "moses":
-        target_file(path, options)
+        target_file(path, options, languages)
 
 
 def _check_data_set(name: str, path: Path) -> None:
@@ -165,39 +169,48 @@ def _check_data_set(name: str, path: Path) -> None:
         )
 
 
-def _check_directory(name: str, options: CorpusConfig) -> None:
-    files = files_of(options)
+def _check_directory(name: str, options: CorpusConfig, languages: LanguagePair) -> None:
+    files = files_of(options, languages)
+    ours, theirs = languages.source, languages.target
     if not files:
+        known = ", ".join(sorted([*_ENDINGS, f".{ours.code}"]))
         raise DataError(
             f"{printable(Path(options.path))}: is a directory, not a file, and no file in it has the ending of a known "
-            f"format ({', '.join(sorted(_ENDINGS))}); set the corpus's `format`, to hf for a data set of that library"
+            f"format ({known}); set the corpus's `format`, to hf for a data set of that library"
         )
     for file in files:
-        check_corpus(name, file)
-    sources = {target_file(Path(file.path), file) for file in files if file.format == "moses"}
+        check_corpus(name, file, languages)
+    sources = {target_file(Path(file.path), file, languages) for file in files if file.format == "moses"}
     for path in sorted(Path(options.path).rglob("*")):
         plain = uncompressed_name(path).lower()
-        if options.format in ("auto", "moses") and plain.endswith(".ar") and path not in sources and is_file(path):
+        if (
+            options.format in ("auto", "moses")
+            and plain.endswith(f".{theirs.code}")
+            and path not in sources
+            and is_file(path)
+        ):
             raise DataError(
-                f"{printable(path)}: corpus `{name}`: its English counterpart, of the same name with .en, is not there"
+                f"{printable(path)}: corpus `{name}`: its {ours.name} counterpart, of the same name "
+                f"with .{ours.code}, is not there"
             )
 
 
-def input_files(options: CorpusConfig) -> list[Path]:
+def input_files(options: CorpusConfig, languages: LanguagePair = ENGLISH_TO_ARABIC) -> list[Path]:
     """The files of a corpus; none for a data set on the hub."""
     path = Path(options.path)
-    if is_folder(options):
-        return [file for one in files_of(options) for file in input_files(one)]
+    if is_folder(options, languages):
+        return [file for one in files_of(options, languages) for file in input_files(one, languages)]
     if is_directory(path):
         return sorted(file for file in path.rglob("*") if is_file(file))
-    return [file for file in (path, Path(options.target_path or _target_of(options))) if is_file(file)]
+    return [file for file in (path, Path(options.target_path or _target_of(options, languages))) if is_file(file)]
 
 
-def _target_of(options: CorpusConfig) -> str:
-    return str(target_file(Path(options.path), options)) if format_of(options) == "moses" else ""
+def _target_of(options: CorpusConfig, languages: LanguagePair) -> str:
+    is_moses = format_of(options, languages) == "moses"
+    return str(target_file(Path(options.path), options, languages)) if is_moses else ""
 
 
-def format_of(options: CorpusConfig) -> str:
+def format_of(options: CorpusConfig, languages: LanguagePair = ENGLISH_TO_ARABIC) -> str:
     """The stated format, or the one that the file's name shows; `auto` for a directory of files.
 
     Raises `DataError` for a name with an unknown ending.
@@ -208,7 +221,7 @@ def format_of(options: CorpusConfig) -> str:
     if is_directory(path):
         is_saved = any(is_file(path / name) for name in ("dataset_dict.json", "state.json"))
         return "hf" if is_saved else "auto"
-    kind = _format_of_name(path)
+    kind = _format_of_name(path, languages)
     if kind is None:
         ending = Path(uncompressed_name(path)).suffix
         raise DataError(

@@ -12,6 +12,7 @@ from mt.data.rejects import REJECTED
 from mt.data.splitting import SPLITS
 from mt.errors import RunError
 from mt.files import CHECKSUMS, find_damage, write_bytes, write_checksums
+from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
 from mt.manifest import read_manifest
 from mt.runs import RunDirectory, sha256_of_rows
 
@@ -25,11 +26,12 @@ REQUIRED = (
 )
 """Files that the checksums of saved splits must list."""
 
-_TABLE = {"english": "source", "arabic": "target", "corpus": "corpus", "group": "group"}
-"""The columns of a split's table, each with the column of the split that it comes from."""
+_COLUMNS = ("source", "target", "corpus", "group")
 
 
-def take_build(build: Path, run: RunDirectory, *, as_tsv: bool = False) -> None:
+def take_build(
+    build: Path, run: RunDirectory, languages: LanguagePair = ENGLISH_TO_ARABIC, *, as_tsv: bool = False
+) -> None:
     """Copy the splits and the rejected pairs of a finished build into a run; `data/` appears last, complete.
 
     as_tsv: also write each split as a table, `data/train.tsv` and so on; see `write_tables`.
@@ -39,22 +41,23 @@ def take_build(build: Path, run: RunDirectory, *, as_tsv: bool = False) -> None:
         write_bytes(run.rejected, (build / REJECTED).read_bytes())
         shutil.copytree(build / "data", work, dirs_exist_ok=True)
         if as_tsv:
-            write_tables(work)
+            write_tables(work, languages)
         write_checksums(work)
 
 
-def write_tables(data: Path) -> None:
+def write_tables(data: Path, languages: LanguagePair = ENGLISH_TO_ARABIC) -> None:
     """Write each split of `data` as tab-separated UTF-8 beside its Arrow files: `train.tsv`, `dev.tsv`, `test.tsv`.
 
-    The columns english, arabic, corpus and group are named in the first line. Nothing is quoted: a tab or a line end
-    inside a cell becomes a space. The table of an empty split is its header.
+    The first line names the columns: the two languages, as in `english` and `arabic`, then corpus and group. Nothing
+    is quoted: a tab or a line end inside a cell becomes a space. The table of an empty split is its header.
     """
     from datasets import load_from_disk
 
     splits = load_from_disk(str(data))
+    header = _row([languages.source.name.lower(), languages.target.name.lower(), *_COLUMNS[2:]])
     for split in SPLITS:
-        rows = (_row(row[column] for column in _TABLE.values()) for row in splits[split])
-        (data / f"{split}.tsv").write_text("".join([_row(_TABLE), *rows]), encoding="utf-8")
+        rows = (_row(row[column] for column in _COLUMNS) for row in splits[split])
+        (data / f"{split}.tsv").write_text("".join([header, *rows]), encoding="utf-8")
 
 
 def _row(cells: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Where English ends and Arabic begins on a line that contains both, with nothing between them.
+"""Where one script ends and another begins on a line with a sentence in each, and nothing between them.
 
     The city fell in 2014. سقطت المدينة عام 2014.
 
@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate
 
+from mt.languages import ENGLISH_TO_ARABIC, LanguagePair, Script
 from mt.text.normalise import script_of, western_digits
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’\u064b-\u0652][^\W\d_]+)*")
@@ -33,31 +34,37 @@ _SHARED_NUMBER_BONUS = 0.5
 _MIN_AGREEMENT = 0.75
 
 
-def split_at_border(line: str) -> tuple[str, str] | None:
-    """(English, Arabic) of a line with both, in either order; None if no border can be recognised.
+def split_at_border(line: str, languages: LanguagePair = ENGLISH_TO_ARABIC) -> tuple[str, str] | None:
+    """(source, target) of a line with both, in either order; None if no border can be recognised.
+
+    languages: two with different scripts.
 
     The border is the position with the most letters on the side of their own script. Between positions that differ only
     in digits, punctuation, an acronym or a short quotation, a finished sentence before the border and numbers that
     occur on both sides decide. The time is proportional to the length of the line.
     """
     line = line.strip()
-    scripts = [_script(character) for character in line]
-    latin, arabic = _letter_weights(line, scripts)
-    total = latin[-1] + arabic[-1]
-    best_score, best, is_english_first = 0.0, 0, True
+    known = (languages.source.script, languages.target.script)
+    scripts = [_script(character, known) for character in line]
+    ours, theirs = _letter_weights(line, scripts, known)
+    total = ours[-1] + theirs[-1]
+    best_score, best, is_source_first = 0.0, 0, True
     numbers = _SharedNumbers(line)
     for position, is_end in _candidates(line, scripts):
-        english_first = latin[position] + arabic[-1] - arabic[position]
-        agreement = max(english_first, total - english_first)
+        source_first = ours[position] + theirs[-1] - theirs[position]
+        agreement = max(source_first, total - source_first)
         if agreement < _MIN_AGREEMENT * total:
             continue
         score = agreement + _SENTENCE_END_BONUS * is_end + _SHARED_NUMBER_BONUS * numbers.before(position)
         # The last of equals wins: punctuation and digits between two sentences end the first.
         if score >= best_score:
-            best_score, best, is_english_first = score, position, english_first >= total - english_first
+            best_score, best, is_source_first = score, position, source_first >= total - source_first
     sides = (line[:best].strip(), line[best:].strip())
-    english, arabic_side = sides if is_english_first else sides[::-1]
-    return (english, arabic_side) if _has_script(english, "latin") and _has_script(arabic_side, "arabic") else None
+    source, target = sides if is_source_first else sides[::-1]
+    is_found = all(
+        any(_script(c, known) == script for c in side) for side, script in ((source, known[0]), (target, known[1]))
+    )
+    return (source, target) if is_found else None
 
 
 def _candidates(line: str, scripts: Sequence[str]) -> Iterator[tuple[int, bool]]:
@@ -100,22 +107,20 @@ class _SharedNumbers:
         return self._shared
 
 
-def _letter_weights(line: str, scripts: Sequence[str]) -> tuple[list[float], list[float]]:
-    """Cumulative weight of the Latin and of the Arabic letters before each position of `line`."""
+def _letter_weights(line: str, scripts: Sequence[str], known: tuple[Script, Script]) -> tuple[list[float], list[float]]:
+    """Cumulative weight of the letters of the two `known` scripts before each position of `line`."""
     weights = [1.0] * len(line)
     for word in _WORD.finditer(line):
         if word.group().isupper() and len(word.group()) > 1:
             weights[word.start() : word.end()] = [_ACRONYM_WEIGHT] * len(word.group())
     for aside in _ASIDE.finditer(line):
         weights[aside.start() : aside.end()] = [_ASIDE_WEIGHT] * len(aside.group())
-    latin = accumulate((w * (s == "latin") for w, s in zip(weights, scripts, strict=True)), initial=0.0)
-    arabic = accumulate((w * (s == "arabic") for w, s in zip(weights, scripts, strict=True)), initial=0.0)
-    return list(latin), list(arabic)
+    ours, theirs = (
+        list(accumulate((w * (s == script) for w, s in zip(weights, scripts, strict=True)), initial=0.0))
+        for script in known
+    )
+    return ours, theirs
 
 
 # Cached: a line has few different characters, and their names are slow to look up.
 _script = lru_cache(maxsize=4096)(script_of)
-
-
-def _has_script(text: str, script: str) -> bool:
-    return any(_script(character) == script for character in text)

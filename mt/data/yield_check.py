@@ -15,7 +15,8 @@ from mt.data.formats.xliff import READER_RULES
 from mt.data.pair import Pair
 from mt.data.report import CorpusReport, DataReport
 from mt.errors import DataError
-from mt.text.normalise import script_shares
+from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
+from mt.text.normalise import script_share
 from mt.wording import counted, shorten
 
 MIN_KEPT_SHARE = 0.05
@@ -29,8 +30,8 @@ _SHOWN_CHARACTERS = 60
 _REMEDIES = {
     "empty side": "complete the side that is missing, or name the columns that hold both by source_column and "
     "target_column",
-    "wrong script": "set source_column to the English and target_column to the Arabic column or key, or exchange the "
-    "two files",
+    "wrong script": "set source_column to the {source} and target_column to the {target} column or key, or exchange "
+    "the two files",
     "wrong language": "check which languages the corpus is in, or set data.cleaning.language to false",
     "length ratio": "check that the lines of both sides belong together, and source_column and target_column",
     "numbers": "check that the lines of both sides belong together, or set data.cleaning.numbers to none",
@@ -47,7 +48,7 @@ _REMEDIES = {
 }
 
 
-def check_yield(config: DataConfig, report: DataReport) -> None:
+def check_yield(config: DataConfig, report: DataReport, languages: LanguagePair = ENGLISH_TO_ARABIC) -> None:
     """Raise `DataError` for the first corpus of which almost no pair passes, with three pairs, the rule and a remedy.
 
     Corpora pinned to dev or test are not checked, and rules on duplicates and leaks do not count.
@@ -57,7 +58,7 @@ def check_yield(config: DataConfig, report: DataReport) -> None:
         found = report.corpora[name]
         if corpus.own_split in ("dev", "test") or not found.read or not _is_lost(found, nothing_else=nothing_else):
             continue
-        raise DataError(_message(name, corpus, found))
+        raise DataError(_message(name, corpus, found, languages))
 
 
 def _passed(corpus: CorpusReport) -> int:
@@ -72,7 +73,7 @@ def _is_lost(corpus: CorpusReport, *, nothing_else: bool) -> bool:
     return corpus.read >= MIN_READ and passed < MIN_KEPT_SHARE * corpus.read
 
 
-def _message(name: str, options: CorpusConfig, corpus: CorpusReport) -> str:
+def _message(name: str, options: CorpusConfig, corpus: CorpusReport, languages: LanguagePair) -> str:
     rules = Counter({rule: count for rule, count in corpus.dropped.items() if rule in _RULES})
     rule = rules.most_common(1)[0][0]
     counts = ", ".join(f"{count} {name}" for name, count in rules.most_common(4))
@@ -81,22 +82,24 @@ def _message(name: str, options: CorpusConfig, corpus: CorpusReport) -> str:
     return (
         f"{options.path}: of the {counted(corpus.read, 'pair')} of corpus `{name}`, "
         f"{_passed(corpus) or 'none'} can be used "
-        f"({counts}), as in {shown}. {_remedy(rule, examples)}; if the corpus is right as it is, set its clean to "
-        "false, and otherwise leave it out"
+        f"({counts}), as in {shown}. {_remedy(rule, examples, languages)}; if the corpus is right as it is, set its "
+        "clean to false, and otherwise leave it out"
     )
 
 
-def _remedy(rule: str, examples: Sequence[Pair]) -> str:
+def _remedy(rule: str, examples: Sequence[Pair], languages: LanguagePair) -> str:
     remedy = _REMEDIES.get(rule, f"mend what the rule `{rule}` found")
-    if rule == "wrong script" and _are_exchanged(examples):
+    remedy = remedy.format(source=languages.source.name, target=languages.target.name)
+    if rule == "wrong script" and _are_exchanged(examples, languages):
         remedy = f"the sides are exchanged: {remedy}"
     if rule == "empty side" and examples[0].fault is not None:
         remedy = f"{examples[0].fault.detail}: {remedy}"
     return remedy[0].upper() + remedy[1:]
 
 
-def _are_exchanged(examples: Sequence[Pair]) -> bool:
-    return all(script_shares(pair.source)[1] > 0.5 and script_shares(pair.target)[0] > 0.5 for pair in examples)
+def _are_exchanged(examples: Sequence[Pair], languages: LanguagePair) -> bool:
+    ours, theirs = languages.source.script, languages.target.script
+    return all(script_share(pair.source, theirs) > 0.5 < script_share(pair.target, ours) for pair in examples)
 
 
 def _short(text: str) -> str:

@@ -17,9 +17,10 @@ from mt.evaluation.overlap import Overlap, overlap_caution
 from mt.evaluation.shifts import shift_between, shift_of_translations, words_of
 from mt.evaluation.signs import count_signs
 from mt.evaluation.test_set import TestSet
+from mt.languages import Language, LanguagePair
 from mt.text.glossary import Glossary
 from mt.text.keyboards import is_arabic_from_other_keyboard
-from mt.text.normalise import normalise, script_shares
+from mt.text.normalise import normalise, script_share
 
 MAX_FAULTY_SHARE = 0.05
 """If a larger share of lines has a fault, no verdict is given. Shifted lines always rule out a verdict."""
@@ -80,26 +81,34 @@ class _Faults:
 
 def _of_test_set(test_set: TestSet, glossary: Glossary) -> Iterator[Caution]:
     faults, pairs = _Faults(test_set, None), list(zip(test_set.sources, test_set.references, strict=True))
+    languages = test_set.languages
+    ours, theirs = languages.source, languages.target
     repeats = len(pairs) - test_set.distinct
     if repeats:
         text = f"{len(pairs)} sentences include only {test_set.distinct} distinct ones; repeats count once in intervals"
         yield faults.said("repeated sentences", repeats, f"{text}, p-values and the size of the set", forbids=False)
     empty = sum(not normalise(reference) for _, reference in pairs)
     yield from faults.counted("empty references", empty, "references", "empty: they contain nothing visible")
-    english = sum(_is_left_in_latin(reference, source) for source, reference in pairs)
-    yield from faults.counted("English references", english, "references", "not in Arabic letters")
-    yield from faults.counted("Persian references", sum(map(_is_persian, test_set.references)), "references", _PERSIAN)
+    if languages.has_two_scripts:
+        left = sum(_is_left(reference, source, languages) for source, reference in pairs)
+        predicate = f"not in {theirs.script_name} letters"
+        yield from faults.counted(f"{ours.name} references", left, "references", predicate)
+    persian = sum(_is_persian(reference, theirs) for reference in test_set.references)
+    yield from faults.counted("Persian references", persian, "references", _PERSIAN)
     bare = sum(_is_without_letters(reference, source) for source, reference in pairs)
-    yield from faults.counted("references without letters", bare, "references", "without any Arabic letter")
+    predicate = f"without any {theirs.script_name} letter"
+    yield from faults.counted("references without letters", bare, "references", predicate)
     unseen = sum(map(_has_invisible, test_set.references))
     yield from faults.counted("invisible characters", unseen, "references", _INVISIBLE)
     seen = [reference for reference in test_set.references if not _has_invisible(reference)]
-    for sign, count in count_signs(seen):
+    for sign, count in count_signs(seen, languages=languages):
         yield from faults.counted(
             f"{sign.kind} references", count, "references", sign.predicate, may_forbid=sign.forbids
         )
-    arabic = sum(_is_arabic(source) for source, _ in pairs)
-    yield from faults.counted("Arabic sources", arabic, "sources", "in Arabic letters, as if the sides were swapped")
+    if languages.has_two_scripts:
+        swapped = sum(_is_in(source, theirs) for source, _ in pairs)
+        predicate = f"in {theirs.script_name} letters, as if the sides were swapped"
+        yield from faults.counted(f"{theirs.name} sources", swapped, "sources", predicate)
     repeated = _repeated(test_set.references, test_set.sources, test_set.sources)
     yield from faults.counted("repeated references", repeated, "references", "the same as those of other sentences")
     shift = shift_of_translations(test_set.sources, test_set.references, glossary) if len(pairs) >= 10 else None
@@ -109,21 +118,24 @@ def _of_test_set(test_set: TestSet, glossary: Glossary) -> Iterator[Caution]:
 
 def _of_hypotheses(test_set: TestSet, system: str, lines: Sequence[str]) -> Iterator[Caution]:
     faults, ours = _Faults(test_set, system), f"hypotheses of {system}"
+    languages, theirs = test_set.languages, test_set.languages.target
     rows = list(zip(test_set.sources, test_set.references, lines, strict=True))
     empty = sum(not normalise(line) for line in lines)
     yield from faults.counted("empty hypotheses", empty, ours, "empty")
-    is_copy = [_is_copy(line, source, reference) for source, reference, line in rows]
+    is_copy = [_is_copy(line, source, reference, languages.source) for source, reference, line in rows]
     yield from faults.counted("copied hypotheses", sum(is_copy), ours, "copies of their sources")
-    foreign = [_is_foreign(line, reference) for _, reference, line in rows]
+    foreign = [_is_foreign(line, reference, theirs) for _, reference, line in rows]
     others = sum(f and not c for f, c in zip(foreign, is_copy, strict=True))
-    yield from faults.counted("hypotheses that are not Arabic", others, ours, "not in Arabic letters")
+    yield from faults.counted(
+        f"hypotheses that are not {theirs.name}", others, ours, f"not in {theirs.script_name} letters"
+    )
     unseen = sum(map(_has_invisible, lines))
     yield from faults.counted("invisible characters", unseen, ours, _INVISIBLE)
     seen = [(line, reference) for _, reference, line in rows if not _has_invisible(line)]
-    for sign, count in count_signs([line for line, _ in seen], [reference for _, reference in seen]):
+    for sign, count in count_signs([line for line, _ in seen], [reference for _, reference in seen], languages):
         kind = f"{sign.kind} hypotheses"
         yield from faults.counted(kind, count, ours, sign.predicate, may_forbid=sign.forbids)
-    yield from faults.counted("Persian hypotheses", sum(map(_is_persian, lines)), ours, _PERSIAN)
+    yield from faults.counted("Persian hypotheses", sum(_is_persian(line, theirs) for line in lines), ours, _PERSIAN)
     repeated = _repeated(lines, test_set.sources, test_set.references)
     # A model that translates everything the same is bad, and a verdict may say so.
     alike = "the same as those of other sentences"
@@ -151,8 +163,9 @@ def _prose(text: str) -> str:
     return _LINKS.sub(" ", normalise(text))
 
 
-def _is_arabic(text: str) -> bool:
-    return script_shares(_prose(text))[1] > 0.5
+def _is_in(text: str, language: Language) -> bool:
+    """Whether a text is mostly in the letters of a language."""
+    return script_share(_prose(text), language.script) > 0.5
 
 
 def _has_invisible(text: str) -> bool:
@@ -160,7 +173,10 @@ def _has_invisible(text: str) -> bool:
     return _SPLIT_BY_INVISIBLE.search(text) is not None
 
 
-def _is_persian(text: str) -> bool:
+def _is_persian(text: str, language: Language) -> bool:
+    """Whether a text that should be Arabic has the letters of Persian."""
+    if language.code != "ar":
+        return False
     letters = sum(map(str.isalpha, text))
     has_many = len(_PERSIAN_LETTERS.findall(text)) > _MAX_PERSIAN_SHARE * letters
     return has_many and not is_arabic_from_other_keyboard(text)
@@ -172,29 +188,34 @@ def _is_without_letters(translation: str, source: str) -> bool:
     return is_sentence and bool(normalise(translation)) and not any(map(str.isalpha, translation))
 
 
-def _is_left_in_latin(translation: str, source: str) -> bool:
-    """Whether a translation is mostly Latin, though its source is a sentence; names and addresses may stay Latin."""
-    latin, arabic = script_shares(_prose(translation))
-    if latin <= arabic:
+def _is_left(translation: str, source: str, languages: LanguagePair) -> bool:
+    """Whether a translation is mostly in the source's letters, though the source is a sentence.
+
+    Names and addresses may stay as they are.
+    """
+    plain = _prose(translation)
+    if script_share(plain, languages.source.script) <= script_share(plain, languages.target.script):
         return False
     is_acronyms = all(word.isupper() for word in re.findall(r"[^\W\d_]+", _prose(translation)))
     return not (is_acronyms or (words_of(translation) == words_of(source) and len(words_of(_prose(source))) < 2))
 
 
-def _is_foreign(line: str, reference: str) -> bool:
-    """Whether a line has hardly any Arabic, though its reference has."""
-    if not normalise(line) or not _is_arabic(reference):
+def _is_foreign(line: str, reference: str, language: Language) -> bool:
+    """Whether a line is hardly in the letters of the target language, though its reference is."""
+    if not normalise(line) or not _is_in(reference, language):
         return False
-    latin, arabic = script_shares(_prose(line))
-    is_without_letters = latin == arabic == 0
+    plain = _prose(line)
+    is_without_letters = script_share(plain, language.script) == script_share(plain, "latin") == 0
     has_long_reference = len(words_of(_prose(reference))) >= _LONG_ENOUGH
-    return has_long_reference if is_without_letters else arabic < 0.5
+    return has_long_reference if is_without_letters else script_share(plain, language.script) < 0.5
 
 
-def _is_copy(line: str, source: str, reference: str) -> bool:
+def _is_copy(line: str, source: str, reference: str, language: Language) -> bool:
     """Whether a line has the same words as its source, though the reference does not."""
     words = words_of(line)
-    is_text = len(words_of(_prose(source))) >= _MIN_WORDS_OF_A_COPY and script_shares(_prose(source))[0] > 0
+    is_text = (
+        len(words_of(_prose(source))) >= _MIN_WORDS_OF_A_COPY and script_share(_prose(source), language.script) > 0
+    )
     return is_text and words == words_of(source) != words_of(reference)
 
 

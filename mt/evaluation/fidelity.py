@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from mt.evaluation.checks.attribution import check_attribution
 from mt.evaluation.checks.form import (
     check_dropped_sentences,
+    check_left_in,
     check_length,
     check_repetition,
     check_untranslated,
@@ -16,14 +18,18 @@ from mt.evaluation.checks.marks import check_characters, check_punctuation, chec
 from mt.evaluation.checks.names import check_names
 from mt.evaluation.checks.negation import check_negation
 from mt.evaluation.checks.numbers import check_numbers
+from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
 from mt.text.glossary import Glossary, fold_for_terms
+from mt.text.languages import can_check
 
 TERMS = "terms"
 """The one entry of `Fidelity` that counts terms instead of sentences."""
 REFERENCE = "reference"
 """The name of the references, which are checked like a system."""
 
-CHECKS: dict[str, Callable[[str, str, Glossary], str | None]] = {
+Check = Callable[[str, str, Glossary], str | None]
+
+CHECKS: dict[str, Check] = {
     "numbers": check_numbers,
     "names": check_names,
     "negation": check_negation,
@@ -36,6 +42,36 @@ CHECKS: dict[str, Callable[[str, str, Glossary], str | None]] = {
     "quotes": check_quotes,
     "punctuation": check_punctuation,
 }
+
+_READING_BOTH = ("numbers", "names", "negation", "attribution", "dropped sentences", TERMS)
+"""Checks that read words of both languages, and so need modules in `mt.text.languages` that declare them."""
+
+
+def checks_of(languages: LanguagePair) -> dict[str, Check]:
+    """The checks that can be made for a pair, without the one of terms."""
+    found = {name: check for name, check in CHECKS.items() if is_checked(name, languages)}
+    if "untranslated" in found and languages.source.script != "latin":
+        found["untranslated"] = partial(check_left_in, languages.source.script)
+    return found
+
+
+def is_checked(name: str, languages: LanguagePair) -> bool:
+    """Whether a check, which may be that of terms, can be made for a pair."""
+    if name == "untranslated":
+        return languages.has_two_scripts
+    return name not in _READING_BOTH or can_check(languages, name)
+
+
+def unchecked(languages: LanguagePair) -> str:
+    """Which checks are left out for a pair and why, as a sentence; empty if none is."""
+    missing = [name for name in (*CHECKS, TERMS) if not is_checked(name, languages)]
+    if not missing:
+        return ""
+    return (
+        f"Not checked for {languages}: {', '.join(missing)}; what these checks must know of both languages is not "
+        "there. What a pass of the others is worth was measured on English to Arabic only."
+    )
+
 
 # docs/evaluation.md says how these shares were measured.
 WORTH = {
@@ -81,18 +117,24 @@ class Failure:
 
 
 def check_fidelity(
-    system: str, test_set: str, sources: Sequence[str], hypotheses: Sequence[str], glossary: Glossary
+    system: str,
+    test_set: str,
+    sources: Sequence[str],
+    hypotheses: Sequence[str],
+    glossary: Glossary,
+    languages: LanguagePair = ENGLISH_TO_ARABIC,
 ) -> tuple[list[Fidelity], list[Failure]]:
     """The results and failures of every check on one system, and the number of terms it translates as listed."""
     results: list[Fidelity] = []
     failures: list[Failure] = []
-    for name, check in CHECKS.items():
+    for name, check in checks_of(languages).items():
         found = [check(source, line, glossary) for source, line in zip(sources, hypotheses, strict=True)]
         failed = [(i, detail) for i, detail in enumerate(found, start=1) if detail]
         total = sum(detail is not None for detail in found)
         results.append(Fidelity(system, test_set, name, total - len(failed), total))
         failures += [Failure(system, test_set, name, i, detail) for i, detail in failed]
-    results.append(Fidelity(system, test_set, TERMS, *count_terms(sources, hypotheses, glossary)))
+    if is_checked(TERMS, languages):
+        results.append(Fidelity(system, test_set, TERMS, *count_terms(sources, hypotheses, glossary)))
     return results, failures
 
 

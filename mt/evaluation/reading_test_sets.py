@@ -13,8 +13,9 @@ from mt.data.report import DataReport
 from mt.data.saved import load_splits
 from mt.errors import DataError
 from mt.evaluation.test_set import Resampling, TestSet
+from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
 from mt.runs import RunDirectory, sha256_of_rows
-from mt.text.normalise import arabic_share
+from mt.text.normalise import script_share
 
 OWN_TEST_SET = "test"
 """The name of a run's own test split."""
@@ -25,17 +26,20 @@ def read_test_sets(
     runs: Sequence[RunDirectory],
     general: Mapping[str, CorpusConfig] | None = None,
     resampling: Resampling = "auto",
+    languages: LanguagePair = ENGLISH_TO_ARABIC,
 ) -> list[TestSet]:
     """The named test sets, or else the test split that the runs share; then those of general text.
 
     Raises `DataError` where resamples of documents are asked for and a test set names too few.
     """
     options = DataConfig()
-    found = [read_named_test_set(*each, options, resampling=resampling) for each in test_sets.items()]
-    found = found or [shared_test_set(runs, resampling)]
-    found += [
-        read_named_test_set(*each, options, is_general=True, resampling=resampling) for each in (general or {}).items()
+    found = [
+        read_named_test_set(name, corpus, options, languages, is_general=is_general, resampling=resampling)
+        for sets, is_general in ((test_sets, False), (general or {}, True))
+        for name, corpus in sets.items()
     ]
+    if not test_sets:
+        found.insert(0, shared_test_set(runs, resampling, languages))
     for test_set in found:
         check_resampling(test_set)
     return found
@@ -50,7 +54,9 @@ def check_resampling(test_set: TestSet) -> None:
         )
 
 
-def shared_test_set(runs: Sequence[RunDirectory], resampling: Resampling = "auto") -> TestSet:
+def shared_test_set(
+    runs: Sequence[RunDirectory], resampling: Resampling = "auto", languages: LanguagePair = ENGLISH_TO_ARABIC
+) -> TestSet:
     """The test split that all runs have in common. Raises `DataError` if there is no run or if their splits differ."""
     splits = [load_splits(run)["test"] for run in runs]
     if not splits:
@@ -60,32 +66,40 @@ def shared_test_set(runs: Sequence[RunDirectory], resampling: Resampling = "auto
             "the runs hold different test splits, and one may have trained on another's test sentences; "
             "name one with --test_set NAME=FILE"
         )
-    return own_test_set(splits[0], runs[0], resampling)
+    return own_test_set(splits[0], runs[0], resampling, languages)
 
 
 def read_named_test_set(
     name: str,
     corpus: CorpusConfig,
     options: DataConfig,
+    languages: LanguagePair = ENGLISH_TO_ARABIC,
     *,
     is_general: bool = False,
     resampling: Resampling = "auto",
 ) -> TestSet:
     """A test set from a file. Sources are normalised like training data; references stay as they are."""
-    pairs = read_test_set(name, corpus, options)
-    arabic = sum(arabic_share(pair.target) > 0.5 for pair in pairs)
-    if arabic * 2 < len(pairs):
+    pairs = read_test_set(name, corpus, options, languages)
+    ours, theirs = languages.source.name, languages.target.name
+    right = sum(script_share(pair.target, languages.target.script) > 0.5 for pair in pairs)
+    if right * 2 < len(pairs):
         raise DataError(
-            f"{corpus.path}: {len(pairs) - arabic} of the {len(pairs)} references of test set `{name}` are not Arabic; "
-            "put English first, or name the columns in a header: english, arabic"
+            f"{corpus.path}: {len(pairs) - right} of the {len(pairs)} references of test set `{name}` are not "
+            f"{theirs}; put {ours} first, or name the columns in a header: {ours.lower()}, {theirs.lower()}"
         )
     sources, references, documents = map(
         list, zip(*((pair.source, pair.target, pair.document) for pair in pairs), strict=True)
     )
-    return TestSet(name, sources, references, [name] * len(pairs), is_general, documents, resampling=resampling)
+    return TestSet(
+        *(name, sources, references, [name] * len(pairs), is_general, documents),
+        resampling=resampling,
+        languages=languages,
+    )
 
 
-def own_test_set(split: Dataset, run: RunDirectory, resampling: Resampling = "auto") -> TestSet:
+def own_test_set(
+    split: Dataset, run: RunDirectory, resampling: Resampling = "auto", languages: LanguagePair = ENGLISH_TO_ARABIC
+) -> TestSet:
     """The test split of a run, with the data card's account of how it was held out."""
     accounts = {}
     if run.data_report.is_file():
@@ -103,4 +117,5 @@ def own_test_set(split: Dataset, run: RunDirectory, resampling: Resampling = "au
         held_out=how_held_out(accounts),
         too_easy=too_easy(accounts),
         resampling=resampling,
+        languages=languages,
     )

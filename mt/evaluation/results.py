@@ -14,6 +14,7 @@ from mt.evaluation.ratings import Preference
 from mt.evaluation.significance import LEVEL
 from mt.evaluation.slices import CORPUS, Slice, SliceScore
 from mt.evaluation.test_set import Hypotheses, TestSet
+from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
 from mt.models.engines import Engine
 
 SIGNIFICANT = LEVEL
@@ -126,6 +127,11 @@ class Evaluation:
     """One per test set and system; formed once, when everything is scored, and shown as they are."""
     advice: str = ""
     """Which system to take; empty where there is no choice."""
+
+    @property
+    def languages(self) -> LanguagePair:
+        """The pair that all systems translate between."""
+        return self.test_sets[0].languages if self.test_sets else ENGLISH_TO_ARABIC
 
     @property
     def systems(self) -> list[str]:

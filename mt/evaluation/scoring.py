@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mt.evaluation.comet import comet_scores
 from mt.evaluation.faults import find_cautions
-from mt.evaluation.fidelity import REFERENCE, Failure, Fidelity, check_fidelity
+from mt.evaluation.fidelity import REFERENCE, Failure, Fidelity, check_fidelity, unchecked
 from mt.evaluation.metrics import (
     COMET,
     METRICS,
@@ -32,8 +32,10 @@ from mt.evaluation.slices import count_words, score_slices, slices_of
 from mt.evaluation.test_set import Hypotheses, TestSet
 from mt.evaluation.verdicts import advice, verdicts
 from mt.evaluation.workers import workers
+from mt.languages import LanguagePair
 from mt.progress import ProgressMeter
-from mt.text.glossary import Glossary
+from mt.text.glossary import Glossary, read_glossary
+from mt.text.languages import knowledge_of
 
 _NOTHING_SEEN = Overlaps()
 
@@ -59,7 +61,7 @@ def evaluate_hypotheses(
     baseline = next(iter(hypotheses[test_sets[0].name]))
     evaluation = Evaluation(baseline, list(test_sets), hypotheses, overlaps=list(overlaps.found))
     results: dict[_Key, _Result] = {}
-    glossary = glossary or Glossary.read()
+    glossary = glossary or read_glossary(None, evaluation.languages)
     sentences = sum(len(lines) for systems in hypotheses.values() for lines in systems.values())
     with workers(sentences) as executor, ProgressMeter("scoring", _steps(test_sets, metrics, extra), "steps") as meter:
         for test_set in test_sets:
@@ -146,8 +148,9 @@ def _start_checks(
 ) -> list[Future[tuple[list[Fidelity], list[Failure]]]]:
     # The reference goes through the checks too: what fails there is the check's error or the translator's freedom.
     checked = {**systems, REFERENCE: test_set.references}
+    sources = list(test_set.sources)
     return [
-        executor.submit(check_fidelity, system, test_set.name, list(test_set.sources), list(lines), glossary)
+        executor.submit(check_fidelity, system, test_set.name, sources, list(lines), glossary, test_set.languages)
         for system, lines in checked.items()
     ]
 
@@ -201,7 +204,7 @@ def _look_closer(
 ) -> None:
     """Add where the systems differ on one test set: slices, n-grams, sentences."""
     name, systems = test_set.name, evaluation.hypotheses[test_set.name]
-    slices = slices_of(test_set.sources, test_set.corpora, glossary, word_counts)
+    slices = slices_of(test_set.sources, test_set.corpora, glossary, word_counts, test_set.languages)
     evaluation.slice_members[name] = slices
     rows = fair_rows(test_set, evaluation.overlaps)
     few = _too_few(_distinct(test_set, rows), len(rows))
@@ -221,7 +224,8 @@ def evaluate_all(
 ) -> Evaluation:
     """Score by every metric that this machine has; `notes` say which are missing, and why."""
     has_spbleu = spbleu_model().is_file()
-    metrics = (*METRICS, *NORMALISED, *([SPBLEU] if has_spbleu else []))
+    languages = test_sets[0].languages
+    metrics = (*METRICS, *_normalised(languages), *([SPBLEU] if has_spbleu else []))
     comet = {each.name: comet_metric(each, hypotheses[each.name]) for each in test_sets}
     evaluation = evaluate_hypotheses(
         test_sets,
@@ -233,12 +237,23 @@ def evaluate_all(
         word_counts=None if training is None else count_words(training["source"]),
         overlaps=overlaps,
     )
+    evaluation.notes += _left_out(languages)
     if not has_spbleu:
         evaluation.notes.append(
             f"{SPBLEU} is left out: its SentencePiece model is not at {spbleu_model()}. sacreBLEU fetches it there "
             "when it is run with `--tokenize flores200` and has a network."
         )
     return evaluation
+
+
+def _normalised(languages: LanguagePair) -> tuple[str, ...]:
+    return NORMALISED if knowledge_of(languages.target).folds_spelling else ()
+
+
+def _left_out(languages: LanguagePair) -> list[str]:
+    """What is not measured for a pair, as sentences."""
+    spelling = f"{', '.join(NORMALISED)} are left out: they fold spellings of Arabic, not of {languages.target.name}."
+    return [*filter(None, [unchecked(languages)]), *([] if _normalised(languages) else [spelling])]
 
 
 def comet_metric(test_set: TestSet, hypotheses: Mapping[str, Sequence[str]]) -> MetricStatistics | None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from mt.data.mojibake import is_mojibake, repair
 from mt.data.visual_order import visual_order_in
+from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
 from mt.text.keyboards import is_arabic_from_other_keyboard
+from mt.text.languages import knowledge_of, mends
 from mt.text.normalise import normalise, remove_diacritics
 
-_SPACED = re.compile(r"(?<=\S)\s+[.،؛؟!,:;?](?=\s|$)")
+_MARKS = ".،؛؟!,:;?"
 _SEGMENTED = re.compile(r"[\u0621-\u064a]\+(?=\s)|(?<=\s)\+[\u0621-\u064a]")
 _ENTITY = re.compile(r"&(?:amp|quot|apos|lt|gt|nbsp|#\d+|#x[0-9a-fA-F]+|#124|#91|#93);")
 _PIECES = re.compile(
@@ -46,6 +48,8 @@ class Sign:
     """Whether a verdict is refused if many lines have it."""
     of_references: bool = True
     """Whether references can have it, which have nothing to be compared with."""
+    arabic_only: bool = False
+    """Whether only Arabic can have it."""
 
 
 def _but_in(finds: _Finds) -> Callable[[str, str], object]:
@@ -62,6 +66,11 @@ def _instead(ours: re.Pattern[str], theirs: re.Pattern[str]) -> Callable[[str, s
         return theirs.search(line) is None
 
     return is_in
+
+
+def _spaced(but: str = "") -> re.Pattern[str]:
+    """Finds a space before a mark, other than those that may have one."""
+    return re.compile(rf"(?<=\S)\s+[{''.join(mark for mark in _MARKS if mark not in but)}](?=\s|$)")
 
 
 def _vowels(text: str) -> float:
@@ -82,15 +91,16 @@ def _is_lower_case(line: str, reference: str) -> bool | None:
     return all(name not in line for name in same) if same else None
 
 
-def _is_of_another_encoding(text: str) -> bool:
-    return repair(text) is not None or is_mojibake(normalise(text))
+def _is_of_another_encoding(text: str, *, has_arabic: bool = True) -> bool:
+    return repair(text, has_arabic=has_arabic) is not None or is_mojibake(normalise(text), has_arabic=has_arabic)
 
 
 _PLAIN = "which BLEU and chrF count as mistakes, BLEU-norm and chrF-norm do not"
 SIGNS = (
     Sign("tokenised", "tokenised (spaces before punctuation), which costs BLEU: detokenise them first",
-         _but_in(_SPACED.search), 0.1),
-    Sign("segmented", "cut into stems and clitics (`و+ ال+`): join them first", _but_in(_SEGMENTED.search)),
+         _but_in(_spaced().search), 0.1),
+    Sign("segmented", "cut into stems and clitics (`و+ ال+`): join them first", _but_in(_SEGMENTED.search),
+         arabic_only=True),
     Sign("HTML entities in", "left with HTML entities (`&quot;`): unescape them first", _but_in(_ENTITY.search)),
     Sign("marks of a tokenizer in", "left with marks of a tokenizer (`@@`, `▁`, `<unk>`, `</s>`): decode them first",
          _but_in(_PIECES.search)),
@@ -98,32 +108,48 @@ SIGNS = (
          f"written with marks of direction, no-break spaces or other invisible characters, {_PLAIN}",
          _but_in(_UNSEEN.search)),
     Sign("letters of a Persian keyboard in", f"typed with letters of a Persian keyboard (ی, ک), {_PLAIN}",
-         _but_in(is_arabic_from_other_keyboard)),
+         _but_in(is_arabic_from_other_keyboard), arabic_only=True),
     Sign("mojibake in", "mojibake, decoded with the wrong encoding", _but_in(_is_of_another_encoding), forbids=True),
     Sign("visual order in", "in visual order, with letters or words stored from left to right",
-         _but_in(lambda text: visual_order_in("", normalise(text))), forbids=True),
+         _but_in(lambda text: visual_order_in("", normalise(text))), forbids=True, arabic_only=True),
     Sign("0-9 in", f"written with Western digits (0, 1, 2) where the references have Arabic-Indic ones, {_PLAIN}",
-         _instead(_WESTERN, _EASTERN), _HABIT, of_references=False),
+         _instead(_WESTERN, _EASTERN), _HABIT, of_references=False, arabic_only=True),
     Sign("٠-٩ in", f"written with Arabic-Indic digits where the references have Western ones (0, 1, 2), {_PLAIN}",
-         _instead(_EASTERN, _WESTERN), _HABIT, of_references=False),
+         _instead(_EASTERN, _WESTERN), _HABIT, of_references=False, arabic_only=True),
     Sign("Latin punctuation in", "with Latin marks (`,` `?`) where the references have Arabic ones (`،` `؟`)",
-         _instead(_LATIN_MARK, _ARABIC_MARK), _HABIT, of_references=False),
+         _instead(_LATIN_MARK, _ARABIC_MARK), _HABIT, of_references=False, arabic_only=True),
     Sign("no vowel signs in", f"without vowel signs where the references have them, {_PLAIN}",
          partial(_has_other_vowels, more=False), _HABIT,
-         of_references=False),
+         of_references=False, arabic_only=True),
     Sign("vowel signs in", f"written with vowel signs where the references have none, {_PLAIN}",
          partial(_has_other_vowels, more=True), 0.1,
-         of_references=False),
+         of_references=False, arabic_only=True),
     Sign("lower case in", "in lower case where the references have capitals",
          _is_lower_case, _HABIT, of_references=False),
 )  # fmt: skip
 
 
-def count_signs(lines: Sequence[str], references: Sequence[str] | None = None) -> Iterator[tuple[Sign, int]]:
+def signs_of(languages: LanguagePair) -> tuple[Sign, ...]:
+    """The signs that translations into the target language can have."""
+    target = languages.target
+    if target.code == "ar":
+        return SIGNS
+    has_arabic = mends(languages.source, "mojibake")
+    spaced = _spaced(knowledge_of(target).spaced_marks)
+    own = {
+        "tokenised": _but_in(spaced.search),
+        "mojibake in": _but_in(partial(_is_of_another_encoding, has_arabic=has_arabic)),
+    }
+    return tuple(replace(sign, is_in=own.get(sign.kind, sign.is_in)) for sign in SIGNS if not sign.arabic_only)
+
+
+def count_signs(
+    lines: Sequence[str], references: Sequence[str] | None = None, languages: LanguagePair = ENGLISH_TO_ARABIC
+) -> Iterator[tuple[Sign, int]]:
     """Each sign that enough lines have, with their number. references: None if the lines are references themselves."""
     others = [""] * len(lines) if references is None else references
     rows = [(line, other) for line, other in zip(lines, others, strict=True) if normalise(line)]
-    for sign in SIGNS:
+    for sign in signs_of(languages):
         if references is None and not sign.of_references:
             continue
         found = [has for line, other in rows if (has := sign.is_in(line, other)) is not None]

@@ -10,7 +10,9 @@ import numpy as np
 
 from mt.evaluation.metrics import MetricStatistics
 from mt.evaluation.significance import interval, paired_test
+from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
 from mt.text.glossary import Glossary
+from mt.text.languages import knowledge_of
 from mt.text.normalise import comparison_words
 from mt.text.numbers import digit_numbers, word_numbers
 
@@ -55,14 +57,22 @@ class SliceScore:
 
 
 def slices_of(
-    sources: Sequence[str], corpora: Sequence[str], glossary: Glossary, word_counts: Mapping[str, int] | None
+    sources: Sequence[str],
+    corpora: Sequence[str],
+    glossary: Glossary,
+    word_counts: Mapping[str, int] | None,
+    languages: LanguagePair = ENGLISH_TO_ARABIC,
 ) -> list[Slice]:
-    """All slices of at least `MIN_SLICE` sentences, by length, corpus, names, numbers, acronyms and rare words."""
+    """All slices of at least `MIN_SLICE` sentences, by length, corpus, names, numbers, acronyms and rare words.
+
+    Numbers in words count where the source's language has them in `mt.text.numbers`; acronyms are in Latin letters.
+    """
+    reads_words = knowledge_of(languages.source).reads_numbers
     labels: dict[str, list[str]] = {
         "length": [_length(source) for source in sources],
         CORPUS: list(corpora) if len(set(corpora)) > 1 else [],
         "place names": _presence(sources, lambda source: glossary.names_place(source), "a place"),
-        "numbers": _presence(sources, _has_number, "a number"),
+        "numbers": _presence(sources, lambda source: _has_number(source, reads_words=reads_words), "a number"),
         "acronyms": _presence(sources, lambda source: bool(_ACRONYM.search(source)), "an acronym"),
         "rare words": [] if word_counts is None else [_rare_words(source, word_counts) for source in sources],
     }
@@ -92,8 +102,8 @@ def _presence(sources: Sequence[str], holds: Callable[[str], bool], what: str) -
     return [f"with {what}" if holds(source) else "without" for source in sources]
 
 
-def _has_number(source: str) -> bool:
-    return bool(digit_numbers(source) or word_numbers(source))
+def _has_number(source: str, *, reads_words: bool) -> bool:
+    return bool(digit_numbers(source) or (reads_words and word_numbers(source)))
 
 
 def _rare_words(source: str, word_counts: Mapping[str, int]) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mt.config import DecodingConfig
+from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
 from mt.text.normalise import comparison_words, normalise
 
 MIN_DOCUMENTS = 20
@@ -44,6 +45,7 @@ class TestSet:
     too_easy: str = ""
     """Why its scores are better than those on a new document would be, as a clause; empty if nothing says so."""
     resampling: Resampling = "auto"
+    languages: LanguagePair = ENGLISH_TO_ARABIC
 
     @cached_property
     def clusters(self) -> npt.NDArray[np.int64]:

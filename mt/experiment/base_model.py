@@ -34,7 +34,7 @@ def load_base(config: Config, run: RunDirectory, data: DatasetDict) -> Transform
         if process_state().is_main_process and find_damage(run.base, _FILES) is not None:
             sources, targets = (list(data["train"][column]) for column in ("source", "target"))
             with run.new_directory(run.base) as work:
-                create_marian(options.scratch, sources, targets, work, config.seed)
+                create_marian(options.scratch, sources, targets, work, config.seed, options.languages)
                 write_checksums(work)
         wait_for_everyone()
     logger.info("loading %s", options.name if options.scratch is None else run.base)

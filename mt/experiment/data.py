@@ -32,8 +32,8 @@ def take_data(config: Config, build: Path, run: RunDirectory, *, as_tsv: bool = 
     """
     report = DataReport.read(build / "data_report.json")
     _describe_vocabulary(config, build, report)
-    write_report(run, report)
-    take_build(build, run, as_tsv=as_tsv)
+    write_report(run, report, config.model.languages)
+    take_build(build, run, config.model.languages, as_tsv=as_tsv)
     return report
 
 

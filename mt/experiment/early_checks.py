@@ -13,15 +13,17 @@ from mt.config import Config, CorpusConfig, DataConfig
 from mt.config.input_paths import tables_of
 from mt.data.readers import check_corpus
 from mt.errors import ConfigError
+from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
 from mt.models.model_files import check_model_name
-from mt.text.glossary import Glossary
+from mt.text.glossary import Glossary, check_glossary
 
 
 def check_config(config: Config) -> None:
     """Everything that a config names exists, and there is something to train on and something to test on."""
-    check_data(config.data)
-    check_corpora(config.held_out_sets)
-    check_tables(tables_of(config).values())
+    languages = config.model.languages
+    check_data(config.data, languages)
+    check_corpora(config.held_out_sets, languages)
+    check_tables(tables_of(config).values(), languages)
     check_held_out(config)
     if config.data.test_share == 0 and not config.evaluation.named_sets:
         raise ConfigError("nothing to test on: raise data.test_share above 0 or name a file in evaluation.test_sets")
@@ -46,25 +48,28 @@ def check_held_out(config: Config) -> None:
 
 def check_data_files(config: Config) -> None:
     """The corpora and the test sets that `mt data` reads exist."""
-    check_data(config.data)
-    check_corpora(config.evaluation.named_sets)
+    check_data(config.data, config.model.languages)
+    check_corpora(config.evaluation.named_sets, config.model.languages)
 
 
-def check_data(config: DataConfig) -> None:
-    """Refuse data that cannot be built: no corpus, a missing file, an unknown format."""
+def check_data(config: DataConfig, languages: LanguagePair = ENGLISH_TO_ARABIC) -> None:
+    """Refuse data that cannot be built: no corpus, a missing file, an unknown format, terms of another pair."""
     if not config.corpora:
         raise ConfigError("data.corpora is empty; name at least one corpus, as in --data.corpora.news news.tsv")
-    check_corpora(config.corpora)
+    check_corpora(config.corpora, languages)
 
 
-def check_corpora(corpora: Mapping[str, CorpusConfig]) -> None:
-    """Their files exist, in formats that are known."""
+def check_corpora(corpora: Mapping[str, CorpusConfig], languages: LanguagePair = ENGLISH_TO_ARABIC) -> None:
+    """Their files exist, in formats that are known, and that are for these languages."""
     for name, corpus in corpora.items():
-        check_corpus(name, corpus)
+        check_corpus(name, corpus, languages)
+        if corpus.is_glossary:
+            check_glossary(corpus.path, languages)
 
 
-def check_tables(paths: Iterable[str | None]) -> None:
-    """The tables of terms at these paths can be read."""
+def check_tables(paths: Iterable[str | None], languages: LanguagePair = ENGLISH_TO_ARABIC) -> None:
+    """The tables of terms at these paths can be read, and are for these languages."""
     for path in paths:
+        check_glossary(path, languages)
         if path is not None:
             Glossary.read(Path(path))

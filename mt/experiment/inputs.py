@@ -18,7 +18,9 @@ def identify(config: Config) -> dict[str, Any]:
 
     Raises `DataError` for a file that cannot be read, `ModelError` if there is no such model or no network.
     """
-    files = {path: digest for corpus in corpora_of(config).values() for path, digest in input_hashes(corpus).items()}
+    languages = config.model.languages
+    hashes = [input_hashes(corpus, languages) for corpus in corpora_of(config).values()]
+    files = {path: digest for each in hashes for path, digest in each.items()}
     files |= {path: _hash(path) for path in tables_of(config).values()}
     scratch = config.model.scratch is not None
     identity = None if scratch else _identity_of_base(config.model)

@@ -43,7 +43,7 @@ def score_run(
 
     facts: the manifest's. engines: what decoded each system. remarks: what a reader must know before the scores.
     """
-    glossary = read_glossary(config.evaluation.glossary)
+    glossary = read_glossary(config.evaluation.glossary, config.model.languages)
     overlaps = find_overlaps({system.label: system.path for system in systems}, test_sets)
     evaluation = evaluate_all(test_sets, hypotheses, config.evaluation.resamples, glossary, data["train"], overlaps)
     evaluation.curves = {FINETUNED: read_curve(run)}
@@ -58,7 +58,7 @@ def score_run(
     } | describe_searches(evaluation.decoding, evaluation.engines)
     if facts.get("evaluation_share") is not None:
         shown["evaluations on the dev split"] = f"{facts['evaluation_share']:.0%} of the training time"
-    card = card_view(DataReport.read(run.data_report))
+    card = card_view(DataReport.read(run.data_report), config.model.languages)
     run.check_there(run.model / "README.md")
     model_card = render_model_card(config.name, evaluation, FINETUNED, shown, _name_on_the_hub(config.model))
     write_text(run.model / "README.md", model_card)
@@ -74,17 +74,19 @@ def _name_on_the_hub(model: ModelConfig) -> str | None:
 
 def prepare_test_sets(config: Config, run: RunDirectory, data: DatasetDict) -> list[TestSet]:
     """The run's own test split, unless it is empty, then the named test sets."""
+    languages = config.model.languages
     named = [
         read_named_test_set(
             name,
             corpus,
             config.data,
+            languages,
             is_general=name in config.evaluation.general,
             resampling=config.evaluation.resampling,
         )
         for name, corpus in config.evaluation.named_sets.items()
     ]
-    own = [own_test_set(data["test"], run, config.evaluation.resampling)] if len(data["test"]) else []
+    own = [own_test_set(data["test"], run, config.evaluation.resampling, languages)] if len(data["test"]) else []
     for test_set in (*own, *named):
         check_resampling(test_set)
     return [*own, *named]

@@ -27,7 +27,7 @@ def prepare_data(config: Config, run: RunDirectory, manifest: Manifest | None = 
     Raises `RunError` if they are not the splits that the manifest of a resumed run describes.
     """
     if process_state().is_main_process and not _has_splits(run):
-        report = take_data(config, cached_build(config.data, config.held_out_sets), run)
+        report = take_data(config, cached_build(config.data, config.held_out_sets, config.model.languages), run)
         logger.info("pairs: %s", summary(report))
     wait_for_everyone()
     data = load_splits(run)

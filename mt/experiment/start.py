@@ -44,7 +44,7 @@ def start_manifest(config: Config, run: RunDirectory, *, resume: bool) -> Manife
             manifest = Manifest.go_on(run.manifest, made_from, dropped_inputs(before, changes))
         else:
             if run.has_work():
-                cached_build(config.data, config.held_out_sets)
+                cached_build(config.data, config.held_out_sets, config.model.languages)
             run.begin(config_as_yaml(config))
             manifest = Manifest.begin(run.manifest, config.name, config.seed, made_from)
     wait_for_everyone()

@@ -62,7 +62,8 @@ def _general_dev(config: Config, base: TransformersTranslator) -> DevSet | None:
     corpus = config.training.general_dev
     if corpus is None:
         return None
-    return encode_general(base, read_named_test_set("training.general_dev", corpus, config.data), config)
+    test_set = read_named_test_set("training.general_dev", corpus, config.data, config.model.languages)
+    return encode_general(base, test_set, config)
 
 
 def _log_plan(config: Config, trainer: TranslationTrainer) -> None:

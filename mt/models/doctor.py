@@ -16,24 +16,21 @@ from torch import Tensor
 
 from mt.config import DecodingConfig
 from mt.errors import ModelError
+from mt.languages import ARABIC, Language, language_named
 from mt.models.adapters import CONFIG as ADAPTER
 from mt.models.decoding import translate
 from mt.models.model_files import ModelFiles
 from mt.models.transformers_model import TransformersTranslator
 from mt.models.weights import find_weights, read_tensors
-from mt.text.normalise import arabic_share
+from mt.text.languages import english, knowledge_of
+from mt.text.normalise import script_share
 from mt.wording import counted
 
-SENTENCES = (
-    "The city is in the north of the country.",
-    "Two children were killed and five people were injured in the attack.",
-    "The Security Council called for an immediate end to the fighting in Syria.",
-    "Thousands of people have left their homes because of the war.",
-    "The government said on Monday that the talks would continue.",
-)
+SENTENCES = english.KNOWLEDGE.sentences
+"""What a model from English translates; for others see `mt.text.languages.knowledge.Knowledge.sentences`."""
 
 _MAX_UNKNOWN_SHARE = 0.05
-_MIN_ARABIC_SHARE = 0.6
+_MIN_SCRIPT_SHARE = 0.6
 _LENGTH_RATIOS = (0.25, 3.0)
 # A weak model may stumble over one sentence of five; a broken one stumbles over most.
 _ALLOWED_FAILURES = 1
@@ -55,7 +52,7 @@ class Diagnosis:
 
     findings: list[Finding]
     translations: list[tuple[str, str]]
-    """(source, hypothesis) of each of the fixed sentences."""
+    """(source, hypothesis) of each of the fixed sentences; none for a language without such."""
 
     @property
     def is_healthy(self) -> bool:
@@ -64,16 +61,25 @@ class Diagnosis:
 
 
 def examine(translator: TransformersTranslator, beams: int = 1) -> Diagnosis:
-    """Check weights and tokens, translate `SENTENCES` and check the translations."""
-    findings = [check_ties(translator), check_language_tokens(translator), check_unknown_share(translator)]
-    hypotheses = translate(translator, SENTENCES, DecodingConfig(num_beams=beams))
+    """Check weights and tokens, translate the source language's sentences and check the translations.
+
+    Where no sentences of a language are known, its translations are not looked at, and a finding says so.
+    """
+    source, target = map(language_named, (translator.languages.source_code, translator.languages.target_code))
+    sentences = SENTENCES if source is None else knowledge_of(source).sentences
+    findings = [check_ties(translator), check_language_tokens(translator)]
+    if source is not None and not sentences:
+        unseen = f"not looked at: there are no sentences in {source.name} to try it on"
+        return Diagnosis([*findings, Finding("translations", True, unseen)], [])
+    findings.append(check_unknown_share(translator, sentences))
+    hypotheses = translate(translator, sentences, DecodingConfig(num_beams=beams))
     findings += [
-        check_script(hypotheses),
+        check_script(hypotheses, target or ARABIC),
         check_loops(hypotheses),
-        check_lengths(SENTENCES, hypotheses),
+        check_lengths(sentences, hypotheses),
         check_variety(hypotheses),
     ]
-    return Diagnosis(findings, list(zip(SENTENCES, hypotheses, strict=True)))
+    return Diagnosis(findings, list(zip(sentences, hypotheses, strict=True)))
 
 
 def refuse_unhealthy(translator: TransformersTranslator) -> Diagnosis:
@@ -165,17 +171,17 @@ def check_language_tokens(translator: TransformersTranslator) -> Finding:
     return Finding("language tokens", True, ", ".join(token for token, _, _ in wanted) or "none needed")
 
 
-def check_unknown_share(translator: TransformersTranslator) -> Finding:
-    """The tokenizer knows nearly all pieces of plain English."""
-    ids = [piece for sentence in translator.encode_sources(list(SENTENCES)) for piece in sentence]
+def check_unknown_share(translator: TransformersTranslator, sentences: tuple[str, ...] = SENTENCES) -> Finding:
+    """The tokenizer knows nearly all pieces of plain sentences in the source language."""
+    ids = [piece for sentence in translator.encode_sources(list(sentences)) for piece in sentence]
     share = ids.count(translator.tokenizer.unk_token_id) / len(ids)
     return Finding("unknown pieces", share <= _MAX_UNKNOWN_SHARE, f"{share:.0%} of the source's pieces")
 
 
-def check_script(hypotheses: list[str]) -> Finding:
-    """The output is mostly Arabic script."""
-    share = arabic_share(" ".join(hypotheses))
-    return Finding("script", share >= _MIN_ARABIC_SHARE, f"{share:.0%} of the letters are Arabic")
+def check_script(hypotheses: list[str], language: Language = ARABIC) -> Finding:
+    """The output is mostly in the script of the target language."""
+    share = script_share(" ".join(hypotheses), language.script)
+    return Finding("script", share >= _MIN_SCRIPT_SHARE, f"{share:.0%} of the letters are {language.script_name}")
 
 
 def check_loops(hypotheses: list[str]) -> Finding:

@@ -13,6 +13,7 @@ from transformers import MarianConfig, MarianMTModel, MarianTokenizer
 
 from mt.config import ScratchConfig
 from mt.errors import DataError
+from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
 from mt.models.word_alignment import count_links, shared_embeddings
 
 logger = logging.getLogger(__name__)
@@ -25,16 +26,21 @@ _QUIET = 0.1
 
 
 def create_marian(
-    config: ScratchConfig, sources: Sequence[str], targets: Sequence[str], directory: Path, seed: int
+    config: ScratchConfig,
+    sources: Sequence[str],
+    targets: Sequence[str],
+    directory: Path,
+    seed: int,
+    languages: LanguagePair = ENGLISH_TO_ARABIC,
 ) -> None:
     """Write an untrained Marian model with its tokenizer to `directory`, laid out like the OPUS-MT models.
 
-    One SentencePiece model serves sources and targets. Ids: `</s>` 0, `<unk>` 1, the language token `>>ara<<` 2,
-    then the pieces; `<pad>`, which also starts decoding, is last. Raises `DataError` if the text is too small for the
-    vocabulary.
+    One SentencePiece model serves sources and targets. Ids: `</s>` 0, `<unk>` 1, the token of the target language,
+    such as `>>ara<<`, 2, then the pieces; `<pad>`, which also starts decoding, is last. Raises `DataError` if the text
+    is too small for the vocabulary.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    tokenizer = _learn_tokenizer(config.vocabulary_size, [*sources, *targets], directory)
+    tokenizer = _learn_tokenizer(config.vocabulary_size, [*sources, *targets], directory, languages)
     torch.manual_seed(seed)
     size = len(tokenizer.get_vocab())
     model = MarianMTModel(
@@ -93,8 +99,8 @@ def start_from_lexicon(
     logger.info("lexical start: %d of %d pieces have translations", int(known.sum()), len(known))
 
 
-def _learn_tokenizer(size: int, sentences: Iterable[str], directory: Path) -> MarianTokenizer:
-    specials = ["</s>", "<unk>", ">>ara<<"]
+def _learn_tokenizer(size: int, sentences: Iterable[str], directory: Path, languages: LanguagePair) -> MarianTokenizer:
+    specials = ["</s>", "<unk>", f">>{languages.target.iso3[0]}<<"]
     model_file = directory / "source.spm"
     with model_file.open("wb") as file:
         try:
@@ -117,5 +123,7 @@ def _learn_tokenizer(size: int, sentences: Iterable[str], directory: Path) -> Ma
     vocab_file = directory / "vocab.json"
     vocab_file.write_text(json.dumps({piece: i for i, piece in enumerate(vocabulary)}, ensure_ascii=False))
     return MarianTokenizer(
-        str(model_file), str(directory / "target.spm"), str(vocab_file), source_lang="en", target_lang="ar"
+        *(str(model_file), str(directory / "target.spm"), str(vocab_file)),
+        source_lang=languages.source.code,
+        target_lang=languages.target.code,
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mt.errors import ModelError
+from mt.languages import language_named
 
 # The names that each family's tokenizer has for two-letter language codes, the most general first.
 _ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
@@ -145,10 +146,21 @@ def _is_language(token: str) -> bool:
     return bool(_CODE.fullmatch(token) or _M2M_CODE.fullmatch(token) or (token[:2], token[-2:]) == (">>", "<<"))
 
 
+def _names_by_table(language: str, family: str) -> tuple[str, ...]:
+    """How a family may name a language that has no entry in `_ALIASES`: `fra`, or `fra_Latn` for NLLB."""
+    known = language_named(language)
+    if known is None or known.code in _ALIASES[family]:
+        return ()
+    return tuple(f"{iso3}_{known.script_code}" if family == "nllb" else iso3 for iso3 in known.iso3[::-1])
+
+
 def _resolve(language: str, known: dict[str, int], family: str) -> str:
-    for code in (language, *_ALIASES[family].get(language, ())):
+    for code in (language, *_ALIASES[family].get(language, ()), *_names_by_table(language, family)):
         if code in known:
             return code
+    regional = [code for code in known if family.startswith("mbart") and code.startswith(f"{language}_")]
+    if len(regional) == 1:
+        return regional[0]
     if not known:
         raise ModelError(
             f"the model has no token for language `{language}`, for its tokenizer's files name no languages; copy "

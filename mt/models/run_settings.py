@@ -7,6 +7,7 @@ import os
 import types
 import typing
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from mt.config import DecodingConfig, ModelConfig
 from mt.config.yaml_files import MAX_BYTES, parse_yaml
 from mt.errors import ConfigError, RunError
 from mt.input_files import read_small
+from mt.languages import ENGLISH_TO_ARABIC
 from mt.models.model_files import first_line, is_path_name
 from mt.outputs import is_marked
 from mt.runs import TRAINING_RUN, RunDirectory
@@ -69,11 +71,11 @@ def settings_of_model(
 ) -> TranslationSettings:
     """How a model that is no run translates: with the search of the run `like`, but without its tag and terms.
 
-    is_base: the model is the base of that run or in its directory, so it gets the run's languages, too. Typed options
-    win.
+    is_base: the model is the base of that run or in its directory, so it gets the run's languages, too. Any other model
+    gets them if the run is not English to Arabic, for else nothing could be compared. Typed options win.
     """
     search = DecodingConfig() if like is None else like.decoding.without_domain()
-    known = _languages(like) if like is not None and is_base else {}
+    known = _languages(like) if like is not None and (is_base or _is_of_another_pair(like)) else {}
     if like is not None and is_base and like.base == name and like.revision:
         known["revision"] = like.revision
     return TranslationSettings(model=_model(name, known, model), decoding=replace(search, **decoding or {}))
@@ -86,6 +88,12 @@ def _model(name: str, known: Mapping[str, str], typed: Mapping[str, Any] | None)
 def _languages(run: RunSettings) -> dict[str, str]:
     found = {"source_language": run.source_language, "target_language": run.target_language}
     return {key: language for key, language in found.items() if language is not None}
+
+
+def _is_of_another_pair(run: RunSettings) -> bool:
+    with suppress(ConfigError):
+        return _model("", _languages(run), None).languages != ENGLISH_TO_ARABIC
+    return False
 
 
 def read_run_settings(config: Path) -> RunSettings:

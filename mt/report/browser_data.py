@@ -7,9 +7,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from mt.evaluation.fidelity import CHECKS
+from mt.evaluation.fidelity import checks_of
 from mt.evaluation.results import PRIMARY, Evaluation
 from mt.evaluation.test_set import TestSet
+from mt.languages import Language
 from mt.report.scores_json import finite
 from mt.text.glossary import Glossary
 
@@ -17,15 +18,17 @@ from mt.text.glossary import Glossary
 def browser_data(evaluation: Evaluation, glossary: Glossary) -> Markup:
     """A JSON object, `<` escaped, for a script element.
 
-    `baseline`, `metric`, `checks` (names), and `sets`, each with `name`, `systems`, `slices` ([group, name, [sentence
-    indices]]) and `sentences`: [source, reference, [one hypothesis per system], [one score per system],
-    [[system, check, detail]], [[start, end, Arabic forms]]]; a system's number is its index in `systems`, -1 the
-    reference's; start and end count code points.
+    `baseline`, `metric`, `source` and `target` (attributes of an element in that language), `checks` (names), and
+    `sets`, each with `name`, `systems`, `slices` ([group, name, [sentence indices]]) and `sentences`: [source,
+    reference, [one hypothesis per system], [one score per system], [[system, check, detail]], [[start, end, target
+    forms]]]; a system's number is its index in `systems`, -1 the reference's; start and end count code points.
     """
     data = {
         "baseline": evaluation.baseline,
         "metric": PRIMARY,
-        "checks": list(CHECKS),
+        "source": _language(evaluation.languages.source),
+        "target": _language(evaluation.languages.target),
+        "checks": list(checks_of(evaluation.languages)),
         "sets": [_set(evaluation, test_set, glossary) for test_set in evaluation.test_sets],
     }
     text = json.dumps(finite(data), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -35,11 +38,15 @@ def browser_data(evaluation: Evaluation, glossary: Glossary) -> Markup:
     return Markup(text)
 
 
+def _language(language: Language) -> dict[str, str]:
+    return {"lang": language.code, "dir": language.direction}
+
+
 def _set(evaluation: Evaluation, test_set: TestSet, glossary: Glossary) -> dict[str, Any]:
     name, systems = test_set.name, list(evaluation.hypotheses[test_set.name])
     numbers = {system: number for number, system in enumerate(systems)} | {"reference": -1}
     failures: dict[int, list[list[Any]]] = {}
-    checks = list(CHECKS)
+    checks = list(checks_of(evaluation.languages))
     for failure in evaluation.failures:
         if failure.test_set == name:
             row = [numbers[failure.system], checks.index(failure.check), failure.detail]

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from typing import Any
 
 from markupsafe import Markup
 
-from mt.evaluation.fidelity import CHECKS, TERMS, WORTH
-from mt.evaluation.metrics import METRICS
+from mt.evaluation.fidelity import CHECKS, TERMS, WORTH, is_checked, unchecked
+from mt.evaluation.metrics import METRICS, NORMALISED
 from mt.evaluation.results import MIN_SENTENCES, PRIMARY, SIGNIFICANT, Evaluation
 from mt.evaluation.slices import CORPUS, SliceScore
 from mt.evaluation.test_set import TestSet
 from mt.evaluation.verdicts import preference_in_words
+from mt.languages import LanguagePair
 from mt.report.browser_data import browser_data
 from mt.report.charts import Point, intervals, lines, trade_off
 from mt.report.markdown import code, table, text_of
 from mt.report.pages import render_page
-from mt.text.glossary import Glossary
+from mt.text.glossary import Glossary, read_glossary
 from mt.wording import counted
 
 SHOWN_LOSSES = 3
@@ -50,12 +51,15 @@ def render_report(
         min_sentences=MIN_SENTENCES,
         primary=PRIMARY,
         worth=WORTH,
+        unchecked=unchecked(evaluation.languages),
+        folded=any(metric in NORMALISED for metric in evaluation.metrics),
         facts=facts,
         sets=[_test_set_view(evaluation, test_set) for test_set in evaluation.test_sets],
         trade_offs=list(_trade_offs(evaluation)),
         curves=list(_curves(evaluation)),
         signatures=list(dict.fromkeys((score.metric, score.signature) for score in evaluation.scores)),
-        browser=browser_data(evaluation, glossary or Glossary.read()),
+        languages=evaluation.languages,
+        browser=browser_data(evaluation, glossary or read_glossary(None, evaluation.languages)),
     )
 
 
@@ -102,7 +106,8 @@ def _scores_chart(evaluation: Evaluation, test_set: str, systems: list[str]) -> 
 def _fidelity_view(evaluation: Evaluation, test_set: str, systems: list[str]) -> dict[str, Any]:
     """Checks that applied at least once: {check: {system: Fidelity}}."""
     found = {(f.check, f.system): f for f in evaluation.fidelity if f.test_set == test_set}
-    by_check = {check: {system: found[check, system] for system in systems} for check in (*CHECKS, TERMS)}
+    checks = [check for check in (*CHECKS, TERMS) if is_checked(check, evaluation.languages)]
+    by_check = {check: {system: found[check, system] for system in systems} for check in checks}
     return {check: row for check, row in by_check.items() if any(result.total for result in row.values())}
 
 
@@ -180,12 +185,7 @@ def render_markdown(title: str, evaluation: Evaluation, facts: Mapping[str, str]
         fidelity = _fidelity_view(evaluation, test_set.name, [*systems, "reference"])
         rows = [[check, *(f"{f.passed} of {f.total}" for f in row.values())] for check, row in fidelity.items()]
         parts += ["", *table(["passes", *map(text_of, systems), "reference"], rows)]
-        parts += [
-            "",
-            "What a pass is worth:",
-            "",
-            *(f"- {check}: {WORTH[check]}" for check in fidelity if check in WORTH),
-        ]
+        parts += ["", *_worth_of(fidelity, evaluation.languages)]
         parts += [line for system in systems for line in _largest_losses(evaluation, test_set, system)]
     parts += [f"\n{text_of(preference_in_words(each))}" for each in evaluation.preferences]
     parts += ["\nIn brackets 95 % intervals; differences from the baseline are marked where both paired tests, after"]
@@ -195,6 +195,13 @@ def render_markdown(title: str, evaluation: Evaluation, facts: Mapping[str, str]
     signatures = dict.fromkeys((s.metric, s.signature) for s in evaluation.scores if s.metric in METRICS)
     parts += [f"- {metric}: {code(signature)}" for metric, signature in signatures]
     return "\n".join(part for part in parts if part is not None) + "\n"
+
+
+def _worth_of(checks: Iterable[str], languages: LanguagePair) -> list[str]:
+    """What a pass of each check is worth, or which checks a pair does not have, as paragraphs."""
+    missing = unchecked(languages)
+    worth = ["What a pass is worth:", "", *(f"- {check}: {WORTH[check]}" for check in checks if check in WORTH)]
+    return [text_of(missing)] if missing else worth
 
 
 def _corpus_table(evaluation: Evaluation, test_set: TestSet) -> list[str]:

@@ -10,19 +10,21 @@ from mt.data.pair import Pair
 from mt.data.report import LENGTH_STEP, DataReport
 from mt.data.splitting import SPLITS
 from mt.files import write_json, write_text
+from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
 from mt.report.charts import bar_chart, ranking
 from mt.report.markdown import text_of
 from mt.runs import RunDirectory
+from mt.text.languages import reads_numbers
 
 _SHOWN_PLACES = 15
 _BAR = 30
 _MAX_LENGTH = 80
 
 
-def write_report(run: RunDirectory, report: DataReport) -> None:
+def write_report(run: RunDirectory, report: DataReport, languages: LanguagePair = ENGLISH_TO_ARABIC) -> None:
     """Write `data_report.json` and `data_card.md`."""
     write_json(run.data_report, report.as_json())
-    write_text(run.data_card, as_markdown(report))
+    write_text(run.data_card, as_markdown(report, languages))
 
 
 def summary(report: DataReport) -> str:
@@ -34,9 +36,10 @@ def summary(report: DataReport) -> str:
     return "; ".join(filter(None, [*said, f"mended: {report.mended.total()} ({mended})" if mended else ""]))
 
 
-def as_markdown(report: DataReport) -> str:
+def as_markdown(report: DataReport, languages: LanguagePair = ENGLISH_TO_ARABIC) -> str:
     """The content of `data_card.md`."""
-    lines = ["# Data card", "", "Sentence pairs, English to Arabic.", "", *_overview(report), ""]
+    lines = ["# Data card", "", f"Sentence pairs, {languages}.", "", *_overview(report), ""]
+    lines += [note, ""] if (note := rules_left_out(languages)) else []
     for name, corpus in report.corpora.items():
         lines += [f"## {text_of(name)}", ""]
         lines += [f"Held out {text_of(corpus.held_out.in_words())}.", ""] if corpus.held_out else []
@@ -50,7 +53,7 @@ def as_markdown(report: DataReport) -> str:
             lines += [f"Pairs that were mended: {mended}.", ""]
         if corpus.dropped:
             lines += ["Pairs that are not used, some of each rule:", "", *_examples(corpus.examples), ""]
-        lines += ["Training pairs, drawn by hash:", "", *_pairs(corpus.samples), ""]
+        lines += ["Training pairs, drawn by hash:", "", *_pairs(corpus.samples, languages), ""]
     return "\n".join([*lines, *_vocabulary(report)]).rstrip() + "\n"
 
 
@@ -85,10 +88,19 @@ def _examples(examples: dict[str, list[Pair]]) -> Iterator[str]:
             yield f"  - {text_of(pair.origin)}{detail}: {text_of(pair.source)} / {text_of(pair.target)}"
 
 
-def _pairs(samples: list[Pair]) -> Iterator[str]:
+def _pairs(samples: list[Pair], languages: LanguagePair) -> Iterator[str]:
     for sample in samples:
-        yield f"- {text_of(sample.source)}"
-        yield f'  <p dir="rtl">{escape(" ".join(sample.target.split()))}</p>'
+        source, target = text_of(sample.source), escape(" ".join(sample.target.split()))
+        direction = languages.source.direction
+        yield f"- {source}" if direction == "ltr" else f'- <span dir="{direction}">{source}</span>'
+        yield f'  <p dir="{languages.target.direction}">{target}</p>'
+
+
+def rules_left_out(languages: LanguagePair) -> str:
+    """Which cleaning rules cannot be applied to a pair, as a sentence; empty if all can."""
+    if reads_numbers(languages):
+        return ""
+    return "The rule `numbers` was not applied: it must read numbers in words in both languages."
 
 
 def _vocabulary(report: DataReport) -> Iterator[str]:
@@ -115,10 +127,12 @@ def vocabulary_rows(report: DataReport) -> Iterator[tuple[str, ...]]:
             )
 
 
-def card_view(report: DataReport) -> dict[str, Any]:
+def card_view(report: DataReport, languages: LanguagePair = ENGLISH_TO_ARABIC) -> dict[str, Any]:
     """What the page's template shows of the data."""
     return {
         "report": report,
+        "languages": languages,
+        "left_out": rules_left_out(languages),
         "splits": SPLITS,
         "vocabulary": list(vocabulary_rows(report)),
         "charts": {name: list(_charts(report, name)) for name in report.corpora},

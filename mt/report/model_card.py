@@ -22,7 +22,7 @@ def render_model_card(
     system: which of the evaluation's systems the model is. base_model: the base's name on the hub, if it is there.
     """
     data = ModelCardData(
-        language=["en", "ar"],
+        language=[evaluation.languages.source.code, evaluation.languages.target.code],
         pipeline_tag="translation",
         library_name="transformers",
         base_model=base_model,
@@ -59,7 +59,7 @@ def _as_metadata(name: str) -> str:
 
 
 def _body(name: str, evaluation: Evaluation, system: str, facts: Mapping[str, str]) -> str:
-    lines = [f"# {text_of(name)}", "", "English to Arabic translation, fine-tuned with `mt`.", ""]
+    lines = [f"# {text_of(name)}", "", f"{evaluation.languages} translation, fine-tuned with `mt`.", ""]
     lines += [f"{text_of(remark)}\n" for remark in evaluation.remarks]
     lines += [f"- {text_of(fact)}: {text_of(value)}" for fact, value in facts.items()] + ["", "## Scores", ""]
     rows = [

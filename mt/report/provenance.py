@@ -10,6 +10,7 @@ import mt
 from mt.config import CorpusConfig, ModelConfig
 from mt.data.cache import input_hashes
 from mt.evaluation.searches import describe_searches
+from mt.languages import LanguagePair
 from mt.models.engines import Engine
 from mt.systems.system import System, searches_of
 
@@ -17,7 +18,7 @@ from mt.systems.system import System, searches_of
 def describe_comparison(
     systems: Sequence[System],
     test_sets: Mapping[str, CorpusConfig],
-    *,
+    languages: LanguagePair,
     glossary: str | None,
     ratings: Sequence[str],
     engines: Mapping[str, Engine],
@@ -28,7 +29,7 @@ def describe_comparison(
     """
     facts = {f"system {system.label}": _described(system) for system in systems}
     for name, corpus in test_sets.items():
-        hashes = ", ".join(f"{path}, SHA-256 {digest}" for path, digest in input_hashes(corpus).items())
+        hashes = ", ".join(f"{path}, SHA-256 {digest}" for path, digest in input_hashes(corpus, languages).items())
         facts[f"test set {name}"] = hashes
     if glossary:
         facts["glossary"] = glossary

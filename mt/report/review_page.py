@@ -12,10 +12,11 @@ from dataclasses import asdict
 from typing import Any
 
 from mt.evaluation.blind_review import RATINGS_FORMAT, ReviewItem, _sha256, hypothesis_hash
+from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
 from mt.report.pages import render_page
 
 
-def render_review(test_set: str, items: Sequence[ReviewItem]) -> str:
+def render_review(test_set: str, items: Sequence[ReviewItem], languages: LanguagePair = ENGLISH_TO_ARABIC) -> str:
     """The page, which needs no other file; all text is escaped."""
     content: dict[str, Any] = {"test_set": test_set, "items": [_with_hashes(item) for item in items]}
     page = _sha256(json.dumps(content, ensure_ascii=False, sort_keys=True))
@@ -26,6 +27,7 @@ def render_review(test_set: str, items: Sequence[ReviewItem]) -> str:
         title=f"Blind review: {test_set}",
         review={"format": RATINGS_FORMAT, "page": page, **content},
         sentences=len(items),
+        languages=languages,
     )
 
 

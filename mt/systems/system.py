@@ -21,6 +21,7 @@ from mt.models.transformers_model import check_model
 from mt.runs import RunDirectory
 from mt.systems.names import default_label, refuse_missing_file, split_label
 from mt.systems.settings import SettingsRule
+from mt.text.glossary import check_glossary
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,7 @@ def resolve_systems(
         for each in found
     ]
     for settings in filter(None, (system.settings for system in systems)):
-        settings.model.require_english_to_arabic()
-        check_terminology(settings.decoding)
+        _check_languages(settings, is_scored=True)
     return systems
 
 
@@ -80,8 +80,15 @@ def resolve_model(name: str, model: Mapping[str, Any], decoding: Mapping[str, An
     run = run_that_is(name)
     own = None if run is None else _read_complete_run(name, run)
     settings = SettingsRule({}, model, decoding).settings_of(name if run is None else str(run.model), own)
-    check_terminology(settings.decoding)
+    _check_languages(settings)
     return settings
+
+
+def _check_languages(settings: TranslationSettings, *, is_scored: bool = False) -> None:
+    """Raise `UserError` for languages that cannot be scored, and for terms that are not there or of another pair."""
+    if is_scored or settings.decoding.terminology is not None:
+        check_glossary(settings.decoding.terminology, settings.model.languages)
+    check_terminology(settings.decoding)
 
 
 @dataclass(frozen=True)

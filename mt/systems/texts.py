@@ -11,6 +11,7 @@ from mt.data.formats.quoting import broken_quoting, unquoted_column
 from mt.errors import DataError
 from mt.evaluation.metrics import check_lengths
 from mt.evaluation.test_set import TestSet
+from mt.languages import LanguagePair
 from mt.systems.system import System
 from mt.text.lines import read_lines, uncompressed_name
 
@@ -41,20 +42,20 @@ def read_text(system: System, test_set: TestSet) -> list[str]:
     file = system.text_file(test_set.name)
     if not file.is_file():
         raise DataError(f"{file}: no such file; {system.label} needs one translation per line of `{test_set.name}`")
-    lines = _translations_in(file, len(test_set.references))
+    lines = _translations_in(file, len(test_set.references), test_set.languages)
     check_lengths(system.label, test_set.name, lines, test_set.references)
     if sum("\t" in line for line in lines) * 2 > len(lines):
         raise DataError(f"{file}: most lines hold tabs, as a table's do; keep the translations alone, one per line")
     return lines
 
 
-def _translations_in(file: Path, count: int) -> list[str]:
+def _translations_in(file: Path, count: int, languages: LanguagePair) -> list[str]:
     """The lines of a file of `count` translations; the cells, if it is a CSV file of one column.
 
     Raises `DataError` for one that is quoted in part.
     """
     lines = [line for _, line in read_lines(file)]
-    if len(lines) == count + 1 and named_for("target", [lines[0]]) is not None:
+    if len(lines) == count + 1 and named_for("target", [lines[0]], languages) is not None:
         logger.info("%s: its first line, `%s`, is read as the name of a column", file, lines[0])
         lines = lines[1:]
     is_csv = Path(uncompressed_name(file)).suffix.lower() in (".csv", ".tsv")

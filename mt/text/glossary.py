@@ -12,6 +12,8 @@ from typing import NamedTuple
 from mt.errors import DataError
 from mt.files import printable
 from mt.input_files import fault_of_file
+from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
+from mt.text.languages import has_glossary
 from mt.text.lines import read_lines
 from mt.text.normalise import fold_spelling
 from mt.wording import shorten
@@ -203,6 +205,18 @@ def _has_word(arabic: str) -> bool:
     return all(fold_for_terms(word.removeprefix("ال") or word).strip() for word in re.split(r"[\s-]+", arabic))
 
 
-def read_glossary(path: str | None) -> Glossary:
-    """The glossary at `path`, or the one that comes with this project. Raises `DataError`."""
-    return Glossary.read() if path is None else Glossary.read(Path(path))
+def read_glossary(path: str | None, languages: LanguagePair = ENGLISH_TO_ARABIC) -> Glossary:
+    """The glossary at `path`, or the one that comes with this project, or none for another pair. Raises `DataError`."""
+    if path is not None:
+        check_glossary(path, languages)
+        return Glossary.read(Path(path))
+    return Glossary.read() if has_glossary(languages) else Glossary([])
+
+
+def check_glossary(path: str | None, languages: LanguagePair) -> None:
+    """Raise `DataError` if a table of terms is given for a pair that it cannot be for."""
+    if path is not None and not has_glossary(languages):
+        raise DataError(
+            f"{path}: a table of terms holds English terms and their Arabic forms, and the languages are {languages}; "
+            "leave it out"
+        )

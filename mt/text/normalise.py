@@ -8,9 +8,8 @@ from functools import lru_cache
 from typing import Literal
 
 from mt.config.data import Tatweel
+from mt.languages import Script
 from mt.text.keyboards import fold_keyboard_letters
-
-Script = Literal["arabic", "latin", "other"]
 
 # Zero-width characters, then bidirectional controls: invisible, and different in every newsroom's CMS.
 _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad" + "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
@@ -41,6 +40,17 @@ _LATIN = re.compile(
 _ARABIC = re.compile(
     "[\u0620-\u064a\u066e\u066f\u0671-\u06d3\u06d5\u06ee\u06ef\u06fa-\u06fc\u06ff\u0750-\u077f\u08a0-\u08b4]+"
 )
+_LETTERS_OF: dict[Script, re.Pattern[str]] = {
+    "arabic": _ARABIC,
+    "armenian": re.compile("[\u0531-\u0556\u0560-\u0588]+"),
+    "cyrillic": re.compile("[\u0400-\u0481\u048a-\u052f\u1c80-\u1c88]+"),
+    "ethiopic": re.compile("[\u1200-\u135a\u1380-\u138f\u2d80-\u2dde]+"),
+    "georgian": re.compile("[\u10a0-\u10ff\u1c90-\u1cbf\u2d00-\u2d2d]+"),
+    "greek": re.compile("[\u0370-\u0373\u0376-\u037d\u0386-\u03ff\u1f00-\u1fff]+"),
+    "hangul": re.compile("[\u1100-\u11ff\u3130-\u318f\uac00-\ud7af]+"),
+    "hebrew": re.compile("[\u05d0-\u05ea\u05ef-\u05f2]+"),
+    "latin": _LATIN,
+}
 _WORDS = re.compile(r"[^\W\d_]+|\d+")
 _FOLDED_SPELLINGS = str.maketrans(
     dict.fromkeys("أإآٱ", "ا")
@@ -50,14 +60,12 @@ _FOLDED_SPELLINGS = str.maketrans(
 _WESTERN_DIGITS = {0x0660 + i: str(i) for i in range(10)} | {0x06F0 + i: str(i) for i in range(10)}
 
 
-def script_of(character: str) -> Script:
-    """The script of a letter. Digits, punctuation, marks and spaces are `other`, even Arabic ones."""
+def script_of(character: str, scripts: tuple[Script, ...] = ("arabic", "latin")) -> Script | Literal["other"]:
+    """The script of a letter, if it is one of `scripts`. All else is `other`, even their own digits and marks."""
     if not character.isalpha():
         return "other"
-    name = unicodedata.name(character, "")
-    if name.startswith("ARABIC"):
-        return "arabic"
-    return "latin" if name.startswith(("LATIN", "FULLWIDTH LATIN")) else "other"
+    name = unicodedata.name(character, "").removeprefix("FULLWIDTH ")
+    return next((script for script in scripts if name.startswith(script.upper())), "other")
 
 
 def script_shares(text: str) -> tuple[float, float]:
@@ -67,10 +75,20 @@ def script_shares(text: str) -> tuple[float, float]:
     return (latin / letters, arabic / letters) if letters else (0.0, 0.0)
 
 
-def is_mostly(text: str, script: Literal["arabic", "latin"], share: float) -> bool:
+def script_share(text: str, script: Script) -> float:
+    """Share of the letters of a script among the letters of `text`, 0 to 1; 0 for a text without letters."""
+    letters = sum(map(len, _LETTERS.findall(text)))
+    return sum(map(len, _LETTERS_OF[script].findall(text))) / letters if letters else 0.0
+
+
+def words_in_script(text: str, script: Script) -> list[str]:
+    """The unbroken runs of letters of a script."""
+    return _LETTERS_OF[script].findall(text)
+
+
+def is_mostly(text: str, script: Script, share: float) -> bool:
     """Whether the letters of a script make up this share of all characters; a quick check, true for most texts."""
-    letters = (_ARABIC if script == "arabic" else _LATIN).findall(text)
-    return sum(map(len, letters)) >= share * len(text) > 0
+    return sum(map(len, _LETTERS_OF[script].findall(text))) >= share * len(text) > 0
 
 
 def arabic_share(text: str) -> float:

@@ -11,35 +11,40 @@ from mt.data.formats.documents import Parts
 from mt.data.pair import Pair
 from mt.errors import DataError
 from mt.input_files import fault_of_file
+from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
 from mt.text.lines import compression, read_lines, uncompressed_name
 from mt.wording import counted
 
 
-def target_file(path: Path, options: CorpusConfig) -> Path:
-    """The Arabic file: `target_path`, or the English file's name with `.ar`. Raises `DataError` if it is missing."""
-    if options.target_path is None and not uncompressed_name(path).lower().endswith(".en"):
-        raise DataError(f"{path}: its Arabic counterpart cannot be guessed; set the corpus's target_path")
-    candidates = _candidates(path) if options.target_path is None else [Path(options.target_path)]
+def target_file(path: Path, options: CorpusConfig, languages: LanguagePair = ENGLISH_TO_ARABIC) -> Path:
+    """The file of the translations: `target_path`, or the other one's name with the target's code, as `.ar` for `.en`.
+
+    Raises `DataError` if it is missing.
+    """
+    theirs = languages.target.name
+    if options.target_path is None and not uncompressed_name(path).lower().endswith(f".{languages.source.code}"):
+        raise DataError(f"{path}: its {theirs} counterpart cannot be guessed; set the corpus's target_path")
+    candidates = _candidates(path, languages) if options.target_path is None else [Path(options.target_path)]
     found = next((candidate for candidate in candidates if fault_of_file(candidate) is None), None)
     if found is None:
         wanted = candidates[-1 if len(candidates) == 1 else 1]
-        raise DataError(f"{path}: its Arabic counterpart {wanted} {fault_of_file(wanted)}")
+        raise DataError(f"{path}: its {theirs} counterpart {wanted} {fault_of_file(wanted)}")
     return found
 
 
-def _candidates(path: Path) -> list[Path]:
-    plain = uncompressed_name(path)
-    name = plain[:-3] + (".AR" if plain.endswith(".EN") else ".ar")
+def _candidates(path: Path, languages: LanguagePair) -> list[Path]:
+    plain, ending, other = uncompressed_name(path), f".{languages.source.code}", f".{languages.target.code}"
+    name = plain[: -len(ending)] + (other.upper() if plain.endswith(ending.upper()) else other)
     return [path.with_name(name + ending) for ending in (path.suffix if compression(path) else "", *_PACKED)]
 
 
 _PACKED = ("", ".gz", ".zst", ".xz")
 
 
-def read_moses(path: Path, options: CorpusConfig) -> Iterator[Pair]:
+def read_moses(path: Path, options: CorpusConfig, languages: LanguagePair = ENGLISH_TO_ARABIC) -> Iterator[Pair]:
     """Two blank lines, one in each file, end a document. Raises `DataError` for files of unequal length."""
     parts = Parts(uncompressed_name(path))
-    return parts.named(_pairs(path, target_file(path, options), parts))
+    return parts.named(_pairs(path, target_file(path, options, languages), parts))
 
 
 def _pairs(path: Path, other: Path, parts: Parts) -> Iterator[Pair]:

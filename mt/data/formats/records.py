@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from mt.config import CorpusConfig
 from mt.data.formats.columns import (
     SAMPLE_ROWS,
-    Side,
     document_name,
     key_of,
     listed,
@@ -24,6 +23,7 @@ from mt.data.formats.documents import Parts
 from mt.data.pair import Pair
 from mt.errors import DataError
 from mt.input_files import is_file
+from mt.languages import ENGLISH_TO_ARABIC, LanguagePair, Side
 from mt.text.lines import MAX_LINE_BYTES, head_of, read_lines, uncompressed_name
 from mt.wording import shorten
 
@@ -42,10 +42,10 @@ class _Keys(NamedTuple):
     document: str | None
 
 
-def read_jsonl(path: Path, options: CorpusConfig) -> Iterator[Pair]:
+def read_jsonl(path: Path, options: CorpusConfig, languages: LanguagePair = ENGLISH_TO_ARABIC) -> Iterator[Pair]:
     """One JSON object per line. Raises `DataError` for a line that is not an object or lacks a side."""
     parts = Parts(uncompressed_name(path), is_on=options.document_column is None)
-    return parts.named(_pairs(_objects(path, parts), options, parts))
+    return parts.named(_pairs(_objects(path, parts), options, parts, languages))
 
 
 def _objects(path: Path, parts: Parts) -> Iterator[_Record]:
@@ -73,10 +73,10 @@ def _without_duplicates(fields: list[tuple[str, object]]) -> dict[str, object]:
     return record
 
 
-def read_hf(path: Path, options: CorpusConfig) -> Iterator[Pair]:
+def read_hf(path: Path, options: CorpusConfig, languages: LanguagePair = ENGLISH_TO_ARABIC) -> Iterator[Pair]:
     """A data set on the hub or in a directory, streamed. Raises `DataError` if it cannot be opened or read."""
     parts = Parts("", is_on=False)
-    for pair in _pairs(_rows(options), options, parts):
+    for pair in _pairs(_rows(options), options, parts, languages):
         _check_length(pair.origin, pair.source, pair.target)
         yield pair
 
@@ -127,15 +127,15 @@ def open_hf(options: CorpusConfig) -> Any:
         ) from error
 
 
-def _pairs(records: Iterator[_Record], options: CorpusConfig, parts: Parts) -> Iterator[Pair]:
-    """One pair per record, from flat keys or from `en` and `ar` inside `translation`. Raises `DataError`."""
+def _pairs(records: Iterator[_Record], options: CorpusConfig, parts: Parts, languages: LanguagePair) -> Iterator[Pair]:
+    """One pair per record, from flat keys or from codes of languages inside `translation`. Raises `DataError`."""
     sample = head_of(records, SAMPLE_ROWS, lambda record: len(str(record[1])))
     shown = [_fields(record, origin) for origin, record, _ in sample if isinstance(record, Mapping)]
     keys: _Keys | None = None
     for origin, record, part in chain(sample, records):
         fields = _fields(record, origin)
         if keys is None or not {keys.source, keys.target} <= fields.keys():
-            keys = _find_keys(fields, shown, options, origin)
+            keys = _find_keys(fields, shown, options, origin, languages)
             parts.is_on &= keys.document is None
         document = part if keys.document is None else _document(fields.get(keys.document))
         source, target = _text(fields, keys.source, origin), _text(fields, keys.target, origin)
@@ -155,7 +155,11 @@ def _document(value: object) -> str:
 
 
 def _find_keys(
-    fields: Mapping[str, object], sample: list[Mapping[str, object]], options: CorpusConfig, origin: str
+    fields: Mapping[str, object],
+    sample: list[Mapping[str, object]],
+    options: CorpusConfig,
+    origin: str,
+    languages: LanguagePair,
 ) -> _Keys:
     """The requested keys; otherwise those recognised by their names; otherwise by the letters in the sample."""
     if options.source_column is None or options.target_column is None:
@@ -171,13 +175,14 @@ def _find_keys(
     texts = [str(name) for name in fields if all(_is_text(record.get(name)) for record in sample)] or list(fields)
     # The names serve as a header.
     rows = [texts, *([str(record.get(name) or "") for name in texts] for record in sample)]
-    source, target = source or _named("source", rows, fields), target or _named("target", rows, fields)
+    source = source or _named("source", rows, fields, languages)
+    target = target or _named("target", rows, fields, languages)
     if source is None or target is None:
-        found = sides_by_content(rows) if len(texts) > 1 else None
+        found = sides_by_content(rows, languages) if len(texts) > 1 else None
         source, target = (source, target) if found is None else (source or texts[found[0]], target or texts[found[1]])
     for name, usual, option in (
-        (source, "en` or `source", "source_column"),
-        (target, "ar` or `target", "target_column"),
+        (source, f"{languages.source.code}` or `source", "source_column"),
+        (target, f"{languages.target.code}` or `target", "target_column"),
     ):
         if name is None:
             keys = listed(list(map(str, islice(fields, 20)))) or "none"
@@ -210,13 +215,13 @@ def _asked_for(fields: Mapping[str, object], wanted: str | None, option: str, or
     return name
 
 
-def _named(side: Side, rows: list[list[str]], fields: Mapping[str, object]) -> str | None:
+def _named(side: Side, rows: list[list[str]], fields: Mapping[str, object], languages: LanguagePair) -> str | None:
     """The key named for this side: preferably one with text (those in the first of `rows`), otherwise any."""
     texts, names = rows[0], list(map(str, fields))
-    if named_for(side, texts) is not None:
-        position = named_and_fitting(side, rows)
+    if named_for(side, texts, languages) is not None:
+        position = named_and_fitting(side, rows, languages)
         return None if position is None else texts[position]
-    position = named_for(side, names)
+    position = named_for(side, names, languages)
     return None if position is None else names[position]
 
 

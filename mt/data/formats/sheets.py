@@ -15,6 +15,7 @@ from mt.data.formats.documents import Parts
 from mt.data.formats.tables import Row, pairs_of_rows
 from mt.data.pair import Pair
 from mt.errors import DataError
+from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
 from mt.text.lines import open_stream
 from mt.wording import shorten
 
@@ -24,8 +25,8 @@ _MAX_BYTES = 256 << 20
 _SAVE_AS_CSV = "save the sheet as CSV UTF-8 and read that"
 
 
-def read_workbook(path: Path, options: CorpusConfig) -> Iterator[Pair]:
-    """The pairs of all sheets with an English and an Arabic column. Raises `DataError` if there is no such sheet.
+def read_workbook(path: Path, options: CorpusConfig, languages: LanguagePair = ENGLISH_TO_ARABIC) -> Iterator[Pair]:
+    """The pairs of all sheets with a column in each language. Raises `DataError` if there is no such sheet.
 
     Unlike files in other formats, a workbook is read into memory.
     """
@@ -34,7 +35,7 @@ def read_workbook(path: Path, options: CorpusConfig) -> Iterator[Pair]:
     faults = []
     has_pairs = False
     for name in names:
-        pairs = _pairs_of_sheet(workbook, name, path, options, is_only=len(names) == 1)
+        pairs = _pairs_of_sheet(workbook, name, path, options, languages, is_only=len(names) == 1)
         try:
             # If it has no columns of sentences, this is where it shows.
             first = next(pairs, None)
@@ -91,10 +92,12 @@ def _workbook(path: Path, content: io.BytesIO) -> tuple[Any, list[str]]:
         raise DataError(_damaged(path, error)) from error
 
 
-def _pairs_of_sheet(workbook: Any, name: str, path: Path, options: CorpusConfig, *, is_only: bool) -> Iterator[Pair]:
+def _pairs_of_sheet(
+    workbook: Any, name: str, path: Path, options: CorpusConfig, languages: LanguagePair, *, is_only: bool
+) -> Iterator[Pair]:
     parts = Parts(name)
     rows = _rows(workbook, name, path, parts)
-    for pair in parts.named(pairs_of_rows(rows, f"{path}:{name}", options, "separated", parts)):
+    for pair in parts.named(pairs_of_rows(rows, f"{path}:{name}", options, "separated", parts, languages)):
         if is_only or pair.document.startswith(f"{name}:part "):
             yield pair
         else:

@@ -10,11 +10,12 @@ from itertools import chain
 from pathlib import Path
 
 from mt.config import CorpusConfig
-from mt.data.formats.columns import SAMPLE_ROWS, Columns, find_columns, key_of, named_for, sides_by_content
+from mt.data.formats.columns import SAMPLE_ROWS, Columns, find_columns, key_of, names_both_sides, sides_by_content
 from mt.data.formats.documents import Parts
 from mt.data.formats.quoting import broken_quoting, is_quoted, is_quoted_table, unquoted
 from mt.data.pair import Pair
 from mt.errors import DataError
+from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
 from mt.text.lines import MAX_LINE_BYTES, head_of, read_lines, uncompressed_name
 
 _DELIMITERS = ",;\t|"
@@ -28,7 +29,7 @@ Row = tuple[int, list[str], str]
 _Line = tuple[int, str]
 
 
-def read_tsv(path: Path, options: CorpusConfig) -> Iterator[Pair]:
+def read_tsv(path: Path, options: CorpusConfig, languages: LanguagePair = ENGLISH_TO_ARABIC) -> Iterator[Pair]:
     """Tab-separated columns, quoted as by a spreadsheet or not.
 
     Raises `DataError` for a row with more or fewer cells than the first.
@@ -40,7 +41,7 @@ def read_tsv(path: Path, options: CorpusConfig) -> Iterator[Pair]:
     delimiter = delimiter or "\t"
     parts = Parts(uncompressed_name(path))
     texts = [line for _, line in head]
-    has_names = _is_header(texts[0].replace('"', "").split(delimiter))
+    has_names = names_both_sides(texts[0].replace('"', "").split(delimiter), languages)
     if is_quoted_table(texts, delimiter, is_whole=len(head) < _HEAD_LINES, has_names=has_names):
         rows = _csv_rows(path, chain(head, lines), delimiter, parts)
     else:
@@ -48,27 +49,28 @@ def read_tsv(path: Path, options: CorpusConfig) -> Iterator[Pair]:
         has_quotes = any('"' in line for line in texts)
         split = _split_rows if has_quotes else _split_rows_unquoting
         rows = split(chain(head, lines), delimiter, parts)
-    return parts.named(pairs_of_rows(rows, str(path), options, "tab-separated", parts))
+    return parts.named(pairs_of_rows(rows, str(path), options, "tab-separated", parts, languages))
 
 
-def is_table(path: Path) -> bool:
+def is_table(path: Path, languages: LanguagePair = ENGLISH_TO_ARABIC) -> bool:
     """Whether a text file is a table with tabs, by a known header or by cells quoted as in a spreadsheet."""
     head = [line for _, line in _head(read_lines(path)) if line.strip()]
     if not head or "\t" not in head[0]:
         return False
-    has_names = _is_header(head[0].replace('"', "").split("\t"))
+    has_names = names_both_sides(head[0].replace('"', "").split("\t"), languages)
     return has_names or is_quoted_table(head, "\t", is_whole=len(head) < _HEAD_LINES, has_names=False)
 
 
-def read_csv(path: Path, options: CorpusConfig) -> Iterator[Pair]:
+def read_csv(path: Path, options: CorpusConfig, languages: LanguagePair = ENGLISH_TO_ARABIC) -> Iterator[Pair]:
     """Columns separated by comma, semicolon, tab or bar; quoted cells may span lines. Raises `DataError`."""
     lines = read_lines(path, is_csv=True)
     head, delimiter = _separator_line(_head(lines))
     if not head:
         return iter(())
     parts = Parts(uncompressed_name(path))
-    rows = _csv_rows(path, chain(head, lines), delimiter or _delimiter([line for _, line in head], options), parts)
-    return parts.named(pairs_of_rows(rows, str(path), options, "separated", parts))
+    delimiter = delimiter or _delimiter([line for _, line in head], options, languages)
+    rows = _csv_rows(path, chain(head, lines), delimiter, parts)
+    return parts.named(pairs_of_rows(rows, str(path), options, "separated", parts, languages))
 
 
 def _head(lines: Iterator[_Line]) -> list[_Line]:
@@ -80,10 +82,6 @@ def _separator_line(head: list[_Line]) -> tuple[list[_Line], str | None]:
     """(the lines without a first one that only names the delimiter, that delimiter or None)."""
     match = _SEPARATOR_LINE.fullmatch(head[0][1]) if head else None
     return (head[1:], match.group(1)) if match else (head, None)
-
-
-def _is_header(names: list[str]) -> bool:
-    return named_for("source", names) is not None and named_for("target", names) is not None
 
 
 def _refuse_broken_quoting(path: Path, head: list[_Line], delimiter: str) -> None:
@@ -115,12 +113,12 @@ def _split_rows_unquoting(lines: Iterable[_Line], delimiter: str, parts: Parts) 
         yield number, row, document
 
 
-def _delimiter(lines: list[str], options: CorpusConfig) -> str:
+def _delimiter(lines: list[str], options: CorpusConfig, languages: LanguagePair) -> str:
     """The delimiter that splits the first lines into rows of equal width; of several, one with recognisable columns."""
-    return max(_DELIMITERS, key=lambda delimiter: (*_fit(lines, delimiter, options), lines[0].count(delimiter)))
+    return max(_DELIMITERS, key=lambda each: (*_fit(lines, each, options, languages), lines[0].count(each)))
 
 
-def _fit(lines: list[str], delimiter: str, options: CorpusConfig) -> tuple[float, bool]:
+def _fit(lines: list[str], delimiter: str, options: CorpusConfig, languages: LanguagePair) -> tuple[float, bool]:
     """(share of the rows with the most frequent width of two or more, whether the columns can be recognised)."""
     rows: list[list[str]] = []
     reader = csv.reader((line.replace("\r", " ") + "\n" for line in lines), delimiter=delimiter, strict=True)
@@ -130,7 +128,7 @@ def _fit(lines: list[str], delimiter: str, options: CorpusConfig) -> tuple[float
         if "unexpected end of data" not in str(error):
             # What was read so far still counts as a last resort.
             return _usual_share(rows) / 2, False
-    return _usual_share(rows), bool(rows) and _has_sides(rows, options)
+    return _usual_share(rows), bool(rows) and _has_sides(rows, options, languages)
 
 
 def _usual_share(rows: list[list[str]]) -> float:
@@ -139,13 +137,13 @@ def _usual_share(rows: list[list[str]]) -> float:
     return round(count / len(rows), 2) if width > 1 else 0.0
 
 
-def _has_sides(rows: list[list[str]], options: CorpusConfig) -> bool:
-    if _is_header(rows[0]):
+def _has_sides(rows: list[list[str]], options: CorpusConfig, languages: LanguagePair) -> bool:
+    if names_both_sides(rows[0], languages):
         return True
     wanted = [name for name in (options.source_column, options.target_column) if name]
     if wanted and {key_of(name) for name in wanted} <= {key_of(name) for name in rows[0]}:
         return True
-    return sides_by_content(rows[:SAMPLE_ROWS]) is not None
+    return sides_by_content(rows[:SAMPLE_ROWS], languages) is not None
 
 
 def _csv_rows(path: Path, lines: Iterator[_Line], delimiter: str, parts: Parts) -> Iterator[Row]:
@@ -196,14 +194,19 @@ class _Lines:
 
 
 def pairs_of_rows(
-    rows: Iterator[Row], name: str, options: CorpusConfig, separated: str, parts: Parts
+    rows: Iterator[Row],
+    name: str,
+    options: CorpusConfig,
+    separated: str,
+    parts: Parts,
+    languages: LanguagePair = ENGLISH_TO_ARABIC,
 ) -> Iterator[Pair]:
     """The pairs of a table. name: of the table, for `Pair.origin`. Raises `DataError` for a row of another width."""
     sample = head_of(rows, SAMPLE_ROWS, lambda row: sum(map(len, row[1])))
     if not sample:
         return
     first_number, first, _ = sample[0]
-    columns = _columns(f"{name}:{first_number}", [cells for _, cells, _ in sample], options, separated)
+    columns = _columns(f"{name}:{first_number}", [cells for _, cells, _ in sample], options, separated, languages)
     source, target, document, has_header = columns
     parts.is_on &= document is None
     width = len(first)
@@ -215,14 +218,16 @@ def pairs_of_rows(
         yield Pair(cells[source], cells[target], f"{name}:{number}", part)
 
 
-def _columns(origin: str, sample: list[list[str]], options: CorpusConfig, separated: str) -> Columns:
+def _columns(
+    origin: str, sample: list[list[str]], options: CorpusConfig, separated: str, languages: LanguagePair
+) -> Columns:
     first = sample[0]
     if len(first) < 2:
         kind = "tsv" if separated == "tab-separated" else "csv"
         raise DataError(f"{origin}: expected at least 2 {separated} fields, found 1 (is it a {kind} file?)")
     if [key_of(name) for name in first] == ["english", "arabic", "kind"]:
         raise DataError(f"{origin}: a table of terms, not of sentences; set the corpus's `format` to glossary")
-    return find_columns(sample, options, origin)
+    return find_columns(sample, options, origin, languages)
 
 
 def _wrong_width(cells: list[str], width: int, first: int, separated: str) -> str:

@@ -11,6 +11,7 @@ from mt.data.formats.inline import text_of
 from mt.data.formats.xml import elements, has_invalid_character, language_of, local_name, without_marks
 from mt.data.pair import Pair, Rejection
 from mt.errors import DataError
+from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
 
 NOT_APPROVED = "not approved"
 """The rule for translations that the file itself marks as unfinished."""
@@ -31,37 +32,39 @@ _STATUSES_LEFT_OUT = {"notstarted", "rejected", "pretranslated", "partiallyedite
 _STATUSES_LEFT_OUT |= {"machinetranslated"}
 
 
-def read_xliff(path: Path, options: CorpusConfig) -> Iterator[Pair]:
+def read_xliff(path: Path, options: CorpusConfig, languages: LanguagePair = ENGLISH_TO_ARABIC) -> Iterator[Pair]:
     """Segments in either direction; a missing target is empty. Raises `DataError`."""
     number = 0
     for unit in elements(path, "trans-unit", "unit"):
         is_old = local_name(unit) == "trans-unit"
         if not is_old and unit.find("{*}segment") is None:
             continue
-        is_from_english = None
+        is_forwards = None
         document = _document(unit)
         codes = _codes(unit)
         for element in [unit] if is_old else unit.iterchildren("{*}segment"):
             if element.find("{*}source") is None:
                 continue
             number += 1
-            is_from_english = _is_from_english(element, path) if is_from_english is None else is_from_english
+            is_forwards = _is_forwards(element, path, languages) if is_forwards is None else is_forwards
             for source, target, segment in _segments(element, codes):
                 fault = _fault(element, source, target, segment, options)
                 source, target = without_marks(source), without_marks(target)
-                sides = (source, target) if is_from_english else (target, source)
+                sides = (source, target) if is_forwards else (target, source)
                 origin = f"{path}:unit {number}" + (f", segment {segment}" if segment else "")
                 yield Pair(*sides, origin, document, fault)
 
 
-def _is_from_english(element: Any, path: Path) -> bool:
+def _is_forwards(element: Any, path: Path, languages: LanguagePair) -> bool:
+    """Whether the file translates in the direction of the pair, and not in the other one. Raises `DataError`."""
+    ours, theirs = languages.source, languages.target
     for ancestor in element.iterancestors():
         codes = [ancestor.get(name) for name in ("source-language", "srcLang", "target-language", "trgLang")]
         if any(codes):
-            source, target = (language_of(codes[i] or codes[i + 1] or "") for i in (0, 2))
-            if {source, target} <= {"en", "ar", ""} and source != target:
-                return source == "en" or target == "ar"
-            raise DataError(f"{path}: is {source or '?'} to {target or '?'}; expected English and Arabic")
+            source, target = (language_of(codes[i] or codes[i + 1] or "", languages) for i in (0, 2))
+            if {source, target} <= {ours.code, theirs.code, ""} and source != target:
+                return source == ours.code or target == theirs.code
+            raise DataError(f"{path}: is {source or '?'} to {target or '?'}; expected {ours.name} and {theirs.name}")
     raise DataError(f"{path}: its languages are not declared; write them into source-language and target-language")
 
 

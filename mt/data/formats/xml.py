@@ -12,13 +12,12 @@ from typing import Any, BinaryIO
 from lxml import etree
 
 from mt.errors import DataError
+from mt.languages import LanguagePair
 from mt.text.lines import open_stream, utf8_from_utf16
 from mt.wording import shorten
 
 INVALID = "\ufdd0"
 """A noncharacter that replaces characters that XML forbids."""
-
-_ENGLISH, _ARABIC = ("en", "eng", "english"), ("ar", "ara", "arb", "arabic")
 
 _CHUNK_BYTES = 1 << 15
 _PROLOGUE_CHUNK_BYTES = 256
@@ -33,15 +32,16 @@ _REFERENCE = re.compile(rb"&#(?:x([0-9a-fA-F]+)|([0-9]+)|[a-zA-Z]?[0-9a-fA-F]*);
 _OPEN_REFERENCE = re.compile(rb"&(?:#[0-9a-zA-Z]{0,20})?$")
 
 
-def language_of(code: str) -> str:
-    """`en`, `ar` or another language, from a code such as `en-GB` or a name."""
-    return _language_of(code[:40])
+def language_of(code: str, languages: LanguagePair) -> str:
+    """The code of a language of the pair, or another language, from a code such as `en-GB` or a name."""
+    return _language_of(code[:40], languages)
 
 
 @lru_cache(maxsize=256)
-def _language_of(code: str) -> str:
+def _language_of(code: str, languages: LanguagePair) -> str:
     primary = re.split("[-_ (]", code.strip()[:20], maxsplit=1)[0].casefold()
-    return "en" if primary in _ENGLISH else "ar" if primary in _ARABIC else primary
+    ours = (language.code for language in (languages.source, languages.target) if primary in language.names)
+    return next(ours, primary)
 
 
 def has_invalid_character(text: str) -> bool:

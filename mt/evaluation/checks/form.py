@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 from mt.evaluation.checks.numbers import digit_numbers, word_numbers
+from mt.languages import Script
 from mt.text.glossary import Glossary, fold_for_terms
+from mt.text.normalise import words_in_script
 
 _LINKS = re.compile(
     r"(?:https?://|www\.)\S+|\S{1,64}@\S+|[@#]\w+|\b[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}\.(?:com|org|net|info|int|gov|sy|eu)\b"
@@ -22,6 +24,13 @@ def check_untranslated(source: str, hypothesis: str, glossary: Glossary) -> str:
     plain = _BRACKETED.sub(lambda match: " " if len(match.group().split()) <= 4 else match.group(), plain)
     words = [word for word in _LATIN.findall(plain) if not _is_acronym(word) and word.lower() not in _UNITS]
     return f"left in Latin letters: {', '.join(words[:5])}" if words else ""
+
+
+def check_left_in(script: Script, source: str, hypothesis: str, glossary: Glossary) -> str:
+    """No words in the letters of a source that is not Latin, except in brackets, where the original name may be."""
+    plain = _BRACKETED.sub(lambda match: " " if len(match.group().split()) <= 4 else match.group(), hypothesis)
+    words = [word for word in words_in_script(plain, script) if len(word) > 1]
+    return f"left in {script.title()} letters: {', '.join(words[:5])}" if words else ""
 
 
 def _is_acronym(word: str) -> bool:

@@ -81,8 +81,8 @@
     return { words: a, changed };
   }
 
-  function arabic(text, other) {
-    const paragraph = element("p", { class: "arabic", lang: "ar", dir: "rtl" });
+  function target(text, other) {
+    const paragraph = element("p", { class: "target", ...data.target });
     if (!text.trim()) paragraph.append(element("span", { class: "soft", lang: "en", dir: "ltr" }, "(empty)"));
     else if (other === null) paragraph.append(text);
     else {
@@ -96,7 +96,7 @@
   }
 
   function source(sentence) {
-    const paragraph = element("p", { class: "source", lang: "en", dir: "ltr" });
+    const paragraph = element("p", { class: "source", ...data.source });
     const letters = Array.from(sentence[0]);
     let position = 0;
     for (const [start, end, terms] of sentence[5]) {
@@ -122,7 +122,7 @@
       }
     }
     const against = { reference: i < 0 ? null : sentence[1], baseline: i < 0 || i === base ? null : sentence[2][base], none: null };
-    const box = element("div", {}, heading, arabic(i < 0 ? sentence[1] : sentence[2][i], against[compareField.value]));
+    const box = element("div", {}, heading, target(i < 0 ? sentence[1] : sentence[2][i], against[compareField.value]));
     const failed = sentence[4].filter((failure) => failure[0] === i);
     if (failed.length) {
       const items = failed.map(([, check, detail]) => element("li", {}, element("b", {}, data.checks[check]), ": ", element("bdi", {}, detail)));
