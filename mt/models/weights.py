@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers import GenerationConfig, PreTrainedConfig, PreTrainedModel
 
 from mt.errors import ModelError
+from mt.models.families import families_of_type
 from mt.models.model_config import model_class
 from mt.models.model_files import ModelFiles, library_errors
 
@@ -22,7 +23,7 @@ Weights = dict[str, Tensor]
 
 # A checkpoint may lack these: they are computed from the config, or zero.
 _REBUILT = ("embed_positions.weight", "final_logits_bias")
-_LAYER = re.compile(r"\.layers\.\d+\.")
+_LAYER = re.compile(r"\.\d+\.")
 
 
 def load_model(files: ModelFiles, config: PreTrainedConfig, settings: GenerationConfig) -> Any:
@@ -31,7 +32,8 @@ def load_model(files: ModelFiles, config: PreTrainedConfig, settings: Generation
     The library gets tensors, never the directory, where it would open further files: other configs, adapters, pickled
     metadata. Raises `ModelError` for weights that are missing, damaged or another model's.
     """
-    weights = read_weights(files)
+    family = families_of_type(config.model_type)[0]
+    weights = family.arranged(files.name, read_weights(files), config)
     _check_shapes(files.name, weights, config)
     for key in weights:
         # Copied out of the memory-mapped file, whose pages change if somebody rewrites the file.
@@ -50,7 +52,7 @@ def load_model(files: ModelFiles, config: PreTrainedConfig, settings: Generation
     refuse_not_finite(files.name, model)
     # Adapters record this name as their base.
     model.config.name_or_path = model.name_or_path = files.path
-    return model
+    return family.finished(model)
 
 
 def read_weights(files: ModelFiles) -> Weights:
