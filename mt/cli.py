@@ -34,6 +34,8 @@ class Command(NamedTuple):
     module: str
     summary: str
     can_resume: bool = False
+    shares_work: bool = False
+    """Whether it runs in several processes, which end as one."""
 
     def run(self, argv: Sequence[str], prog: str) -> int:
         """Call the module's `run`."""
@@ -42,9 +44,9 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "data": Command("data", "build and inspect the data of a config without training"),
-    "train": Command("train", "build the data, fine-tune, evaluate base and tuned model, write the report", True),
-    "sweep": Command("sweep", "train a config with several values of its options and test the best by dev score", True),
-    "evaluate": Command("evaluate", "score any systems on any test sets and compare them"),
+    "train": Command("train", "build the data, fine-tune, evaluate base and tuned model, write the report", True, True),
+    "sweep": Command("sweep", "train a config with several option values and test the best by dev score", True, True),
+    "evaluate": Command("evaluate", "score any systems on any test sets and compare them", shares_work=True),
     "review": Command("review", "write a page on which a person compares two systems blindly"),
     "translate": Command("translate", "translate a text file, one sentence per line"),
     "export": Command("export", "write a model to a new directory, in half precision or for CTranslate2"),
@@ -90,7 +92,7 @@ def _guarded(command: Command, argv: Sequence[str], prog: str) -> int:
         return _print_version()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     outcome = partial(_outcome, command.run, argv, prog, can_resume=command.can_resume)
-    if command.can_resume and "WORLD_SIZE" in os.environ:
+    if command.shares_work and "WORLD_SIZE" in os.environ:
         # Imports torch, which takes seconds.
         from mt.processes import run_as_one
 

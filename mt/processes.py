@@ -61,7 +61,7 @@ def wait_for_everyone() -> None:
     `torch.distributed.barrier` gives up after some minutes (10 with NCCL), so it cannot wait for what one process does
     alone, such as building the data. Raises `OtherFailed` if a process fails instead of reaching the barrier.
     """
-    team = _team()
+    team = current_team()
     if team is not None:
         team.meet()
 
@@ -72,7 +72,7 @@ def one_run() -> Iterator[None]:
 
     If one fails, those that wait for it raise `OtherFailed` with its message.
     """
-    team = _team()
+    team = current_team()
     if team is None:
         yield
         return
@@ -98,7 +98,7 @@ def run_as_one(command: Callable[[], tuple[int, str]]) -> int:
         status, message = 1, _explained(error)
     # When one process fails, the launcher sends SIGTERM to the others, which are about to end by themselves.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    team = _team() if dist.is_initialized() or status or message else None
+    team = current_team() if dist.is_initialized() or status or message else None
     if team is not None:
         status = team.end(status, message)
     elif message:
@@ -118,26 +118,28 @@ def _explained(error: Exception) -> str:
 
 
 @cache
-def _team() -> _Team | None:
+def current_team() -> Team | None:
+    """What the processes of this command share; None for a process that is alone."""
     state = process_state()
-    return _Team(state.process_index, state.num_processes) if state.num_processes > 1 else None
+    return Team(state.process_index, state.num_processes) if state.num_processes > 1 else None
 
 
-class _Team:
+class Team:
     """The state that the processes of a command share: who has reached which barrier, who has failed, who has ended.
 
     It is kept in a key-value store in the main process. The store's threads are native, so it answers while that
     process is busy with anything, and stops answering at the moment that process dies.
 
     Keys: `RUN/STAGE` counts the processes that have reached a barrier, `RUN/failed` is the message of the first
-    failure in a run, `end` is "STATUS RANK" of the process that ended the command for all, `left` counts those that
-    have ended. For example `2/3` is the third barrier of the second run of a sweep.
+    failure in a run, `RUN/count/N` is the sum of a `mt.teamwork.SharedCount`, `end` is "STATUS RANK" of the process
+    that ended the command for all, `left` counts those that have ended. For example `2/3` is the third barrier of the
+    second run of a sweep.
     """
 
     def __init__(self, rank: int, size: int) -> None:
         self.rank, self.size = rank, size
         self.store = _open_store(is_main=rank == 0)
-        self.run = self.stage = 0
+        self.run = self.stage = self.counts = 0
         self._follows = False
         """Whether this process ends because another one failed, which will print the reason."""
         self._is_over = threading.Event()
@@ -145,7 +147,7 @@ class _Team:
         self._watcher.start()
 
     def begin_run(self) -> None:
-        self.run, self.stage, self._follows = self.run + 1, 0, False
+        self.run, self.stage, self.counts, self._follows = self.run + 1, 0, 0, False
 
     def meet(self) -> None:
         self.stage += 1
@@ -157,6 +159,15 @@ class _Team:
                 raise OtherFailed(self.store.get(f"{self.run}/failed").decode())
             time.sleep(pause)
             pause = min(2 * pause, _POLL)
+
+    def new_key(self) -> str:
+        """The key of a count; the same in all processes if they ask for keys in the same order."""
+        self.counts += 1
+        return f"{self.run}/count/{self.counts}"
+
+    def add(self, key: str, number: int) -> int:
+        """Add to a count; returns the sum over all processes so far."""
+        return int(self._ask(lambda: self.store.add(key, number)))
 
     def fail(self, error: BaseException) -> None:
         message = str(error) or type(error).__name__

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sized
 from time import monotonic
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from tqdm import tqdm
 
@@ -16,6 +16,13 @@ Item = TypeVar("Item")
 
 SECONDS_PER_LINE = 60
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}{postfix}]"
+
+
+class Meter(Protocol):
+    """What is told how much of a job is done."""
+
+    def advance(self, count: int = 1, effort: float | None = None) -> None:
+        """`count` more are done, which took `effort` of the work."""
 
 
 class ProgressMeter:

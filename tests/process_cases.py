@@ -25,11 +25,13 @@ from accelerate import PartialState
 from accelerate.utils import DistributedType
 
 from mt import cli
-from mt.commands import train
+from mt.commands import evaluate, train
 from mt.errors import DataError, Stopped, UserError
 from mt.experiment import run as experiment
 from mt.experiment import splits
 from mt.processes import one_run, process_state, run_as_one, wait_for_everyone
+from mt.systems import sharing
+from mt.teamwork import SharedCount, from_main
 from mt.training import dev_evaluation
 
 TIMEOUT = 1.0
@@ -138,6 +140,29 @@ def train_sharded(argv: Sequence[str], prog: str) -> int:
 
     PartialState.__init__, dev_evaluation.whole_weights = begin_with_gpus, reported
     return train.run(argv, prog)
+
+
+def evaluate_reporting(argv: Sequence[str], prog: str) -> int:
+    """`evaluate.py`, in which each process says on stderr which job it decodes, and how many sentences of it."""
+    decode = sharing.translate
+
+    def reported(translator: Any, sources: Sequence[str], decoding: Any, job: str, *rest: Any) -> list[str]:
+        print("decoded:", job, len(sources), file=sys.stderr, flush=True)
+        return decode(translator, sources, decoding, job, *rest)
+
+    sharing.translate = reported
+    return evaluate.run(argv, prog)
+
+
+@one_run()
+def shared_values() -> None:
+    """A value of the main process, and a number that both add to."""
+    rank = process_state().process_index
+    assert from_main(f"of {rank}") == "of 0"
+    count = SharedCount()
+    count.add(rank + 1)
+    wait_for_everyone()
+    assert (count.add(0), SharedCount().add(0)) == (3, 0)
 
 
 def simply(case: Callable[[], None], _argv: Sequence[str], _prog: str) -> int:

@@ -218,3 +218,14 @@ def test_updates_of_fixed_shapes_are_as_large_as_asked():
 def test_sources_and_targets_must_match():
     with pytest.raises(ValueError, match=r"differ: \[2, 1, 2, 2\]"):
         EncodedPairs([[1], [2]], [[1]])
+
+
+def test_padding_by_hand():
+    # One batch of both pairs, padded to (3, 4): 10 of 14 tokens are real.
+    lengths = np.array([(3, 1), (2, 4)])
+    sampler = TokenBatchSampler(lengths, tokens_per_update=8, micro_batch_tokens=8, epochs=1)
+    assert sampler.padding() == pytest.approx(4 / 14)
+    # The only shape has room for two pairs of 4 and 4 tokens: 10 of 16.
+    shaped = TokenBatchSampler(lengths, tokens_per_update=8, micro_batch_tokens=8, epochs=1, fixed_shapes=True)
+    assert shaped.shapes == ((2, 4, 4),)
+    assert shaped.padding() == pytest.approx(6 / 16)

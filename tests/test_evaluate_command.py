@@ -239,7 +239,7 @@ def test_no_verdict_on_a_run_that_was_trained_on_the_test_set(
     seen_run(Path("run"), marian_directory)
     monkeypatch.setattr(
         "mt.systems.translating.translate_systems",
-        lambda systems, test_sets, write: {
+        lambda systems, test_sets, write, engines: {
             t.name: {s.label: varied(TUNED if s.run else BASE, 6) for s in systems} for t in test_sets
         },
     )

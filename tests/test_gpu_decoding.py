@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -47,6 +48,50 @@ def test_translator_decodes_in_it(marian_directory: Path, monkeypatch: pytest.Mo
     assert len(translator.generate([[5, 6, 0]], [6], DecodingConfig(num_beams=2))) == 1
     assert set(seen) == {torch.bfloat16}
     assert translator.model.lm_head.weight.dtype == torch.float32
+
+
+def test_an_overflow_is_decoded_again(
+    marian_directory: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    config = DecodingConfig(num_beams=2)
+    translator = load_translator(ModelConfig(name=str(marian_directory)))
+    with torch.no_grad():
+        # Finite in float32 and bf16, infinite in float16.
+        translator.model.lm_head.weight[7] *= 1e7
+    expected = translator.generate([[5, 6, 0]], [6], config)
+    monkeypatch.setattr(gpu_decoding, "decoding_dtype", lambda _: torch.float16)
+    assert translator.generate([[5, 6, 0]], [6], config) == expected
+    assert "float16 overflows, so it is decoded in float32" in caplog.text
+    caplog.clear()
+    assert translator.generate([[5, 6, 0]], [6], config) == expected
+    assert not caplog.text
+
+
+def test_a_batch_that_is_too_large_is_halved(marian_directory: Path, monkeypatch: pytest.MonkeyPatch):
+    translator = load_translator(ModelConfig(name=str(marian_directory)))
+    sources, limits, config = [[5, 6, 0], [7, 0], [8, 9, 0], [5, 0], [6, 0]], [6] * 5, DecodingConfig(num_beams=1)
+    expected = [translator.generate([ids], [6], config)[0] for ids in sources]
+    sizes, decode = [], translator._generate
+
+    def with_little_memory(sources: Any, *others: Any) -> Any:
+        sizes.append(len(sources))
+        if len(sources) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return decode(sources, *others)
+
+    monkeypatch.setattr(translator, "_generate", with_little_memory)
+    found = translator.generate(sources, limits, config)
+    assert [ids[: len(other)] for ids, other in zip(found, expected, strict=True)] == expected
+    assert sizes == [5, 2, 3, 1, 2]
+
+
+def test_batches_by_free_memory(marian_directory: Path, monkeypatch: pytest.MonkeyPatch):
+    model = load_translator(ModelConfig(name=str(marian_directory))).model
+    model.config.vocab_size, model.config.decoder_layers, model.config.d_model = 64_000, 6, 512
+    # A token: 64,000 * 14 / 16 = 56,000 bytes of logits and 6 * 512 * 12 = 36,864 of keys and values.
+    for free, tokens in ((92_864 * 2 * 10_000, 10_000), (10**6, 4096), (10**15, 262_144)):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, free=free: (free, free))
+        assert gpu_decoding.batch_tokens(model, num_beams=4) == tokens
 
 
 def test_an_error_brings_the_weights_back(marian_directory: Path, monkeypatch: pytest.MonkeyPatch):

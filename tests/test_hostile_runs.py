@@ -14,8 +14,9 @@ from mt import cli
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import DataError, ModelError, RunError, UserError
 from mt.models.run_settings import read_run_settings
+from mt.systems.streaming import translate_file
 from mt.systems.system import resolve_systems
-from mt.systems.translating import open_translator, translate_file
+from mt.systems.translating import open_translator
 from tests.conftest import run_with
 from tests.spoiling import Spoil, removed, replaced_by, sparse, truncated, written
 

@@ -99,6 +99,8 @@ def assert_same(run: Path, alone: Path, processes: int) -> None:
     assert (ours["processes"], theirs["processes"]) == (processes, 1)
     assert ours["tokens_seen"] == theirs["tokens_seen"]
     assert (run / "scores.json").is_file()
+    base, other = ((path / "translations" / "test" / "base.txt").read_text() for path in (run, alone))
+    assert base == other
 
 
 def two_processes(case: Callable[[], None], directory: Path) -> tuple[tuple[int | None, str], ...]:
@@ -109,6 +111,7 @@ def two_processes(case: Callable[[], None], directory: Path) -> tuple[tuple[int 
     ("case", "statuses", "said"),
     [
         (process_cases.slow_main, (0, 0), ("", "")),
+        (process_cases.shared_values, (0, 0), ("", "")),
         (process_cases.second_try, (0, 0), ("", "")),
         (process_cases.main_fails, (1, 1), ("train.py: the main process has no data\n", "")),
         (process_cases.other_fails, (1, 1), ("", "train.py: the other process has no data\n")),
@@ -147,6 +150,35 @@ def test_two_processes_of_which_the_main_one_is_slow(config: Path, alone: Path, 
     ends = process_cases.in_processes(2, process_cases.train_slowly, tmp_path, [str(config), "--output_dir", str(run)])
     assert [status for status, _ in ends] == [0, 0], ends
     assert_same(run, alone, 2)
+
+
+@pytest.mark.parametrize("engine", ["torch", "ctranslate2"])
+def test_two_processes_share_the_translations_of_a_comparison(engine: str, marian_directory: Path, tmp_path: Path):
+    lines = STARTER.read_text("utf-8").splitlines(keepends=True)[:42]
+    (tmp_path / "news.tsv").write_text("".join(lines), encoding="utf-8")
+    argv = [f"a={marian_directory}", "--test_set", f"news={tmp_path / 'news.tsv'}", "--resamples", "100", "--no_cache"]
+    argv += ["--decoding.max_length_ratio", "0.3", "--decoding.engine", engine]
+    said: dict[int, list[list[str]]] = {}
+    for size in (1, 2):
+        output = tmp_path / str(size)
+        output.mkdir()
+        command = [*argv, "--output_dir", str(output / "out")]
+        ends = process_cases.in_processes(size, process_cases.evaluate_reporting, output, command)
+        assert [status for status, _ in ends] == [0] * size, ends
+        said[size] = [[line for line in text.splitlines() if line.startswith("decoded")] for _, text in ends]
+    assert said == {1: [["decoded: a on news 41"]], 2: [["decoded: a on news 21"], ["decoded: a on news 20"]]}
+    alone, shared = (tmp_path / size / "out" / "translations" / "news" / "a.txt" for size in ("1", "2"))
+    assert len(set(alone.read_text().splitlines())) > 10
+    assert shared.read_text() == alone.read_text()
+
+
+def test_a_comparison_fails_once(tmp_path: Path, marian_directory: Path):
+    argv = [str(marian_directory), "--test_set", f"news={tmp_path / 'gone.tsv'}", "--output_dir", str(tmp_path / "out")]
+    ends = process_cases.in_processes(2, process_cases.evaluate_reporting, tmp_path, argv)
+    assert [status for status, _ in ends] == [1, 1]
+    (sentence,) = [said for _, said in ends if said]
+    assert "gone.tsv" in sentence
+    assert sentence.count("\n") == 1
 
 
 @pytest.fixture

@@ -349,13 +349,13 @@ def test_trials_are_trained_and_the_best_one_is_tested(
     """The real thing: what is decoded, what lies where, and that a trial without scores gets them by --resume."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     decoded: list[str] = []
-    translate = translating.translate
+    translate = translating.translate_shared
 
     def counted(translator: object, sources: list[str], decoding: object, job: str) -> list[str]:
         decoded.append(job)
         return translate(translator, sources, decoding, job)
 
-    monkeypatch.setattr(translating, "translate", counted)
+    monkeypatch.setattr(translating, "translate_shared", counted)
     config, sweep = write_small_config(tmp_path, marian_directory, SEED), tmp_path / "sweep"
     options = ["--training.max_updates", "2", "--training.eval_every_updates", "2"]
     argv = ["sweep", str(config), *options, "--grid", "training.learning_rate=1e-5,1e-3", "--output_dir", str(sweep)]

@@ -170,7 +170,7 @@ def test_what_is_said_of_searches(there: Path):
     )
     assert search_as_json(tagged) == {
         "num_beams": 2, "length_penalty": 1.5, "no_repeat_ngram_size": 3, "max_length_ratio": 1.2, "tag": "<news>",
-        "terminology": "terms.tsv",
+        "terminology": "terms.tsv", "mbr": 0,
     }  # fmt: skip
 
 

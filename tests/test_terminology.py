@@ -141,7 +141,7 @@ def test_general_text_is_given_no_tag_and_no_terms(monkeypatch: pytest.MonkeyPat
         given[progress] = decoding
         return sources
 
-    monkeypatch.setattr("mt.systems.translating.translate", translate)
+    monkeypatch.setattr("mt.systems.translating.translate_shared", translate)
     monkeypatch.setattr("mt.systems.translating.open_translator", lambda model, decoding: object())
     sets = [TestSet("news", ["a"], ["b"]), TestSet("flores", ["a"], ["b"], is_general=True)]
     decoding = DecodingConfig(tag="<news>", terminology="terms.tsv", num_beams=2)

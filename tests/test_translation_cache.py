@@ -46,7 +46,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         calls.append(list(sources))
         return [source[::-1] for source in sources]
 
-    monkeypatch.setattr(translating, "translate", translate)
+    monkeypatch.setattr(translating, "translate_shared", translate)
     monkeypatch.setattr(translating, "open_translator", lambda model, decoding: object())
     return calls
 

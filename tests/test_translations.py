@@ -13,6 +13,7 @@ from mt.experiment.translations import systems_of_run, translate_base
 from mt.manifest import Manifest
 from mt.runs import RunDirectory
 from mt.systems import translating
+from mt.systems.translating import Engines
 
 CONFIG = Config(model=ModelConfig(name="none"), decoding=DecodingConfig(num_beams=2, tag="<news>"))
 NEWS = TestSet("news", ["The war.", "The city fell."], ["الحرب.", "سقطت المدينة."])
@@ -29,7 +30,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         jobs.append(job)
         return [source[::-1] for source in sources]
 
-    monkeypatch.setattr(translating, "translate", translate)
+    monkeypatch.setattr(translating, "translate_shared", translate)
     return jobs
 
 
@@ -37,11 +38,16 @@ def translated(root: Path, facts: dict[str, Any], config: Config = CONFIG, test_
     run = RunDirectory(root)
     manifest = Manifest(run.manifest, {"starts": [{}], **facts})
     system = systems_of_run(config, run, use_cache=False)[0]
-    hypotheses = translate_base(system, object(), [test_set, FLORES], run, manifest)  # type: ignore[arg-type]
+    engines: Engines = {}
+    sets = [test_set, FLORES]
+    hypotheses = translate_base(system, object(), sets, run, manifest, engines)  # type: ignore[arg-type]
+    assert list(engines) == list(next(iter(hypotheses.values()), {}))
     return hypotheses, manifest.facts
 
 
-def test_what_is_there_as_it_was_written_is_used(tmp_path: Path, decoded: list[str]):
+def test_what_is_there_as_it_was_written_is_used(
+    tmp_path: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch
+):
     expected = {"news": {"base": [".raw ehT", ".llef ytic ehT"]}, "flores": {"base": [".ecaeP"]}}
     begun = {"base_model": {"identity": {"model.safetensors": "0" * 64}}}
     hypotheses, facts = translated(tmp_path, begun)
@@ -64,6 +70,14 @@ def test_what_is_there_as_it_was_written_is_used(tmp_path: Path, decoded: list[s
     decoded.clear()
     translated(tmp_path, facts, test_set=replace(NEWS, sources=["The war.", "The town fell."]))
     assert decoded == ["base on news"]
+    decoded.clear()
+    monkeypatch.setattr("mt.models.engines.version", lambda package: "9.9.0+cpu")
+    assert translated(tmp_path, facts)[1]["translations"]["news/base"]["made_from"]["engine"] == {
+        "name": "torch",
+        "version": "9.9.0",
+        "precision": "float32",
+    }
+    assert decoded == ["base on news", "base on flores"]
 
 
 def test_a_run_from_scratch_has_no_base(tmp_path: Path, decoded: list[str]):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from mt.commands.environment import quiet_libraries
+from mt.commands.environment import is_main_process, quiet_libraries
 from mt.commands.options import NOT_FOR_DECODING, TESTED_ON, add_test_set, named_files, typed_sections
 from mt.config import CorpusConfig, DecodingConfig, ModelConfig
 from mt.config.checks import require, require_at_most
@@ -33,23 +33,47 @@ _METRICS = ("BLEU", "chrF", "chrF++", "TER")
 def run(argv: Sequence[str], prog: str) -> int:
     """Compare as `argv` says and print scores and verdicts. Returns 3 if `--fail_if_worse` finds a system worse."""
     command = parse_evaluate(argv, prog)
-    check_evaluate(command)
+    if is_main_process():
+        check_evaluate(command)
     quiet_libraries()
     evaluation = run_comparison(command)
+    if evaluation is None:
+        return 0
     _print_results(command, evaluation)
     return _judge(command, evaluation, prog)
 
 
-def run_comparison(command: EvaluateCommand) -> Evaluation:
-    """Translate, score, compare, and write `scores.json`, the translations, `report.html` and `report.md`."""
+def run_comparison(command: EvaluateCommand) -> Evaluation | None:
+    """Translate, score, compare, and write `scores.json`, the translations, `report.html` and `report.md`.
+
+    Of several processes each translates a share; the main one does all the rest, and the others return None.
+    """
+    from mt.processes import one_run
     from mt.systems.system import resolve_systems
     from mt.text.glossary import read_glossary
 
-    check_corpora(command.test_sets | command.general)
-    glossary = read_glossary(command.glossary)
-    systems = resolve_systems(command.systems, command.model, command.decoding, use_cache=not command.no_cache)
-    with claim_output(command, systems) as output:
-        return compare(command, systems, glossary, output)
+    with one_run():
+        check_corpora(command.test_sets | command.general)
+        glossary = read_glossary(command.glossary)
+        systems = resolve_systems(command.systems, command.model, command.decoding, use_cache=not command.no_cache)
+        if not is_main_process():
+            help_to_translate(command, systems)
+            return None
+        with claim_output(command, systems) as output:
+            return compare(command, systems, glossary, output)
+
+
+def help_to_translate(command: EvaluateCommand, systems: Sequence[System]) -> None:
+    """Translate this process's share."""
+    from mt.evaluation.reading_test_sets import read_test_sets
+    from mt.processes import wait_for_everyone
+    from mt.systems.translating import translate_systems
+
+    runs = [system.run for system in systems if system.run]
+    test_sets = read_test_sets(command.test_sets, runs, command.general, command.resampling)
+    # Until the main process has found everything in order.
+    wait_for_everyone()
+    translate_systems(systems, test_sets)
 
 
 def compare(
@@ -66,12 +90,13 @@ def compare(
     from mt.evaluation.reading_test_sets import read_test_sets
     from mt.evaluation.scoring import evaluate_all
     from mt.evaluation.searches import describe_search
+    from mt.processes import wait_for_everyone
     from mt.report.provenance import describe_comparison
     from mt.report.writing import write_evaluation
     from mt.runs import read_curve, remarks_on
     from mt.systems.system import searches_of
     from mt.systems.texts import check_texts
-    from mt.systems.translating import translate_systems
+    from mt.systems.translating import Engines, translate_systems
 
     ratings = [Path(file) for file in command.ratings]
     test_sets = read_test_sets(
@@ -85,16 +110,22 @@ def compare(
     check_rated_sets(ratings, test_sets)
     check_texts(systems, test_sets)
     output.clear()
-    hypotheses = translate_systems(systems, test_sets, output.write_translations)
+    wait_for_everyone()
+    engines: Engines = {}
+    hypotheses = translate_systems(systems, test_sets, output.write_translations, engines)
     runs = {system.label: system.run for system in systems if system.run}
     training = next((load_splits(run)["train"] for run in runs.values() if run.data.is_dir()), None)
     evaluation = evaluate_all(test_sets, hypotheses, command.resamples, glossary, training, overlaps)
     evaluation.preferences = read_ratings(ratings, hypotheses) if ratings else []
     evaluation.curves = {label: read_curve(run) for label, run in runs.items()}
     evaluation.remarks += remarks_on(runs)
-    describe_search(evaluation, searches_of(systems))
+    describe_search(evaluation, searches_of(systems), engines)
     facts = describe_comparison(
-        systems, command.test_sets | command.general, glossary=command.glossary, ratings=command.ratings
+        systems,
+        command.test_sets | command.general,
+        glossary=command.glossary,
+        ratings=command.ratings,
+        engines=engines,
     )
     kind = "Comparison" if len(systems) > 1 else "Evaluation"
     title = f"{kind} of {', '.join(s.label for s in systems)}"

@@ -22,12 +22,12 @@ def run(argv: Sequence[str], prog: str) -> int:
     command = parse_translate(argv, prog)
     check_translate(command)
     quiet_libraries()
+    from mt.systems.streaming import translate_file
     from mt.systems.system import resolve_model
-    from mt.systems.translating import translate_file
 
     settings = resolve_model(command.name, command.model, command.decoding)
-    for line in translate_file(settings.model, settings.decoding, command.file):
-        print(line)
+    for lines in translate_file(settings.model, settings.decoding, command.file):
+        print("\n".join(lines), flush=True)
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from mt.config.checks import require, require_at_most, require_positive
 
@@ -10,6 +11,11 @@ from mt.config.checks import require, require_at_most, require_positive
 @dataclass(frozen=True, kw_only=True)
 class DecodingConfig:
     """Decoding: how hypotheses are generated."""
+
+    engine: Literal["auto", "torch", "ctranslate2"] = "auto"
+    """What computes. `ctranslate2` converts the model in float32, keeps the conversion, and refuses what it would
+    translate differently. `auto` does the same on a CPU where there are at least 200 sentences to translate, and takes
+    `torch` for everything else."""
 
     num_beams: int = 4
     """Beam width; 1 is greedy search."""
@@ -21,11 +27,16 @@ class DecodingConfig:
     """No sequence of this many tokens may occur twice in a hypothesis; helps small models, which tend to loop. 0: no
     limit, best for good models, because some sentences do repeat themselves."""
 
+    mbr: int = 0
+    """Instead of a search, this many samples are drawn, and the one that is most like all of them by chrF is taken:
+    minimum Bayes risk decoding (Freitag et al., 2022). Takes as long as a search with twice as many beams. 0: off."""
+
     max_length_ratio: float = 2.0
     """Maximum target tokens per source token; every hypothesis may have 10 tokens more than that."""
 
-    batch_tokens: int = 4096
-    """Padded source tokens per batch."""
+    batch_tokens: int | None = None
+    """Padded source tokens per batch, divided by the beams. Default: 4096 on a CPU; on a GPU as many as fit into half
+    of its free memory, up to 262,144."""
 
     tag: str = ""
     """Text put before every source, for a model trained with the `tag` of a corpus. The base model, which was trained
@@ -39,6 +50,8 @@ class DecodingConfig:
     def __post_init__(self) -> None:
         require_positive("decoding", self, ["num_beams", "length_penalty", "max_length_ratio", "batch_tokens"])
         require_at_most("decoding.num_beams", self.num_beams, 1000)
+        require(self.mbr == 0 or self.mbr >= 2, "decoding.mbr", "be 0 or at least 2", self.mbr)
+        require_at_most("decoding.mbr", self.mbr, 1000)
         size = self.no_repeat_ngram_size
         require(size == 0 or size >= 2, "decoding.no_repeat_ngram_size", "be 0 or at least 2", size)
 

@@ -14,6 +14,7 @@ from mt.evaluation.ratings import Preference
 from mt.evaluation.significance import LEVEL
 from mt.evaluation.slices import CORPUS, Slice, SliceScore
 from mt.evaluation.test_set import Hypotheses, TestSet
+from mt.models.engines import Engine
 
 SIGNIFICANT = LEVEL
 """A difference counts as shown below this p-value, after Holm's correction, by both tests."""
@@ -116,6 +117,8 @@ class Evaluation:
     """What a reader must know before the scores, in whole sentences."""
     decoding: dict[str, DecodingConfig] = field(default_factory=dict)
     """How each system was decoded, but for files of translations, which were made elsewhere."""
+    engines: dict[str, Engine] = field(default_factory=dict)
+    """What decoded each of them."""
     overlaps: list[Overlap] = field(default_factory=list)
     """Of every system that is a run with every test set."""
     cautions: list[Caution] = field(default_factory=list)

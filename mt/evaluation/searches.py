@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 
 from mt.config import DecodingConfig
 from mt.evaluation.results import Evaluation
+from mt.models.engines import Engine
 
 
 def search_in_words(decoding: DecodingConfig) -> str:
     """The settings that change hypotheses, as a phrase."""
     search = "greedy" if decoding.num_beams == 1 else f"beam {decoding.num_beams}"
-    if decoding.length_penalty != 1 and decoding.num_beams > 1:
+    if decoding.mbr:
+        search = f"the most usual of {decoding.mbr} samples by chrF"
+    elif decoding.length_penalty != 1 and decoding.num_beams > 1:
         search += f", length penalty {decoding.length_penalty:g}"
     if decoding.no_repeat_ngram_size:
         search += f", no {decoding.no_repeat_ngram_size} tokens in a row twice"
@@ -24,15 +28,20 @@ def search_in_words(decoding: DecodingConfig) -> str:
     return f"{search}, at most {decoding.max_length_ratio:g} target tokens per source token plus 10"
 
 
-def describe_searches(searches: Mapping[str, DecodingConfig]) -> dict[str, str]:
-    """Facts for a report: how each system was decoded, as one entry if all were decoded the same way."""
-    made = {f"decoding of {label}": search_in_words(search) for label, search in searches.items()}
+def describe_searches(
+    searches: Mapping[str, DecodingConfig], engines: Mapping[str, Engine] = MappingProxyType({})
+) -> dict[str, str]:
+    """Facts for a report: how and by what each system was decoded, as one entry if all were decoded the same way."""
+    made = {
+        f"decoding of {label}": search_in_words(search) + (f"; by {engines[label]}" if label in engines else "")
+        for label, search in searches.items()
+    }
     return {"decoding": next(iter(made.values()))} if len(set(made.values())) == 1 else made
 
 
 def search_as_json(decoding: DecodingConfig) -> dict[str, Any]:
-    """The settings that change hypotheses, by name."""
-    return {name: value for name, value in asdict(decoding).items() if name != "batch_tokens"}
+    """The settings that change hypotheses, by name; which engine decoded is told elsewhere."""
+    return {name: value for name, value in asdict(decoding).items() if name not in ("batch_tokens", "engine")}
 
 
 def unlike_searches(searches: Mapping[str, DecodingConfig]) -> str:
@@ -52,7 +61,24 @@ def unlike_searches(searches: Mapping[str, DecodingConfig]) -> str:
     )
 
 
-def describe_search(evaluation: Evaluation, searches: Mapping[str, DecodingConfig]) -> None:
-    """Note how each system was decoded, and a remark if not all were by the same search."""
-    evaluation.decoding = dict(searches)
-    evaluation.remarks += filter(None, [unlike_searches(searches)])
+def unlike_engines(engines: Mapping[str, Engine]) -> str:
+    """A warning, as a sentence, if systems were decoded by different engines or precisions; else empty."""
+    by_engine: dict[str, list[str]] = {}
+    for label, engine in engines.items():
+        by_engine.setdefault(str(engine), []).append(label)
+    if len(by_engine) < 2:
+        return ""
+    each = "; ".join(f"{', '.join(labels)}: {engine}" for engine, labels in by_engine.items())
+    return (
+        f"The systems were decoded by different engines ({each}), which do not translate every sentence the same, so a "
+        "small difference may be one of engines rather than of models; --decoding.engine torch holds for all models of "
+        "transformers."
+    )
+
+
+def describe_search(
+    evaluation: Evaluation, searches: Mapping[str, DecodingConfig], engines: Mapping[str, Engine]
+) -> None:
+    """Note how and by what each system was decoded, and a remark if not all were by the same search and engine."""
+    evaluation.decoding, evaluation.engines = dict(searches), dict(engines)
+    evaluation.remarks += filter(None, [unlike_searches(searches), unlike_engines(engines)])

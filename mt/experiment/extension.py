@@ -24,7 +24,9 @@ EXTENDABLE = (
     *("training.epochs", "training.max_updates", "training.patience", "training.eval_every_updates"),
     *("training.dev_sentences", "training.keep_checkpoints", "training.report_to", "training.log_every_updates"),
     *("adaptation.average", "adaptation.average_of", "adaptation.interpolate", "adaptation.forgetting_price"),
-    *("decoding.num_beams", "decoding.length_penalty", "decoding.batch_tokens", "evaluation.*"),
+    *("decoding.num_beams", "decoding.length_penalty", "decoding.batch_tokens", "decoding.engine"),
+    "decoding.mbr",
+    "evaluation.*",
     *("data.workers", "data.cache_dir", "model.skip_doctor", "training.compile", "training.cuda_graphs"),
 )
 """Options, or patterns of them, that `--resume` may change."""

@@ -15,10 +15,12 @@ from mt.experiment.start import claim_directory, start_manifest
 from mt.experiment.training_facts import early_stop, training_facts
 from mt.experiment.training_preparation import prepare_training, record_start
 from mt.experiment.translations import systems_of_run, translate_base
+from mt.manifest import Manifest
 from mt.processes import one_run
 from mt.runs import RunDirectory
-from mt.systems.translating import translate_test_sets
+from mt.systems.translating import Engines, translate_test_sets
 from mt.training.setup import check_training
+from mt.training.trainer import TranslationTrainer
 
 
 @one_run()
@@ -44,20 +46,29 @@ def run_experiment(
         record_start(manifest, base, trainer)
         record_extension(config, run, trainer.sampler.plan.updates, manifest)
         systems = systems_of_run(config, run, use_cache=use_cache)
-        hypotheses = translate_base(systems[0], base, test_sets if score else [], run, manifest)
+        engines: Engines = {}
+        hypotheses = translate_base(systems[0], base, test_sets if score else [], run, manifest, engines)
         fine_tune(run, trainer, resume)
-        if manifest is None:
+        remarks = [] if manifest is None else finish_training(config, run, trainer, manifest)
+        if score:
+            # By all processes, the others of which have nothing else to do.
+            translate_test_sets(systems[-1], test_sets, hypotheses, write=run.write_translations, engines=engines)
+        if manifest is None or not score:
             return run, None
-        stopped = early_stop(trainer)
-        manifest.update(**training_facts(trainer), stopped_early=stopped or None)
-        refuse_other_base(config, run, manifest)
-        choice = take_model(config, run, trainer)
-        manifest.update(**choice.as_json())
-        if not score:
-            return run, None
-        translate_test_sets(systems[-1], test_sets, hypotheses, write=run.write_translations)
-        remarks = list(filter(None, [explain_base(config, choice), stopped]))
-        return run, score_run(config, run, data, manifest.facts, systems, test_sets, hypotheses, remarks)
+        return run, score_run(config, run, data, manifest.facts, systems, test_sets, hypotheses, engines, remarks)
+
+
+def finish_training(config: Config, run: RunDirectory, trainer: TranslationTrainer, manifest: Manifest) -> list[str]:
+    """Choose and save the run's model, note how the training went; returns what a reader must know of it.
+
+    In the main process alone.
+    """
+    stopped = early_stop(trainer)
+    manifest.update(**training_facts(trainer), stopped_early=stopped or None)
+    refuse_other_base(config, run, manifest)
+    choice = take_model(config, run, trainer)
+    manifest.update(**choice.as_json())
+    return list(filter(None, [explain_base(config, choice), stopped]))
 
 
 def check_inputs(config: Config) -> None:

@@ -24,6 +24,7 @@ from mt.report.model_card import render_model_card
 from mt.report.writing import write_evaluation
 from mt.runs import RunDirectory, read_curve
 from mt.systems.system import System, searches_of
+from mt.systems.translating import Engines
 from mt.text.glossary import read_glossary
 
 
@@ -35,25 +36,28 @@ def score_run(
     systems: Sequence[System],
     test_sets: Sequence[TestSet],
     hypotheses: Hypotheses,
+    engines: Engines,
     remarks: Sequence[str] = (),
 ) -> Evaluation:
     """Score the systems; write scores, report and model card.
 
-    facts: the manifest's. remarks: what a reader must know before the scores.
+    facts: the manifest's. engines: what decoded each system. remarks: what a reader must know before the scores.
     """
     glossary = read_glossary(config.evaluation.glossary)
     overlaps = find_overlaps({system.label: system.path for system in systems}, test_sets)
     evaluation = evaluate_all(test_sets, hypotheses, config.evaluation.resamples, glossary, data["train"], overlaps)
     evaluation.curves = {FINETUNED: read_curve(run)}
     evaluation.remarks += remarks
-    describe_search(evaluation, searches_of(systems))
+    describe_search(evaluation, searches_of(systems), engines)
     shown = {
         "base model": config.model.name if config.model.scratch is None else "none, trained from scratch",
         "pairs": ", ".join(f"{facts['splits'][split]['pairs']} {split}" for split in SPLITS),
         "corpora": ", ".join(f"{name} ({corpus.path})" for name, corpus in config.data.corpora.items()),
         "versions": ", ".join(f"{package} {version}" for package, version in facts["versions"].items()),
         "seed": str(config.seed),
-    } | describe_searches(evaluation.decoding)
+    } | describe_searches(evaluation.decoding, evaluation.engines)
+    if facts.get("evaluation_share") is not None:
+        shown["evaluations on the dev split"] = f"{facts['evaluation_share']:.0%} of the training time"
     card = card_view(DataReport.read(run.data_report))
     run.check_there(run.model / "README.md")
     model_card = render_model_card(config.name, evaluation, FINETUNED, shown, _name_on_the_hub(config.model))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import torch
+
 from mt.training.stopping import best_update, evaluations_since_best
 from mt.training.trainer import TranslationTrainer
 
@@ -12,11 +14,19 @@ logger = logging.getLogger(__name__)
 
 
 def training_facts(trainer: TranslationTrainer) -> dict[str, Any]:
-    """Updates, tokens and dev scores, for the manifest."""
+    """Updates, tokens, dev scores, and the share of the time since the (last) start that went to evaluations.
+
+    padding: a share of the tokens that the device computes. gpu_bytes: the most memory that PyTorch has taken from this
+    process's GPU; None without one.
+    """
     state, dev_scores = trainer.state, trainer.dev_scores_by_update()
     best = best_update(dev_scores)
     log = {entry["step"]: entry for entry in state.log_history if "eval_chrF" in entry}
+    share = trainer.evaluation_time.share
     return {
+        "evaluation_share": None if share is None else round(share, 3),
+        "padding": round(trainer.sampler.padding(), 4),
+        "gpu_bytes": torch.cuda.max_memory_reserved() if torch.cuda.is_available() else None,
         "processes": trainer.args.world_size,
         "updates": state.global_step,
         "updates_planned": state.max_steps,

@@ -66,10 +66,11 @@ def _general_dev(config: Config, base: TransformersTranslator) -> DevSet | None:
 
 
 def _log_plan(config: Config, trainer: TranslationTrainer) -> None:
-    plan = trainer.sampler.plan
+    plan, shapes = trainer.sampler.plan, trainer.sampler.shapes
     logger.info(
-        "%d updates of %d micro-batch%s, about %d target tokens per update",
+        "%d updates of %d micro-batch%s, about %d target tokens per update; %.0f %% padding%s",
         *(plan.updates, plan.accumulation, "" if plan.accumulation == 1 else "es", trainer.sampler.tokens_per_update()),
+        *(100 * trainer.sampler.padding(), f" in {len(shapes)} batch shapes" if shapes else ""),
     )
     wanted, used = config.training.warmup_updates, warmup_updates(config.training, plan)
     if used < wanted:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from mt.models.run_settings import TranslationSettings
 from mt.models.transformers_model import TransformersTranslator
 from mt.runs import RunDirectory
 from mt.systems.system import System
-from mt.systems.translating import translate_test_sets
+from mt.systems.translating import Decoder, Engines, count_sentences
+from mt.teamwork import from_main
 from mt.text.lines import read_lines
 
 logger = logging.getLogger(__name__)
@@ -42,30 +44,40 @@ def translate_base(
     test_sets: Sequence[TestSet],
     run: RunDirectory,
     manifest: Manifest | None,
+    engines: Engines,
 ) -> Hypotheses:
     """The base's translations, each written as soon as it exists; none unless `system` is a base.
 
     Those that a resumed run finds are taken if they were made by this model, of these sources, in this way, and are
-    as they were written.
+    as they were written. Of several processes each translates a share; the main one, which has the manifest, writes.
+    engines: gets what decoded them.
     """
     hypotheses: Hypotheses = {}
-    if system.label != BASE or system.settings is None or manifest is None:
+    if system.label != BASE or system.settings is None or not test_sets:
         return hypotheses
-    known = dict(manifest.facts.get("translations") or {})
+    facts = from_main(None if manifest is None else manifest.facts) or {}
+    known = dict(facts.get("translations") or {})
+    decoder = Decoder(system, count_sentences(test_sets), base)
     for test_set in test_sets:
         name, file = f"{test_set.name}/{BASE}", run.translations(test_set.name, BASE)
         made_from = {
-            "model": manifest.facts["base_model"]["identity"],
+            "model": facts["base_model"]["identity"],
             "decoding": search_as_json(system.settings.decoding),
             "sources": sha256_of_json(list(test_set.sources)),
+            "engine": asdict(decoder.engine),
         }
-        lines = _read_if_intact(file, known.get(name), made_from)
+        lines = from_main(None if manifest is None else _read_if_intact(file, known.get(name), made_from))
         if lines is not None:
             hypotheses[test_set.name] = {BASE: lines}
             continue
-        translate_test_sets(system, [test_set], hypotheses, translator=base, write=run.write_translations)
-        known[name] = {"made_from": made_from, "sha256": sha256_of(file)}
-        manifest.update(translations=known)
+        lines = decoder.translate(test_set)
+        hypotheses[test_set.name] = {BASE: lines}
+        if manifest is not None:
+            run.write_translations(test_set.name, BASE, lines)
+            # The engine may be another one than was planned.
+            known[name] = {"made_from": made_from | {"engine": asdict(decoder.engine)}, "sha256": sha256_of(file)}
+            manifest.update(translations=known)
+    engines[BASE] = decoder.engine
     return hypotheses
 
 

@@ -197,7 +197,7 @@ class _WholeVocabulary:
         return vocabulary
 
 
-_LOADERS = {
+_LOADERS: dict[str, Any] = {
     "marian": _MarianLoader,
     "m2m_100": M2M100Loader,
     "nllb": M2M100Loader,

@@ -18,6 +18,7 @@ from mt.errors import ModelError
 _ITEM_BYTES = {0: 4, 1: 1, 2: 2, 3: 4, 4: 2, 5: 2}
 """Bytes per number, by CTranslate2's type: 0 float32, 1 int8, 2 int16, 3 int32, 4 float16, 5 bfloat16."""
 _FLOATS = {0: "<f4", 4: "<f2"}
+_PRECISIONS = {0: "float32", 1: "int8", 2: "int16", 4: "float16", 5: "bfloat16"}
 _VERSIONS = range(4, 7)
 _MAX_NAME_BYTES, _MAX_DIMENSIONS, _MAX_HEADS = 1000, 4, 2**10
 
@@ -42,6 +43,26 @@ def check_model_file(file: Path, vocabulary_size: int) -> None:
             )
 
 
+def stored_precision(file: Path) -> str:
+    """The precision of a model's embeddings, such as `int8`; empty if the file is damaged or of an unknown version."""
+    try:
+        with file.open("rb") as stream:
+            if _number(stream, "<I") not in _VERSIONS:
+                return ""
+            _name(stream)
+            _number(stream, "<I")
+            for _ in range(_number(stream, "<I")):
+                name = _name(stream)
+                _shape(stream, name)
+                kind, count = _number(stream, "<B"), _number(stream, "<I")
+                if name.endswith(("embeddings/weight", "embeddings_0/weight")):
+                    return _PRECISIONS.get(kind, "")
+                stream.seek(count, 1)
+    except (OSError, ValueError, struct.error):
+        pass
+    return ""
+
+
 def _read_variables(stream: BinaryIO, size: int) -> dict[str, Shape]:
     """Shapes by name. Raises `ValueError` or `struct.error`."""
     if _number(stream, "<I") not in _VERSIONS:
@@ -63,10 +84,7 @@ def _read_variables(stream: BinaryIO, size: int) -> dict[str, Shape]:
 
 
 def _read_variable(stream: BinaryIO, name: str, size: int) -> Shape:
-    rank = _number(stream, "<B")
-    if rank > _MAX_DIMENSIONS:
-        raise ValueError(f"{name} has {rank} dimensions")
-    shape = tuple(_number(stream, "<I") for _ in range(rank))
+    shape = _shape(stream, name)
     kind, count = _number(stream, "<B"), _number(stream, "<I")
     if kind not in _ITEM_BYTES or math.prod(shape) * _ITEM_BYTES[kind] != count or stream.tell() + count > size:
         raise ValueError(f"{name} has another size than it declares")
@@ -81,6 +99,13 @@ def _read_variable(stream: BinaryIO, name: str, size: int) -> Shape:
         return shape
     stream.seek(count, 1)
     return shape
+
+
+def _shape(stream: BinaryIO, name: str) -> Shape:
+    rank = _number(stream, "<B")
+    if rank > _MAX_DIMENSIONS:
+        raise ValueError(f"{name} has {rank} dimensions")
+    return tuple(_number(stream, "<I") for _ in range(rank))
 
 
 def _number(stream: BinaryIO, form: str) -> int:

@@ -6,8 +6,8 @@ The language tokens come from the tokenizer, by the rules of `mt.models.language
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +22,7 @@ from mt.models.families import family_by_tokenizer
 from mt.models.families.family import MAX_VOCABULARY
 from mt.models.model_files import ModelFiles, check_model_name, files_of, is_index, library_errors
 from mt.models.tokenizer import load_tokenizer_files, set_languages
-from mt.models.translator import Translator
+from mt.models.translator import Batch, Translator
 
 _TOKENIZERS = ("source.spm", "tokenizer.json", "sentencepiece.bpe.model")
 _TO_COPY = (
@@ -35,8 +35,8 @@ _OTHER_MAX_TOKENS = 1024
 # nearly all ids differ.
 _MAX_DIFFERENT_SHARE = 0.01
 _MAX_UNUSED = 100
-# Length limits are rounded up to a multiple of this, so that a batch is split into few groups.
-_LIMIT_STEP = 16
+# Batches per worker that wait for it: enough that none is idle, and few enough that memory stays flat.
+_BATCHES_AHEAD = 2
 
 
 @dataclass(kw_only=True)
@@ -46,6 +46,7 @@ class CTranslate2Translator(Translator):
     engine: Any
     vocabulary: list[str]
     """Tokens by id."""
+    has_one_limit_per_batch = True
     adds_end_token: bool
     """Whether the engine itself appends `</s>` to the source, as after a conversion from Marian's own format."""
 
@@ -72,46 +73,60 @@ class CTranslate2Translator(Translator):
         return int(self.languages.forced_bos_token_id is not None)
 
     def generate(self, sources: Sequence[list[int]], limits: Sequence[int], config: DecodingConfig) -> list[list[int]]:
-        """See `Translator`. The result has no end tokens.
+        """See `Translator`. The result has no end tokens; sources of different limits are translated one after another.
 
-        CTranslate2 has one length limit per batch, and the limit can decide which hypothesis of a beam search wins. So
-        a batch is split into groups by each sentence's own limit, rounded up to a multiple of 16: with limits 14, 15
-        and 30, the first two are translated together with limit 16, the third with 32. That way a translation never
-        depends on the sentences beside it.
+        CTranslate2 has one length limit per batch, and the limit can decide which hypothesis of a beam search wins: a
+        translation must not depend on the sentences beside it.
         """
         groups: dict[int, list[int]] = defaultdict(list)
         for index, limit in enumerate(limits):
-            groups[min(-(-limit // _LIMIT_STEP) * _LIMIT_STEP, self.max_tokens)].append(index)
+            groups[limit].append(index)
+        batches = [([sources[i] for i in group], [limits[i] for i in group]) for group in groups.values()]
         hypotheses: list[list[int]] = [[]] * len(sources)
-        for limit, group in groups.items():
-            for index, ids in zip(group, self._generate([sources[i] for i in group], limit, config), strict=True):
-                # Start and language tokens count towards the limit, but are not in the result.
-                hypotheses[index] = ids[: max(0, limits[index] - 1 - self._repeated)]
+        for group, found in zip(groups.values(), self.generate_each(batches, config), strict=True):
+            for index, ids in zip(group, found, strict=True):
+                hypotheses[index] = ids
         return hypotheses
 
-    def _generate(self, sources: list[list[int]], limit: int, config: DecodingConfig) -> list[list[int]]:
+    def generate_each(self, batches: Iterable[Batch], config: DecodingConfig) -> Iterator[list[list[int]]]:
+        """See `Translator`. Every core works on a batch of its own, which is twice as fast as all on the same one."""
+        waiting: deque[list[Any]] = deque()
+        with library_errors(f"{self.name}: CTranslate2 cannot translate with this model; convert it again"):
+            for sources, limits in batches:
+                assert len(set(limits)) == 1, "a batch has one limit"
+                waiting.append(self._submit(sources, limits[0], config))
+                if len(waiting) > _BATCHES_AHEAD * self.engine.num_translators:
+                    yield self._ids_of(waiting.popleft())
+            while waiting:
+                yield self._ids_of(waiting.popleft())
+
+    def _submit(self, sources: Sequence[list[int]], limit: int, config: DecodingConfig) -> list[Any]:
+        """Have a batch translated; the results are there when they are asked for."""
         prefix = self.target_prefix
         end = -1 if self.adds_end_token else None
-        tokens = [[self.vocabulary[index] for index in ids[:end]] for ids in sources]
-        with library_errors(f"{self.name}: CTranslate2 cannot translate with this model; convert it again"):
-            results = self.engine.translate_batch(
-                tokens,
-                target_prefix=[prefix] * len(sources) if prefix else None,
-                beam_size=config.num_beams,
-                length_penalty=config.length_penalty,
-                no_repeat_ngram_size=config.no_repeat_ngram_size,
-                max_decoding_length=limit - 1,
-                min_decoding_length=0,  # an empty hypothesis is allowed, as in transformers
-                max_input_length=0,
-            )
-        return [[self._ids[token] for token in result.hypotheses[0][self._repeated :]] for result in results]
+        results: list[Any] = self.engine.translate_batch(
+            [[self.vocabulary[index] for index in ids[:end]] for ids in sources],
+            target_prefix=[prefix] * len(sources) if prefix else None,
+            beam_size=config.num_beams,
+            length_penalty=config.length_penalty,
+            no_repeat_ngram_size=config.no_repeat_ngram_size,
+            # The start token counts towards the limit, but not here.
+            max_decoding_length=max(1, min(limit, self.max_tokens) - 1),
+            min_decoding_length=0,  # an empty hypothesis is allowed, as in transformers
+            max_input_length=0,
+            asynchronous=True,
+        )
+        return results
+
+    def _ids_of(self, results: list[Any]) -> list[list[int]]:
+        return [[self._ids[token] for token in each.result().hypotheses[0][self._repeated :]] for each in results]
 
 
 def require_ctranslate2(name: str) -> None:
     """Raise `ModelError` if the package, which the model `name` needs, is not installed."""
     if find_spec("ctranslate2") is None:
         raise ModelError(
-            f"{name}: CTranslate2 needs the extra `ctranslate2`: pip install 'mt-conflict-news[ctranslate2]'"
+            f"{name}: CTranslate2 needs the package `ctranslate2`, which is not installed: pip install ctranslate2"
         )
 
 
@@ -146,7 +161,9 @@ def load_ctranslate2(config: ModelConfig) -> CTranslate2Translator:
     check_model_file(Path(config.name) / "model.bin", len(vocabulary))
     settings = files.read_json("config.json") or {}
     with library_errors(f"{config.name}: the CTranslate2 model cannot be loaded; convert it again"):
-        engine = ctranslate2.Translator(config.name, device="auto", intra_threads=torch.get_num_threads())
+        engine = ctranslate2.Translator(
+            config.name, device="auto", inter_threads=torch.get_num_threads(), intra_threads=1
+        )
     return CTranslate2Translator(
         tokenizer=tokenizer,
         languages=languages,

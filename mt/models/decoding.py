@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 
 import numpy as np
 
 from mt.config import DecodingConfig
 from mt.length_batches import token_batches
+from mt.models.mbr import choose, draw_samples
 from mt.models.terminology import with_terms
-from mt.models.translator import Translator
-from mt.progress import ProgressMeter
+from mt.models.translator import Batch, Translator
+from mt.progress import Meter, ProgressMeter
 
 logger = logging.getLogger(__name__)
 
@@ -27,26 +28,60 @@ def translate(
     config: DecodingConfig,
     progress: str | None = None,
     origins: Sequence[str] | None = None,
+    meter: Meter | None = None,
 ) -> list[str]:
     """One hypothesis per source, in the order of the sources.
 
-    Sentences of similar length are decoded together, longest first, `config.batch_tokens` padded source tokens at a
-    time (divided by the beams). progress: the name of the job in the progress bar; None: no bar. origins: the names of
-    the sources in warnings about long ones, by default "sentence 1" and so on.
+    Sentences of similar length are decoded together, longest first, `Translator.batch_tokens` padded source tokens at a
+    time (divided by the beams or samples). progress: the name of the job, for its progress bar and in warnings; None:
+    no bar. origins: the names of the sources in warnings about long ones, by default "sentence 1" and so on. meter: a
+    bar that is there already, of a larger job, which is advanced instead.
     """
     encoded, limits = encode_within_limits(translator, sources, config, progress, origins)
-    lengths = np.array([(len(ids), len(ids)) for ids in encoded]).reshape(-1, 2)
     hypotheses = [""] * len(encoded)
-    # Longest first: running out of memory shows at once, and the time left is estimated from tokens, not sentences.
-    work = sum(map(len, encoded))
-    with ProgressMeter(progress, len(encoded), work=work) if progress else nullcontext() as meter:
-        for batch in reversed(token_batches(lengths, max(1, config.batch_tokens // config.num_beams))):
-            found = translator.generate([encoded[i] for i in batch], [limits[i] for i in batch], config)
-            for index, hypothesis in zip(batch, translator.decode(found), strict=True):
+    with _bar(progress, encoded) if progress and meter is None else nullcontext() as own:
+        bar = meter or own
+        max_tokens = max(1, translator.batch_tokens(config) // max(config.num_beams, config.mbr))
+        batches = batch_by_length(encoded, limits, max_tokens, has_one_limit=translator.has_one_limit_per_batch)
+        inputs = (([encoded[i] for i in batch], [limits[i] for i in batch]) for batch in batches)
+        for batch, texts in zip(batches, _texts(translator, inputs, config), strict=True):
+            for index, hypothesis in zip(batch, texts, strict=True):
                 hypotheses[index] = hypothesis
-            if meter is not None:
-                meter.advance(len(batch), sum(len(encoded[i]) for i in batch))
+            if bar is not None:
+                bar.advance(len(batch), sum(len(encoded[i]) for i in batch))
     return hypotheses
+
+
+def _texts(translator: Translator, batches: Iterable[Batch], config: DecodingConfig) -> Iterator[list[str]]:
+    """The hypotheses of each batch, in order."""
+    if not config.mbr:
+        yield from map(translator.decode, translator.generate_each(batches, config))
+        return
+    for sources, limits in batches:
+        yield [choose(translator.decode(each)) for each in draw_samples(translator, sources, limits, config)]
+
+
+def _bar(job: str, encoded: Sequence[list[int]]) -> ProgressMeter:
+    # The longest come first, so the time left is estimated from tokens, not sentences.
+    return ProgressMeter(job, len(encoded), work=sum(map(len, encoded)))
+
+
+def batch_by_length(
+    encoded: Sequence[list[int]], limits: Sequence[int], max_tokens: int, *, has_one_limit: bool
+) -> list[list[int]]:
+    """The indices of the sources in batches, longest first: running out of memory shows at once.
+
+    has_one_limit: only sources of the same limit share a batch. Encoded lengths 3, 5, 3 with equal limits of the first
+    and the last: [[1], [0, 2]].
+    """
+    groups: dict[int, list[int]] = {}
+    for index, limit in enumerate(limits):
+        groups.setdefault(limit if has_one_limit else 0, []).append(index)
+    batches: list[list[int]] = []
+    for limit in sorted(groups):
+        lengths = np.array([(len(encoded[i]), len(encoded[i])) for i in groups[limit]]).reshape(-1, 2)
+        batches += [[groups[limit][i] for i in batch] for batch in token_batches(lengths, max_tokens)]
+    return batches[::-1]
 
 
 def prepared(sources: Sequence[str], config: DecodingConfig) -> list[str]:

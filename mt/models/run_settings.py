@@ -133,6 +133,10 @@ def _section(config: Path, content: dict[str, Any], name: str) -> dict[str, Any]
 
 def _value(config: Path, key: str, value: Any, hint: Any) -> Any:
     """`value`, if it has the type `hint` or is None. Raises `RunError` otherwise."""
+    if typing.get_origin(hint) is typing.Literal:
+        if value is None or value in typing.get_args(hint):
+            return value
+        raise _damaged(config, f"{key} must be one of {', '.join(typing.get_args(hint))}, not {value!r:.60}")
     kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     is_right = type(value) in kinds or (float in kinds and type(value) is int)
     is_right &= not isinstance(value, float) or math.isfinite(value)

@@ -14,6 +14,7 @@ from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import ModelError
+from mt.models import gpu_decoding
 from mt.models.adapters import Adapter, find_adapter, merge_adapter
 from mt.models.families import LanguageContract, family_by_name, family_of
 from mt.models.gpu_decoding import fast_decoding, use_precompiled_attention
@@ -40,6 +41,8 @@ class TransformersTranslator(Translator):
     """A transformers model, to train and to decode with."""
 
     model: PreTrainedModel
+    overflows: bool = False
+    """Whether half precision has turned out to be too small for the model."""
 
     @property
     def max_tokens(self) -> int:
@@ -53,13 +56,53 @@ class TransformersTranslator(Translator):
         first = (settings.decoder_start_token_id, settings.forced_bos_token_id)
         return [index for index in first if index is not None]
 
+    def batch_tokens(self, config: DecodingConfig) -> int:
+        """See `Translator`; on a GPU by its free memory."""
+        if config.batch_tokens is None and self.model.device.type == "cuda":
+            return gpu_decoding.batch_tokens(self.model, max(config.num_beams, config.mbr))
+        return super().batch_tokens(config)
+
     def generate(self, sources: Sequence[list[int]], limits: Sequence[int], config: DecodingConfig) -> list[list[int]]:
-        """See `Translator`. The model stays in the mode, training or evaluation, that it was in."""
+        """See `Translator`. The model stays in the mode, training or evaluation, that it was in.
+
+        A batch for which a GPU's memory is too small is halved; one that overflows in half precision is decoded again.
+        """
+        try:
+            rows = self._generate(sources, limits, config)
+        except torch.OutOfMemoryError:
+            if len(sources) == 1:
+                raise
+            rows = None
+        if rows is None:
+            # Not in the handler: the error would keep the memory.
+            torch.cuda.empty_cache()
+            half = len(sources) // 2
+            first, second = slice(half), slice(half, None)
+            return [ids for part in (first, second) for ids in self.generate(sources[part], limits[part], config)]
+        # Each row is cut to its own limit, not the longest of the batch: a translation must not depend on the sentences
+        # beside it. The language token is cut off, because M2M-100's tokenizer would decode it as text.
+        start = len(self.decoder_prefix)
+        return [row[start:limit] for row, limit in zip(rows, limits, strict=True)]
+
+    def _generate(self, sources: Sequence[list[int]], limits: Sequence[int], config: DecodingConfig) -> list[list[int]]:
+        if self.overflows:
+            return self._generate_as_is(sources, limits, config)
+        with fast_decoding(self.model) as half:
+            rows = self._generate_as_is(sources, limits, config)
+        if half is None or not half.has_overflowed():
+            return rows
+        logger.warning("%s: float16 overflows, so it is decoded in float32, which is slower", self.name)
+        self.overflows = True
+        return self._generate_as_is(sources, limits, config)
+
+    def _generate_as_is(
+        self, sources: Sequence[list[int]], limits: Sequence[int], config: DecodingConfig
+    ) -> list[list[int]]:
         rows = [torch.tensor(ids, device=self.model.device) for ids in sources]
         padding = self.model.generation_config.pad_token_id
         was_training = self.model.training
         self.model.eval()
-        with fast_decoding(self.model), torch.inference_mode():
+        with torch.inference_mode():
             output = self.model.generate(
                 input_ids=pad_sequence(rows, batch_first=True, padding_value=padding),
                 attention_mask=pad_sequence([torch.ones_like(row) for row in rows], batch_first=True),
@@ -70,10 +113,8 @@ class TransformersTranslator(Translator):
                 no_repeat_ngram_size=config.no_repeat_ngram_size,
             )
         self.model.train(was_training)
-        # Each row is cut to its own limit, not the longest of the batch: a translation must not depend on the sentences
-        # beside it. The language token is cut off, because M2M-100's tokenizer would decode it as text.
-        start = len(self.decoder_prefix)
-        return [row[start:limit] for row, limit in zip(output.tolist(), limits, strict=True)]
+        token_ids: list[list[int]] = output.tolist()
+        return token_ids
 
     def save(self, directory: Path) -> None:
         """Write model and tokenizer so that `AutoModelForSeq2SeqLM.from_pretrained` and this module load them."""

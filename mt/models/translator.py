@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase
@@ -22,6 +23,10 @@ from mt.models.languages import added_words
 # Private-use characters around an inline term while it is text; they are removed before tokenizing.
 _OPENING, _CLOSING = "\ue000", "\ue001"
 _INLINE = re.compile(f"{_OPENING}([^{_OPENING}{_CLOSING}]*){_CLOSING}")
+
+
+Batch = tuple[Sequence[list[int]], Sequence[int]]
+"""Sources as token ids, and the maximum length of the hypothesis of each."""
 
 
 def inline_term(term: str) -> str:
@@ -47,6 +52,9 @@ class Translator(ABC):
     revision: str | None = None
     """The commit of a hub model; None for a directory."""
 
+    has_one_limit_per_batch: ClassVar[bool] = False
+    """Whether all hypotheses of a batch must have the same limit."""
+
     @property
     @abstractmethod
     def max_tokens(self) -> int:
@@ -59,6 +67,15 @@ class Translator(ABC):
         An end token and padding may follow. All sources are one batch. limits: the maximum number of tokens of each
         hypothesis, counting start, language and end tokens.
         """
+
+    def batch_tokens(self, config: DecodingConfig) -> int:
+        """Padded source tokens of a batch, all beams counted."""
+        return config.batch_tokens or 4096
+
+    def generate_each(self, batches: Iterable[Batch], config: DecodingConfig) -> Iterator[list[list[int]]]:
+        """The hypotheses of each batch, in order, as `generate` returns them."""
+        for sources, limits in batches:
+            yield self.generate(sources, limits, config)
 
     def encode_sources(self, sources: list[str]) -> list[list[int]]:
         """Token ids with language and end tokens, one list per sentence; text like `</s>` or `>>fra<<` stays text.

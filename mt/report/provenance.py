@@ -10,6 +10,7 @@ import mt
 from mt.config import CorpusConfig, ModelConfig
 from mt.data.cache import input_hashes
 from mt.evaluation.searches import describe_searches
+from mt.models.engines import Engine
 from mt.systems.system import System, searches_of
 
 
@@ -19,8 +20,12 @@ def describe_comparison(
     *,
     glossary: str | None,
     ratings: Sequence[str],
+    engines: Mapping[str, Engine],
 ) -> dict[str, str]:
-    """Facts on a comparison by name: systems, test sets with their SHA-256, glossary, ratings, version, date."""
+    """Facts on a comparison by name: systems, test sets with their SHA-256, glossary, ratings, version, date.
+
+    engines: what decoded each system.
+    """
     facts = {f"system {system.label}": _described(system) for system in systems}
     for name, corpus in test_sets.items():
         hashes = ", ".join(f"{path}, SHA-256 {digest}" for path, digest in input_hashes(corpus).items())
@@ -29,7 +34,7 @@ def describe_comparison(
         facts["glossary"] = glossary
     if ratings:
         facts["ratings"] = ", ".join(ratings)
-    facts |= describe_searches(searches_of(systems))
+    facts |= describe_searches(searches_of(systems), engines)
     made = datetime.now(UTC).isoformat(timespec="seconds")
     return facts | {"made": f"{made} by mt {mt.__version__}, sacreBLEU {version('sacrebleu')}"}
 

@@ -30,7 +30,7 @@ def as_table(evaluation: Evaluation) -> str:
     lines += _aligned(["test set", "system", *METRICS], rows)
     if any("*" in cell for row in rows for cell in row[2:]):
         lines.append(f"* significantly different from {evaluation.baseline}")
-    lines += [f"{name}: {made}" for name, made in describe_searches(evaluation.decoding).items()]
+    lines += [f"{name}: {made}" for name, made in describe_searches(evaluation.decoding, evaluation.engines).items()]
     lines += [f"note: {remark}" for remark in evaluation.remarks]
     lines += [f"note: on {each.test_set}, {each.text}" for each in evaluation.cautions]
     return "\n".join(lines)

@@ -15,6 +15,7 @@ from mt.evaluation.results import Comparison, Evaluation, Score, Verdict
 from mt.evaluation.searches import search_as_json
 from mt.evaluation.slices import SliceScore
 from mt.evaluation.test_set import Hypotheses, TestSet
+from mt.models.engines import Engine
 
 
 def as_json(evaluation: Evaluation) -> dict[str, Any]:
@@ -45,6 +46,7 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         "overlap": [asdict(overlap) for overlap in evaluation.overlaps],
         "cautions": [asdict(caution) for caution in evaluation.cautions],
         "decoding": {system: search_as_json(search) for system, search in evaluation.decoding.items()},
+        "engines": {system: asdict(engine) for system, engine in evaluation.engines.items()},
     }
     return {key: finite(value) for key, value in content.items()}
 
@@ -78,6 +80,7 @@ def read_scores(file: Path) -> Evaluation:
             slices=[SliceScore(**entry) for entry in content["slices"]],
             remarks=[note for note in content["notes"] if note not in named],
             decoding={system: DecodingConfig(**search) for system, search in content["decoding"].items()},
+            engines={system: Engine(**engine) for system, engine in content.get("engines", {}).items()},
             cautions=cautions,
             verdicts=[Verdict(**entry) for entry in content["verdicts"]],
             advice=content["advice"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -85,7 +86,9 @@ def export_model(
 
 
 def _system(label: str, model: ModelConfig, decoding: DecodingConfig) -> System:
-    return System(label, model.name, settings=TranslationSettings(model=model, decoding=decoding))
+    # By its own engine: a conversion would hide what the export costs.
+    settings = TranslationSettings(model=model, decoding=replace(decoding, engine="torch"))
+    return System(label, model.name, settings=settings)
 
 
 def _check_is_free(directory: Path) -> None:

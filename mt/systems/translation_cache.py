@@ -15,13 +15,13 @@ from mt.config import DecodingConfig, ModelConfig
 from mt.errors import ModelError, RunError
 from mt.evaluation.searches import search_as_json
 from mt.files import sha256_of, sha256_of_json, write_text
+from mt.models.engines import Engine, engine_of
 from mt.models.identity import model_identity
-from mt.models.model_files import is_ctranslate2
 
 logger = logging.getLogger(__name__)
 
 # To be raised by whoever changes what a model's translations come out as: encoding, search, decoding.
-_FORMAT = 4
+_FORMAT = 5
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,12 @@ def cache_root() -> Path:
     return cache_directory("translations")
 
 
-def cache_key(model: ModelConfig, decoding: DecodingConfig, sources: Sequence[str]) -> CacheKey | None:
+def cache_key(
+    model: ModelConfig, decoding: DecodingConfig, sources: Sequence[str], engine: Engine | None = None
+) -> CacheKey | None:
     """The key for `sources` translated by `model`; None if its files or its commit cannot be determined.
 
-    Libraries count by major and minor version.
+    engine: what decodes; by default the model's own, without a conversion. Libraries count by major and minor version.
     """
     try:
         identity = model_identity(model.name, model.revision)
@@ -53,7 +55,7 @@ def cache_key(model: ModelConfig, decoding: DecodingConfig, sources: Sequence[st
         # Whatever is wrong with it, loading it will tell.
         logger.debug("%s: no key for the cache of translations (%s)", model.name, error)
         return None
-    backend = "ctranslate2" if is_ctranslate2(model.name) else "torch"
+    engine = engine or engine_of(model.name)
     return CacheKey(
         {
             "format": _FORMAT,
@@ -62,7 +64,8 @@ def cache_key(model: ModelConfig, decoding: DecodingConfig, sources: Sequence[st
             # Terms count by what they are, not by where they lie.
             "decoding": search_as_json(replace(decoding, terminology=None)),
             "terms": terms,
-            "libraries": {name: ".".join(version(name).split(".")[:2]) for name in (backend, "transformers")},
+            "precision": engine.precision,
+            "libraries": {name: ".".join(version(name).split(".")[:2]) for name in (engine.name, "transformers")},
             "sources": sha256_of_json(list(sources)),
         }
     )

@@ -26,10 +26,20 @@ from mt.training.shapes import choose_shapes, shaped_batches
 def score_sample(
     translator: TransformersTranslator, dev: DevSet, *, only_this_process: bool = False
 ) -> dict[str, float]:
-    """chrF and BLEU, 0-100, of the greedily decoded sample.
+    """chrF and BLEU, 0-100, of the greedily decoded sample; see `translate_sample`."""
+    return scores_of(dev, translate_sample(translator, dev, only_this_process=only_this_process))
 
-    Every process translates its share and all get the same scores; with `only_this_process` the caller translates the
-    whole sample while the others do something else.
+
+def scores_of(dev: DevSet, hypotheses: Sequence[str]) -> dict[str, float]:
+    """chrF and BLEU, 0-100, of translations of the sample."""
+    return {"chrF": chrf(hypotheses, dev.references), "BLEU": bleu(hypotheses, dev.references)}
+
+
+def translate_sample(translator: TransformersTranslator, dev: DevSet, *, only_this_process: bool = False) -> list[str]:
+    """The greedily decoded sample, in its order.
+
+    Every process translates its share and all get the whole; with `only_this_process` the caller translates the whole
+    sample while the others do something else.
     """
     state = process_state()
     rank, size = (0, 1) if only_this_process else (state.process_index, state.num_processes)
@@ -37,12 +47,15 @@ def score_sample(
         own = translate(
             translator, dev.sources[rank::size], dev.decoding, f"{dev.name}, a sample" if rank == 0 else None
         )
-    if size > 1:
-        wait_for_everyone()
-    hypotheses = own if size == 1 else gather_object(own)
+    if size == 1:
+        return own
+    wait_for_everyone()
     # Gathered process by process: with 2 processes, sentences 0 2 4 ... come first, then 1 3 5 ...
-    references = [reference for p in range(size) for reference in dev.references[p::size]]
-    return {"chrF": chrf(hypotheses, references), "BLEU": bleu(hypotheses, references)}
+    order = [index for process in range(size) for index in range(process, len(dev.sources), size)]
+    hypotheses = [""] * len(order)
+    for index, hypothesis in zip(order, gather_object(own), strict=True):
+        hypotheses[index] = hypothesis
+    return hypotheses
 
 
 def dev_loss(

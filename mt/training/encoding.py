@@ -86,7 +86,7 @@ def _dev_set(
         [ids[:limit] for ids in translator.encode_targets(targets)],
     )
     size = min(config.training.dev_sentences, len(sources))
-    greedy = replace(config.decoding.without_domain(), num_beams=1)
+    greedy = replace(config.decoding.without_domain(), num_beams=1, mbr=0)
     # Always the same sentences, whatever the config's seed: dev scores of different runs can be compared.
     sample = np.sort(np.random.default_rng(0).permutation(len(sources))[:size])
     return DevSet(encoded, [sources[i] for i in sample], [targets[i] for i in sample], name, greedy)

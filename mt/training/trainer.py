@@ -31,10 +31,12 @@ from mt.training.batching import Collator, EncodedPairs, TokenBatchSampler
 from mt.training.checkpoints import UNFINISHED, checkpoint_name, put_checkpoint, rotate
 from mt.training.chunked_loss import IGNORED_LABEL
 from mt.training.delayed_number import DelayedNumber
-from mt.training.dev_evaluation import dev_loss, dev_scores_by_update, model_inputs, score_sample
+from mt.training.dev_evaluation import dev_loss, dev_scores_by_update, model_inputs, scores_of, translate_sample
 from mt.training.encoding import DevSet
+from mt.training.evaluation_time import EvaluationTime
 from mt.training.loss import logits_of
 from mt.training.recorded_steps import RecordedSteps
+from mt.training.samples import Sample, pick_samples, show_samples
 from mt.training.weight_choice import rank_updates
 from mt.wording import counted
 
@@ -104,6 +106,7 @@ class TranslationTrainer(Seq2SeqTrainer):
         """The content of the base; saved beside a LoRA adapter, which is worthless on any other base."""
         self.recorded: RecordedSteps | None = None
         """Forward and backward passes that a GPU replays; None: each is launched anew."""
+        self.evaluation_time = EvaluationTime()
         self._is_saving = False
         self._losses: list[tuple[Tensor, Tensor]] = []
         self._faults, self._unverified = DelayedNumber(), UpdateToVerify(0, [])
@@ -238,12 +241,18 @@ class TranslationTrainer(Seq2SeqTrainer):
         self.verify_updates()
         # The main process may still be writing to trackers and logs, which it alone does.
         wait_for_everyone()
-        metrics = {}
-        for prefix, dev in (("eval", self.dev), ("eval_general", self.general)):
-            if dev is not None:
-                metrics[f"{prefix}_loss"] = self.dev_loss(dev)
-                metrics |= {f"{prefix}_{name}": value for name, value in score_sample(self.translator, dev).items()}
+        metrics: dict[str, float] = {}
+        samples: list[Sample] = []
+        with self.evaluation_time:
+            for prefix, dev in (("eval", self.dev), ("eval_general", self.general)):
+                if dev is not None:
+                    metrics[f"{prefix}_loss"] = self.dev_loss(dev)
+                    hypotheses = translate_sample(self.translator, dev)
+                    metrics |= {f"{prefix}_{name}": value for name, value in scores_of(dev, hypotheses).items()}
+                    samples = samples or pick_samples(dev, hypotheses)
         self.log(metrics)
+        if self.is_world_process_zero():
+            show_samples(samples, self.state.global_step, self.callback_handler.callbacks)
         control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)  # type: ignore[has-type]
         self.control = control
         return metrics
