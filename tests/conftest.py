@@ -6,7 +6,7 @@ torch and transformers are imported by the fixtures: the process that only hands
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -206,8 +206,8 @@ def t5_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_t5(tmp_path_factory.mktemp("t5"))
 
 
-def save_t5(directory: Path, *, is_tied: bool = False, width: int = 16) -> Path:
-    """Such a T5 with a vocabulary of characters; the input embeddings are stored under the decoder's name only.
+def save_t5(directory: Path, *, is_tied: bool = False, width: int = 16, letters: Sequence[str] = ()) -> Path:
+    """Such a T5 with a vocabulary of letters; the input embeddings are stored under the decoder's name only.
 
     is_tied: with <pad> for a start and one matrix for all embeddings, as the first T5.
     """
@@ -219,7 +219,7 @@ def save_t5(directory: Path, *, is_tied: bool = False, width: int = 16) -> Path:
 
     marks = ["<pad>", "</s>", "<unk>"] if is_tied else ["<unk>", "<s>", "</s>"]
     languages = [f"<2{code}>" for code in ("ar", "ar_Latn", "arz", "en", "fr")]
-    scores = dict.fromkeys([*marks, *languages], 0.0) | {"▁": -2.0} | dict.fromkeys(_characters(), -3.0)
+    scores = dict.fromkeys([*marks, *languages], 0.0) | {"▁": -2.0} | dict.fromkeys(letters or _characters(), -3.0)
     tokenizer = T5Tokenizer(
         vocab=list(scores.items()),
         pad_token="<pad>" if is_tied else "<s>",
