@@ -245,13 +245,15 @@ def prepare_for_sharding(model: Any) -> None:
     gathers one layer at a time if `_no_split_modules` names the layers' classes; Marian's list is empty, and the whole
     model would be gathered at once.
     """
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
     first: dict[tuple[int, type], nn.Module] = {}
     for parent in list(model.modules()):
         for name, child in list(parent._modules.items()):
             if isinstance(child, nn.Embedding):
                 setattr(parent, name, first.setdefault((id(child.weight), type(child)), child))
-    halves = (model.get_encoder(), model.get_decoder())
-    model._no_split_modules = sorted({type(layer).__name__ for half in halves for layer in half.layers})
+    layers = (layer for layer in model.modules() if isinstance(layer, GradientCheckpointingLayer))
+    model._no_split_modules = sorted({type(layer).__name__ for layer in layers})
 
 
 @contextmanager

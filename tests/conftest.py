@@ -6,7 +6,7 @@ torch and transformers are imported by the fixtures: the process that only hands
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -197,6 +197,61 @@ def _untrained_mbart(tokenizer_class: type[MBartTokenizer | MBart50Tokenizer], d
         decoder_start_token_id=2,
     )
     MBartForConditionalGeneration(config).save_pretrained(directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def t5_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained T5 laid out as madlad400-3b-mt: `<2ar>`, no <pad>, an output layer of its own."""
+    return save_t5(tmp_path_factory.mktemp("t5"))
+
+
+def save_t5(directory: Path, *, is_tied: bool = False, width: int = 16, letters: Sequence[str] = ()) -> Path:
+    """Such a T5 with a vocabulary of letters; the input embeddings are stored under the decoder's name only.
+
+    is_tied: with <pad> for a start and one matrix for all embeddings, as the first T5.
+    """
+    import json
+
+    import torch
+    from safetensors.torch import load_file, save_file
+    from transformers import T5Config, T5ForConditionalGeneration, T5Tokenizer
+
+    marks = ["<pad>", "</s>", "<unk>"] if is_tied else ["<unk>", "<s>", "</s>"]
+    languages = [f"<2{code}>" for code in ("ar", "ar_Latn", "arz", "en", "fr")]
+    scores = dict.fromkeys([*marks, *languages], 0.0) | {"▁": -2.0} | dict.fromkeys(letters or _characters(), -3.0)
+    tokenizer = T5Tokenizer(
+        vocab=list(scores.items()),
+        pad_token="<pad>" if is_tied else "<s>",
+        extra_ids=0,
+        additional_special_tokens=[],
+    )
+    tokenizer.save_pretrained(directory)
+    torch.manual_seed(1)
+    config = T5Config(
+        vocab_size=len(scores),
+        d_model=width,
+        d_kv=width // 2,
+        d_ff=2 * width,
+        num_heads=2,
+        num_layers=2,
+        num_decoder_layers=2,
+        feed_forward_proj="gated-gelu",
+        decoder_start_token_id=0,
+        pad_token_id=0 if is_tied else 1,
+        eos_token_id=1 if is_tied else 2,
+        tie_word_embeddings=is_tied,
+    )
+    T5ForConditionalGeneration(config).save_pretrained(directory)
+    if not is_tied:
+        weights = load_file(directory / "model.safetensors")
+        embeddings = weights["decoder.embed_tokens.weight"] = weights.pop("shared.weight")
+        weights["lm_head.weight"] = torch.randn(embeddings.shape) * width**-0.5
+        save_file(weights, directory / "model.safetensors", metadata={"format": "pt"})
+        settings = json.loads((directory / "config.json").read_text(encoding="utf-8")) | {"tie_word_embeddings": False}
+        # As older versions of transformers write it.
+        settings.pop("scale_decoder_outputs", None)
+        (directory / "config.json").write_text(json.dumps(settings), encoding="utf-8")
     return directory
 
 

@@ -102,7 +102,7 @@ REFUSED: dict[str, tuple[Spoil, str]] = {
     # config.json's kind
     "kind missing": (written("config.json", "{}"), "type `None` are not supported"),
     "kind list": (config(model_type=["marian"]), "are not supported"),
-    "kind other": (config(model_type="t5"), "type `t5` are not supported"),
+    "kind other": (config(model_type="pegasus"), "type `pegasus` are not supported"),
     "kind nested": (config(model_type="encoder-decoder", encoder=[1], decoder={}), "are not supported"),
     "own code": (auto_map(model_type="evil"), r"config\.json: the model needs code of its own"),
     "own tokenizer": (tokenizer_auto_map("EvilTokenizer"), r"tokenizer_config\.json: the model needs code of its own"),

@@ -24,6 +24,7 @@ from transformers import AutoModelForSeq2SeqLM
 
 from mt.commands import train
 from mt.config import ModelConfig
+from mt.models.doctor import check_ties
 from mt.models.transformers_model import TransformersTranslator, load_translator
 from mt.processes import _parameter_groups, prepare_for_sharding, whole_weights
 from tests import process_cases
@@ -38,14 +39,17 @@ PAIRS = 1000
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory, marian_directory: Path) -> Path:
-    directory = tmp_path_factory.mktemp("processes")
+    return write_config(tmp_path_factory.mktemp("processes"), marian_directory)
+
+
+def write_config(directory: Path, model: Path, **training: int) -> Path:
     corpus = directory / "starter.tsv"
     corpus.write_text("".join(STARTER.read_text("utf-8").splitlines(keepends=True)[:PAIRS]), encoding="utf-8")
     options = {
         "name": "small",
         "data": {"corpora": {"starter": {"path": str(corpus)}}},
-        "model": {"name": str(marian_directory), "skip_doctor": True, "dropout": 0.0},
-        "training": {**OPTIONS, "log_every_updates": 1, "report_to": []},
+        "model": {"name": str(model), "skip_doctor": True, "dropout": 0.0},
+        "training": {**OPTIONS, **training, "log_every_updates": 1, "report_to": []},
         "decoding": {"num_beams": 1, "max_length_ratio": 0.5},
         "evaluation": {"resamples": 100},
     }
@@ -82,6 +86,10 @@ def run_all(commands: list[list[str]], directory: Path, **variables: str) -> str
 @pytest.fixture(scope="module")
 def alone(config: Path) -> Path:
     """The run of one process."""
+    return train_alone(config)
+
+
+def train_alone(config: Path) -> Path:
     run = config.parent / "alone"
     ends = process_cases.in_processes(1, train.run, config.parent, [str(config), "--output_dir", str(run)])
     assert [status for status, _ in ends] == [0], ends
@@ -221,6 +229,19 @@ def test_two_machines(two_machines: tuple[str, str], config: Path, alone: Path, 
 def test_a_sharded_model_is_trained_and_saved_whole(
     processes: int, loss: str, config: Path, alone: Path, tmp_path: Path
 ):
+    train_sharded(processes, loss, "Marian", config, alone, tmp_path)
+
+
+def test_a_sharded_t5_keeps_its_output_layer(t5_directory: Path, tmp_path: Path):
+    # 4 micro-batches of long sentences, for a letter is a token; 2 for each of two processes.
+    config = write_config(tmp_path, t5_directory, tokens_per_update=1400)
+    train_sharded(2, "plain", "T5", config, train_alone(config), tmp_path)
+    model = load_translator(ModelConfig(name=str(tmp_path / "run" / "model")))
+    assert check_ties(model).detail == "separate"
+
+
+def train_sharded(processes: int, loss: str, family: str, config: Path, alone: Path, tmp_path: Path) -> None:
+    """Train under FSDP and compare with the run of one process."""
     run = tmp_path / "run"
     settings = yaml.safe_load((ROOT / "configs" / "accelerate" / "fsdp.yaml").read_text())["fsdp_config"]
     variables = {
@@ -230,7 +251,8 @@ def test_a_sharded_model_is_trained_and_saved_whole(
     command = process_cases.train_sharded
     ends = process_cases.in_processes(processes, command, tmp_path, argv, ACCELERATE_USE_FSDP="true", **variables)
     # Two evaluations, between updates and after them, of the loss and of a decoded sample each.
-    assert [(status, said.count("evaluated: FSDPMarianMTModel")) for status, said in ends] == [(0, 4)] * processes, ends
+    evaluated = f"evaluated: FSDP{family}"
+    assert [(status, said.count(evaluated)) for status, said in ends] == [(0, 4)] * processes, ends
     assert_same(run, alone, processes)
     theirs = load_file(alone / "model" / "model.safetensors")
     model = AutoModelForSeq2SeqLM.from_pretrained(run / "model")
@@ -249,7 +271,7 @@ def one_process() -> Iterator[None]:
 def shard(translator: TransformersTranslator) -> None:
     """As accelerate does."""
     model, mesh = translator.model, init_device_mesh("cpu", (1,))
-    for layer in (model.model.encoder.layers[0], model.model.decoder.layers[0]):
+    for layer in [module for module in model.modules() if type(module).__name__ in model._no_split_modules]:
         fully_shard(layer, mesh=mesh, reshard_after_forward=True)
     fully_shard([model.get_input_embeddings(), model.get_output_embeddings()], mesh=mesh, reshard_after_forward=False)
     fully_shard(model, mesh=mesh)
@@ -263,7 +285,7 @@ def update(translator: TransformersTranslator) -> None:
 
 
 @pytest.mark.usefixtures("one_process")
-@pytest.mark.parametrize("family", ["marian", "nllb", "mbart50"])
+@pytest.mark.parametrize("family", ["marian", "nllb", "mbart50", "t5"])
 def test_an_evaluation_leaves_a_sharded_model_as_it_was(family: str, request: pytest.FixtureRequest):
     directory = request.getfixturevalue(f"{family}_directory")
     translator = load_translator(ModelConfig(name=str(directory)))

@@ -19,6 +19,7 @@ FAMILIES = {
     "conflict_news_lora": "marian_directory",
     "conflict_news_mixed": "marian_directory",
     "conflict_news_nllb": "nllb_directory",
+    "conflict_news_madlad": "t5_directory",
 }
 
 
@@ -62,6 +63,10 @@ def test_recipe_trains(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert [tried["share"] for tried in manifest["tried_shares"]] == [0.0, 0.25, 0.5, 0.75, 1.0]
     if name == "conflict_news_nllb":
         assert manifest["base_model"]["target_code"] == "arb_Arab"
+    if name == "conflict_news_madlad":
+        assert manifest["base_model"]["target_code"] == "ar"
+        adapter = json.loads((tmp_path / "run" / "checkpoints" / "checkpoint-2" / "adapter_config.json").read_text())
+        assert set(adapter["target_modules"]) == {"q", "k", "v", "o", "wi_0", "wi_1", "wo"}
 
 
 @pytest.mark.parametrize("name", sorted(FAMILIES.keys() - {"conflict_news_mixed"}))

@@ -17,6 +17,7 @@ from mt.models.identity import model_identity
 from mt.models.transformers_model import TransformersTranslator, load_translator
 from mt.processes import process_state, wait_for_everyone
 from mt.runs import RunDirectory
+from mt.training.setup import refuse_fp16
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ def load_base(config: Config, run: RunDirectory, data: DatasetDict) -> Transform
         wait_for_everyone()
     logger.info("loading %s", options.name if options.scratch is None else run.base)
     translator = open_base(config, run)
+    refuse_fp16(translator, config)
     if options.scratch is None and not options.skip_doctor:
         refuse_unhealthy(translator)
     return translator

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from ctranslate2.converters import Converter
-from ctranslate2.converters.transformers import BartLoader, M2M100Loader, MarianMTLoader, MBartLoader
+from ctranslate2.converters import Converter, transformers
+from ctranslate2.converters.transformers import BartLoader, MarianMTLoader
 from sacrebleu import corpus_chrf
 
 from mt.config import DecodingConfig, ModelConfig
@@ -18,6 +18,7 @@ from mt.files import new_directory
 from mt.models.ctranslate2_model import CTranslate2Translator, load_ctranslate2
 from mt.models.decoding import encode_within_limits
 from mt.models.doctor import SENTENCES
+from mt.models.families import family_by_name
 from mt.models.transformers_model import TransformersTranslator
 
 logger = logging.getLogger(__name__)
@@ -138,7 +139,8 @@ class _LoadedConverter(Converter):
         self.translator = translator
 
     def _load(self) -> Any:
-        loader = _LOADERS[self.translator.languages.family]()
+        name = family_by_name(self.translator.languages.family).ctranslate2_loader
+        loader = (_LOADERS.get(name) or getattr(transformers, name))()
         with torch.no_grad():
             spec = loader(self.translator.model, _WholeVocabulary(self.translator))
         # Not every tokenizer has one. CTranslate2 does not use it here, but cannot read a null.
@@ -197,13 +199,8 @@ class _WholeVocabulary:
         return vocabulary
 
 
-_LOADERS: dict[str, Any] = {
-    "marian": _MarianLoader,
-    "m2m_100": M2M100Loader,
-    "nllb": M2M100Loader,
-    "mbart": MBartLoader,
-    "mbart50": MBartLoader,
-}
+# In place of CTranslate2's own.
+_LOADERS: dict[str, Any] = {"MarianMTLoader": _MarianLoader}
 
 
 def _convert(translator: TransformersTranslator, directory: Path, precision: str) -> None:

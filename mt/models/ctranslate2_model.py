@@ -18,8 +18,8 @@ import torch
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import ModelError
 from mt.models.ctranslate2_file import check_model_file
-from mt.models.languages import family_by_tokenizer
-from mt.models.model_config import MAX_VOCABULARY
+from mt.models.families import family_by_tokenizer
+from mt.models.families.family import MAX_VOCABULARY
 from mt.models.model_files import ModelFiles, check_model_name, files_of, is_index, library_errors
 from mt.models.tokenizer import load_tokenizer_files, set_languages
 from mt.models.translator import Batch, Translator
@@ -157,7 +157,7 @@ def load_ctranslate2(config: ModelConfig) -> CTranslate2Translator:
     _refuse_foreign_tokenizer(config.name, tokenizer, vocabulary)
     # CTranslate2's own converter drops <pad> from Marian's vocabulary, and a few unused tokens from others.
     size = len(vocabulary) + _MAX_UNUSED
-    languages = set_languages(files, tokenizer, family_by_tokenizer(tokenizer), config, size)
+    languages = set_languages(files, tokenizer, family_by_tokenizer(tokenizer).name, config, size)
     check_model_file(Path(config.name) / "model.bin", len(vocabulary))
     settings = files.read_json("config.json") or {}
     with library_errors(f"{config.name}: the CTranslate2 model cannot be loaded; convert it again"):

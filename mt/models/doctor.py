@@ -19,6 +19,7 @@ from mt.errors import ModelError
 from mt.languages import ARABIC, Language, language_named
 from mt.models.adapters import CONFIG as ADAPTER
 from mt.models.decoding import translate
+from mt.models.families import family_by_name
 from mt.models.model_files import ModelFiles
 from mt.models.transformers_model import TransformersTranslator
 from mt.models.weights import find_weights, read_tensors
@@ -96,17 +97,19 @@ def refuse_unhealthy(translator: TransformersTranslator) -> Diagnosis:
 
 def check_ties(translator: TransformersTranslator) -> Finding:
     """Embeddings and output layer share their weights exactly if the config says so, and are the checkpoint's."""
-    model, config = translator.model, translator.model.config
-    output, decoder = _weight(model.get_output_embeddings()), _weight(_part(model, "decoder"))
-    encoder = _weight(_part(model, "encoder"))
-    tied = {"output layer": output is decoder}
-    if getattr(config, "share_encoder_decoder_embeddings", True):
-        tied["encoder"] = encoder is decoder
-    expected = bool(getattr(config, "tie_word_embeddings", True))
-    for part, is_tied in tied.items():
-        if is_tied != expected:
-            says, does = ("tied", "separate") if expected else ("separate", "tied")
-            return Finding("ties", False, f"the config says {says}, but {part} and decoder embeddings are {does}")
+    model, family = translator.model, family_by_name(translator.languages.family)
+    output, decoder = _weight(model.get_output_embeddings()), _weight(model.get_decoder().embed_tokens)
+    encoder = _weight(model.get_encoder().embed_tokens)
+    expected = family.has_tied_output(model.config)
+    ties = [("output layer", output is decoder, expected)]
+    has_tied_encoder = family.has_tied_encoder(model.config)
+    if has_tied_encoder is not None:
+        ties.append(("encoder", encoder is decoder, has_tied_encoder))
+    for part, is_tied, wanted in ties:
+        if is_tied != wanted:
+            says, does = ("tied", "separate") if wanted else ("separate", "tied")
+            who = "config" if wanted == expected else "architecture"
+            return Finding("ties", False, f"the {who} says {says}, but {part} and decoder embeddings are {does}")
     changed = _changed_embeddings(translator, {"encoder": encoder, "decoder": decoder, "output": output})
     if changed:
         return Finding("ties", False, f"the loaded weights differ from the checkpoint's {changed}")
@@ -116,15 +119,17 @@ def check_ties(translator: TransformersTranslator) -> Finding:
 def _changed_embeddings(translator: TransformersTranslator, loaded: dict[str, Tensor]) -> str | None:
     """Name of an embedding in the checkpoint that differs from the loaded one; None if all are the same."""
     homes = {
-        "model.shared.weight": "decoder",
-        "model.encoder.embed_tokens.weight": "encoder",
-        "model.decoder.embed_tokens.weight": "decoder",
+        "shared.weight": "decoder",
+        "encoder.embed_tokens.weight": "encoder",
+        "decoder.embed_tokens.weight": "decoder",
         "lm_head.weight": "output",
     }
     for file in _checkpoint_files(translator):
-        stored = read_tensors(file)
-        for name in homes.keys() & stored.keys():
-            expected, found = stored[name].to(torch.float32), loaded[homes[name]].detach().cpu()
+        for name, weight in read_tensors(file).items():
+            home = homes.get(name.removeprefix("model."))
+            if home is None:
+                continue
+            expected, found = weight.to(torch.float32), loaded[home].detach().cpu()
             if expected.shape != found.shape or not torch.equal(expected, found):
                 return name
     return None
@@ -134,10 +139,6 @@ def _checkpoint_files(translator: TransformersTranslator) -> list[Path]:
     """The files with the weights that were loaded; none for an adapter, whose weights are merged and so in no file."""
     files = ModelFiles(translator.name, translator.location, translator.revision)
     return find_weights(files) if files.find(ADAPTER) is None else []
-
-
-def _part(model: Any, name: str) -> Any:
-    return getattr(model.model, name).embed_tokens
 
 
 def _weight(module: Any) -> Tensor:
@@ -150,16 +151,8 @@ def check_language_tokens(translator: TransformersTranslator) -> Finding:
     languages, tokenizer = translator.languages, translator.tokenizer
     source = translator.encode_sources(["war"])[0]
     target = translator.encode_targets(["حرب"])[0]
-    wanted: list[tuple[str, str, int]] = []
-    if languages.family == "marian" and languages.source_prefix.strip():
-        wanted.append((languages.source_prefix.strip(), "source", source[0]))
-    elif languages.family != "marian":
-        mark = "__{}__" if languages.family == "m2m_100" else "{}"
-        # The first mBART puts the language last, all other families first.
-        position = -1 if languages.family == "mbart" else 0
-        wanted.append((mark.format(languages.source_code), "source", source[position]))
-        wanted.append((mark.format(languages.target_code), "target", target[position]))
-    for token, side, found in wanted:
+    marks = family_by_name(languages.family).language_marks(languages, tokenizer, source, target)
+    for token, side, found in marks:
         expected = tokenizer.convert_tokens_to_ids(token)
         if found != expected or found == tokenizer.unk_token_id:
             detail = f"the {side} is marked by id {found}, not by {expected} of {token}"
@@ -168,7 +161,7 @@ def check_language_tokens(translator: TransformersTranslator) -> Finding:
         if shared:
             detail = f"{token} and {shared[0]}, which was added to the tokenizer, have one id, {found}"
             return Finding("language tokens", False, detail)
-    return Finding("language tokens", True, ", ".join(token for token, _, _ in wanted) or "none needed")
+    return Finding("language tokens", True, ", ".join(mark.token for mark in marks) or "none needed")
 
 
 def check_unknown_share(translator: TransformersTranslator, sentences: tuple[str, ...] = SENTENCES) -> Finding:

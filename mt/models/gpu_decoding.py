@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from mt.models.families import family_of_model
 from mt.processes import is_sharded
 
 _MOST_TOKENS = 262_144
@@ -37,6 +38,12 @@ def decoding_dtype(device: torch.device) -> torch.dtype:
     translated 94 % as in float32, in bf16 61 %. What float16 lacks is range; see `HalfPrecision.has_overflowed`.
     """
     return torch.float16 if device.type == "cuda" else torch.float32
+
+
+def wide_decoding_dtype(device: torch.device) -> torch.dtype:
+    """The same for models that overflow in float16: bf16 on a GPU that has it, otherwise float32."""
+    has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.bfloat16 if has_bf16 else torch.float32
 
 
 def batch_tokens(model: nn.Module, num_beams: int) -> int:
@@ -77,7 +84,9 @@ def fast_decoding(model: nn.Module) -> Iterator[HalfPrecision | None]:
     None if the model decodes as it is: on a CPU, sharded, or not in float32.
     """
     tensors = [*model.parameters(), *model.buffers()]
-    dtype = decoding_dtype(tensors[0].device)
+    # T5 cuts what overflows in its layers, so `HalfPrecision` would not notice.
+    has_range = family_of_model(model).fp16_fault is None
+    dtype = (decoding_dtype if has_range else wide_decoding_dtype)(tensors[0].device)
     own = [(tensor, tensor.data) for tensor in tensors if tensor.dtype == torch.float32]
     is_float32 = len(own) == sum(tensor.is_floating_point() for tensor in tensors)
     if dtype == torch.float32 or not is_float32 or is_sharded():

@@ -6,48 +6,15 @@ import logging
 from dataclasses import fields
 from typing import Any
 
-from transformers import (
-    GenerationConfig,
-    M2M100Config,
-    M2M100ForConditionalGeneration,
-    MarianConfig,
-    MarianMTModel,
-    MBartConfig,
-    MBartForConditionalGeneration,
-    PreTrainedConfig,
-    PreTrainedModel,
-)
-from transformers.activations import ACT2FN
+from transformers import GenerationConfig, PreTrainedConfig
 
 from mt.config import DecodingConfig
 from mt.errors import ModelError
-from mt.models.languages import LanguageContract
+from mt.models.families import LanguageContract, families_of_type, family_by_name, usable
 from mt.models.model_files import ModelFiles, is_index, library_errors
 
 logger = logging.getLogger(__name__)
 
-_KINDS: dict[str, tuple[type[PreTrainedConfig], type[PreTrainedModel]]] = {
-    "marian": (MarianConfig, MarianMTModel),
-    "m2m_100": (M2M100Config, M2M100ForConditionalGeneration),
-    "mbart": (MBartConfig, MBartForConditionalGeneration),
-}
-MAX_VOCABULARY = 10**7
-# Far above any known model. Without limits a damaged file could make us allocate terabytes.
-_MAX_SIZES = {
-    "vocab_size": MAX_VOCABULARY,
-    "decoder_vocab_size": MAX_VOCABULARY,
-    "d_model": 2**16,
-    "encoder_layers": 1000,
-    "decoder_layers": 1000,
-    "encoder_attention_heads": 2**10,
-    "decoder_attention_heads": 2**10,
-    "encoder_ffn_dim": 2**20,
-    "decoder_ffn_dim": 2**20,
-    "max_position_embeddings": 2**16,
-}
-# With fewer positions, start token, language and end token would leave no room for text.
-_MIN_SIZES = {"max_position_embeddings": 8}
-_SHARES = ("dropout", "attention_dropout", "activation_dropout", "encoder_layerdrop", "decoder_layerdrop")
 _IDS = ("pad_token_id", "eos_token_id", "bos_token_id", "decoder_start_token_id", "forced_eos_token_id")
 # Set by us, or of no use for translation.
 _NOT_TAKEN = frozenset({"dtype", "architectures", "id2label", "label2id", "problem_type", "chunk_size_feed_forward"})
@@ -61,14 +28,13 @@ def read_model_config(files: ModelFiles) -> PreTrainedConfig:
         raise ModelError(f"{files.name}: no config.json in the directory, so it holds no model")
     origin = f"{files.path}/config.json"
     kind = found.get("model_type")
-    refuse_own_code(origin, found, is_needed=not isinstance(kind, str) or kind not in _KINDS)
-    if not isinstance(kind, str) or kind not in _KINDS:
-        raise ModelError(
-            f"{origin}: models of type `{kind!s:.40}` are not supported; use a Marian, M2M-100, NLLB or mBART model"
-        )
-    config_class = _KINDS[kind][0]
+    families = families_of_type(kind)
+    refuse_own_code(origin, found, is_needed=not families)
+    if not families:
+        raise ModelError(f"{origin}: models of type `{kind!s:.40}` are not supported; {usable()}")
+    config_class = families[0].config_class
     known = {field.name for field in fields(config_class)} - _NOT_TAKEN
-    settings = {key: value for key, value in found.items() if key in known}
+    settings = {key: value for key, value in found.items() if key in known} | families[0].settings_in(found)
     with library_errors(f"{origin}: a setting is not valid"):
         config = config_class(**settings)
     _check_sizes(origin, config)
@@ -77,7 +43,7 @@ def read_model_config(files: ModelFiles) -> PreTrainedConfig:
 
 def model_class(config: PreTrainedConfig) -> Any:
     """The transformers class of models with these settings."""
-    return _KINDS[config.model_type][1]
+    return families_of_type(config.model_type)[0].model_class
 
 
 def vocabulary_size(config: PreTrainedConfig) -> int:
@@ -95,28 +61,24 @@ def refuse_own_code(origin: str, settings: dict[str, Any], *, is_needed: bool) -
     if is_needed:
         raise ModelError(
             f"{origin}: the model needs code of its own (`auto_map`), and code that comes with a model is never run; "
-            "use a Marian, M2M-100, NLLB or mBART model"
+            f"{usable()}"
         )
     logger.warning("%s: names code of its own (`auto_map`), which is not run", origin)
 
 
 def _check_sizes(origin: str, config: Any) -> None:
-    for key, most in _MAX_SIZES.items():
+    family = families_of_type(config.model_type)[0]
+    for key, most in family.max_sizes.items():
         value = getattr(config, key, None)
         if key == "decoder_vocab_size" and value is None:
             continue
-        least = _MIN_SIZES.get(key, 1)
+        least = family.min_sizes.get(key, 1)
         if not is_index(value) or not least <= value <= most:  # type: ignore[operator]
             raise ModelError(f"{origin}: {key} must be a whole number from {least} to {most:,}, not {value!r:.40}")
-    for key in _SHARES:
+    for key in family.shares:
         if not 0 <= getattr(config, key) <= 1:
             raise ModelError(f"{origin}: {key} must be from 0 to 1, not {getattr(config, key)!r:.40}")
-    for part in ("encoder", "decoder"):
-        heads = getattr(config, f"{part}_attention_heads")
-        if config.d_model % heads:
-            raise ModelError(f"{origin}: d_model {config.d_model} is no multiple of {part}_attention_heads {heads}")
-    if config.activation_function not in ACT2FN:
-        raise ModelError(f"{origin}: no such activation_function: {config.activation_function!r:.40}")
+    family.check_config(origin, config)
     if not config.is_encoder_decoder or getattr(config, "is_decoder", False):
         raise ModelError(f"{origin}: is_encoder_decoder and is_decoder say that it is not a translation model")
     for key in _IDS:
@@ -161,19 +123,18 @@ def generation_config(
     Nothing else is taken from a checkpoint: old ones contain settings that `save_pretrained` refuses at the end of a
     run, and a default `max_length` that cuts long hypotheses.
     """
-    start = languages.decoder_start_token_id
+    start, family = languages.decoder_start_token_id, family_by_name(languages.family)
     settings = GenerationConfig(
         decoder_start_token_id=ids["decoder_start_token_id"] if start is None else start,
         pad_token_id=ids["pad_token_id"],
         eos_token_id=ids["eos_token_id"],
         forced_bos_token_id=languages.forced_bos_token_id,
-        # Marian starts from <pad> and must never write it.
-        bad_words_ids=[[ids["pad_token_id"]]] if languages.family == "marian" else None,
+        bad_words_ids=family.unwritten(ids),
         no_repeat_ngram_size=decoding.no_repeat_ngram_size,
         num_beams=decoding.num_beams,
         length_penalty=decoding.length_penalty if decoding.num_beams > 1 else None,
         early_stopping=decoding.num_beams > 1,
-        max_length=config.max_position_embeddings,
+        max_length=family.max_tokens(config),
     )
     settings.validate(strict=True)
     return settings

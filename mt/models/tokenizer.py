@@ -1,4 +1,4 @@
-"""A model's tokenizer: one of five known classes, its files validated, every id inside the vocabulary."""
+"""A model's tokenizer: of the class of a known family, its files validated, every id inside the vocabulary."""
 
 from __future__ import annotations
 
@@ -6,40 +6,17 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from transformers import (
-    M2M100Tokenizer,
-    MarianTokenizer,
-    MBart50Tokenizer,
-    MBartTokenizer,
-    NllbTokenizer,
-    PreTrainedTokenizerBase,
-)
-
 from mt.config import ModelConfig
 from mt.errors import ModelError
-from mt.models.languages import LanguageContract, agree_on_languages
+from mt.models.families import LanguageContract, families_of_type, tokenizer_families
+from mt.models.languages import agree_on_languages
 from mt.models.missing_files import origin_of
 from mt.models.model_config import refuse_own_code
 from mt.models.model_files import ModelFiles, is_index, library_errors
 
-_CLASSES: dict[str, type[PreTrainedTokenizerBase]] = {
-    "MarianTokenizer": MarianTokenizer,
-    "M2M100Tokenizer": M2M100Tokenizer,
-    "NllbTokenizer": NllbTokenizer,
-    "MBartTokenizer": MBartTokenizer,
-    "MBart50Tokenizer": MBart50Tokenizer,
-}
 _CLASS_KEY = "tokenizer_class"
-# By model type, for models that do not name the class.
-_USUAL = {"marian": "MarianTokenizer", "m2m_100": "M2M100Tokenizer", "mbart": "MBartTokenizer"}
-TOKENIZER_FILES = ("source.spm", "sentencepiece.bpe.model", "tokenizer.json")
+TOKENIZER_FILES = ("source.spm", "sentencepiece.bpe.model", "tokenizer.json", "spiece.model")
 """At least one of them is in every tokenizer's directory."""
-# At least one file of each group must be there.
-_NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
-    "MarianTokenizer": (("source.spm",), ("target.spm",), ("vocab.json",)),
-    "M2M100Tokenizer": (("sentencepiece.bpe.model",), ("vocab.json",)),
-}
-_NEEDED_ELSEWHERE = (("tokenizer.json", "sentencepiece.bpe.model"),)
 _VOCABULARIES = ("vocab.json", "target_vocab.json", "added_tokens.json")
 _SPECIAL = ("eos_token", "pad_token", "unk_token")
 _TRIAL = "The war in Syria, 2011."
@@ -57,7 +34,10 @@ def load_tokenizer_files(files: ModelFiles, kind: str, size: int) -> Any:
         # Marian's tokenizer recommends sacremoses for normalising; `mt.text.normalise` does that here.
         warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
         options = {} if files.revision is None else {"revision": files.revision}
-        return _CLASSES[name].from_pretrained(files.path, **options, trust_remote_code=False)
+        family = tokenizer_families()[name]
+        tokenizer = family.tokenizer_class.from_pretrained(files.path, **options, trust_remote_code=False)
+        stored = files.read_json("tokenizer.json", _MAX_TOKENIZER_BYTES) or {}
+        return family.repaired_tokenizer(tokenizer, stored)
 
 
 def set_languages(files: ModelFiles, tokenizer: Any, family: str, options: ModelConfig, size: int) -> LanguageContract:
@@ -97,9 +77,10 @@ def _class_name(files: ModelFiles, kind: str) -> str:
     in_model = (files.read_json("config.json") or {}).get(_CLASS_KEY)
     stated = settings.get(_CLASS_KEY) or in_model or _guessed(files, kind)
     name = stated.removesuffix("Fast") if isinstance(stated, str) else ""
-    refuse_own_code(origin, settings, is_needed=name not in _CLASSES)
-    if name not in _CLASSES:
-        raise ModelError(f"{origin}: tokenizers of class {stated!r:.40} are not supported; use {', '.join(_CLASSES)}")
+    known = tokenizer_families()
+    refuse_own_code(origin, settings, is_needed=name not in known)
+    if name not in known:
+        raise ModelError(f"{origin}: tokenizers of class {stated!r:.40} are not supported; use {', '.join(known)}")
     return name
 
 
@@ -107,11 +88,12 @@ def _guessed(files: ModelFiles, kind: str) -> str | None:
     """The usual class for a model type: old models do not name the class, a CTranslate2 directory not even the type."""
     if kind == "m2m_100" and files.find("vocab.json") is None and files.find("tokenizer.json") is not None:
         return "NllbTokenizer"  # which, unlike M2M-100's, is one file
-    return _USUAL.get(kind) or ("MarianTokenizer" if files.find("source.spm") is not None else None)
+    usual = next((family.tokenizer_class.__name__ for family in families_of_type(kind)), None)
+    return usual or ("MarianTokenizer" if files.find("source.spm") is not None else None)
 
 
 def _check_files(files: ModelFiles, name: str, size: int) -> None:
-    needed = _NEEDED.get(name, _NEEDED_ELSEWHERE)
+    needed = tokenizer_families()[name].tokenizer_files
     if (files.read_json("tokenizer_config.json") or {}).get("separate_vocabs") is True:
         needed = (*needed, ("target_vocab.json",))
     missing = [" or ".join(choice) for choice in needed if all(files.find(file) is None for file in choice)]

@@ -16,9 +16,9 @@ from mt.config import DecodingConfig, ModelConfig
 from mt.errors import ModelError
 from mt.models import gpu_decoding
 from mt.models.adapters import Adapter, find_adapter, merge_adapter
+from mt.models.families import LanguageContract, family_by_name, family_of
 from mt.models.gpu_decoding import fast_decoding, use_precompiled_attention
 from mt.models.identity import check_base
-from mt.models.languages import LanguageContract, family_of
 from mt.models.model_config import generation_config, read_model_config, read_token_ids, vocabulary_size
 from mt.models.model_files import ModelFiles, check_model_name, files_of, is_ctranslate2
 from mt.models.tokenizer import TOKENIZER_FILES, load_tokenizer_files, set_languages
@@ -44,7 +44,7 @@ class TransformersTranslator(Translator):
     @property
     def max_tokens(self) -> int:
         """The longest source or target, in tokens, that the model's positions allow."""
-        return int(self.model.config.max_position_embeddings)
+        return family_by_name(self.languages.family).max_tokens(self.model.config)
 
     @property
     def decoder_prefix(self) -> list[int]:
@@ -134,7 +134,7 @@ def load_translator(config: ModelConfig, decoding: DecodingConfig | None = None)
     adapter = find_adapter(files)
     model_config, tokenizer, languages = _load_tokenizer(files, adapter, config)
     if config.dropout is not None:
-        model_config.dropout = config.dropout
+        setattr(model_config, family_by_name(languages.family).dropout, config.dropout)
     ids = read_token_ids(_settings_files(files, adapter), model_config)
     settings = generation_config(model_config, ids, languages, decoding or DecodingConfig())
     if adapter is not None:
@@ -184,7 +184,7 @@ def _load_tokenizer(
     home = files if adapter is None else adapter.home_of(*TOKENIZER_FILES)
     size = vocabulary_size(settings)
     tokenizer = load_tokenizer_files(home, settings.model_type, size)
-    return settings, tokenizer, set_languages(home, tokenizer, family_of(settings, tokenizer), config, size)
+    return settings, tokenizer, set_languages(home, tokenizer, family_of(settings, tokenizer).name, config, size)
 
 
 def _freeze_fixed_positions(model: PreTrainedModel) -> None:

@@ -17,7 +17,8 @@ from transformers.tokenization_python import Trie
 
 from mt.config import DecodingConfig
 from mt.errors import ModelError
-from mt.models.languages import LanguageContract, added_words
+from mt.models.families import LanguageContract, family_by_name
+from mt.models.languages import added_words
 
 # Private-use characters around an inline term while it is text; they are removed before tokenizing.
 _OPENING, _CLOSING = "\ue000", "\ue001"
@@ -97,7 +98,7 @@ class Translator(ABC):
 
     @cached_property
     def _words(self) -> list[str]:
-        return added_words(self.tokenizer)
+        return added_words(self.tokenizer, self.languages.family)
 
     @cached_property
     def _encoder(self) -> PreTrainedTokenizerBase:
@@ -147,7 +148,7 @@ class Translator(ABC):
             if index % 2:
                 ids += self.tokenizer(text_target=plain, add_special_tokens=False)["input_ids"]
             else:
-                # The space: see `mt.models.languages` on Marian sentences that begin with `>>`.
+                # The space: see `mt.models.families.marian` on Marian sentences that begin with `>>`.
                 ids += self._source_ids(plain if index == 0 else f" {plain}")
         return ids
 
@@ -157,20 +158,15 @@ class Translator(ABC):
 
     def encode_targets(self, targets: list[str]) -> list[list[int]]:
         """Label ids with language and end tokens, one list per sentence."""
-        # The space: see `mt.models.languages` on Marian sentences that begin with `>>`.
+        # The space: see `mt.models.families.marian` on Marian sentences that begin with `>>`.
         texts = [
             " " + target if target.startswith(">>") else self._without_special_tokens(target) for target in targets
         ]
         return list(self._encoder(text_target=texts, **self._as_text)["input_ids"]) if texts else []
 
     def _without_special_tokens(self, text: str) -> str:
-        """`text` with a space inside each literal special token (`< /s>`) for mBART, which would recognise it."""
-        if not self.languages.family.startswith("mbart"):
-            return text
-        for token in self.tokenizer.all_special_tokens:
-            if token in text and token not in self._words:
-                text = text.replace(token, f"{token[0]} {token[1:]}")
-        return text
+        """`text` with a space inside each literal special token (`< /s>`) where the tokenizer would recognise it."""
+        return family_by_name(self.languages.family).escaped(text, self.tokenizer, self._words)
 
     def decode(self, token_ids: list[list[int]]) -> list[str]:
         """Text of each list of ids, without special tokens."""

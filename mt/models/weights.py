@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -15,6 +18,7 @@ from torch import Tensor
 from transformers import GenerationConfig, PreTrainedConfig, PreTrainedModel
 
 from mt.errors import ModelError
+from mt.models.families import families_of_type
 from mt.models.model_config import model_class
 from mt.models.model_files import ModelFiles, library_errors
 
@@ -22,7 +26,7 @@ Weights = dict[str, Tensor]
 
 # A checkpoint may lack these: they are computed from the config, or zero.
 _REBUILT = ("embed_positions.weight", "final_logits_bias")
-_LAYER = re.compile(r"\.layers\.\d+\.")
+_LAYER = re.compile(r"\.\d+\.")
 
 
 def load_model(files: ModelFiles, config: PreTrainedConfig, settings: GenerationConfig) -> Any:
@@ -31,12 +35,13 @@ def load_model(files: ModelFiles, config: PreTrainedConfig, settings: Generation
     The library gets tensors, never the directory, where it would open further files: other configs, adapters, pickled
     metadata. Raises `ModelError` for weights that are missing, damaged or another model's.
     """
-    weights = read_weights(files)
+    family = families_of_type(config.model_type)[0]
+    weights = family.arranged(files.name, read_weights(files), config)
     _check_shapes(files.name, weights, config)
     for key in weights:
         # Copied out of the memory-mapped file, whose pages change if somebody rewrites the file.
         weights[key] = weights[key].clone()
-    with library_errors(f"{files.name}: the weights cannot be loaded; fetch it again"):
+    with library_errors(f"{files.name}: the weights cannot be loaded; fetch it again"), _no_advice_on_ties():
         model, loading = model_class(config).from_pretrained(
             None,
             config=config,
@@ -50,7 +55,25 @@ def load_model(files: ModelFiles, config: PreTrainedConfig, settings: Generation
     refuse_not_finite(files.name, model)
     # Adapters record this name as their base.
     model.config.name_or_path = model.name_or_path = files.path
-    return model
+    return family.finished(model)
+
+
+@contextmanager
+def _no_advice_on_ties() -> Iterator[None]:
+    """Drop the library's advice on embeddings that its config ties and the checkpoint does not; the doctor checks them.
+
+    It gives that advice on every T5 with an output layer of its own, which is as it should be.
+    """
+
+    def is_other(record: logging.LogRecord) -> bool:
+        return "specifies to tie" not in record.getMessage()
+
+    library = logging.getLogger("transformers.modeling_utils")
+    library.addFilter(is_other)
+    try:
+        yield
+    finally:
+        library.removeFilter(is_other)
 
 
 def read_weights(files: ModelFiles) -> Weights:

@@ -13,13 +13,14 @@ import torch
 from safetensors import SafetensorError
 
 from mt.config import DecodingConfig, ModelConfig
-from mt.errors import RunError
+from mt.errors import ModelError, RunError
 from mt.evaluation.metrics import METRICS
 from mt.evaluation.results import Evaluation
 from mt.evaluation.scoring import evaluate_hypotheses
 from mt.evaluation.test_set import Hypotheses, TestSet
 from mt.files import cannot_write, new_directory, writing
 from mt.models.ctranslate2_model import require_ctranslate2
+from mt.models.families import family_of_model
 from mt.models.model_files import is_path_name, shown
 from mt.models.run_settings import TranslationSettings
 from mt.models.transformers_model import TransformersTranslator, load_translator
@@ -57,6 +58,10 @@ def export_model(
     if form == "ctranslate2":
         require_ctranslate2(f"--format {form}")
     translator = load_translator(model, decoding)
+    fault = family_of_model(translator.model).fp16_fault
+    if precision == "float16" and fault is not None:
+        others = "bfloat16 or float32" if form == "transformers" else "int8 or float32"
+        raise ModelError(f"{model.name}: --precision float16: {fault}; use {others}")
     hypotheses: Hypotheses = {}
     # Before anything is written: that may be made of the model's own weights, changed in place.
     translate_test_sets(_system(MODEL, model, decoding), test_sets, hypotheses, translator=translator)

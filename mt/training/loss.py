@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 from transformers import PreTrainedModel
 
+from mt.models.families import family_of_model
 from mt.training.chunked_loss import IGNORED_LABEL, chunked_loss
 
 
@@ -97,7 +98,7 @@ def _loss_inside(
     """
     if options.has_own_masks:
         inputs = own_masks(inputs)
-    hidden = model.model(**inputs, use_cache=False).last_hidden_state  # (batch, target_tokens, width)
+    hidden = family_of_model(model).hidden_states(model, inputs)  # (batch, target_tokens, width)
     # Marian adds a bias per vocabulary entry to the logits; (1, vocabulary).
     bias = getattr(model, "final_logits_bias", None)
     # The divergence needs the model's full logits, so a batch with general pairs is never chunked.

@@ -14,6 +14,7 @@ from transformers.integrations import INTEGRATION_TO_CALLBACK, get_available_rep
 
 from mt.config import Config
 from mt.errors import ConfigError
+from mt.models.families import family_of_model
 from mt.models.transformers_model import TransformersTranslator
 from mt.processes import is_sharded, prepare_for_sharding, process_state, wait_for_everyone
 from mt.training.adaptation import prepare_model
@@ -53,6 +54,16 @@ def check_training(config: Config) -> None:
             )
         if name not in available:
             raise ConfigError(f"training.report_to: `{name}` is not installed: pip install {name}, or leave it out")
+
+
+def refuse_fp16(translator: TransformersTranslator, config: Config) -> None:
+    """Raise `ConfigError` if `config` asks for fp16 and the model's family overflows in it."""
+    fault = family_of_model(translator.model).fp16_fault
+    if config.training.precision == "fp16" and fault is not None:
+        raise ConfigError(
+            f"training.precision fp16 does not work with {translator.name}: {fault}; set it to bf16, or to auto, which "
+            "takes bf16 where the GPU has it"
+        )
 
 
 class UpdateCheck(TrainerCallback):

@@ -12,6 +12,7 @@ import torch
 from accelerate.utils import broadcast_object_list
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from mt.models.families import family_of_model
 from mt.processes import is_sharded, process_state
 from mt.progress import progress
 from mt.training.compiling import compile_layers
@@ -49,7 +50,11 @@ class WarmUp(TrainerCallback):
 def warm_up(trainer: TranslationTrainer, passes: int) -> None:
     """Compile and record as the config says and as pays for `passes` micro-batches."""
     config, is_cuda = trainer.config.training, is_on_gpu(trainer)
-    if is_cuda and getattr(trainer.translator.model.config, "_attn_implementation", None) == "sdpa":
+    model = trainer.translator.model
+    takes_masks = (
+        getattr(model.config, "_attn_implementation", None) == "sdpa" and family_of_model(model).takes_own_masks
+    )
+    if is_cuda and takes_masks:
         trainer.loss = replace(trainer.loss, has_own_masks=True)
     # Recorded in the mode in which they are replayed, with dropout.
     trainer.model.train()
