@@ -24,7 +24,7 @@ from mt.evaluation.test_set import TestSet
 from mt.experiment.early_checks import check_corpora, check_tables
 from mt.languages import ENGLISH_TO_ARABIC, LanguagePair, language_named, pair_named
 from mt.models.doctor import check_script, examine
-from mt.models.languages import _resolve
+from mt.models.families import family_by_name
 from mt.models.transformers_model import load_translator
 from mt.report.browser_data import browser_data
 from mt.report.comparison_report import render_markdown, render_report
@@ -323,12 +323,12 @@ def test_slices_by_words_that_are_known():
     ],
 )
 def test_models_name_languages_in_their_own_way(language: str, family: str, known: dict[str, int], code: str):
-    assert _resolve(language, known, family) == code
+    assert family_by_name(family).resolve(language, known) == code
 
 
 def test_a_language_that_a_model_lacks_is_refused():
     with pytest.raises(ModelError, match="no token for language `fr`; it knows arb_Arab"):
-        _resolve("fr", {"arb_Arab": 1}, "nllb")
+        family_by_name("nllb").resolve("fr", {"arb_Arab": 1})
 
 
 def attributes(page: str, text: str) -> str:
