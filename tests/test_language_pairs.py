@@ -23,7 +23,7 @@ from mt.evaluation.slices import slices_of
 from mt.evaluation.test_set import TestSet
 from mt.experiment.early_checks import check_corpora, check_tables
 from mt.languages import ENGLISH_TO_ARABIC, LanguagePair, language_named, pair_named
-from mt.models.doctor import check_script, examine
+from mt.models.doctor import check_language_tokens, check_script, examine
 from mt.models.families import family_by_name
 from mt.models.transformers_model import load_translator
 from mt.report.browser_data import browser_data
@@ -237,6 +237,7 @@ def test_the_doctor_tries_sentences_of_the_source(marian_directory: Path):
 
     assert list(findings("fr")) == ["ties", "language tokens", "translations"]
     assert findings("fr")["translations"] == "not looked at: there are no sentences in French to try it on"
+    assert findings("zho_Hans")["translations"] == "not looked at: there are no sentences in zho_Hans to try it on"
     # An untrained model reads the Arabic ones, and writes anything.
     assert list(findings("ar")) == ["ties", "language tokens", "unknown pieces", "script", "loops", "length", "variety"]
 
@@ -324,6 +325,25 @@ def test_slices_by_words_that_are_known():
 )
 def test_models_name_languages_in_their_own_way(language: str, family: str, known: dict[str, int], code: str):
     assert family_by_name(family).resolve(language, known) == code
+
+
+@pytest.mark.parametrize(
+    ("fixture", "tokens"),
+    [
+        ("nllb_directory", ("arb_Arab", "fra_Latn")),
+        ("m2m_directory", ("__ar__", "__fr__")),
+        ("mbart50_directory", ("ar_AR", "fr_XX")),
+    ],
+)
+def test_multilingual_models_are_told_the_pair(fixture: str, tokens: tuple[str, str], request: pytest.FixtureRequest):
+    name = str(request.getfixturevalue(fixture))
+    translator = load_translator(ModelConfig(name=name, source_language="ar", target_language="fr"))
+    ours, theirs = translator.tokenizer.convert_tokens_to_ids(list(tokens))
+    assert translator.tokenizer.unk_token_id not in (ours, theirs)
+    assert translator.encode_sources(["a"])[0][0] == ours
+    assert translator.encode_targets(["a"])[0][0] == theirs
+    assert translator.model.generation_config.forced_bos_token_id == theirs
+    assert check_language_tokens(translator).passed
 
 
 def test_a_language_that_a_model_lacks_is_refused():

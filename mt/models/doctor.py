@@ -66,16 +66,17 @@ def examine(translator: TransformersTranslator, beams: int = 1) -> Diagnosis:
 
     Where no sentences of a language are known, its translations are not looked at, and a finding says so.
     """
-    source, target = map(language_named, (translator.languages.source_code, translator.languages.target_code))
-    sentences = SENTENCES if source is None else knowledge_of(source).sentences
+    codes = translator.languages.source_code, translator.languages.target_code
+    source, target = map(language_named, codes)
+    sentences = () if source is None else knowledge_of(source).sentences
     findings = [check_ties(translator), check_language_tokens(translator)]
-    if source is not None and not sentences:
-        unseen = f"not looked at: there are no sentences in {source.name} to try it on"
+    if not sentences:
+        unseen = f"not looked at: there are no sentences in {source.name if source else codes[0]} to try it on"
         return Diagnosis([*findings, Finding("translations", True, unseen)], [])
     findings.append(check_unknown_share(translator, sentences))
     hypotheses = translate(translator, sentences, DecodingConfig(num_beams=beams))
     findings += [
-        check_script(hypotheses, target or ARABIC),
+        *([] if target is None else [check_script(hypotheses, target)]),
         check_loops(hypotheses),
         check_lengths(sentences, hypotheses),
         check_variety(hypotheses),
