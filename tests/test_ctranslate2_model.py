@@ -139,7 +139,7 @@ def test_a_tie_is_no_difference(marian: TransformersTranslator):
 def test_conversion_that_translates_otherwise_is_refused(
     precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setitem(ctranslate2_export._LOADERS, "marian", MarianMTLoader)  # starts from zeros
+    monkeypatch.setitem(ctranslate2_export._LOADERS, "MarianMTLoader", MarianMTLoader)  # starts from zeros
     # A start embedding that training has moved far, so that the zeros show whatever the embedded model has learnt.
     translator = load_translator(ModelConfig(name="tiny-en-ar"))
     embeddings = translator.model.get_input_embeddings().weight

@@ -265,7 +265,7 @@ def test_a_language_that_it_does_not_have_is_refused(t5_directory: Path):
     with pytest.raises(ModelError) as raised:
         load_translator(ModelConfig(name=str(t5_directory), target_language="ary"))
     assert str(raised.value) == (
-        "the tokenizer has no token `<2ary>` for model.target_language `ary`; it has <2ar>, <2ar_Latn>, <2arz>"
+        "the tokenizer has no token `<2ary>` for the target language; it has <2ar>, <2ar_Latn>, <2arz>"
     )
 
 
@@ -273,7 +273,9 @@ def test_a_t5_that_is_no_translation_model_is_refused(t5_directory: Path, tmp_pa
     directory = shutil.copytree(t5_directory, tmp_path / "model")
     content = (directory / "tokenizer.json").read_text(encoding="utf-8").replace("<2", "<3")
     (directory / "tokenizer.json").write_text(content, encoding="utf-8")
-    with pytest.raises(ModelError, match=r"has no token `<2ar>`, nor one for any other language, .*/madlad400-3b-mt"):
+    with pytest.raises(
+        ModelError, match=r"no token `<2ar>` for the target language; it has none for any other; .*/madlad400-3b-mt"
+    ):
         load_translator(ModelConfig(name=str(directory)))
 
 
@@ -292,6 +294,18 @@ def test_a_language_added_to_the_tokenizer(is_special: bool, t5_directory: Path,
     assert ids[:2] == [language, word]
     assert language not in ids[1:]
     assert check_language_tokens(translator).passed
+
+
+def test_sentinels_of_the_first_t5_are_text(t5_directory: Path, tmp_path: Path):
+    tokenizer = AutoTokenizer.from_pretrained(t5_directory)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<extra_id_0>"]})
+    model = load_translator(ModelConfig(name=str(t5_directory))).model
+    model.resize_token_embeddings(len(tokenizer))
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    sentinel = tokenizer.convert_tokens_to_ids("<extra_id_0>")
+    assert tokenizer("a <extra_id_0>")["input_ids"].count(sentinel) == 1
+    assert sentinel not in load_translator(ModelConfig(name=str(tmp_path))).encode_sources(["a <extra_id_0>"])[0]
 
 
 def test_unknown_letters_do_not_end_a_sentence(t5_directory: Path, t5: TransformersTranslator, tmp_path: Path):
@@ -314,6 +328,11 @@ def test_unknown_letters_as_bytes_where_the_vocabulary_has_them(t5_directory: Pa
     translator = load_translator(ModelConfig(name=str(directory)))
     assert translator.encode_targets(["€"]) == [[8, 20, 21, 22, 2]]
     assert translator.decode([[8, 20, 21, 22, 2]]) == ["€"]
+
+
+def test_dropout_is_set_under_its_own_name(t5_directory: Path):
+    model = load_translator(ModelConfig(name=str(t5_directory), dropout=0.3)).model
+    assert model.encoder.dropout.p == model.decoder.block[0].layer[0].dropout.p == 0.3
 
 
 def test_only_a_stated_limit_cuts_long_texts(t5: TransformersTranslator, caplog: pytest.LogCaptureFixture):

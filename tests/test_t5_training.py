@@ -180,8 +180,8 @@ def test_fp16_is_refused_for_training(t5_directory: Path, tmp_path: Path):
     with pytest.raises(ConfigError) as raised:
         base_model.load_base(Config(model=model, training=TrainingConfig(precision="fp16")), run, {})
     assert str(raised.value) == (
-        f"training.precision fp16 does not work with {t5_directory}: T5 models overflow in float16: their losses and "
-        "translations become NaN; set it to bf16, or to auto, which takes bf16 where the GPU has it"
+        f"training.precision fp16 does not work with {t5_directory}: T5 models overflow in float16: losses become "
+        "NaN, and translations nonsense; set it to bf16, or to auto, which takes bf16 where the GPU has it"
     )
     for precision in ("bf16", "fp32", "auto"):
         base_model.load_base(Config(model=model, training=TrainingConfig(precision=precision)), run, {})

@@ -41,6 +41,7 @@ class TransformersTranslator(Translator):
     """A transformers model, to train and to decode with."""
 
     model: PreTrainedModel
+
     @property
     def max_tokens(self) -> int:
         """The longest source or target, in tokens, that the model's positions allow."""

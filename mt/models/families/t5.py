@@ -20,7 +20,6 @@ MAX_TOKENS = 1024
 the length, and T5 was trained on 512 tokens."""
 
 _TOKEN = re.compile(r"<2([A-Za-z][\w-]*)>")
-_SENTINEL = re.compile(r"<extra_id_\d+>")
 _MARKUP = re.compile(r"<[^<>\s]+>")
 _INPUTS = ("shared.weight", "decoder.embed_tokens.weight", "encoder.embed_tokens.weight")
 _OUTPUT = "lm_head.weight"
@@ -48,7 +47,7 @@ class T5(Family):
     shares = ("dropout_rate",)
     activation = "dense_act_fn"
     dropout = "dropout_rate"
-    fp16_fault = "T5 models overflow in float16: their losses and translations become NaN"
+    fp16_fault = "T5 models overflow in float16: losses become NaN, and translations nonsense"
     # It adds its bias for distances to a mask, in older versions of transformers also to a bool one.
     takes_own_masks = False
     ctranslate2_loader = "T5Loader"
@@ -56,16 +55,19 @@ class T5(Family):
     def agree_on_languages(self, tokenizer: Any, source: str, target: str) -> LanguageContract:
         """See `Family`. Only the target is marked."""
         known = {token[1] for token in map(_TOKEN.fullmatch, tokenizer.get_vocab()) if token}
-        if target not in known:
-            raise ModelError(_refusal(target, known))
-        return LanguageContract(self.name, source, target, f"<2{target}> ", None)
+        if target in known:
+            return LanguageContract(self.name, source, target, f"<2{target}> ", None)
+        near = sorted({code for code in known if code[:2] == target[:2]} | set(get_close_matches(target, known)))
+        shown = ", ".join(f"<2{code}>" for code in near or sorted(known))[:200]
+        none = "none for any other; use a translation model such as google/madlad400-3b-mt"
+        raise ModelError(f"the tokenizer has no token `<2{target}>` for the target language; it has {shown or none}")
 
     def language_marks(
         self, languages: LanguageContract, tokenizer: Any, source: list[int], target: list[int]
     ) -> list[LanguageMark]:
         """See `Family`. The tokenizer puts an empty word before a token that is a piece of its vocabulary."""
-        is_after_space = source[0] == tokenizer.convert_tokens_to_ids("▁")
-        return [LanguageMark(languages.source_prefix.strip(), "source", source[int(is_after_space)])]
+        found = source[int(source[0] == tokenizer.convert_tokens_to_ids("▁"))]
+        return [LanguageMark(languages.source_prefix.strip(), "source", found)]
 
     def settings_in(self, found: Mapping[str, Any]) -> dict[str, Any]:
         """Whether the output layer is tied, which transformers 5 writes under another name."""
@@ -90,9 +92,9 @@ class T5(Family):
         """
         content = json.loads(tokenizer.backend_tokenizer.to_str())
         has_bytes = bool((stored.get("model") or {}).get("byte_fallback"))
-        wanted = {"unk_id": tokenizer.unk_token_id, "byte_fallback": has_bytes}
-        if any(content["model"].get(key) != value for key, value in wanted.items()):
-            content["model"] |= wanted
+        model = content["model"] | {"unk_id": tokenizer.unk_token_id, "byte_fallback": has_bytes}
+        if content["model"] != model:
+            content["model"] = model
             if has_bytes:
                 content["decoder"] = {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, content["decoder"]]}
             tokenizer._tokenizer = Tokenizer.from_str(json.dumps(content))
@@ -100,7 +102,7 @@ class T5(Family):
 
     def is_language(self, token: str) -> bool:
         """Sentinels. Language tokens count as words: they are recognised before a source, added to it or not."""
-        return bool(_SENTINEL.fullmatch(token))
+        return token.startswith("<extra_id_")
 
     def escaped(self, text: str, tokenizer: Any, words: Collection[str]) -> str:
         """`text` with a space inside each literal token (`< 2fr>`): to the tokenizer they are pieces as all others."""
@@ -123,8 +125,7 @@ class T5(Family):
         if stored is None or (_OUTPUT not in weights and not self.has_tied_output(config)):
             lacks = _INPUTS[0] if stored is None else f"{_OUTPUT}, although its config.json says that it is not tied"
             raise ModelError(f"{name}: the checkpoint lacks {lacks}; it is damaged, or made for another architecture")
-        weights[_INPUTS[0]] = weights.pop(stored)
-        return weights
+        return {_INPUTS[0]: weights.pop(stored)} | weights
 
     def finished(self, model: Any) -> Any:
         """See `Family`. transformers 5 says of every T5 that its output layer is tied, and may then tie it."""
@@ -146,14 +147,3 @@ class T5(Family):
         options = {"encoder_hidden_states": encoded, "encoder_attention_mask": mask, "use_cache": False}
         hidden: Tensor = model.decoder(input_ids=inputs["decoder_input_ids"], **options)[0]
         return hidden * model.config.d_model**-0.5 if self.has_tied_output(model.config) else hidden
-
-
-def _refusal(target: str, known: Collection[str]) -> str:
-    if not known:
-        return (
-            f"the tokenizer has no token `<2{target}>`, nor one for any other language, so the model cannot be given "
-            "the language to write; use a translation model such as google/madlad400-3b-mt"
-        )
-    near = sorted({code for code in known if code[:2] == target[:2]} | set(get_close_matches(target, known)))
-    shown = ", ".join(f"<2{code}>" for code in near or sorted(known))[:200]
-    return f"the tokenizer has no token `<2{target}>` for model.target_language `{target}`; it has {shown}"
