@@ -53,6 +53,11 @@ class Language:
         """In which direction it is written, as HTML says it."""
         return "rtl" if self.script in _RIGHT_TO_LEFT else "ltr"
 
+    @property
+    def writes_joiners(self) -> bool:
+        """Whether zero-width joiners and non-joiners are part of its spelling, as in Persian but not in Arabic."""
+        return self.script == "arabic" and self.code != "ar"
+
     @cached_property
     def names(self) -> frozenset[str]:
         """Codes and names by which files refer to it, in lower case."""

@@ -297,6 +297,23 @@ def test_cautions_are_those_of_the_pair():
     assert find_cautions(same, {"a": [FR_LONG]}, [], Glossary([])) == []
 
 
+def test_persian_spells_words_with_joiners():
+    word = "\u0645\u06cc\u200c\u0634\u0648\u062f"
+    pair = Pair("It is becoming open\u200c", f"{word} \u200fok", "a:1")
+    found = prepare([pair], Preparation({0: None}, "", False, False, languages=ENGLISH_TO_PERSIAN)).kept[0]
+    assert (found.source, found.target) == ("It is becoming open", f"{word} ok")
+    assert (
+        prepare([pair], Preparation({0: None}, "", False, False)).kept[0].target
+        == f"{word.replace(chr(0x200C), '')} ok"
+    )
+    persian = test_set_of(ENGLISH_TO_PERSIAN, [EN_LONG], [f"شهر {word}"])
+    assert find_cautions(persian, {"a": [f"شهر {word} باز"]}, [], Glossary([])) == []
+    kinds = {each.kind for each in find_cautions(persian, {"a": [f"شهر\u200f {word}"]}, [], Glossary([]))}
+    assert kinds == {"marks of direction in hypotheses"}
+    arabic = test_set_of(ENGLISH_TO_ARABIC, [EN_LONG], [f"\u0645\u062f\u200c\u064a\u0646\u0629 {AR_LONG}"])
+    assert "invisible characters" in {each.kind for each in find_cautions(arabic, {"a": [AR_LONG]}, [], Glossary([]))}
+
+
 def test_french_writes_a_space_before_some_marks():
     lines = ["Qui vient ?", "Voici : personne !"] * 4
     assert list(count_signs(lines, languages=ENGLISH_TO_FRENCH)) == []

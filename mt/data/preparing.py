@@ -17,7 +17,7 @@ from mt.data.fingerprints import Fingerprints, fingerprint
 from mt.data.mojibake import repair
 from mt.data.pair import Pair, Rejection
 from mt.data.place_names import count_place_names
-from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
+from mt.languages import ENGLISH_TO_ARABIC, LanguagePair, Side
 from mt.text.keyboards import fold_keyboard_letters, is_arabic_from_other_keyboard
 from mt.text.languages import has_glossary, mends
 from mt.text.normalise import normalise, remove_diacritics, western_digits
@@ -49,9 +49,10 @@ class Preparation(NamedTuple):
     fold_keyboard_letters: bool = True
     languages: LanguagePair = ENGLISH_TO_ARABIC
 
-    def normaliser(self) -> Callable[[str], str]:
-        """The function that normalises each side."""
-        steps: list[Callable[[str], str]] = [partial(normalise, tatweel=self.tatweel)]
+    def normaliser(self, side: Side = "source") -> Callable[[str], str]:
+        """The function that normalises a side. Sources never keep joiners, for they are translated without."""
+        joiners = side == "target" and self.languages.target.writes_joiners
+        steps: list[Callable[[str], str]] = [partial(normalise, tatweel=self.tatweel, joiners=joiners)]
         steps += [remove_diacritics] if self.remove_diacritics else []
         steps += [western_digits] if self.western_digits else []
 
@@ -81,13 +82,13 @@ class Prepared(NamedTuple):
 
 def prepare(chunk: Sequence[Pair], preparation: Preparation) -> Prepared:
     """Normalise, check and fingerprint a chunk of pairs."""
-    clean = preparation.normaliser()
+    clean, clean_target = preparation.normaliser(), preparation.normaliser("target")
     kept: list[Pair] = []
     rejected: list[Pair] = []
     mended: Counter[tuple[int, str]] = Counter()
     for pair in chunk:
         decoded = _decoded(pair, preparation.languages) if preparation.repair_mojibake else pair
-        source, target, raw = clean(decoded.source), clean(decoded.target), decoded.target.strip()
+        source, target, raw = clean(decoded.source), clean_target(decoded.target), decoded.target.strip()
         source, target, is_folded = _with_arabic_letters(source, target, preparation)
         fault = pair.fault or _fault(source, target, preparation.cleaning[pair.corpus], preparation.languages)
         if fault is not None:

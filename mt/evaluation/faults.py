@@ -32,6 +32,7 @@ _PERSIAN_LETTERS = re.compile("[\u067e\u0686\u0698\u06a9\u06af\u06cc]")
 _MAX_PERSIAN_SHARE = 0.1
 _PERSIAN = "in Persian, not Arabic, letters"
 _SPLIT_BY_INVISIBLE = re.compile(r"[^\W\d_][\u200b\u200c\u2060\ufeff\u00ad]+[^\W\d_]")
+_SPLIT_BUT_BY_JOINERS = re.compile(_SPLIT_BY_INVISIBLE.pattern.replace(r"\u200c", ""))
 _INVISIBLE = "split by invisible, zero-width characters"
 # Two sentences may share a translation, such as "Yes." and "Yeah."; three with different references may not.
 _MIN_SOURCES_OF_A_REPEAT = 3
@@ -98,9 +99,9 @@ def _of_test_set(test_set: TestSet, glossary: Glossary) -> Iterator[Caution]:
     bare = sum(_is_without_letters(reference, source) for source, reference in pairs)
     predicate = f"without any {theirs.script_name} letter"
     yield from faults.counted("references without letters", bare, "references", predicate)
-    unseen = sum(map(_has_invisible, test_set.references))
+    unseen = sum(_has_invisible(reference, theirs) for reference in test_set.references)
     yield from faults.counted("invisible characters", unseen, "references", _INVISIBLE)
-    seen = [reference for reference in test_set.references if not _has_invisible(reference)]
+    seen = [reference for reference in test_set.references if not _has_invisible(reference, theirs)]
     for sign, count in count_signs(seen, languages=languages):
         yield from faults.counted(
             f"{sign.kind} references", count, "references", sign.predicate, may_forbid=sign.forbids
@@ -129,9 +130,9 @@ def _of_hypotheses(test_set: TestSet, system: str, lines: Sequence[str]) -> Iter
     yield from faults.counted(
         f"hypotheses that are not {theirs.name}", others, ours, f"not in {theirs.script_name} letters"
     )
-    unseen = sum(map(_has_invisible, lines))
+    unseen = sum(_has_invisible(line, theirs) for line in lines)
     yield from faults.counted("invisible characters", unseen, ours, _INVISIBLE)
-    seen = [(line, reference) for _, reference, line in rows if not _has_invisible(line)]
+    seen = [(line, reference) for _, reference, line in rows if not _has_invisible(line, theirs)]
     for sign, count in count_signs([line for line, _ in seen], [reference for _, reference in seen], languages):
         kind = f"{sign.kind} hypotheses"
         yield from faults.counted(kind, count, ours, sign.predicate, may_forbid=sign.forbids)
@@ -168,9 +169,12 @@ def _is_in(text: str, language: Language) -> bool:
     return script_share(_prose(text), language.script) > 0.5
 
 
-def _has_invisible(text: str) -> bool:
-    """Whether there are zero-width characters between letters. At the ends of words they do little harm."""
-    return _SPLIT_BY_INVISIBLE.search(text) is not None
+def _has_invisible(text: str, language: Language) -> bool:
+    """Whether there are zero-width characters between letters that the language does not spell words with.
+
+    At the ends of words they do little harm.
+    """
+    return (_SPLIT_BUT_BY_JOINERS if language.writes_joiners else _SPLIT_BY_INVISIBLE).search(text) is not None
 
 
 def _is_persian(text: str, language: Language) -> bool:

@@ -136,7 +136,9 @@ def signs_of(languages: LanguagePair) -> tuple[Sign, ...]:
         return SIGNS
     has_arabic = mends(languages.source, "mojibake")
     spaced = _spaced(knowledge_of(target).spaced_marks)
+    unseen = re.compile(f"(?![\u200c\u200d]){_UNSEEN.pattern}") if target.writes_joiners else _UNSEEN
     own = {
+        "marks of direction in": _but_in(unseen.search),
         "tokenised": _but_in(spaced.search),
         "mojibake in": _but_in(partial(_is_of_another_encoding, has_arabic=has_arabic)),
     }

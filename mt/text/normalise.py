@@ -19,6 +19,8 @@ _INVISIBLE_CODES = [
     *range(0x2066, 0x206A),
 ]
 _DROPPED = re.compile(f"[{_INVISIBLE}\x00-\x08\x0e-\x1b\x7f]")  # with control characters
+_JOINERS = "\u200c\u200d"
+_DROPPED_BUT_JOINERS = re.compile(_DROPPED.pattern.replace(_JOINERS, ""))
 _TATWEEL = re.compile("\u0640+")
 # Letters that join the next one: after one of them, a tatweel that ends a word is spelling, as in the abbreviation of
 # the era, the article before digits, or a preposition before a quotation.
@@ -96,16 +98,16 @@ def arabic_share(text: str) -> float:
     return script_shares(text)[1]
 
 
-def normalise(text: str, tatweel: Tatweel = "spelling") -> str:
+def normalise(text: str, tatweel: Tatweel = "spelling", *, joiners: bool = False) -> str:
     """The form in which every sentence is stored, compared and translated.
 
     Canonical composition (NFC). Arabic presentation forms become ordinary letters. Zero-width, bidirectional and
     control characters are removed, and so are marks beyond thirty on a letter. White space becomes single spaces, none
     at the ends. Diacritics and digits stay. tatweel: see `data.tatweel`; "spelling" keeps one that ends a word
-    (`1445 هـ`, `الـ15`).
+    (`1445 هـ`, `الـ15`). joiners: keep zero-width joiners and non-joiners, which some languages spell words with.
     """
     text = _PRESENTATION_FORMS.sub(lambda match: _ordinary_letters(match.group()), text)
-    text, dropped = _DROPPED.subn("", _composed(text))
+    text, dropped = (_DROPPED_BUT_JOINERS if joiners else _DROPPED).subn("", _composed(text))
     if tatweel != "keep" and "\u0640" in text:
         text = _SPELT_TATWEEL.sub(r"\g<spelt>", text) if tatweel == "spelling" else _TATWEEL.sub("", text)
         dropped = 1
