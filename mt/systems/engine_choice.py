@@ -107,7 +107,8 @@ def open_conversion(
     except (ModelError, RunError, OSError, ValueError) as error:
         asked = _asked_for(decoding)
         if asked:
-            raise ModelError(f"{asked}: {error}; set it to auto") from error
+            remedy = "" if isinstance(error, RunError) else "; set it to auto"
+            raise ModelError(f"{asked}: {error}{remedy}") from error
         _log_fallback(model, str(error).removeprefix(f"{model.name}: "))
         return None
 
