@@ -222,6 +222,39 @@ def test_precision_of_a_model_that_overflows(model: Path, monkeypatch: pytest.Mo
     assert translations(model, replace(SEARCH, engine="torch"))[1] == TORCH
 
 
+def test_all_test_sets_of_a_system_are_decoded_by_one_engine(model: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(engine_choice, "MIN_SENTENCES", 20)
+    settings = TranslationSettings(model=ModelConfig(name=str(model)), decoding=SEARCH)
+    sets = [TestSet("a", sources(20), sources(20)), TestSet("b", sources(3), sources(3))]
+    translate_systems([System("mine", str(model), None, settings, True)], sets[:1])
+    shutil.rmtree(conversions_root())
+    monkeypatch.setattr("mt.models.ctranslate2_export.convert", refuse)
+    decoded: list[str] = []
+    share = translating.translate_shared
+
+    def spy(translator: Any, texts: list[str], decoding: DecodingConfig, job: str) -> list[str]:
+        decoded.append(f"{job} by {type(translator).__name__}")
+        return share(translator, texts, decoding, job)
+
+    monkeypatch.setattr(translating, "translate_shared", spy)
+    engines: Engines = {}
+    written: list[str] = []
+    translate_systems(
+        [System("mine", str(model), None, settings, True)],
+        sets,
+        lambda test_set, system, lines: written.append(test_set),
+        engines,
+    )
+    assert engines == {"mine": TORCH}
+    assert decoded == ["mine on b by TransformersTranslator", "mine on a by TransformersTranslator"]
+    assert written == ["a", "b", "a"]
+
+
+def test_float32_by_torch_is_recorded_as_such(model: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("mt.models.engines.decoding_dtype", lambda _: torch.float16)
+    assert translations(model, replace(SEARCH, engine="torch", precision="float32"))[1] == TORCH
+
+
 def test_converted_once(model: Path, conversions_made: list[str]):
     expected, engine = translations(model, SEARCH)
     assert engine == TORCH
