@@ -183,7 +183,7 @@ def test_precision_that_does_not_go_with_the_format(options: list[str]):
 
 
 def test_missing_package_is_one_sentence(directory: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("mt.models.ctranslate2_model.find_spec", lambda name: None)
+    monkeypatch.setattr("mt.models.model_files.find_spec", lambda name: None)
     with pytest.raises(ModelError, match=r"needs the package `ctranslate2`, which is not installed: pip install"):
         resolve_systems([str(directory)])
     with pytest.raises(ModelError, match=r"--format ctranslate2: CTranslate2 needs the package"):

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 import torch
 
-from mt.config import DecodingConfig, ModelConfig
+from mt.config import Config, CorpusConfig, DataConfig, DecodingConfig, ModelConfig
 from mt.errors import ConfigError, ModelError
 from mt.evaluation.results import Evaluation
 from mt.evaluation.searches import describe_search, describe_searches
 from mt.evaluation.test_set import TestSet
+from mt.experiment.early_checks import check_config
 from mt.models.ctranslate2_export import convert
 from mt.models.ctranslate2_model import CTranslate2Translator, load_ctranslate2
 from mt.models.decoding import batch_by_length, encode_within_limits
@@ -94,7 +95,7 @@ def test_plan_without_package_and_on_a_gpu(marian_directory: Path, monkeypatch: 
     model = ModelConfig(name=str(marian_directory))
     with monkeypatch.context() as patch:
         patch.setattr(engine_choice, "find_spec", lambda name: None)
-        patch.setattr("mt.models.ctranslate2_model.find_spec", lambda name: None)
+        patch.setattr("mt.models.model_files.find_spec", lambda name: None)
         assert plan_engine(model, DecodingConfig(), 10_000) == TORCH
         with pytest.raises(ModelError, match=r"decoding\.engine ctranslate2: CTranslate2 needs the package"):
             plan_engine(model, DecodingConfig(engine="ctranslate2"), 10_000)
@@ -120,9 +121,25 @@ def test_float32_on_a_gpu(marian_directory: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_search_that_would_differ_is_refused(marian_directory: Path):
-    decoding = DecodingConfig(engine="ctranslate2", no_repeat_ngram_size=3)
-    with pytest.raises(ModelError, match=r"searches differently with decoding\.no_repeat_ngram_size; set"):
-        plan_engine(ModelConfig(name=str(marian_directory)), decoding, 10_000)
+    with pytest.raises(ConfigError) as caught:
+        DecodingConfig(precision="int8", no_repeat_ngram_size=3)
+    assert str(caught.value) == (
+        "decoding.precision int8: CTranslate2 searches differently with decoding.no_repeat_ngram_size 3; add "
+        "--decoding.no_repeat_ngram_size 0, or set decoding.precision to auto"
+    )
+    with pytest.raises(ConfigError, match=r"^decoding\.engine ctranslate2: .* or set decoding\.engine to auto$"):
+        DecodingConfig(engine="ctranslate2", no_repeat_ngram_size=3)
+    search = DecodingConfig(no_repeat_ngram_size=3)
+    assert plan_engine(ModelConfig(name=str(marian_directory)), search, 10_000) == TORCH
+
+
+def test_a_missing_package_is_found_before_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    (tmp_path / "news.tsv").write_text("The war.\tالحرب.\n", encoding="utf-8")
+    data = DataConfig(corpora={"news": CorpusConfig(path=str(tmp_path / "news.tsv"))})
+    monkeypatch.setattr("mt.models.model_files.find_spec", lambda name: None)
+    check_config(Config(data=data))
+    with pytest.raises(ModelError, match=r"^decoding\.engine ctranslate2: CTranslate2 needs the package"):
+        check_config(Config(data=data, decoding=FAST))
 
 
 def test_it_does_search_differently(tmp_path: Path, request: pytest.FixtureRequest):
@@ -443,15 +460,24 @@ def test_engine_of_a_converted_model(model: Path, tmp_path: Path):
         convert(load_translator(ModelConfig(name=str(model))), tmp_path / precision, precision)  # type: ignore[arg-type]
         engine = engine_of(str(tmp_path / precision))
         assert (engine.name, engine.precision) == ("ctranslate2", precision)
-        # It is what it is, whatever is asked for.
-        assert plan_engine(ModelConfig(name=str(tmp_path / precision)), replace(SEARCH, engine="torch"), 1) == engine
+        directory = ModelConfig(name=str(tmp_path / precision))
+        assert plan_engine(directory, FAST, 1) == engine
+        with pytest.raises(ModelError, match=r"engine torch cannot decode a CTranslate2 model; set it to auto, or use"):
+            plan_engine(directory, replace(SEARCH, engine="torch"), 1)
+    with pytest.raises(
+        ModelError, match=r"precision float32 is not that of this CTranslate2 model, which is in float16"
+    ):
+        plan_engine(directory, replace(SEARCH, precision="float32"), 1)
+    assert (
+        plan_engine(ModelConfig(name=str(tmp_path / "int8")), replace(SEARCH, precision="int8"), 1).precision == "int8"
+    )
     (tmp_path / "int8" / "model.bin").write_bytes(b"none")
     assert engine_of(str(tmp_path / "int8")).precision == ""
 
 
 def test_converted_model_without_the_package(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     convert(load_translator(ModelConfig(name=str(model))), tmp_path / "converted", "float32")
-    monkeypatch.setattr("mt.models.ctranslate2_model.find_spec", lambda name: None)
+    monkeypatch.setattr("mt.models.model_files.find_spec", lambda name: None)
     with pytest.raises(ModelError, match="CTranslate2 needs the package `ctranslate2`, which is not installed"):
         list(translate_file(ModelConfig(name=str(tmp_path / "converted")), SEARCH, __file__))
 

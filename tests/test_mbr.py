@@ -68,8 +68,10 @@ def test_options(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(ConfigError, match=r"decoding\.mbr must be 0 or at least 2, got 1"):
         DecodingConfig(mbr=1)
     assert search_in_words(SEARCH).startswith("the most usual of 4 samples by chrF, at most 0.2 target")
-    with pytest.raises(ModelError, match=r"ctranslate2: the samples of decoding\.mbr are drawn by torch; set"):
-        plan_engine(ModelConfig(), DecodingConfig(mbr=4, engine="ctranslate2"), 1000)
+    with pytest.raises(
+        ConfigError, match=r"ctranslate2: the samples of decoding\.mbr are drawn by torch; add --decoding"
+    ):
+        DecodingConfig(mbr=4, engine="ctranslate2")
     with monkeypatch.context() as patch:
         patch.setattr(engine_choice, "engine_of", lambda name: Engine("torch", "2.13.0", "float16"))
         assert plan_engine(ModelConfig(), SEARCH, 1000) == Engine("torch", "2.13.0", "float32")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from mt.config.checks import require, require_at_most, require_positive
+from mt.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,14 +56,37 @@ class DecodingConfig:
     def __post_init__(self) -> None:
         require_positive("decoding", self, ["num_beams", "length_penalty", "max_length_ratio", "batch_tokens"])
         require_at_most("decoding.num_beams", self.num_beams, 1000)
-        is_possible = self.precision != "int8" or (self.engine != "torch" and not self.mbr)
-        require(
-            is_possible, "decoding.precision", "be auto or float32 with decoding.engine torch or mbr", self.precision
-        )
+        is_possible = self.precision != "int8" or self.engine != "torch"
+        require(is_possible, "decoding.precision", "be auto or float32 with decoding.engine torch", self.precision)
         require(self.mbr == 0 or self.mbr >= 2, "decoding.mbr", "be 0 or at least 2", self.mbr)
         require_at_most("decoding.mbr", self.mbr, 1000)
         size = self.no_repeat_ngram_size
         require(size == 0 or size >= 2, "decoding.no_repeat_ngram_size", "be 0 or at least 2", size)
+        if self.asks_for_ctranslate2 and self.only_by_torch:
+            option, why = self.only_by_torch
+            raise ConfigError(
+                f"{self.asks_for_ctranslate2}: {why}; add --{option} 0, or set {self.asks_for_ctranslate2.split()[0]} "
+                "to auto"
+            )
+
+    @property
+    def asks_for_ctranslate2(self) -> str:
+        """The option with its value that asks for CTranslate2, whatever there is to translate; empty if none does."""
+        if self.precision == "int8":
+            return "decoding.precision int8"
+        return "decoding.engine ctranslate2" if self.engine == "ctranslate2" else ""
+
+    @property
+    def only_by_torch(self) -> tuple[str, str] | None:
+        """(an option that keeps CTranslate2 from searching as transformers does, why, as a clause); None if none does.
+
+        Where a token is forbidden because it would repeat a phrase, CTranslate2 shares its probability out among the
+        other tokens, and transformers does not, so a search with beams takes another way.
+        """
+        if self.no_repeat_ngram_size:
+            option = "decoding.no_repeat_ngram_size"
+            return option, f"CTranslate2 searches differently with {option} {self.no_repeat_ngram_size}"
+        return ("decoding.mbr", "the samples of decoding.mbr are drawn by torch") if self.mbr else None
 
     def without_domain(self) -> DecodingConfig:
         """The same search on sources as they are: no tag, no terms."""

@@ -14,7 +14,7 @@ from mt.config.input_paths import tables_of
 from mt.data.readers import check_corpus
 from mt.errors import ConfigError
 from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
-from mt.models.model_files import check_model_name
+from mt.models.model_files import check_model_name, require_ctranslate2
 from mt.text.glossary import Glossary, check_glossary
 
 
@@ -29,6 +29,8 @@ def check_config(config: Config) -> None:
         raise ConfigError("nothing to test on: raise data.test_share above 0 or name a file in evaluation.test_sets")
     if config.data.dev_share == 0:
         raise ConfigError("data.dev_share is 0, so no checkpoint could be chosen; raise it")
+    if config.decoding.asks_for_ctranslate2:
+        require_ctranslate2(config.decoding.asks_for_ctranslate2)
     if config.model.scratch is None:
         check_model_name(config.model.name)
 

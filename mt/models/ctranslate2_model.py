@@ -9,7 +9,6 @@ import json
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from mt.errors import ModelError
 from mt.models.ctranslate2_file import check_model_file
 from mt.models.families import family_by_tokenizer
 from mt.models.families.family import MAX_VOCABULARY
-from mt.models.model_files import ModelFiles, check_model_name, files_of, is_index, library_errors
+from mt.models.model_files import ModelFiles, check_model_name, files_of, is_index, library_errors, require_ctranslate2
 from mt.models.tokenizer import load_tokenizer_files, set_languages
 from mt.models.translator import Batch, Translator
 
@@ -120,14 +119,6 @@ class CTranslate2Translator(Translator):
 
     def _ids_of(self, results: list[Any]) -> list[list[int]]:
         return [[self._ids[token] for token in each.result().hypotheses[0][self._repeated :]] for each in results]
-
-
-def require_ctranslate2(name: str) -> None:
-    """Raise `ModelError` if the package, which the model `name` needs, is not installed."""
-    if find_spec("ctranslate2") is None:
-        raise ModelError(
-            f"{name}: CTranslate2 needs the package `ctranslate2`, which is not installed: pip install ctranslate2"
-        )
 
 
 def check_ctranslate2(name: str) -> None:

@@ -12,10 +12,9 @@ import torch
 from mt.errors import ModelError
 from mt.models.adapters import find_adapter
 from mt.models.ctranslate2_file import stored_precision
-from mt.models.ctranslate2_model import require_ctranslate2
 from mt.models.families import families_of_type
 from mt.models.gpu_decoding import decoding_dtype, wide_decoding_dtype
-from mt.models.model_files import files_of, is_ctranslate2
+from mt.models.model_files import files_of, is_ctranslate2, require_ctranslate2
 
 TORCH, CTRANSLATE2 = "torch", "ctranslate2"
 _SHOWN = {TORCH: "torch", CTRANSLATE2: "CTranslate2"}

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,14 @@ def check_model_name(name: str) -> str:
     if name.startswith((".", "/", "~")) or name.count("/") != 1 or os.path.lexists(name):
         raise ModelError(f"{name}: no such model directory; check the path (seen from {Path.cwd()})")
     return name
+
+
+def require_ctranslate2(name: str) -> None:
+    """Raise `ModelError` if the package, which the model `name` needs, is not installed."""
+    if find_spec("ctranslate2") is None:
+        raise ModelError(
+            f"{name}: CTranslate2 needs the package `ctranslate2`, which is not installed: pip install ctranslate2"
+        )
 
 
 def is_ctranslate2(path: str | Path) -> bool:

@@ -19,7 +19,7 @@ from mt.config.yaml_files import MAX_BYTES, parse_yaml
 from mt.errors import ConfigError, RunError
 from mt.input_files import read_small
 from mt.languages import ENGLISH_TO_ARABIC
-from mt.models.model_files import first_line, is_path_name
+from mt.models.model_files import first_line, is_ctranslate2, is_path_name
 from mt.outputs import is_marked
 from mt.runs import TRAINING_RUN, RunDirectory
 
@@ -75,6 +75,9 @@ def settings_of_model(
     gets them if the run is not English to Arabic, for else nothing could be compared. Typed options win.
     """
     search = DecodingConfig() if like is None else like.decoding.without_domain()
+    if is_ctranslate2(name):
+        # It has an engine and a precision of its own; those of a run are not meant for it.
+        search = replace(search, engine="auto", precision="auto")
     known = _languages(like) if like is not None and (is_base or _is_of_another_pair(like)) else {}
     if like is not None and is_base and like.base == name and like.revision:
         known["revision"] = like.revision

@@ -11,9 +11,8 @@ import torch
 
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import ModelError, RunError
-from mt.models.ctranslate2_model import require_ctranslate2
 from mt.models.engines import CTRANSLATE2, TORCH, Engine, ctranslate2_engine, engine_of
-from mt.models.model_files import is_ctranslate2
+from mt.models.model_files import is_ctranslate2, require_ctranslate2
 from mt.models.translator import Translator
 from mt.systems.conversions import Conversion, Precision
 
@@ -31,25 +30,37 @@ conversion is there.
 def plan_engine(model: ModelConfig, decoding: DecodingConfig, sentences: int) -> Engine:
     """The engine for so many sentences. Raises `ModelError` if CTranslate2 is asked for and cannot be.
 
-    A CTranslate2 directory is always decoded by CTranslate2.
+    A CTranslate2 directory is always decoded by CTranslate2, in its own precision; `ModelError` if torch or another
+    precision is asked for.
     """
     own = own_engine(model, decoding)
-    if own.name == CTRANSLATE2 and decoding.mbr:
+    if own.name == CTRANSLATE2:
+        _check_directory(model, decoding, own)
+        return own
+    if decoding.engine == TORCH:
+        return own
+    if decoding.asks_for_ctranslate2:
+        require_ctranslate2(decoding.asks_for_ctranslate2)
+        return ctranslate2_engine(precision_of(decoding))
+    is_worth_it = sentences >= MIN_SENTENCES and not torch.cuda.is_available() and not decoding.only_by_torch
+    if not is_worth_it or find_spec("ctranslate2") is None:
+        return own
+    return own if _known_fault(model, decoding) else ctranslate2_engine(precision_of(decoding))
+
+
+def _check_directory(model: ModelConfig, decoding: DecodingConfig, own: Engine) -> None:
+    if decoding.mbr:
         raise ModelError(
             f"{model.name}: decoding.mbr draws samples by torch; use the model that this one was made from"
         )
-    if own.name == CTRANSLATE2 or decoding.engine == TORCH:
-        return own
-    asked = _asked_for(decoding)
-    if asked:
-        require_ctranslate2(asked)
-        fault = why_not(decoding)
-        if fault:
-            raise ModelError(f"{asked}: {fault}; set it to auto")
-        return ctranslate2_engine(precision_of(decoding))
-    if torch.cuda.is_available() or sentences < MIN_SENTENCES or find_spec("ctranslate2") is None or why_not(decoding):
-        return own
-    return own if _known_fault(model, decoding) else ctranslate2_engine(precision_of(decoding))
+    remedy = "set it to auto, or use the model that this one was made from"
+    if decoding.engine == TORCH:
+        raise ModelError(f"{model.name}: decoding.engine torch cannot decode a CTranslate2 model; {remedy}")
+    if own.precision and decoding.precision not in ("auto", own.precision):
+        raise ModelError(
+            f"{model.name}: decoding.precision {decoding.precision} is not that of this CTranslate2 model, which is in "
+            f"{own.precision}; {remedy}"
+        )
 
 
 def own_engine(model: ModelConfig, decoding: DecodingConfig) -> Engine:
@@ -62,26 +73,6 @@ def own_engine(model: ModelConfig, decoding: DecodingConfig) -> Engine:
 def precision_of(decoding: DecodingConfig) -> Precision:
     """Of a conversion."""
     return "int8" if decoding.precision == "int8" else "float32"
-
-
-def _asked_for(decoding: DecodingConfig) -> str:
-    """The option with its value that asks for CTranslate2, whatever there is to translate; empty if none does."""
-    if decoding.precision == "int8":
-        return "decoding.precision int8"
-    return "decoding.engine ctranslate2" if decoding.engine == CTRANSLATE2 else ""
-
-
-def why_not(decoding: DecodingConfig) -> str:
-    """What CTranslate2 does not do as transformers does it, as a clause; empty if this search is the same in both.
-
-    Where a token is forbidden because it would repeat a phrase, CTranslate2 shares its probability out among the other
-    tokens, and transformers does not, so a search with beams takes another way.
-    """
-    if decoding.no_repeat_ngram_size:
-        return "CTranslate2 searches differently with decoding.no_repeat_ngram_size"
-    if decoding.mbr:
-        return "the samples of decoding.mbr are drawn by torch"
-    return ""
 
 
 def _known_fault(model: ModelConfig, decoding: DecodingConfig) -> str:
@@ -110,7 +101,7 @@ def open_conversion(
     try:
         return Conversion(model, precision_of(decoding)).open(decoding, sample)
     except (ModelError, RunError, OSError, ValueError) as error:
-        asked = _asked_for(decoding)
+        asked = decoding.asks_for_ctranslate2
         if asked:
             remedy = "" if isinstance(error, RunError) else "; set it to auto"
             raise ModelError(f"{asked}: {error}{remedy}") from error

@@ -19,9 +19,8 @@ from mt.evaluation.results import Evaluation
 from mt.evaluation.scoring import evaluate_hypotheses
 from mt.evaluation.test_set import Hypotheses, TestSet
 from mt.files import cannot_write, new_directory, writing
-from mt.models.ctranslate2_model import require_ctranslate2
 from mt.models.families import family_of_model
-from mt.models.model_files import is_path_name, shown
+from mt.models.model_files import is_ctranslate2, is_path_name, require_ctranslate2, shown
 from mt.models.run_settings import TranslationSettings
 from mt.models.transformers_model import TransformersTranslator, load_translator
 from mt.systems.export_cost import EXPORT, MODEL
@@ -92,7 +91,10 @@ def export_model(
 
 def _system(label: str, model: ModelConfig, decoding: DecodingConfig) -> System:
     # By its own engine: a conversion would hide what the export costs.
-    settings = TranslationSettings(model=model, decoding=replace(decoding, engine="torch"))
+    is_converted = is_ctranslate2(model.name)
+    precision = "auto" if is_converted or decoding.precision == "int8" else decoding.precision
+    search = replace(decoding, engine="auto" if is_converted else "torch", precision=precision)
+    settings = TranslationSettings(model=model, decoding=search)
     return System(label, model.name, settings=settings)
 
 
