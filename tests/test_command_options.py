@@ -120,6 +120,7 @@ REFUSED = [
     ("[" * 5000, r"config\.yaml:1: .*more than 30 levels deep"),
     ("# " + "x" * 200_000, r"config\.yaml: is longer than 131072 bytes, too long for a config"),
     ("seed: " + "9" * 400, r"config\.yaml:1: .*a number of 400 digits, which no option accepts"),
+    ("training: {compile: maybe}", r"training\.compile: expected true, false or auto, got 'maybe'"),
     ("seed: 1:30", r"config\.yaml: seed: expected int, got '1:30'"),
     ("seed: 0x1F", r"config\.yaml: seed: expected int, got '0x1F'"),
     ("seed: 1_000", r"config\.yaml: seed: expected int, got '1_000'"),

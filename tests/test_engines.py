@@ -24,10 +24,10 @@ from mt.models.ctranslate2_export import convert
 from mt.models.ctranslate2_model import CTranslate2Translator, load_ctranslate2
 from mt.models.decoding import batch_by_length, encode_within_limits
 from mt.models.engines import Engine, engine_of
-from mt.models.run_settings import TranslationSettings
+from mt.models.run_settings import RunSettings, TranslationSettings, settings_of_model
 from mt.models.transformers_model import TransformersTranslator, load_translator
 from mt.report.scores_json import as_json
-from mt.systems import conversions, engine_choice, translating
+from mt.systems import conversions, engine_choice, export, translating
 from mt.systems.conversions import Conversion, conversions_root, pick_sample
 from mt.systems.engine_choice import plan_engine
 from mt.systems.streaming import translate_file
@@ -495,9 +495,29 @@ def test_report_marks_systems_of_different_engines():
     assert evaluation.remarks == [
         "The systems were decoded by different engines (base: torch 2.13.0 in float32; tuned: CTranslate2 4.8.5 in "
         "int8), which do not translate every sentence the same, so a small difference may be one of engines rather "
-        "than of models; --decoding.engine torch holds for all models of transformers."
+        "than of models; --decoding.engine torch gives all of them one, except CTranslate2 directories, which it "
+        "refuses."
     ]
     assert as_json(evaluation)["engines"] == {
         "base": {"name": "torch", "version": "2.13.0", "precision": "float32"},
         "tuned": {"name": "ctranslate2", "version": "4.8.5", "precision": "int8"},
     }
+
+
+@pytest.mark.parametrize("precision", ["auto", "int8"])
+def test_an_export_is_judged_by_its_own_engine_and_the_model_by_torch(precision: Any, model: Path, tmp_path: Path):
+    convert(load_translator(ModelConfig(name=str(model))), tmp_path / "int8", "int8")
+    search = replace(SEARCH, engine="auto", precision=precision)
+    for directory, name in ((model, "torch"), (tmp_path / "int8", "ctranslate2")):
+        settings = export._system("mine", ModelConfig(name=str(directory)), search).settings
+        assert settings is not None
+        assert plan_engine(settings.model, settings.decoding, 10_000).name == name
+
+
+def test_a_run_lends_a_converted_model_its_search_but_no_engine(model: Path, tmp_path: Path):
+    convert(load_translator(ModelConfig(name=str(model))), tmp_path / "int8", "int8")
+    run = RunSettings(base=str(model), decoding=replace(SEARCH, engine="torch", precision="float32"))
+    assert settings_of_model(str(tmp_path / "int8"), like=run).decoding == SEARCH
+    typed = settings_of_model(str(tmp_path / "int8"), None, {"engine": "torch"}, like=run)
+    with pytest.raises(ModelError, match="engine torch cannot decode a CTranslate2 model"):
+        plan_engine(typed.model, typed.decoding, 1)

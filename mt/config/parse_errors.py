@@ -31,6 +31,7 @@ def one_sentence(message: str, options: Sequence[str]) -> str:
     key = re.match(r'Parser key "([^"]+)":', text)
     if wanted and got and key:
         kinds = " or ".join(plain or f"one of {choices}" for plain, choices in wanted)
+        kinds = kinds.replace("bool or one of ['auto']", "true, false or auto")
         kinds = kinds.replace("NoneType", "null").replace(
             "options", "options ('{key: value}', or '{}' for the defaults)"
         )

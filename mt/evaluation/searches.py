@@ -73,8 +73,8 @@ def unlike_engines(engines: Mapping[str, Engine]) -> str:
     each = "; ".join(f"{', '.join(labels)}: {engine}" for engine, labels in by_engine.items())
     return (
         f"The systems were decoded by different engines ({each}), which do not translate every sentence the same, so a "
-        "small difference may be one of engines rather than of models; --decoding.engine torch holds for all models of "
-        "transformers."
+        "small difference may be one of engines rather than of models; --decoding.engine torch gives all of them one, "
+        "except CTranslate2 directories, which it refuses."
     )
 
 

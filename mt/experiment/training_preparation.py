@@ -69,15 +69,19 @@ def _general_dev(config: Config, base: TransformersTranslator) -> DevSet | None:
 def _log_plan(config: Config, trainer: TranslationTrainer) -> None:
     plan, shapes = trainer.sampler.plan, trainer.sampler.shapes
     logger.info(
-        "%d updates of %d micro-batch%s, about %d target tokens per update; %.0f %% padding%s",
-        *(plan.updates, plan.accumulation, "" if plan.accumulation == 1 else "es", trainer.sampler.tokens_per_update()),
-        *(100 * trainer.sampler.padding(), f" in {len(shapes)} batch shapes" if shapes else ""),
+        "%s of %d micro-batch%s, about %d target tokens per update; %.0f %% padding%s",
+        *(counted(plan.updates, "update"), plan.accumulation, "" if plan.accumulation == 1 else "es"),
+        *(
+            trainer.sampler.tokens_per_update(),
+            100 * trainer.sampler.padding(),
+            f" in {len(shapes)} batch shapes" if shapes else "",
+        ),
     )
     wanted, used = config.training.warmup_updates, warmup_updates(config.training, plan)
     if used < wanted:
         logger.warning(
-            "training.warmup_updates is %d, but at most a third of the %d updates is warm-up: %d is used",
-            *(wanted, plan.updates, used),
+            "training.warmup_updates is %d, but at most a third of %s is warm-up: %d is used",
+            *(wanted, counted(plan.updates, "update"), used),
         )
 
 
