@@ -222,6 +222,39 @@ def test_precision_of_a_model_that_overflows(model: Path, monkeypatch: pytest.Mo
     assert translations(model, replace(SEARCH, engine="torch"))[1] == TORCH
 
 
+def test_all_test_sets_of_a_system_are_decoded_by_one_engine(model: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(engine_choice, "MIN_SENTENCES", 20)
+    settings = TranslationSettings(model=ModelConfig(name=str(model)), decoding=SEARCH)
+    sets = [TestSet("a", sources(20), sources(20)), TestSet("b", sources(3), sources(3))]
+    translate_systems([System("mine", str(model), None, settings, True)], sets[:1])
+    shutil.rmtree(conversions_root())
+    monkeypatch.setattr("mt.models.ctranslate2_export.convert", refuse)
+    decoded: list[str] = []
+    share = translating.translate_shared
+
+    def spy(translator: Any, texts: list[str], decoding: DecodingConfig, job: str) -> list[str]:
+        decoded.append(f"{job} by {type(translator).__name__}")
+        return share(translator, texts, decoding, job)
+
+    monkeypatch.setattr(translating, "translate_shared", spy)
+    engines: Engines = {}
+    written: list[str] = []
+    translate_systems(
+        [System("mine", str(model), None, settings, True)],
+        sets,
+        lambda test_set, system, lines: written.append(test_set),
+        engines,
+    )
+    assert engines == {"mine": TORCH}
+    assert decoded == ["mine on b by TransformersTranslator", "mine on a by TransformersTranslator"]
+    assert written == ["a", "b", "a"]
+
+
+def test_float32_by_torch_is_recorded_as_such(model: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("mt.models.engines.decoding_dtype", lambda _: torch.float16)
+    assert translations(model, replace(SEARCH, engine="torch", precision="float32"))[1] == TORCH
+
+
 def test_converted_once(model: Path, conversions_made: list[str]):
     expected, engine = translations(model, SEARCH)
     assert engine == TORCH
@@ -317,6 +350,41 @@ def test_conversion_that_translates_differently_is_not_trusted(
     assert conversion.fault(replace(SEARCH, num_beams=1)) == ""
 
 
+def test_what_few_sentences_show_is_not_kept(model: Path, monkeypatch: pytest.MonkeyPatch):
+    decoded = conversions._one_by_one
+
+    def other(translator: object, texts: list[str], search: DecodingConfig) -> list[str]:
+        found = decoded(translator, texts, search)  # type: ignore[arg-type]
+        return ["other", *found[1:]] if isinstance(translator, CTranslate2Translator) else found
+
+    monkeypatch.setattr(conversions, "_one_by_one", other)
+    conversion = Conversion(ModelConfig(name=str(model)))
+    with pytest.raises(ModelError, match="CTranslate2 translates 1 of 1 sentences differently"):
+        conversion.open(SEARCH, sources(1))
+    assert conversion.fault(SEARCH) == ""
+    conversion.open(SEARCH, sources(16))
+
+
+def test_checked_conversion_in_a_cache_that_may_only_be_read(model: Path, monkeypatch: pytest.MonkeyPatch):
+    conversion = Conversion(ModelConfig(name=str(model)))
+    conversion.open(SEARCH, sources(16))
+
+    def utime(path: Path) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(conversions.os, "utime", utime)
+    monkeypatch.setattr(conversions, "load_translator", lambda *_: pytest.fail("loaded"))
+    assert conversion.open(SEARCH, sources(16)).name == str(model)
+
+
+def test_identical_texts_in_int8_are_no_fault():
+    conversion = Conversion(ModelConfig(name="tiny-en-ar"), "int8")
+    assert conversion._compare(["", ""], ["", ""]) == ""
+    assert conversion._compare(["a", ""], ["", ""]) == (
+        "in int8 it translates differently; chrF between the two is 0.0, below 50"
+    )
+
+
 def test_sample_is_of_all_lengths():
     texts = ["x" * length for length in range(160, 0, -1)]
     assert [len(text) for text in pick_sample(texts)] == list(range(6, 160, 10))
@@ -328,6 +396,12 @@ def test_a_full_disk_is_no_end(model: Path, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(engine_choice, "MIN_SENTENCES", 20)
     (tmp_path / "cache").write_text("a file")
     assert translations(model, SEARCH)[1] == TORCH
+    with pytest.raises(ModelError) as caught:
+        translations(model)
+    assert str(caught.value) == (
+        f"decoding.engine ctranslate2: {conversions_root()}: the conversion cannot be written (Not a directory): free "
+        "space there or set XDG_CACHE_HOME to another directory"
+    )
 
 
 def test_conversions_are_pruned_by_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -142,7 +143,9 @@ def test_general_text_is_given_no_tag_and_no_terms(monkeypatch: pytest.MonkeyPat
         return sources
 
     monkeypatch.setattr("mt.systems.translating.translate_shared", translate)
-    monkeypatch.setattr("mt.systems.translating.open_translator", lambda model, decoding: object())
+    monkeypatch.setattr(
+        "mt.systems.translating.open_translator", lambda model, decoding: SimpleNamespace(overflows=False)
+    )
     sets = [TestSet("news", ["a"], ["b"]), TestSet("flores", ["a"], ["b"], is_general=True)]
     decoding = DecodingConfig(tag="<news>", terminology="terms.tsv", num_beams=2)
     settings = TranslationSettings(model=ModelConfig(name="none"), decoding=decoding)

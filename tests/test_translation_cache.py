@@ -7,6 +7,7 @@ import shutil
 import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from safetensors.torch import load_file, save_file
@@ -47,7 +48,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         return [source[::-1] for source in sources]
 
     monkeypatch.setattr(translating, "translate_shared", translate)
-    monkeypatch.setattr(translating, "open_translator", lambda model, decoding: object())
+    monkeypatch.setattr(translating, "open_translator", lambda model, decoding: SimpleNamespace(overflows=False))
     return calls
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -39,8 +40,8 @@ def translated(root: Path, facts: dict[str, Any], config: Config = CONFIG, test_
     manifest = Manifest(run.manifest, {"starts": [{}], **facts})
     system = systems_of_run(config, run, use_cache=False)[0]
     engines: Engines = {}
-    sets = [test_set, FLORES]
-    hypotheses = translate_base(system, object(), sets, run, manifest, engines)  # type: ignore[arg-type]
+    sets, base = [test_set, FLORES], SimpleNamespace(overflows=False)
+    hypotheses = translate_base(system, base, sets, run, manifest, engines)  # type: ignore[arg-type]
     assert list(engines) == list(next(iter(hypotheses.values()), {}))
     return hypotheses, manifest.facts
 

@@ -58,7 +58,7 @@ def translate_base(
     facts = from_main(None if manifest is None else manifest.facts) or {}
     known = dict(facts.get("translations") or {})
     decoder = Decoder(system, count_sentences(test_sets), base)
-    for test_set in test_sets:
+    for test_set in decoder.until_of_one_engine(test_sets):
         name, file = f"{test_set.name}/{BASE}", run.translations(test_set.name, BASE)
         made_from = {
             "model": facts["base_model"]["identity"],
@@ -74,7 +74,7 @@ def translate_base(
         hypotheses[test_set.name] = {BASE: lines}
         if manifest is not None:
             run.write_translations(test_set.name, BASE, lines)
-            # The engine may be another one than was planned.
+            # The engine may be another one than was planned; then the earlier sets come again.
             known[name] = {"made_from": made_from | {"engine": asdict(decoder.engine)}, "sha256": sha256_of(file)}
             manifest.update(translations=known)
     engines[BASE] = decoder.engine

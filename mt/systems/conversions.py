@@ -73,8 +73,8 @@ class Conversion:
     def open(self, decoding: DecodingConfig, sources: Sequence[str]) -> CTranslate2Translator:
         """The converted model: made unless it is there and intact, and checked on some of `sources` unless it was.
 
-        Raises `ModelError` if the model cannot be converted or translates differently, `OSError` and `RunError` if the
-        conversion cannot be written.
+        Raises `ModelError` if the model cannot be converted or translates differently, `RunError` if the conversion
+        cannot be written.
         """
         if self.fault(decoding):
             raise ModelError(f"{self.model.name}: {self.fault(decoding)}")
@@ -82,49 +82,58 @@ class Conversion:
         if damage is not None and self.directory.is_dir():
             logger.warning("%s: the kept conversion is damaged (%s); converting again", self.directory, damage)
         if damage is None and self._known(decoding):
-            os.utime(self.directory)
+            # Of a cache that may only be read nothing is removed either.
+            with suppress(OSError):
+                os.utime(self.directory)
             return self._load()
-        original = load_translator(self.model, decoding)
+        original, sample = load_translator(self.model, decoding), pick_sample(sources)
+        # Before the conversion, which may change the weights in place.
+        expected = _one_by_one(original, sample, decoding)
         try:
-            return self._make_and_check(original, decoding, pick_sample(sources), is_there=damage is None)
+            if damage is not None:
+                self._make(original)
+            converted = self._load()
+            found = _one_by_one(converted, sample, decoding)
         except ModelError as error:
             self._note(decoding, {"fault": str(error).removeprefix(f"{self.model.name}: ")})
             raise
-
-    def _make_and_check(
-        self, original: TransformersTranslator, decoding: DecodingConfig, sample: Sequence[str], *, is_there: bool
-    ) -> CTranslate2Translator:
-        # Before the conversion, which may change the weights in place.
-        expected = _one_by_one(original, sample, decoding)
-        if not is_there:
-            self._make(original)
-        converted = self._load()
-        found = _one_by_one(converted, sample, decoding)
-        different = sum(ours != theirs for ours, theirs in zip(expected, found, strict=True))
-        if self.precision == "int8":
-            agreement = chrf(found, expected)
-            if agreement < MIN_INT8_CHRF:
-                raise ModelError(
-                    f"{self.model.name}: in int8 it translates differently; chrF between the two is {agreement:.1f}, "
-                    f"below {MIN_INT8_CHRF:g}"
-                )
-        elif different > (SAMPLE - MIN_SAME if len(sample) == SAMPLE else 0):
-            raise ModelError(
-                f"{self.model.name}: CTranslate2 translates {different} of {len(sample)} sentences differently"
-            )
-        # What few sentences have shown is not kept: it was no check for others.
+        fault = self._compare(found, expected)
+        # What few sentences have shown is not kept, good or bad: it was no check for others.
         if len(sample) == SAMPLE:
-            self._note(decoding, {"same": SAMPLE - different})
+            same = sum(ours == theirs for ours, theirs in zip(found, expected, strict=True))
+            self._note(decoding, {"fault": fault} if fault else {"same": same})
+        if fault:
+            raise ModelError(f"{self.model.name}: {fault}")
         return converted
+
+    def _compare(self, found: Sequence[str], expected: Sequence[str]) -> str:
+        """What is wrong with the conversion's translations of the sample, as a clause; empty if nothing is."""
+        different = sum(ours != theirs for ours, theirs in zip(found, expected, strict=True))
+        if self.precision == "int8":
+            # chrF of one empty text against another is 0.
+            agreement = chrf(found, expected) if different else 100.0
+            if agreement >= MIN_INT8_CHRF:
+                return ""
+            return (
+                f"in int8 it translates differently; chrF between the two is {agreement:.1f}, below {MIN_INT8_CHRF:g}"
+            )
+        is_good = different <= (SAMPLE - MIN_SAME if len(found) == SAMPLE else 0)
+        return "" if is_good else f"CTranslate2 translates {different} of {len(found)} sentences differently"
 
     def _make(self, original: TransformersTranslator) -> None:
         # Not at the top: it imports the package's converters, which take a second.
         from mt.models.ctranslate2_export import convert
 
         logger.info("%s: converting it for CTranslate2, once, into %s", self.model.name, self.directory)
-        with new_directory(self.directory, replace_if=self._is_damaged) as work:
-            convert(original, work, self.precision)
-            write_checksums(work)
+        try:
+            with new_directory(self.directory, replace_if=self._is_damaged) as work:
+                convert(original, work, self.precision)
+                write_checksums(work)
+        except OSError as error:
+            raise RunError(
+                f"{conversions_root()}: the conversion cannot be written ({error.strerror or error}): free space there "
+                "or set XDG_CACHE_HOME to another directory"
+            ) from error
         prune(keep=self.directory)
 
     def _is_damaged(self) -> bool:

@@ -33,13 +33,11 @@ def plan_engine(model: ModelConfig, decoding: DecodingConfig, sentences: int) ->
 
     A CTranslate2 directory is always decoded by CTranslate2.
     """
-    own = engine_of(model.name)
+    own = own_engine(model, decoding)
     if own.name == CTRANSLATE2 and decoding.mbr:
         raise ModelError(
             f"{model.name}: decoding.mbr draws samples by torch; use the model that this one was made from"
         )
-    if own.name == TORCH and (decoding.mbr or decoding.precision == "float32"):
-        own = replace(own, precision="float32")
     if own.name == CTRANSLATE2 or decoding.engine == TORCH:
         return own
     asked = _asked_for(decoding)
@@ -52,6 +50,13 @@ def plan_engine(model: ModelConfig, decoding: DecodingConfig, sentences: int) ->
     if torch.cuda.is_available() or sentences < MIN_SENTENCES or find_spec("ctranslate2") is None or why_not(decoding):
         return own
     return own if _known_fault(model, decoding) else ctranslate2_engine(precision_of(decoding))
+
+
+def own_engine(model: ModelConfig, decoding: DecodingConfig) -> Engine:
+    """What decodes the model as it is, in the precision that is asked for. Raises `ModelError`."""
+    own = engine_of(model.name)
+    needs_float32 = own.name == TORCH and (decoding.mbr or decoding.precision == "float32")
+    return replace(own, precision="float32") if needs_float32 else own
 
 
 def precision_of(decoding: DecodingConfig) -> Precision:
@@ -107,7 +112,8 @@ def open_conversion(
     except (ModelError, RunError, OSError, ValueError) as error:
         asked = _asked_for(decoding)
         if asked:
-            raise ModelError(f"{asked}: {error}; set it to auto") from error
+            remedy = "" if isinstance(error, RunError) else "; set it to auto"
+            raise ModelError(f"{asked}: {error}{remedy}") from error
         _log_fallback(model, str(error).removeprefix(f"{model.name}: "))
         return None
 

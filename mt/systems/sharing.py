@@ -37,6 +37,8 @@ def translate_shared(translator: Translator, sources: Sequence[str], decoding: D
         # Without a time limit, which gathering has.
         wait_for_everyone()
     gathered = gather_object(lines)
+    # All must agree on what decoded, and on what will.
+    translator.overflows = any(gather_object([translator.overflows]))
     hypotheses = [""] * len(sources)
     for index, line in zip([index for share in shares for index in share], gathered, strict=True):
         hypotheses[index] = line

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -11,12 +11,12 @@ import torch
 from mt.config import DecodingConfig, ModelConfig
 from mt.evaluation.test_set import Hypotheses, TestSet
 from mt.models.ctranslate2_model import load_ctranslate2
-from mt.models.engines import Engine, engine_of
+from mt.models.engines import CTRANSLATE2, Engine
 from mt.models.model_files import is_ctranslate2
 from mt.models.transformers_model import load_translator
 from mt.models.translator import Translator
 from mt.processes import process_state
-from mt.systems.engine_choice import open_conversion, plan_engine
+from mt.systems.engine_choice import open_conversion, own_engine, plan_engine
 from mt.systems.sharing import translate_shared
 from mt.systems.system import System
 from mt.systems.texts import read_text
@@ -77,10 +77,11 @@ def translate_test_sets(
 
     translator: the system's model if it is loaded already, to decode by torch; else it is loaded once, and only if it
     must translate. write: called with each test set's translations as soon as they exist, so that a later failure
-    loses nothing. engines: gets what decoded the system, if it is no text.
+    loses nothing, and once more if another engine must translate the set again. engines: gets what decoded the system,
+    if it is no text.
     """
     decoder = None if system.settings is None else Decoder(system, count_sentences(test_sets), translator)
-    for test_set in test_sets:
+    for test_set in test_sets if decoder is None else decoder.until_of_one_engine(test_sets):
         lines = read_text(system, test_set) if decoder is None else decoder.translate(test_set)
         if process_state().is_main_process:
             write(test_set.name, system.label, lines)
@@ -104,6 +105,20 @@ class Decoder:
         self._translator: Translator | None = None
         self.engine = from_main(plan_engine(self._settings.model, self._settings.decoding, sentences))
         """What decodes; the model's own engine instead of the planned one if its conversion turns out to be no good."""
+
+    def until_of_one_engine(self, test_sets: Sequence[TestSet]) -> Iterator[TestSet]:
+        """Each test set, to be translated before the next is asked for; those that another engine than the last one
+        has translated are given again, so that scores of a system never are of two engines.
+        """
+        made_by: dict[str, Engine] = {}
+        while rest := [each for each in test_sets if made_by.get(each.name) != self.engine]:
+            test_set = rest[0]
+            if test_set.name in made_by:
+                logger.info(
+                    "%s on %s: once more by %s, as the other test sets", self._system.label, test_set.name, self.engine
+                )
+            yield test_set
+            made_by[test_set.name] = self.engine
 
     def translate(self, test_set: TestSet) -> list[str]:
         """The translations of a test set: from the cache if it has them, else decoded and kept there.
@@ -132,8 +147,10 @@ class Decoder:
         return lines
 
     def _takes_conversion(self, test_set: TestSet, decoding: DecodingConfig) -> bool:
-        """Open the conversion, if one is planned; false if none is any good."""
+        """Open the conversion, if one is planned; false if that one is no good."""
         model = self._settings.model
+        if self.engine.name != CTRANSLATE2 or is_ctranslate2(model.name):
+            return True
         is_main = process_state().is_main_process
         if is_main:
             self._translator = open_conversion(model, decoding, self.engine, test_set.sources)
@@ -141,8 +158,9 @@ class Decoder:
         is_good = from_main(self._translator is not None)
         if is_good and not is_main:
             self._translator = open_conversion(model, decoding, self.engine, test_set.sources)
-        planned, self.engine = self.engine, self.engine if is_good else engine_of(model.name)
-        return planned == self.engine
+        if not is_good:
+            self.engine = own_engine(model, decoding)
+        return is_good
 
     def _key(self, test_set: TestSet, decoding: DecodingConfig) -> CacheKey | None:
         # The main process reads and keeps for all.
