@@ -1,5 +1,7 @@
 """Minimum Bayes risk decoding: samples that can be repeated, and the choice among them."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from sacrebleu.metrics import CHRF
@@ -49,7 +51,10 @@ def test_samples_can_be_repeated_and_leave_no_trace(marian: TransformersTranslat
     # The start token counts.
     assert [max(map(len, samples)) for samples in first] == [11, 8, 5]
     assert all(len(set(map(tuple, samples))) > 1 for samples in first)
-    assert draw_samples(marian, encoded[:1], [12], SEARCH) != first[:1]
+    # Neither the batch nor its order matters, only the sentence.
+    assert draw_samples(marian, encoded[:1], [12], SEARCH) == first[:1]
+    assert draw_samples(marian, encoded[::-1], [6, 9, 12], SEARCH) == first[::-1]
+    assert translate(marian, sources(3), replace(SEARCH, batch_tokens=1)) == translate(marian, sources(3), SEARCH)
 
 
 def test_translate_takes_the_chosen_sample(marian: TransformersTranslator):
