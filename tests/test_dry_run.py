@@ -38,8 +38,8 @@ def test_in_words():
     # 76.8 million weights of 4 bytes are 0.286 GiB; AdamW keeps two numbers for each of 50 million.
     assert as_text(FOUND).splitlines() == [
         "weights      76.8 million, of which 50.0 million are trained",
-        "memory       weights 0.29 GiB, gradients 0.19 GiB, optimizer 0.37 GiB",
-        "micro-batch  4,096 padded tokens, for which a pass needs 1.50 GiB; 20.00 GiB are free (cuda:0)",
+        "memory       weights 0.29 GiB, gradients 0.19 GiB, optimizer 0.37 GiB, a pass 1.50 GiB: together 2.34 GiB",
+        "micro-batch  4,096 padded tokens at most in a pass; 20.00 GiB are free for it (cuda:0)",
         f"training     1000 pairs; {training}",
         f"time         about 4 minutes: {time}",
         "",

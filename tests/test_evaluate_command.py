@@ -246,8 +246,9 @@ def test_no_verdict_on_a_run_that_was_trained_on_the_test_set(
     read, files = run_settings.read_small, []
     monkeypatch.setattr(run_settings, "read_small", lambda file, *rest: files.append(str(file)) or read(file, *rest))
     assert evaluate(monkeypatch, "base.txt", "tuned=run", "--test_set", "news=news.tsv") == 0
-    # Once for how the run translates, before any test set is read, and once for what it, and the runs before it, saw.
-    assert files == ["run/config.yaml"] * 2
+    # Once for its languages, before anything slow; once for how it translates, before any test set is read; and once
+    # for what it, and the runs before it, saw.
+    assert files == ["run/config.yaml"] * 3
     printed = capsys.readouterr().out
     sentence = "tuned has seen 36 of the 36 sentences in its training data (36 the same)"
     assert f"note: on news, {sentence}" in printed

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -223,6 +224,13 @@ def test_two_machines(two_machines: tuple[str, str], config: Path, alone: Path, 
         commands.append([*command, "train.py", str(config), "--output_dir", str(tmp_path / "run")])
     run_all(commands, tmp_path)
     assert_same(tmp_path / "run", alone, 2)
+
+
+def test_a_dry_run_of_two_processes(config: Path, tmp_path: Path):
+    before = set(Path(tempfile.gettempdir()).glob("mt-dry-run-*"))
+    ends = process_cases.in_processes(2, train.run, tmp_path, [str(config), "--dry_run"])
+    assert [status for status, _ in ends] == [0, 0], ends
+    assert set(Path(tempfile.gettempdir()).glob("mt-dry-run-*")) <= before
 
 
 @pytest.mark.parametrize(("processes", "loss"), [(1, "plain"), (2, "plain"), (2, "chunked")])

@@ -1,5 +1,7 @@
 """`mt translate`: window by window, in order, in flat memory."""
 
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,3 +110,17 @@ def test_first_window_decides_on_the_engine(
     found = list(translate_lines(ModelConfig(name=str(marian_directory)), search, sources(20)))
     assert used == [engine] * (20 // window)
     assert sum(map(len, found)) == 20
+
+
+@pytest.mark.slow
+def test_a_text_is_not_appended_to_itself(tmp_path: Path):
+    text = tmp_path / "news.txt"
+    text.write_text("The war ended.\n" * 3)
+    before = text.read_bytes()
+    command = [sys.executable, "-m", "mt.cli", "translate", "tiny-en-ar"]
+    for more, standard_input in (([str(text)], subprocess.DEVNULL), ([], text.open("rb"))):
+        with text.open("ab") as output:
+            result = subprocess.run([*command, *more], stdin=standard_input, stdout=output, stderr=subprocess.PIPE)
+        assert result.returncode == 1
+        assert b"would be written to the text itself" in result.stderr
+        assert text.read_bytes() == before

@@ -11,7 +11,7 @@ from mt.commands.environment import is_main_process, quiet_libraries, stop_on_si
 from mt.config import Config
 from mt.config.input_paths import paths_of
 from mt.config.parsing import QuietParser, config_parser, instantiate_config, parse_with_config
-from mt.errors import UsageError
+from mt.errors import RunError, Stopped, UsageError
 from mt.experiment.early_checks import check_config
 from mt.experiment.extension import find_changes
 from mt.runs import RunDirectory, check_run_directory
@@ -40,12 +40,18 @@ def run(argv: Sequence[str], prog: str) -> int:
 
 
 def _try(config: Config) -> int:
-    check_config(config)
+    """Say what the training would take; refuses all that the run itself would refuse, but a run that is there."""
+    if is_main_process():
+        check_config(config)
+        check_run_directory(_root(config), paths_of(config), resume=False, overwrite=True)
     quiet_libraries()
     from mt.experiment.dry_run import as_text, dry_run
 
     stop_on_sigterm()
-    found = dry_run(config)
+    try:
+        found = dry_run(config)
+    except (Stopped, KeyboardInterrupt) as error:
+        raise RunError("stopped before anything was measured; nothing was kept") from error
     if is_main_process():
         print(as_text(found))
     return 0
@@ -111,7 +117,11 @@ def check_train(command: TrainCommand) -> None:
     """`train.py`: the config's files and the run directory."""
     config = command.config
     check_config(config)
-    root = Path(config.output_dir or f"runs/{config.name}")
+    root = _root(config)
     check_run_directory(root, paths_of(config), resume=command.resume, overwrite=command.overwrite)
     if command.resume:
         find_changes(RunDirectory(root), config)
+
+
+def _root(config: Config) -> Path:
+    return Path(config.output_dir or f"runs/{config.name}")

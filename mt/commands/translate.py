@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import stat
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 
 from mt.commands.environment import quiet_libraries
@@ -25,6 +29,8 @@ def run(argv: Sequence[str], prog: str) -> int:
     from mt.systems.streaming import translate_file
     from mt.systems.system import resolve_model
 
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
     settings = resolve_model(command.name, command.model, command.decoding)
     for lines in translate_file(settings.model, settings.decoding, command.file):
         print("\n".join(lines), flush=True)
@@ -53,4 +59,18 @@ def check_translate(command: TranslateCommand) -> None:
     check_model_argument(command.name)
     if command.file != "-" and not is_file(command.file):
         raise DataError(f"{shown(command.file)}: no such text file (seen from {Path.cwd()})")
+    if _is_output(command.file):
+        raise DataError(
+            f"{'standard input' if command.file == '-' else shown(command.file)}: the translations would be written to "
+            "the text itself, without end; write them to another file"
+        )
     check_tables([command.decoding.get("terminology")])
+
+
+def _is_output(file: str) -> bool:
+    """Whether standard output goes into the file that is read (`-`: standard input)."""
+    try:
+        output, text = os.fstat(1), os.fstat(0) if file == "-" else Path(file).stat()
+    except OSError:
+        return False
+    return stat.S_ISREG(output.st_mode) and os.path.samestat(output, text)

@@ -19,8 +19,9 @@ class DecodingConfig:
     `torch` for everything else."""
 
     precision: Literal["auto", "float32", "int8"] = "auto"
-    """`auto`: float32 on a CPU, float16 on a GPU. `float32`: everywhere. `int8`: by CTranslate2 on a CPU; with a model
-    of the size of OPUS-MT several times as fast, but many sentences come out a little differently."""
+    """`auto`: float32 on a CPU, float16 on a GPU (T5: bf16). `float32`: everywhere. `int8`: by CTranslate2 on
+    a CPU; with a model of the size of OPUS-MT several times as fast, but many sentences come out a little differently.
+    Refused with `no_repeat_ngram_size`."""
 
     num_beams: int = 4
     """Beam width; 1 is greedy search."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -20,7 +22,8 @@ from mt.experiment.splits import prepare_data
 from mt.experiment.start import claim_directory, start_manifest
 from mt.experiment.training_preparation import prepare_training
 from mt.models.transformers_model import TransformersTranslator
-from mt.processes import one_run
+from mt.processes import one_run, process_state, wait_for_everyone
+from mt.teamwork import from_main
 from mt.training.arguments import uses_bf16
 from mt.training.encoded_pairs import EncodedPair
 from mt.training.memory import bytes_of_micro_batch, free_bytes
@@ -84,17 +87,30 @@ def dry_run(config: Config) -> DryRun:
 
     Raises the same `UserError`s as the run would, and leaves nothing but the caches.
     """
-    with TemporaryDirectory(prefix="mt-dry-run-") as directory:
+    check_inputs(config)
+    with _directory() as directory:
         # Evaluations are timed by themselves.
         training = replace(config.training, report_to=[], eval_every_updates=_NEVER)
-        own = replace(config, output_dir=str(Path(directory) / "run"), training=training)
-        check_inputs(own)
+        own = replace(config, output_dir=str(directory / "run"), training=training)
         with claim_directory(own, resume=False, overwrite=False) as run:
             manifest = start_manifest(own, run, resume=False)
             data = prepare_data(own, run, manifest)
             base = load_base(own, run, data)
             trainer = prepare_training(own, run, base, data, manifest)
-            return measure(trainer, base, config.training.eval_every_updates)
+            found = measure(trainer, base, config.training.eval_every_updates)
+            # Until then others may be reading what the main process is about to remove.
+            wait_for_everyone()
+            return found
+
+
+@contextmanager
+def _directory() -> Iterator[Path]:
+    """One temporary directory for all processes of this machine, made and removed by the main one."""
+    with ExitStack() as stack:
+        name = ""
+        if process_state().is_main_process:
+            name = stack.enter_context(TemporaryDirectory(prefix="mt-dry-run-"))
+        yield Path(from_main(name))
 
 
 def measure(trainer: TranslationTrainer, base: TransformersTranslator, eval_every_updates: int) -> DryRun:
@@ -170,12 +186,13 @@ def as_text(found: DryRun) -> str:
     """What a person reads: a table, and the rows."""
     evaluations = counted(found.evaluations, "evaluation")
     passes = counted(found.micro_batches, "pass") if found.micro_batches == 1 else f"{found.micro_batches} passes"
+    total = 4 * found.weights + 12 * found.trained + found.micro_batch_bytes
     table = {
         "weights": f"{found.weights / 1e6:.1f} million, of which {found.trained / 1e6:.1f} million are trained",
         "memory": f"weights {_gib(4 * found.weights)}, gradients {_gib(4 * found.trained)}, "
-        f"optimizer {_gib(8 * found.trained)}",
-        "micro-batch": f"{found.micro_batch_tokens:,} padded tokens, for which a pass needs "
-        f"{_gib(found.micro_batch_bytes)}; {_gib(found.free_bytes)} are free ({found.device})",
+        f"optimizer {_gib(8 * found.trained)}, a pass {_gib(found.micro_batch_bytes)}: together {_gib(total)}",
+        "micro-batch": f"{found.micro_batch_tokens:,} padded tokens at most in a pass; "
+        f"{_gib(found.free_bytes)} are free for it ({found.device})",
         "training": f"{counted(found.pairs, 'pair')}; {counted(found.updates, 'update')} of {passes} each, "
         f"{found.tokens['source']:,} source and {found.tokens['target']:,} target tokens; {found.padding:.0%} padding",
         "time": f"about {_minutes(found.minutes)}: an update takes {found.seconds_per_update:.2f} s, each of "

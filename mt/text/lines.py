@@ -183,7 +183,9 @@ def read_lines(path: Path, *, is_csv: bool = False) -> Iterator[tuple[int, str]]
 
 
 def read_stdin() -> Iterator[tuple[int, str]]:
-    """The same as `read_lines`, from standard input."""
+    """The same as `read_lines`, from standard input. Raises `DataError` if it is closed."""
+    if sys.stdin is None:
+        raise DataError("standard input is closed; name a file, or pipe a text into the command")
     return _decoded(sys.stdin.buffer, "standard input")
 
 
