@@ -36,6 +36,7 @@ def build(corpus: Path, work: Path) -> dict[str, int]:
     """The pairs of each split, which is saved in `work/data`."""
     pairs = load_dataset(
         "csv",
+        trust_remote_code=False,
         data_files=str(corpus),
         split="train",
         delimiter="\t",

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mt.errors import DataError
+from mt.languages import ENGLISH_TO_ARABIC
 from mt.systems.system import System
 from mt.systems.texts import _translations_in
 
@@ -14,7 +15,7 @@ PLAIN = ["البلدة هادئة.", '"سنبقى"، قال رئيس البلد�
 
 def read(path: Path, content: str, count: int) -> list[str]:
     path.write_text(content, encoding="utf-8")
-    return _translations_in(System("a", str(path)).text_file("news"), count)
+    return _translations_in(System("a", str(path)).text_file("news"), count, ENGLISH_TO_ARABIC)
 
 
 def quoted(line: str) -> str:

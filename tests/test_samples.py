@@ -25,7 +25,11 @@ def test_log_and_tensorboard_get_them(caplog: pytest.LogCaptureFixture):
     board = SimpleNamespace(tb_writer=SimpleNamespace(add_text=lambda *what: texts.append(what)))
     with caplog.at_level(logging.INFO):
         show_samples([Sample("The war.", "الحرب", "x" * 300)], 40, [object(), SimpleNamespace(tb_writer=None), board])
-    assert caplog.messages == [f"sample 1\n  source:     The war.\n  hypothesis: الحرب\n  reference:  {'x' * 197}..."]
+    assert caplog.messages == [
+        "sample 1: source      The war.",
+        "sample 1: hypothesis  الحرب",
+        f"sample 1: reference   {'x' * 197}...",
+    ]
     assert texts == [("samples/1", f"**source**: The war.  \n**hypothesis**: الحرب  \n**reference**: {'x' * 300}", 40)]
     show_samples([Sample("a", "b", "c")], 1, [])
 

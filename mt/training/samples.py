@@ -35,7 +35,8 @@ def show_samples(samples: Iterable[Sample], update: int, callbacks: Iterable[Any
     writer = next(filter(None, (getattr(callback, "tb_writer", None) for callback in callbacks)), None)
     for number, sample in enumerate(samples, start=1):
         parts = {name: shorten(text, _MAX_LENGTH) for name, text in sample._asdict().items()}
-        logger.info("sample %d\n%s", number, "\n".join(f"  {name + ':':<12}{text}" for name, text in parts.items()))
+        for name, text in parts.items():
+            logger.info("sample %d: %-10s  %s", number, name, text)
         if writer is not None:
             # Two spaces end a line in Markdown.
             text = "  \n".join(f"**{name}**: {text}" for name, text in sample._asdict().items())
