@@ -51,26 +51,28 @@ def unlike_searches(searches: Mapping[str, DecodingConfig]) -> str:
 
     Tag and terms do not count: a model is trained for them or not.
     """
-    by_search: dict[str, list[str]] = {}
-    for label, search in searches.items():
-        by_search.setdefault(search_in_words(search.without_domain()), []).append(label)
-    if len(by_search) < 2:
+    each = _each_if_different({label: search_in_words(search.without_domain()) for label, search in searches.items()})
+    if not each:
         return ""
-    each = "; ".join(f"{', '.join(labels)}: {search}" for search, labels in by_search.items())
     return (
         f"The systems were decoded by different searches ({each}), so a difference may be one of searches rather than "
         "of models; an option such as --decoding.num_beams holds for all of them."
     )
 
 
+def _each_if_different(words: Mapping[str, str]) -> str:
+    """`a, b: beam 4; c: greedy` for words by system; empty if all are the same."""
+    labels: dict[str, list[str]] = {}
+    for label, said in words.items():
+        labels.setdefault(said, []).append(label)
+    return "" if len(labels) < 2 else "; ".join(f"{', '.join(who)}: {said}" for said, who in labels.items())
+
+
 def unlike_engines(engines: Mapping[str, Engine]) -> str:
     """A warning, as a sentence, if systems were decoded by different engines or precisions; else empty."""
-    by_engine: dict[str, list[str]] = {}
-    for label, engine in engines.items():
-        by_engine.setdefault(str(engine), []).append(label)
-    if len(by_engine) < 2:
+    each = _each_if_different({label: str(engine) for label, engine in engines.items()})
+    if not each:
         return ""
-    each = "; ".join(f"{', '.join(labels)}: {engine}" for engine, labels in by_engine.items())
     return (
         f"The systems were decoded by different engines ({each}), which do not translate every sentence the same, so a "
         "small difference may be one of engines rather than of models; --decoding.engine torch gives all of them one, "

@@ -14,12 +14,19 @@ from mt.models.families import family_of_model
 from mt.processes import is_sharded
 
 _MOST_TOKENS = 262_144
-ALIGNMENT = 64
-"""The output layer computes a multiple of this many logits; the added ones are cut off.
+_ALIGNMENT = 64
 
-GPUs multiply matrices several times as fast if every dimension is a multiple of 8, but vocabularies have any size:
-opus-mt-tc-big-en-ar has 61,247 entries.
-"""
+
+def with_aligned_rows(weight: Tensor, dtype: torch.dtype) -> Tensor:
+    """A copy of an output layer's weight, (entries, width), with rows of zeros up to a multiple of 64.
+
+    GPUs multiply matrices several times as fast if every dimension is a multiple of 8, but vocabularies have any size:
+    opus-mt-tc-big-en-ar has 61,247 entries. The added rows exist only for a matrix product, and their logits are 0.
+    """
+    entries, width = weight.shape
+    aligned = weight.new_zeros(-(-entries // _ALIGNMENT) * _ALIGNMENT, width, dtype=dtype)
+    aligned[:entries] = weight.detach()
+    return aligned
 
 
 def use_precompiled_attention() -> None:
@@ -107,12 +114,10 @@ def fast_decoding(model: nn.Module) -> Iterator[HalfPrecision | None]:
 
 def _aligned(weight: Tensor, bias: Tensor | None, half: HalfPrecision) -> Callable[[Tensor], Tensor]:
     """The forward of a linear layer with this weight, (entries, width)."""
-    entries, width = weight.shape
-    padded = weight.new_zeros(-(-entries // ALIGNMENT) * ALIGNMENT, width)
-    padded[:entries] = weight.detach()
+    entries, aligned = len(weight), with_aligned_rows(weight, weight.dtype)
 
     def forward(hidden: Tensor) -> Tensor:
-        logits = linear(hidden, padded)
+        logits = linear(hidden, aligned)
         half.note(logits)
         return logits[..., :entries] if bias is None else logits[..., :entries] + bias
 

@@ -16,18 +16,13 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from mt.models.gpu_decoding import with_aligned_rows
+
 IGNORED_LABEL = -100
 """Label of padding; the loss skips it."""
 
 CHUNK_BYTES = 2**30
 """Most bytes of logits at once."""
-
-ALIGNMENT = 64
-"""The number of logits per token is rounded up to a multiple of this.
-
-GPUs multiply matrices several times as fast if every dimension is a multiple of 8, but vocabularies have any size:
-opus-mt-tc-big-en-ar has 61,247 entries. The added entries are zeros that exist only inside the matrix product.
-"""
 
 _Kernel = Callable[[Tensor, Tensor | None, Tensor, int, float], Tensor]
 
@@ -66,14 +61,11 @@ class _ChunkedLoss(torch.autograd.Function):
         label_smoothing: float,
         kernel: _Kernel,
     ) -> Tensor:
-        entries, width = weight.shape
-        padded = -(-entries // ALIGNMENT) * ALIGNMENT
-        matrix = rows.new_zeros(padded, width)
-        matrix[:entries] = weight
+        entries, matrix = len(weight), with_aligned_rows(weight, rows.dtype)
         total = torch.zeros((), device=rows.device)
         of_rows = torch.empty_like(rows) if ctx.needs_input_grad[0] else None
         of_weight = torch.zeros_like(weight, dtype=torch.float32) if ctx.needs_input_grad[1] else None
-        size = max(1, CHUNK_BYTES // (padded * rows.element_size()))
+        size = max(1, CHUNK_BYTES // (len(matrix) * rows.element_size()))
         for start in range(0, len(rows), size):
             part = slice(start, start + size)
             logits = torch.mm(rows[part], matrix.T)

@@ -9,12 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from accelerate.utils import broadcast_object_list
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from mt.models.families import family_of_model
-from mt.processes import is_sharded, process_state
+from mt.processes import is_sharded
 from mt.progress import progress
+from mt.teamwork import from_main
 from mt.training.compiling import compile_layers
 from mt.training.recorded_steps import Batch, RecordedSteps
 from mt.training.shapes import BatchShape
@@ -122,28 +122,20 @@ def _largest_first(shapes: tuple[BatchShape, ...]) -> list[BatchShape]:
 def _compile_if_faster(trainer: TranslationTrainer, shape: BatchShape, passes: int) -> None:
     plain = _seconds_per_pass(trainer, shape)
     # The main process decides for all: the others may have measured something else.
-    if not _agreed(passes * plain >= _COMPILES_FROM_SECONDS):
+    if not from_main(passes * plain >= _COMPILES_FROM_SECONDS):
         logger.info("layers are not compiled: the passes of this training take about %.0f s", passes * plain)
         return
     logger.info("compiling the layers, which takes about half a minute")
     started, undo = time.perf_counter(), compile_layers(trainer.translator.model)
     compiled = _seconds_per_pass(trainer, shape)
     seconds = time.perf_counter() - started
-    is_faster = _agreed(compiled < plain)
+    is_faster = from_main(compiled < plain)
     if not is_faster:
         undo()
     logger.info(
         "layers are %scompiled: a pass takes %.1f ms compiled, %.1f ms plain (%.0f s to compile)",
         *("" if is_faster else "not ", 1e3 * compiled, 1e3 * plain, seconds),
     )
-
-
-def _agreed(decision: bool) -> bool:
-    if process_state().num_processes == 1:
-        return decision
-    decisions = [decision]
-    broadcast_object_list(decisions)
-    return bool(decisions[0])
 
 
 def _seconds_per_pass(trainer: TranslationTrainer, shape: BatchShape) -> float:
