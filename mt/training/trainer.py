@@ -23,7 +23,7 @@ from mt.models.identity import record_base
 from mt.models.transformers_model import TransformersTranslator
 from mt.processes import is_sharded, wait_for_everyone
 from mt.training.autotune import TunedSettings
-from mt.training.batching import Collator, TokenBatchSampler
+from mt.training.batching import TokenBatchSampler, collator_of
 from mt.training.checkpoints import UNFINISHED, checkpoint_name, put_checkpoint, rotate
 from mt.training.chunked_loss import IGNORED_LABEL
 from mt.training.dev_evaluation import dev_loss, dev_scores_by_update, model_inputs, scores_of, translate_sample
@@ -64,8 +64,7 @@ class TranslationTrainer(Seq2SeqTrainer):
         **kwargs: Any,
     ) -> None:
         """kl_base: the base, to which the predictions on general text are held. kwargs: for the library's trainer."""
-        special = translator.model.generation_config
-        collator = Collator(translator.model.config.pad_token_id, special.decoder_start_token_id, sampler.shapes)
+        collator = collator_of(translator).with_shapes(sampler.shapes)
         super().__init__(
             model=translator.model,
             data_collator=collator,
