@@ -130,8 +130,7 @@ def _mistral() -> tuple[Any, ...]:
 def _gemma() -> tuple[Any, ...]:
     from transformers import GemmaConfig, GemmaForCausalLM
 
-    config, model, *others, _ = _gemma3()
-    return GemmaConfig, GemmaForCausalLM, *others, {}
+    return GemmaConfig, GemmaForCausalLM, *_gemma3()[2:-1], {}
 
 
 def _gemma3() -> tuple[Any, ...]:

@@ -45,7 +45,8 @@ def choose_shapes(
     """At most `limit` shapes for the batches of an epoch, with little padding; every pair fits into one of them.
 
     lengths: int (pairs, 2), source and target tokens of the pairs of an epoch. max_tokens: padded tokens of the longer
-    side of a batch, or with `is_joined` of both sides; a longer pair gets a batch of its own. Shapes are sorted by the tokens of a row.
+    side of a batch, or with `is_joined` of both sides; a longer pair gets a batch of its own. Shapes are sorted by the
+    tokens of a row.
 
     Pairs of similar length start as a group; then the two groups whose union costs least become one, as long as there
     are more than `limit` or it saves something. A shape has as many rows as divide its pairs evenly: of 500 pairs,
