@@ -124,7 +124,7 @@ def _plain() -> tuple[Any, ...]:
 def _mistral() -> tuple[Any, ...]:
     from transformers import MistralConfig, MistralForCausalLM
 
-    return MistralConfig, MistralForCausalLM, *_plain()[2:]
+    return MistralConfig, MistralForCausalLM, *_plain()[2:-1], {"tie_word_embeddings": False, "sliding_window": 16}
 
 
 def _gemma() -> tuple[Any, ...]:

@@ -132,7 +132,7 @@ def logits_of(model: Any, inputs: dict[str, Tensor]) -> Tensor:
 def _hidden_states(model: Any, inputs: dict[str, Tensor], *, has_own_masks: bool = False) -> Tensor:
     """What the output layer gets: float (batch, target_tokens, width)."""
     family = family_of_model(model)
-    return family.hidden_states(model, family.own_masks(inputs) if has_own_masks else inputs)
+    return family.hidden_states(model, family.own_masks(model.config, inputs) if has_own_masks else inputs)
 
 
 def _logits_bias(model: Any) -> Tensor | None:

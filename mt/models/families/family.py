@@ -194,7 +194,7 @@ class Family(ABC):
         hidden: Tensor = model.model(**inputs, use_cache=False).last_hidden_state
         return hidden
 
-    def own_masks(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def own_masks(self, config: Any, inputs: Mapping[str, Tensor]) -> dict[str, Any]:
         """The inputs with the attention masks that the library would make from them, bool and broadcast.
 
         The library looks at the values of a mask to leave it out if it hides nothing. That makes the host wait for the

@@ -110,15 +110,27 @@ class Prompted(Family):
         ).last_hidden_state
         return hidden[:, prompt.shape[1] :]
 
-    def own_masks(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """See `Family`. attention_mask: bool (batch, 1, tokens, tokens); position_ids: int64 (batch, tokens)."""
+    def own_masks(self, config: Any, inputs: Mapping[str, Tensor]) -> dict[str, Any]:
+        """See `Family`. attention_mask: bool (batch, 1, tokens, tokens), by type of layer if rows are longer than what
+        some layers attend to; position_ids: int64 (batch, tokens).
+        """
         joined = _joined(inputs)
         is_token = joined["attention_mask"].bool()
         tokens = is_token.shape[1]
         causal = torch.ones(tokens, tokens, dtype=torch.bool, device=is_token.device).tril()
         # Padding attends to itself: attention to nothing would be NaN.
         itself = torch.eye(tokens, dtype=torch.bool, device=is_token.device)
-        return joined | {"attention_mask": ((causal & is_token[:, None, :]) | itself)[:, None]}
+
+        def among(allowed: Tensor) -> Tensor:
+            return ((allowed & is_token[:, None, :]) | itself)[:, None]
+
+        window, kinds = getattr(config, "sliding_window", None), getattr(config, "layer_types", None)
+        mask: Any = among(causal)
+        if window is not None and window < tokens and "sliding_attention" in (kinds or ["sliding_attention"]):
+            near = among(causal.triu(1 - window))
+            # Without a list of types, all layers are of one.
+            mask = {"full_attention": mask, "sliding_attention": near} if kinds else near
+        return joined | {"attention_mask": mask}
 
 
 def _joined(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
