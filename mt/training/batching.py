@@ -79,9 +79,11 @@ class TokenBatchSampler(Sampler[list[int]]):
         micro-batches turn out to hold 320 target tokens on average, then to 400 * 400 / 320 = 500.
         """
         most, share = self.max_tokens, max(1, tokens_per_update // self.world_size)
-        batches = self._first_epoch(min(most, share))
-        if most > share:
-            fitted = round(share * share * len(batches) / self._target_tokens(batches))
+        # Where a batch is counted in tokens of both sides, so many come with the targets of an update.
+        guess = round(share * self.lengths.sum() / self.lengths[:, 1].sum()) if self.is_joined else share
+        batches = self._first_epoch(min(most, guess))
+        if most > guess:
+            fitted = round(guess * share * len(batches) / self._target_tokens(batches))
             batches = self._first_epoch(min(most, fitted))
         per_process = len(batches) / self.world_size
         accumulation = max(1, round(tokens_per_update * per_process / self._target_tokens(batches)))
