@@ -58,11 +58,12 @@ def test_data_writes_splits_and_card(
 
 
 @pytest.mark.slow
-def test_an_estimate_follows_and_is_that_of_a_dry_run(config: str, tmp_path: Path):
+def test_an_estimate_follows_and_is_that_of_a_dry_run(config: str, tmp_path: Path, marian_directory: Path):
     out = tmp_path / "out"
     code = "import sys; from mt import cli; sys.argv[0] = 'mt'; sys.exit(cli.main())"
     argv = [sys.executable, "-c", code, "data", config, "--estimate", "--output_dir", str(out)]
-    argv += ["--training.dev_sentences", "4", "--decoding.num_beams", "1"]
+    argv += ["--model.name", str(marian_directory), "--model.skip_doctor", "true", "--decoding.num_beams", "1"]
+    argv += ["--training.dev_sentences", "4", "--training.tokens_per_update", "400"]
     result = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=300, check=True)
     lines = result.stdout.splitlines()
     assert lines[1:4] == [f"card:     {out}/data_card.html", f"rejected: {out}/rejected.tsv", ""]
