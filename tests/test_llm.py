@@ -165,6 +165,13 @@ def test_thoughts_are_no_translation(directories: Directories):
     assert translator.decode([encode(text) for text in texts]) == ["سلام", "سلام", "", "سلام"]
 
 
+def test_a_translation_is_one_line(directories: Directories):
+    translator = load(directories("qwen3"))
+    encode = translator.tokenizer.encode
+    texts = ["One.\nTwo.\r\nThree.\u2028Four.\n", "<think>\nHm.\n</think>\n\nOne.\n\nTwo."]
+    assert translator.decode([encode(text) for text in texts]) == ["One. Two. Three. Four.", "One.  Two."]
+
+
 def test_tokens_in_a_text_are_text(directories: Directories):
     translator = load(directories("qwen3"))
     marks = {translator.tokenizer.convert_tokens_to_ids(mark) for mark in ("<|im_start|>", "<|im_end|>")}
