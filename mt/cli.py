@@ -47,6 +47,7 @@ COMMANDS = {
     "train": Command("train", "build the data, fine-tune, evaluate base and tuned model, write the report", True, True),
     "sweep": Command("sweep", "train a config with several option values and test the best by dev score", True, True),
     "evaluate": Command("evaluate", "score any systems on any test sets and compare them", shares_work=True),
+    "leaderboard": Command("leaderboard", "show all runs below a folder in one table, or what differs between two"),
     "review": Command("review", "write a page on which a person compares two systems blindly"),
     "translate": Command("translate", "translate a text file, one sentence per line"),
     "export": Command("export", "write a model to a new directory, in half precision or for CTranslate2"),
