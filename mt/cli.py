@@ -51,6 +51,7 @@ COMMANDS = {
     "review": Command("review", "write a page on which a person compares two systems blindly"),
     "translate": Command("translate", "translate a text file, one sentence per line"),
     "export": Command("export", "write a model to a new directory, in half precision or for CTranslate2"),
+    "publish": Command("publish", "upload a run's model to the Hugging Face hub, with its cards"),
     "doctor": Command("doctor", "check that a model translates at all"),
     "configs": Command("configs", "list the recipes, or write one together with its data"),
     "env": Command("env", "show versions, hardware and caches, as a bug report needs them"),
