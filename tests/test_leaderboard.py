@@ -95,6 +95,12 @@ def test_runs_with_one_split_share_a_column_and_their_base(tmp_path: Path):
     assert columns_of(board, "scores") == {"chrF on test": [40.0, 30.0, 41.5]}
 
 
+def test_a_base_keeps_the_interval_that_came_first(tmp_path: Path):
+    few = scores_of(score("base", 30.0, ci_low=28.0, signature=f"{CHRF}|bs:100"), score("finetuned", 41.0))
+    board = board_of(make_run(tmp_path / "a"), make_run(tmp_path / "b", scores=few))
+    assert [(row[0].text, row[1].interval) for row in board.rows][1] == ("tiny-en-ar (base)", "[29.0, 31.0]")
+
+
 def test_other_sentences_have_a_column_of_their_own(tmp_path: Path):
     other = {"test": {"pairs": 250, "sha256": "6" * 64}}
     board = board_of(make_run(tmp_path / "a", 40.0), make_run(tmp_path / "b", 50.0, splits=other))

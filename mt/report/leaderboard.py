@@ -151,7 +151,8 @@ def with_common_bases(entries: Iterable[Entry]) -> list[Entry]:
         if known is entry:
             kept.append(entry)
         elif _agree(known, entry):
-            known.scores += [score for score in entry.scores if score not in known.scores]
+            there = {(score.test_set, score.metric, score.signature) for score in known.scores}
+            known.scores += [s for s in entry.scores if (s.test_set, s.metric, s.signature) not in there]
             known.contents = {**entry.contents, **known.contents}
         else:
             kept.append(replace(entry, name=f"{entry.name} of {entry.path.name}"))
