@@ -190,6 +190,7 @@ def test_a_score_that_no_verdict_may_rest_on_is_marked(tmp_path: Path):
     [
         ({}, {}, "full"),
         ({"adaptation": {"lora": {"rank": 8}}}, {}, "LoRA 8"),
+        ({"adaptation": {"lora": {"rank": 16, "base_precision": "4bit"}}}, {}, "QLoRA 16"),
         ({"adaptation": {"freeze": ["embeddings", "encoder"]}}, {}, "frozen embeddings+encoder"),
         ({"model": {"scratch": {"d_model": 64}}}, {}, "from scratch"),
         ({"data": {"corpora": {"General": {"path": "un.tsv"}}}}, {}, "full, replay"),

@@ -270,6 +270,19 @@ def test_the_card_is_what_the_hub_reads(monkeypatch: pytest.MonkeyPatch):
     assert "| news | 9 | 1 numbers |" in data_card
 
 
+@pytest.mark.usefixtures("hub")
+def test_a_language_model_needs_its_prompt(finished: Path, monkeypatch: pytest.MonkeyPatch):
+    settings = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "translation_prompt": "Say {source}"}
+    (finished / "model" / "config.json").write_text(json.dumps(settings))
+    (finished / "model" / "chat_template.jinja").write_text("{{ messages }}")
+    assert run(monkeypatch, "mt", "publish", "run", "desk/en-ar", "--dry_run", "out") == 0
+    text = ModelCard.load(Path("out/README.md")).text
+    assert "mt translate desk/en-ar english.txt" in text
+    assert "`translation_prompt` in `config.json` is its instruction." in text
+    assert "AutoModelForSeq2SeqLM" not in text
+    assert Path("out/chat_template.jinja").is_file()
+
+
 def test_paths_lose_their_folders():
     news = CorpusConfig(path="/home/me/a_b/news.tsv")
     config = Config(data=DataConfig(corpora={"news": news}), model=ModelConfig(name="/home/me/runs/a/model"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,9 @@ from mt.experiment.extension import find_changes
 from mt.files import sha256_of
 from mt.report.data_card import as_markdown, card_view
 from mt.report.data_page import render_data_card
-from mt.report.publishing_licences import Part, is_noncommercial, licence_chain, licence_of_model
+from mt.report.publishing_licences import KNOWN, Part, is_noncommercial, licence_chain, licence_of_model
 from mt.runs import RunDirectory
-from tests.conftest import SEED, STARTER, run_with
+from tests.conftest import ROOT, SEED, STARTER, run_with
 from tests.helpers import only_line, run
 from tests.test_publish import CONFIG, made_run
 
@@ -79,6 +80,15 @@ def test_where_licences_come_from(tmp_path: Path):
     assert chain_of(str(tmp_path), {}) == [(f"base model `{tmp_path.name}`", "desk-terms", "its model card")]
     (tmp_path / "README.md").write_text("---\nlicense: [a: b\n---\n")
     assert chain_of(str(tmp_path), {})[0][1] is None
+
+
+def test_models_of_the_docs_have_the_licence_that_the_docs_say():
+    table = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    found = dict(re.findall(r"\| `([\w-]+/[\w.-]+)`, ([^|]+?) \|", table))
+    assert len(found) >= 11
+    names = {"CC-BY 4.0": "cc-by-4.0", "CC-BY-NC 4.0": "cc-by-nc-4.0", "MIT": "mit", "Apache-2.0": "apache-2.0"}
+    names |= {"Gemma terms": "gemma", "Llama 3.2 licence": "llama3.2"}
+    assert {name: KNOWN.get(name) for name in found} == {name: names[licence] for name, licence in found.items()}
 
 
 def test_the_chain_goes_on_below_the_base(tmp_path: Path):

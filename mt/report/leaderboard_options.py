@@ -105,7 +105,7 @@ def method_of(options: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     model, data, adaptation = (section_of(options, name) for name in ("model", "data", "adaptation"))
     lora = adaptation.get("lora")
     frozen = adaptation.get("freeze") or []
-    words = ["from scratch" if model.get("scratch") else f"LoRA {lora.get('rank')}" if isinstance(lora, dict) else ""]
+    words = ["from scratch" if model.get("scratch") else _lora_in_words(lora) if isinstance(lora, dict) else ""]
     words += [f"frozen {'+'.join(map(str, frozen))}"] if isinstance(frozen, list) and frozen else []
     words = list(filter(None, words)) or ["full"]
     corpora = [str(name).casefold() for name in section_of(data, "corpora")]
@@ -117,6 +117,11 @@ def method_of(options: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     words += [f"{share:.0%} tuned"] if isinstance(share, int | float) and share < 1 else []
     words += ["terms inline"] if section_of(options, "decoding").get("terminology") else []
     return ", ".join([*words, *(["base kept"] if manifest.get("model_is_base") else [])])
+
+
+def _lora_in_words(lora: Mapping[str, Any]) -> str:
+    kind = "QLoRA" if lora.get("base_precision") == "4bit" else "LoRA"
+    return f"{kind} {lora.get('rank')}"
 
 
 def _flat(options: Mapping[str, Any], hashes: Mapping[str, str], key: str = "") -> dict[str, Value]:

@@ -24,7 +24,7 @@ from mt.report.publishing_card import Publication, render_published_card, withou
 from mt.report.publishing_licences import corpus_licences, licence_chain, licence_of_model
 from mt.runs import TRAINING_RUN, RunDirectory
 
-_OF_A_MODEL = ("*.json", "*.safetensors", "*.spm", "*.model", "vocab.txt", "merges.txt")
+_OF_A_MODEL = ("*.json", "*.safetensors", "*.spm", "*.model", "*.jinja", "vocab.txt", "merges.txt")
 """Everything that transformers loads a model from, and nothing that is run when it is loaded."""
 
 _OF_THIS_MACHINE = frozenset({"_name_or_path", "name_or_path", "tokenizer_file", "special_tokens_map_file"})
@@ -70,6 +70,7 @@ def read_publication(root: Path, repo: str, licence: str | None, *, with_report:
         json.loads(run.scores.read_text(encoding="utf-8")),
         chain,
         licence_of_model(chain, licence),
+        _json_of(run.model / "config.json"),
         with_report,
     )
 

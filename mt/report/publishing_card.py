@@ -35,6 +35,8 @@ class Publication:
     chain: Sequence[Part]
     licence: str
     """That of the card."""
+    model: Mapping[str, Any]
+    """The content of the model's `config.json`."""
     with_report: bool = False
 
 
@@ -111,6 +113,8 @@ def _verdicts(scores: Mapping[str, Any]) -> str:
 
 
 def _usage(publication: Publication) -> str:
+    if "ForCausalLM" in str(publication.model.get("architectures")):
+        return _usage_of_language_model(publication)
     prefix = section_of(publication.manifest, "base_model").get("source_prefix") or ""
     sentence = f"{prefix}..." if isinstance(prefix, str) else "..."
     lines = [
@@ -132,6 +136,17 @@ def _usage(publication: Publication) -> str:
             "`mt translate` does."
         )
     return text
+
+
+def _usage_of_language_model(publication: Publication) -> str:
+    """No snippet: without the prompt of its training such a model does not translate."""
+    instruction = publication.model.get("translation_prompt")
+    kept = " `translation_prompt` in `config.json` is its instruction." if instruction else ""
+    return (
+        "It is a language model, and translates a source inside the prompt that it was trained with.\n\n"
+        f"```sh\nmt translate {publication.repo} english.txt\n```\n\n"
+        f"puts each line of a file into that prompt.{kept}"
+    )
 
 
 def _limits(publication: Publication) -> str:
@@ -186,7 +201,8 @@ def _licences(chain: Sequence[Part]) -> str:
     for row in rows:
         row[3] = row[3] or "yes"
     lines = ["\n".join(table(["made from", "licence", "written in", "learnt from"], rows))] if rows else []
-    return "\n\n".join(filter(None, [*lines, *map(text_of, [warning_of(chain), unknown_in(chain)])]))
+    read = "Read each of them: some limit what the model may be used for, or must be passed on with it."
+    return "\n\n".join(filter(None, [*lines, *map(text_of, [warning_of(chain), unknown_in(chain)]), read]))
 
 
 def _recipe(publication: Publication) -> str:

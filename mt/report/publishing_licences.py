@@ -37,9 +37,17 @@ KNOWN = {
     "facebook/nllb-200-distilled-1.3B": "cc-by-nc-4.0",
     "facebook/nllb-200-1.3B": "cc-by-nc-4.0",
     "facebook/nllb-200-3.3B": "cc-by-nc-4.0",
-    "google/madlad400-3b-mt": OWN,
+    "google/madlad400-3b-mt": "apache-2.0",
+    "tencent/Hy-MT2-1.8B": "apache-2.0",
+    "tencent/HY-MT1.5-1.8B": "Tencent HY: not for the European Union, the United Kingdom and South Korea",
+    "google/translategemma-4b-it": "gemma",
+    "google/gemma-2b-it": "gemma",
+    "Qwen/Qwen3-1.7B": "apache-2.0",
+    "Qwen/Qwen2.5-1.5B-Instruct": "apache-2.0",
+    "meta-llama/Llama-3.2-1B-Instruct": "llama3.2",
+    "mistralai/Mistral-7B-Instruct-v0.3": "apache-2.0",
 }
-"""Models on the hub, for machines that hold a model without its card. mBART's page names no licence."""
+"""Models of docs/models.md, for machines that hold one without its card. mBART's page names no licence."""
 
 _NONCOMMERCIAL = re.compile(r"(?:^|[^a-z])nc(?:[^a-z]|$)|non-? ?commercial|research[- ]only|academic[- ]only")
 _UNNAMED = frozenset({"", "unknown", "other", "none"})
