@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,8 @@ def test_a_run_that_is_being_written(tmp_path: Path):
 STRANGE = [
     *("[]", "null", "7", '"x"', "{}", "[" * 100_000, "\x00", '{"scores": [1]}', '{"scores": {"a": 1}}'),
     '{"scores": [{"system": 1}]}',
+    '{"scores": [{"system": "\\ud800", "test_set": "\\u202e", "metric": "chrF", "score": 1}]}',
+    '{"started": "\\ud800", "versions": {"mt": "\\ud800"}, "base_model": {"name": "\\ud800"}}',
     '{"scores": [{"system": {}, "test_set": [], "metric": null, "score": 1e999, "sentences": "x"}], "cautions": 5}',
     '{"scores": [{"system": "finetuned", "test_set": "t", "metric": "chrF", "score": 1, "ci_low": []}]}',
     '{"scores": [{"system": "finetuned", "test_set": "t", "metric": "chrF", "score": NaN}], "test_set_sha256": 3}',
@@ -95,3 +98,14 @@ def test_directories_are_found_once_and_others_left_out(tmp_path: Path, monkeypa
     found = json.loads(shown(monkeypatch, capsys, str(tmp_path), str(tmp_path / "a"), "--format", "json"))
     names = [Path(row["name"]).name for row in found["rows"] if row["kind"] == "training run"]
     assert sorted(names) == ["a", "trial-1"]
+
+
+def test_a_name_that_is_not_utf_8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.chdir(tmp_path)
+    name = os.fsdecode(b"caf\xe9")
+    for number, folder in enumerate((name, "b", "c")):
+        make_run(tmp_path / folder, splits={"test": {"pairs": 1, "sha256": f"{number}" * 64}})
+    for style in ("text", "markdown", "csv", "json"):
+        text = shown(monkeypatch, capsys, str(tmp_path), "--format", style, "--output", "page.html", "--overwrite")
+        assert "caf\\" in text
+        assert "udce9" not in text

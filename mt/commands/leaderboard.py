@@ -20,7 +20,8 @@ def run(argv: Sequence[str], prog: str) -> int:
     command = parse_leaderboard(argv, prog)
     check_leaderboard(command)
     text, page = render(command)
-    print(text)
+    # Half a character, as JSON may hold it, cannot be printed.
+    print(text.encode("utf-8", "backslashreplace").decode("utf-8"))
     if command.output is not None and page is not None:
         write_text(command.output, page, make_parents=True)
         print(f"page: {command.output}")

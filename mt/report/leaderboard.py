@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from mt.errors import UsageError
 from mt.evaluation.metrics import LOWER_IS_BETTER
+from mt.files import printable
 from mt.report.leaderboard_columns import Cell, Column, Group, date_cell, score_cell, size_cell, text_cell, time_cell
 from mt.report.leaderboard_options import ABSENT, differing, section_of
 from mt.report.leaderboard_reading import FINISHED, Entry, Score
@@ -155,7 +156,7 @@ def with_common_bases(entries: Iterable[Entry]) -> list[Entry]:
             known.scores += [s for s in entry.scores if (s.test_set, s.metric, s.signature) not in there]
             known.contents = {**entry.contents, **known.contents}
         else:
-            kept.append(replace(entry, name=f"{entry.name} of {entry.path.name}"))
+            kept.append(replace(entry, name=f"{entry.name} of {printable(entry.path.name)}"))
     return kept
 
 

@@ -14,6 +14,7 @@ import psutil
 
 from mt.errors import RunError
 from mt.files import printable
+from mt.input_files import is_directory, is_file
 from mt.outputs import LOCK, MARK, is_marked, read_mark
 from mt.runs import EVALUATION, TRAINING_RUN, RunDirectory
 
@@ -27,7 +28,7 @@ def find_directories(paths: Sequence[Path]) -> list[Path]:
     """
     found: dict[Path, Path] = {}
     for path in paths:
-        if not path.is_dir():
+        if not is_directory(path):
             raise RunError(f"{printable(path)}: no such directory; name folders of runs, or runs")
         for directory in _below(path, _MAX_DEPTH):
             found.setdefault(directory.resolve(), directory)
@@ -45,7 +46,7 @@ def kind_of(directory: Path) -> str | None:
     if read_mark(directory):
         return None
     # Versions before the mark, and directories whose mark is damaged.
-    names = {name for name in ("scores.json", "manifest.json", "config.yaml", MARK) if (directory / name).is_file()}
+    names = {name for name in ("scores.json", "manifest.json", "config.yaml", MARK) if is_file(directory / name)}
     if names >= {"config.yaml", "manifest.json"} or names >= {"config.yaml", MARK}:
         return TRAINING_RUN.name
     return EVALUATION.name if "scores.json" in names else None

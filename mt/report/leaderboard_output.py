@@ -12,6 +12,7 @@ from typing import Any
 from tabulate import tabulate
 
 import mt
+from mt.files import printable
 from mt.report.leaderboard import Board
 from mt.report.leaderboard_columns import Cell, Column, Group
 from mt.report.leaderboard_pair import Section
@@ -49,7 +50,7 @@ def board_as_csv(board: Board) -> str:
     writer.writerow(["path", *(name for column in board.columns for name in _names(column))])
     for entry, row in zip(board.entries, board.rows, strict=True):
         values = [v for column, cell in zip(board.columns, row, strict=True) for v in _values(column, cell)]
-        writer.writerow(["" if value is None else value for value in (str(entry.path), *values)])
+        writer.writerow(["" if value is None else value for value in (printable(entry.path), *values)])
     return stream.getvalue().rstrip("\n")
 
 
@@ -61,7 +62,7 @@ def board_as_json(board: Board) -> str:
         for column, cell in zip(board.columns, row, strict=True):
             if column.group in by_group and cell.text:
                 by_group[column.group][column.key] = _as_object(column, cell)
-        facts = {"name": entry.name, "path": str(entry.path), "kind": entry.kind, "state": entry.state}
+        facts = {"name": entry.name, "path": printable(entry.path), "kind": entry.kind, "state": entry.state}
         facts |= {"base_model": entry.base, "method": entry.method, "started": entry.started}
         rows.append({**facts, "wall_seconds": entry.seconds, "bytes": entry.size, **by_group})
     return json.dumps({"rows": rows, "notes": _notes(board)}, ensure_ascii=False, indent=2)

@@ -18,6 +18,7 @@ import yaml
 
 from mt.config.yaml_files import parse_yaml
 from mt.errors import RunError
+from mt.input_files import is_file
 from mt.manifest import read_manifest
 from mt.outputs import MARK, read_mark
 from mt.report.leaderboard_directories import begun, is_in_use, kind_of, size_of
@@ -224,7 +225,7 @@ def _state(entry: Entry, has_scores: bool) -> str:
         if elsewhere and elsewhere != socket.gethostname():
             return f"unfinished, or being written on {elsewhere}{_progress(entry)}"
         return f"unfinished{_progress(entry)}"
-    return FINISHED if (entry.path / MARK).exists() else "finished, earlier version"
+    return FINISHED if is_file(entry.path / MARK) else "finished, earlier version"
 
 
 def _progress(entry: Entry) -> str:
