@@ -58,6 +58,7 @@ def test_a_run_that_is_being_written(tmp_path: Path):
 STRANGE = [
     *("[]", "null", "7", '"x"', "{}", "[" * 100_000, "\x00", '{"scores": [1]}', '{"scores": {"a": 1}}'),
     '{"scores": [{"system": 1}]}',
+    '{"hardware": {"gpus": 5, "cpus": {}}, "versions": {"mt": [1]}, "git_commit": 3, "tokens_seen": {"target": []}}',
     '{"scores": [{"system": "\\ud800", "test_set": "\\u202e", "metric": "chrF", "score": 1}]}',
     '{"started": "\\ud800", "versions": {"mt": "\\ud800"}, "base_model": {"name": "\\ud800"}}',
     '{"scores": [{"system": {}, "test_set": [], "metric": null, "score": 1e999, "sentences": "x"}], "cautions": 5}',

@@ -33,6 +33,7 @@ def spoil(root: Path, file: str, content: bytes | None) -> None:
     [
         ("scores.json", None, "run: the run is unfinished; let it finish with --resume, then publish it"),
         ("scores.json", b"{", "run: the run is damaged: scores.json is not readable; let it finish"),
+        ("scores.json", b'{"scores": [], "fidelity": [5]}', "scores.json: is of another version (AttributeError"),
         ("manifest.json", b"{", "run: the run is damaged: manifest.json is not readable"),
         ("model/model.safetensors", None, "model: holds no weights in safetensors; resume the run"),
         ("model/model.safetensors", b"\x80" * 40, "model.safetensors: is not whole (Error while deserializing header"),

@@ -74,7 +74,9 @@ def _facts(entry: Entry) -> Iterator[tuple[str, str]]:
         yield package, str(version)
     yield "commit of mt", str(manifest.get("git_commit") or ABSENT)[:12]
     hardware = section_of(manifest, "hardware")
-    yield "processors", ", ".join(map(str, hardware.get("gpus") or [])) or f"{hardware.get('cpus', '?')} CPU cores"
+    cores = f"{hardware['cpus']} CPU cores" if "cpus" in hardware else ABSENT
+    gpus = hardware.get("gpus")
+    yield "processors", ", ".join(map(str, gpus)) if isinstance(gpus, list) and gpus else cores
     for name, key in (("processes", "processes"), ("updates", "updates"), ("best update", "best_update")):
         yield name, str(manifest.get(key, ABSENT))
     yield "target tokens seen", str(section_of(manifest, "tokens_seen").get("target", ABSENT))

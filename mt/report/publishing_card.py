@@ -58,7 +58,13 @@ def render_published_card(card: Path, publication: Publication) -> str:
         data.base_model_relation = "finetune"
     data.tags = ["translation", "mt", *(["non-commercial"] if _forbidding(publication.chain) else [])]
     title, _, rest = known.text.strip().partition("\n")
-    added = [*_warning(publication.chain), rest.strip(), *_sections(publication)]
+    try:
+        added = [*_warning(publication.chain), rest.strip(), *_sections(publication)]
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise RunError(
+            f"{card.parent.parent / 'scores.json'}: is of another version ({reason}); resume the run"
+        ) from error
     body = without_paths("\n\n".join(filter(None, [title, *added])), publication.config) + "\n"
     # The class reads the metadata again, and so refuses what the hub would refuse.
     return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{body}"))
