@@ -75,8 +75,14 @@ class CorpusConfig:
     """Text put before each source in training, to tell domains apart (Kobus et al., 2017). Set `decoding.tag` to the
     one to translate with."""
 
+    licence: str | None = None
+    """Licence of the corpus, best as the hub writes it: cc-by-4.0, cc-by-nc-4.0, apache-2.0, other. Changes nothing in
+    training; the data card and `mt publish` name it. Default: unknown."""
+
     def __post_init__(self) -> None:
         require(bool(self.path), "path of a corpus", "not be empty", self.path)
+        is_named = self.licence is None or bool(self.licence.strip())
+        require(is_named, "licence of a corpus", "not be empty; leave it out if it is unknown", self.licence)
         require(self.weight > 0, "weight of a corpus", "be greater than 0", self.weight)
         is_usable = not (self.is_glossary and self.split in ("dev", "test"))
         require(is_usable, "split of a glossary", "be train, because terms are no test sentences", self.split)
