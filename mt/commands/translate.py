@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from mt.documents.jobs import Job
 
 
+_FLAGS = ("--bilingual", "--overwrite", "--help")
+
+
 def run(argv: Sequence[str], prog: str) -> int:
     """Print one translation per line, or write the documents and print where they are. Raises `UserError`s."""
     command = parse_translate(argv, prog)
@@ -107,6 +110,7 @@ def parse_translate(argv: Sequence[str], prog: str) -> TranslateCommand:
     )
     parser.add_argument("--overwrite", action="store_true", help="replace translations that are there already")
     parser.add_class_arguments(DecodingConfig, "decoding")
+    argv = files_first(argv)
     options = parse_or_help(parser, argv)
     if options.format is not None and options.format not in FORMATS:
         raise UsageError(f"--format must be one of {', '.join(FORMATS)}; got {options.format}")
@@ -120,6 +124,22 @@ def parse_translate(argv: Sequence[str], prog: str) -> TranslateCommand:
         is_bilingual=options.bilingual,
         overwrite=options.overwrite,
     )
+
+
+def files_first(argv: Sequence[str]) -> list[str]:
+    """The arguments with the options last: argparse takes files behind an option for unknown arguments."""
+    files: list[str] = []
+    options: list[str] = []
+    rest = list(argv)
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("-") or word == "-":
+            files.append(word)
+            continue
+        options.append(word)
+        takes_value = word.startswith("--") and "=" not in word and word not in _FLAGS
+        options += [rest.pop(0)] if rest and takes_value else []
+    return [*files, *options]
 
 
 def check_translate(command: TranslateCommand) -> None:

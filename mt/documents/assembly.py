@@ -23,7 +23,7 @@ class Sentence(NamedTuple):
     put_back: int = 0
     """Addresses that are at its end because the model had lost or changed them."""
     is_empty: bool = False
-    """Whether the model gave nothing for it."""
+    """Whether the model gave nothing for it, so that it is left as it was."""
 
 
 def assemble(plan: Plan, answers: Mapping[str, str]) -> tuple[Marked, list[Sentence]]:
@@ -94,6 +94,6 @@ def _sentences(plan: Plan, placed: list[tuple[Piece, int, Placed | None]]) -> li
                 break
             target += plan.marked.text[max(piece.start, start) : min(piece.end, end)] if part is None else part.text
             if part is not None:
-                moved, put_back, is_empty = part.moved, part.put_back, not part.text.strip()
+                moved, put_back, is_empty = part.moved, part.put_back, part.is_empty
         sentences.append(Sentence(plan.marked.text[start:end], target, moved, put_back, is_empty))
     return sentences

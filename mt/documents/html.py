@@ -38,13 +38,14 @@ _WHOLE_PAGE = re.compile(r"<(?:!doctype|html|head|body)\b", re.IGNORECASE)
 class HtmlDocument:
     """A page, or a part of one, as a tree."""
 
-    def __init__(self, tree: Any, bom: bytes, prologue: str, *, is_whole: bool) -> None:
-        """tree: the root element. is_whole: whether the file has more than what is in the body."""
+    def __init__(self, root: Any, bom: bytes, prologue: str, *, is_whole: bool, has_type: bool) -> None:
+        """is_whole: whether the file has more than what is in the body. has_type: whether it has a document type."""
         self.units: list[Unit] = []
-        self._root, self._bom, self._prologue, self._is_whole = tree, bom, prologue, is_whole
+        self._root, self._bom, self._prologue, self._is_whole = root, bom, prologue, is_whole
+        self._has_type = has_type
         self._parents: list[tuple[Any, list[Node | int]]] = []
         self._attributes: list[tuple[int, Any, str]] = []
-        self._read(tree)
+        self._read(root)
 
     def _read(self, root: Any) -> None:
         for element in _blocks(root):
@@ -101,8 +102,9 @@ class HtmlDocument:
         _declare(self._root, languages, is_whole=self._is_whole)
         method = "xml" if self._prologue else "html"
         if self._is_whole:
-            tree = self._root.getroottree()
-            text = etree.tostring(tree, encoding="unicode", method=method)
+            # lxml would add a document type to a page that has none.
+            whole = self._root.getroottree() if self._has_type else self._root
+            text = etree.tostring(whole, encoding="unicode", method=method, with_tail=False)
         else:
             inside = etree.tostring(self._root, encoding="unicode", method=method)
             text = inside[inside.index(">") + 1 : inside.rindex("<")] if len(nodes_of(self._root)) else ""
@@ -125,7 +127,8 @@ def read_html(content: bytes, name: str) -> HtmlDocument:
         raise DataError(f"{name}: not HTML that can be read ({error}); save the page again") from error
     if not is_whole:
         root = root.find("body/div")
-    return HtmlDocument(root, bom_of(content), prologue, is_whole=is_whole)
+    has_type = re.search("<!doctype", text, re.IGNORECASE) is not None
+    return HtmlDocument(root, bom_of(content), prologue, is_whole=is_whole, has_type=has_type)
 
 
 def _blocks(element: Any) -> Iterator[Any]:

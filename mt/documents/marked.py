@@ -1,7 +1,7 @@
 """Text with marks: a paragraph as a person reads it, and where its bold words, links and placeholders are.
 
-Every format turns its paragraphs into `Marked` texts, and writes `Marked` translations. What a mark is in the file, such as
-an XML element, is known to the format alone and passes through here untouched.
+Every format turns its paragraphs into `Marked` texts, and writes `Marked` translations. What a mark is in the file, an
+XML element perhaps, is known to the format alone and passes through here untouched.
 """
 
 from __future__ import annotations

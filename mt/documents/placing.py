@@ -28,6 +28,8 @@ class Placed:
         """answers: translations of at least `core.texts()`."""
         self._core, self._answers = core, answers
         self.text = answers[core.text]
+        self.is_empty = False
+        """Whether the model gave nothing, so that the source is left in its place."""
         self.ranges: dict[int, Span] = {}
         """Start and end of each mark of the core in `text`, by the index of the mark in the unit."""
         self.moved = 0
@@ -36,6 +38,11 @@ class Placed:
         """Addresses that the model had lost or changed."""
         if any(_exact(self.text, _as_answer(core.text_of(each))) is None for each in core.addresses):
             self.text = answers.get(core.without_addresses, "")
+        if not self.text.strip():
+            self.is_empty = True
+            self.text = core.text
+            self.ranges = {clip.index: (clip.start, clip.end) for clip in core.clips}
+            return
         self.ranges[ROOT] = (0, len(self.text))
         self._place_inside(ROOT, (0, len(core.text)))
         del self.ranges[ROOT]
@@ -101,7 +108,8 @@ class Placed:
         self.text = self.text[:position] + text + self.text[position:]
         for index, (start, end) in self.ranges.items():
             grows = end >= position if index in around else end > position
-            moves = index not in around and start >= position
+            # An empty mark that is here already stays ahead of what comes.
+            moves = index not in around and start >= position and end > position
             self.ranges[index] = (start + len(text) * moves, end + len(text) * (grows or moves))
 
     def _ancestors(self, index: int) -> Iterator[int]:

@@ -11,7 +11,11 @@ Span = tuple[int, int]
 """Start and end in a text, in characters; the end is exclusive."""
 
 _HARD_BREAK = re.compile(r"[\n\t\r\u2028]+")
-# sentencex knows the abbreviations of English, but none of Arabic, which abbreviates titles to one letter: `د.`.
+# sentencex takes May, with which sentences often end in news, for an abbreviation unless a word such as "The" follows.
+_BEHIND_MAY = re.compile(r"(?<=\bMay\.\s)(?=[A-Z])")
+# It leaves the quotation mark or bracket that opens a sentence with the sentence before.
+_OPENING = re.compile(r"\s([“«‘\"'(\[]+)$")
+# It knows the abbreviations of English, but none of Arabic, which abbreviates titles to one letter: `د.`.
 _ONE_LETTER = re.compile(r"(?:^|[\s(\[«\"“])[^\W\d_]\.\s*$")
 
 
@@ -48,11 +52,19 @@ def _split(line: str, language: Language) -> list[str]:
     from sentencex import segment
 
     sentences: list[str] = []
-    for part in segment(language.code, line):
+    opening = ""
+    parts = segment(language.code, line)
+    for found in (each for part in parts for each in _BEHIND_MAY.split(part)):
+        part = opening + found
+        match = _OPENING.search(part)
+        opening = match[1] if match else ""
+        part = part.removesuffix(opening) if opening else part
         is_one_letter = language.script == "arabic" and sentences and _ONE_LETTER.search(sentences[-1])
         if is_one_letter:
             sentences[-1] += part
         else:
             sentences.append(part)
+    if opening:
+        sentences.append(opening)
     # Positions are counted in the line, so a splitter that changed it would shift everything behind.
     return sentences if "".join(sentences) == line else [line]
