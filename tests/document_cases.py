@@ -4,9 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from mt.config import DecodingConfig
 from mt.documents.formats import Format, read_document
 from mt.documents.translating import Translate, Translated, translate_documents
 from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
+from mt.models.translator import Translator
+
+
+class Shouting(Translator):
+    """A model of 512 tokens, which are bytes, that translates into capitals."""
+
+    max_tokens = 512
+
+    def __init__(self) -> None:
+        """Without a tokenizer."""
+
+    def encode_sources(self, texts: list[str]) -> list[list[int]]:
+        return [list(text.encode()) for text in texts]
+
+    def generate(
+        self,
+        batch: list[list[int]],
+        limits: list[int],
+        config: DecodingConfig,  # type: ignore[override]
+    ) -> list[list[int]]:
+        return batch
+
+    def decode(self, token_ids: list[list[int]]) -> list[str]:
+        return [bytes(ids).decode().upper() for ids in token_ids]
 
 
 def shout(sentences: Iterable[str]) -> Iterator[list[str]]:

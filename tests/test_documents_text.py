@@ -46,7 +46,7 @@ def test_paragraphs(content: str, expected: str | None):
 def test_wrapped_paragraph_is_translated_whole_and_wrapped_again():
     asked: list[str] = []
 
-    def double(sentences):  # type: ignore[no-untyped-def]
+    def double(sentences: Iterable[str]) -> Iterator[list[str]]:
         asked.extend(sentences)
         yield from ([f"{each} {each}"] for each in asked)
 
@@ -74,7 +74,7 @@ def test_paragraph_of_400_words_is_translated_whole():
 def test_sentences_are_asked_for_once():
     asked: list[str] = []
 
-    def spy(sentences):  # type: ignore[no-untyped-def]
+    def spy(sentences: Iterable[str]) -> Iterator[list[str]]:
         for each in sentences:
             asked.append(each)
             yield [each.upper()]
@@ -187,7 +187,9 @@ def test_page():
     assert '<script>if (a<b) alert("x");</script>' in found
     assert "<style>p { color: red }</style>" in found
     assert "<h1>HEAD <em>LINE</em></h1>" in found
-    assert '<p>ONE WITH <a href="https://x.org" title="A TIP">A LINK</a>. TWO <b>BOLD <i>BOTH</i></b> HERE.<br>' in found
+    assert (
+        '<p>ONE WITH <a href="https://x.org" title="A TIP">A LINK</a>. TWO <b>BOLD <i>BOTH</i></b> HERE.<br>' in found
+    )
     assert 'AFTER &amp; MORE &lt;TAG&gt;. <img src="i.png" alt="A PICTURE"> SEE https://a.b/c. END.</p>' in found
     assert "<li>SUB NOW <code>ls -l</code></li>" in found
     assert "<pre>keep\n  this</pre>" in found
@@ -313,7 +315,7 @@ def test_odd_markdown(content: str, expected: str):
     pytest.importorskip("markdown_it")
     if content.startswith("**one"):
 
-        def keep_code(sentences):  # type: ignore[no-untyped-def]
+        def keep_code(sentences: Iterable[str]) -> Iterator[list[str]]:
             yield from ([each.upper().replace("THREE", "three")] for each in sentences)
 
         assert text_of(content, "markdown", translate=keep_code) == expected
@@ -324,7 +326,7 @@ def test_odd_markdown(content: str, expected: str):
 def test_what_a_translation_adds_is_no_markup():
     pytest.importorskip("markdown_it")
 
-    def rude(sentences):  # type: ignore[no-untyped-def]
+    def rude(sentences: Iterable[str]) -> Iterator[list[str]]:
         yield from (["# *loud* [x](y)"] for _ in sentences)
 
     assert text_of("One.\n\n- Two.\n", "markdown", translate=rude) == (
@@ -333,7 +335,7 @@ def test_what_a_translation_adds_is_no_markup():
 
 
 def test_faults_are_counted():
-    def lossy(sentences):  # type: ignore[no-untyped-def]
+    def lossy(sentences: Iterable[str]) -> Iterator[list[str]]:
         for each in sentences:
             yield ["" if each == "Gone." else "نص"]
 

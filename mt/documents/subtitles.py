@@ -13,7 +13,8 @@ from mt.errors import DataError
 from mt.languages import LanguagePair
 
 _TAG = re.compile(r"<(?P<close>/?)(?P<name>\w+)[^<>]*>|\{\\[^{}]*\}")
-_SPEAKER = re.compile(r"\s*(?:<[^<>]+>\s*)*[-–—]\s*\S")
+_SPEAKER = re.compile(r"\s*(?:(?:<[^<>]+>|\{[^{}]*\})\s*)*[-–—]\s*\S")
+_TIMES = re.compile(r"^\s*(?:\d+:)?\d\d:\d\d\.\d{3}\s+-->\s+(?:\d+:)?\d\d:\d\d\.\d{3}(?:\s|$)")
 _LINE_CHARACTERS = 42
 
 
@@ -88,16 +89,33 @@ def read_vtt(content: bytes, name: str) -> VttDocument:
 
     text = text_of(content, name).replace("\r\n", "\n").replace("\r", "\n")
     try:
-        return VttDocument(webvtt.from_buffer(io.StringIO(text)), bom_of(content))
+        file = webvtt.from_buffer(io.StringIO(text))
     except webvtt.errors.MalformedFileError as error:
         raise DataError(f"{name}:1: no WebVTT file ({error}); its first line must begin with WEBVTT") from error
     except (webvtt.errors.MalformedCaptionError, ValueError) as error:
         raise DataError(f"{name}: damaged WebVTT file ({error}); export it again") from error
+    lost = _lost_line(text, file)
+    if lost is not None:
+        raise DataError(
+            f"{name}:{lost}: belongs to no cue with times such as `00:00:01.000 --> 00:00:02.500`; mend it there"
+        )
+    return VttDocument(file, bom_of(content))
+
+
+def _lost_line(text: str, file: Any) -> int | None:
+    """The number of the first line that webvtt-py has passed over, as it does with what it cannot read."""
+    kept = {line.strip() for line in str(file.content).splitlines()}
+    lines = text.split("\n")
+    times = [number for number, line in enumerate(lines, start=1) if "-->" in line]
+    texts = [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
+    lost = [number for number, line in texts if line not in kept and number not in times]
+    bad = [number for number in times if not _TIMES.search(lines[number - 1])]
+    return min([*lost, *bad], default=None) if bad or lost or len(times) != len(file.captions) else None
 
 
 def _has_own_lines(text: str) -> bool:
     """Whether the lines of a cue are spoken by different people, and not one text in two lines."""
-    return sum(bool(_SPEAKER.match(line)) for line in text.splitlines()) > 1
+    return "\n\n" in text.strip("\n") or sum(bool(_SPEAKER.match(line)) for line in text.splitlines()) > 1
 
 
 def _marked(text: str, *, is_vtt: bool) -> Marked:
