@@ -33,6 +33,7 @@ that goes on in a second line.
 12:30
 
 """
+CUE = "\ufeff1\n00:00:01,000 --> 00:00:02,000\nOne.\n\n"
 SRT_END = "1\n00:00:01,000 --> 00:00:02,000\nOne.\n\nTwo.\n\n"
 VTT = """\
 WEBVTT - Title
@@ -83,11 +84,7 @@ def test_vtt():
     ("content", "kind", "expected"),
     [
         ("", "srt", ""),
-        (
-            "\ufeff1\r\n00:00:01,000 --> 00:00:02,000\r\nOne.\r\n\r\n",
-            "srt",
-            "\ufeff1\n00:00:01,000 --> 00:00:02,000\nONE.\n\n",
-        ),
+        (CUE.replace("\n", "\r\n"), "srt", CUE.upper()),
         ("1\n00:00:01,000 --> 00:00:02,000\n\n\n", "srt", None),
         ("WEBVTT\n", "vtt", "WEBVTT\n"),
         # What follows a blank line without times belongs to the cue before.

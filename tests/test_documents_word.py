@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -75,7 +76,8 @@ def report() -> Any:
     )
     document.add_paragraph("Name:\tValue\nNext line")
     document.add_paragraph("")
-    notes = f'<w:footnotes {nsdecls("w")}><w:footnote w:id="2"><w:p><w:r><w:t>The note.</w:t></w:r></w:p></w:footnote></w:footnotes>'
+    note = '<w:footnote w:id="2"><w:p><w:r><w:t>The note.</w:t></w:r></w:p></w:footnote>'
+    notes = f"<w:footnotes {nsdecls('w')}>{note}</w:footnotes>"
     part = docx.opc.part.Part(
         docx.opc.packuri.PackURI("/word/footnotes.xml"), NOTES_TYPE, notes.encode(), document.part.package
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from lxml import etree
@@ -44,7 +45,8 @@ XLIFF_2 = """<xliff xmlns="urn:oasis:names:tc:xliff:document:2.0" version="2.0" 
    </segment>
    <ignorable><source> </source></ignorable>
    <segment state="translated"><source>Done</source><target>x</target></segment>
-   <segment><source>Say <sc id="3"/>loud<ec startRef="3"/> <mrk id="m" translate="no">ls</mrk></source><target/></segment>
+   <segment><source>Say <sc id="3"/>loud<ec startRef="3"/> <mrk id="m" translate="no">ls</mrk></source>\
+<target/></segment>
   </unit>
   <unit id="2" translate="no"><segment><source>Not</source></segment></unit>
  </file>
@@ -112,7 +114,7 @@ def test_xliff_2():
     ]
 
 
-def test_machine_translations_are_no_training_data(tmp_path):  # type: ignore[no-untyped-def]
+def test_machine_translations_are_no_training_data(tmp_path: Path):
     for name, content in (("one.xlf", XLIFF_1), ("two.xlf", XLIFF_2)):
         (tmp_path / name).write_bytes(translated(content, "xliff").content)
         pairs = list(read_corpus("news", CorpusConfig(path=str(tmp_path / name))))

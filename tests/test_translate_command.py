@@ -50,7 +50,7 @@ def test_lines_go_to_standard_output(monkeypatch: pytest.MonkeyPatch, capsys: py
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(TEXT.encode())))
     assert translate(monkeypatch) == 0
     assert capsys.readouterr().out == "ONE CAME. TWO LEFT.\n\nTHREE.\n"
-    assert os.listdir() == ["in.txt"]
+    assert list(Path().iterdir()) == [Path("in.txt")]
 
 
 def test_documents_go_beside_themselves(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
@@ -229,7 +229,7 @@ def test_nothing_is_left_of_what_fails(monkeypatch: pytest.MonkeyPatch):
     Path("b.txt").write_text("One\n")
     for name in ("a.html", "b.txt"):
         assert translate(monkeypatch, name, "--output", "out.html", "--bilingual") == 1
-    assert sorted(os.listdir()) == ["a.html", "b.txt"]
+    assert sorted(Path().iterdir()) == [Path("a.html"), Path("b.txt")]
 
 
 def test_what_to_look_at_is_one_line(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
