@@ -84,7 +84,7 @@ def test_vtt():
     ("content", "kind", "expected"),
     [
         ("", "srt", ""),
-        (CUE.replace("\n", "\r\n"), "srt", CUE.upper()),
+        (CUE.replace("\n", "\r\n"), "srt", CUE.upper().replace("\n", "\r\n")),
         ("1\n00:00:01,000 --> 00:00:02,000\n\n\n", "srt", None),
         ("WEBVTT\n", "vtt", "WEBVTT\n"),
         # What follows a blank line without times belongs to the cue before.

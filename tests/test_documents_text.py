@@ -207,6 +207,7 @@ def test_page():
         ("<p>1&nbsp;&mdash;&nbsp;2</p>", '<p lang="ar" dir="rtl">1\u00a0—\u00a02</p>'),
         ("<div>a<p>b</p>c</div>", '<div lang="ar" dir="rtl">A<p>B</p>C</div>'),
         ("<p>One\n   two\r\n  three.</p>", '<p lang="ar" dir="rtl">ONE TWO THREE.</p>'),
+        ("<p>One.</p>\r\n<hr>\r\n", '<p lang="ar" dir="rtl">ONE.</p>\r\n<hr lang="ar" dir="rtl">\r\n'),
         ('<p lang="en-GB" dir="ltr">One.</p>', '<p lang="ar" dir="rtl">ONE.</p>'),
         ("<p>\u200fOne\u200e.</p>", '<p lang="ar" dir="rtl">\u200fONE\u200e.</p>'),
         ("<p><i>One.</i> Two.</p>", '<p lang="ar" dir="rtl"><i>ONE.</i> TWO.</p>'),

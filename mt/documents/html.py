@@ -11,7 +11,7 @@ from lxml import etree
 
 from mt.documents.marked import Builder, Marked, Unit
 from mt.documents.nodes import Node, Role, nodes_of, read_nodes, set_nodes, written_nodes
-from mt.documents.reading import bom_of, text_of
+from mt.documents.reading import bom_of, unix_text
 from mt.errors import DataError
 from mt.languages import LanguagePair
 
@@ -37,6 +37,9 @@ _WHOLE_PAGE = re.compile(r"<(?:!doctype|html|head|body)\b", re.IGNORECASE)
 
 class HtmlDocument:
     """A page, or a part of one, as a tree."""
+
+    line_end = "\n"
+    """That of the file; lxml would take the first half of `\\r\\n` for a character of the text."""
 
     def __init__(self, root: Any, bom: bytes, prologue: str, *, is_whole: bool, has_type: bool) -> None:
         """is_whole: whether the file has more than what is in the body. has_type: whether it has a document type."""
@@ -108,12 +111,12 @@ class HtmlDocument:
         else:
             inside = etree.tostring(self._root, encoding="unicode", method=method)
             text = inside[inside.index(">") + 1 : inside.rindex("<")] if len(nodes_of(self._root)) else ""
-        return self._bom + f"{self._prologue}{text}".encode("utf-8", "replace")
+        return self._bom + f"{self._prologue}{text}".replace("\n", self.line_end).encode("utf-8", "replace")
 
 
 def read_html(content: bytes, name: str) -> HtmlDocument:
     """A page, or a part of one. Raises `DataError`."""
-    text = text_of(content, name)
+    text, line_end = unix_text(content, name)
     declaration = _XML_DECLARATION.match(text)
     prologue = declaration.group() if declaration else ""
     text = text[len(prologue) :]
@@ -128,7 +131,9 @@ def read_html(content: bytes, name: str) -> HtmlDocument:
     if not is_whole:
         root = root.find("body/div")
     has_type = re.search("<!doctype", text, re.IGNORECASE) is not None
-    return HtmlDocument(root, bom_of(content), prologue, is_whole=is_whole, has_type=has_type)
+    document = HtmlDocument(root, bom_of(content), prologue, is_whole=is_whole, has_type=has_type)
+    document.line_end = line_end
+    return document
 
 
 def _blocks(element: Any) -> Iterator[Any]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from mt.documents.markdown_inline import read_inline, written_inline
 from mt.documents.marked import Marked, Unit
-from mt.documents.reading import bom_of, require, text_of
+from mt.documents.reading import bom_of, require, unix_text
 from mt.documents.template import TextDocument
 from mt.languages import LanguagePair
 
@@ -23,7 +23,10 @@ logger = logging.getLogger(__name__)
 
 _FRONT_MATTER = re.compile(r"\A(---|\+\+\+)[ \t]*\n.*?\n(?:\1|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 # What would begin a heading, a list, a quotation, a rule or a code block.
-_AT_START = re.compile(r"^(\s*)(?:(\d{1,9})(?=[.)](?:\s|$))|(?=#{1,6}(?:\s|$)|[-+*](?:\s|$)|>|=+\s*$|-+\s*$|~~~|```))")
+_AT_START = re.compile(
+    r"^( *)(?:(\d{1,9})(?=[.)](?:\s|$))|(?=#{1,6}(?:\s|$)|[-+*](?:\s|$)|>|=+\s*$|-+\s*$|~~~|```|(?:[*_-][ \t]*){3,}$))",
+    re.MULTILINE,
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class _Place:
     end: int
     line_break: str
     """A hard line break, with what begins the next line, such as the mark of a quotation."""
-    is_paragraph: bool
+    is_line: bool
+    """Whether the text begins its line, so that its first characters might be taken for the mark of a list."""
     is_cell: bool
 
 
@@ -43,9 +47,7 @@ class MarkdownDocument(TextDocument):
 
     def __init__(self, content: bytes, name: str) -> None:
         super().__init__(bom_of(content))
-        text = text_of(content, name)
-        self._line_end = "\r\n" if "\r\n" in text else "\n"
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        text, self._line_end = unix_text(content, name)
         matter = _FRONT_MATTER.match(text)
         self._places: dict[str, _Place] = {}
         self._pictures: dict[str, int] = {}
@@ -86,7 +88,7 @@ class MarkdownDocument(TextDocument):
         written = written_inline(translation, parser(), names)
         if place.is_cell:
             written = written.replace("|", "\\|")
-        if place.is_paragraph:
+        if place.is_line:
             written = _AT_START.sub(lambda match: f"{match[1]}{match[2] or ''}\\", written)
         return written.replace("\n", place.line_break)
 
@@ -110,18 +112,18 @@ def parser() -> Any:
 def _blocks(text: str) -> Iterator[tuple[Any, _Place | None]]:
     """Every block with text, and its place; None if it is not found."""
     offsets = [0, *accumulate(len(line) + 1 for line in text.split("\n"))]
-    position, previous = 0, ""
+    position, previous = 0, None
     for token in parser().parse(text):
         if token.type == "inline" and token.content and token.map:
             begin = max(position, offsets[token.map[0]])
             place = _place(text, token.content, begin, offsets[token.map[1]], previous)
             position = place.end if place else position
             yield token, place
-        previous = token.type
+        previous = token
 
 
-def _place(text: str, content: str, begin: int, limit: int, opened: str) -> _Place | None:
-    is_cell = opened in ("th_open", "td_open")
+def _place(text: str, content: str, begin: int, limit: int, opened: Any) -> _Place | None:
+    is_cell = opened.type in ("th_open", "td_open")
     starts: list[int] = []
     position = begin
     for line in content.split("\n"):
@@ -134,4 +136,4 @@ def _place(text: str, content: str, begin: int, limit: int, opened: str) -> _Pla
     line_break = "\\\n" if "\\\n" in content else "  \n"
     if len(starts) > 1:
         line_break += text[text.rindex("\n", 0, starts[1]) + 1 : starts[1]]
-    return _Place(starts[0], position, line_break, opened == "paragraph_open", is_cell)
+    return _Place(starts[0], position, line_break, not is_cell and not opened.markup.startswith("#"), is_cell)

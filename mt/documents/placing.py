@@ -7,16 +7,18 @@ with "Syrian army", whose translation is looked for in that of the sentence. Wha
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 
 from mt.documents.marked import ROOT
-from mt.documents.plan import Clip, Core, has_letters
+from mt.documents.plan import Clip, Core
 from mt.documents.splitting import Span
 from mt.text.normalise import fold_spelling, normalise
 
 _ALIKE = 0.75
 """How similar (0 to 1) words must be to the translation of a mark to be taken for it: endings and articles differ."""
+_SHORTEST_PART = 3
+"""Characters that are looked for in part of a word, too."""
 _WORD = re.compile(r"\S+")
 _ENDING = re.compile(r"[\s.!?…؟،؛,;:»\"”')\]]*$")
 
@@ -63,31 +65,38 @@ class Placed:
         for clip in children:
             if clip.start == clip.end:
                 self.ranges[clip.index] = self._point(clip, with_text)
-        for clip in with_text:
+        for clip in children:
             self._place_inside(clip.index, (clip.start, clip.end))
 
     def _find(self, clip: Clip, source: Span, window: Span, taken: list[Span]) -> Span | None:
         """The words of the translation that belong to the mark, in a window and apart from what is taken."""
+        words = _as_answer(self._core.text_of(clip))
+        answer = self._answers.get(self._core.text_of(clip), "")
+        center = (clip.start + clip.end) / 2 / len(self._core.text)
+        found = _exact(self.text, words, window, taken, center)
+        if found is not None:
+            return found
         before, after = self._core.text[source[0] : clip.start], self._core.text[clip.end : source[1]]
         is_all = not any(map(str.isalnum, before + after)) and not taken
         if is_all and clip.kind != "verbatim":
             return _trimmed(self.text, window, is_start=bool(before.strip()), is_end=bool(after.strip()))
-        words = _as_answer(self._core.text_of(clip))
-        answer = self._answers.get(self._core.text_of(clip), "")
-        center = (clip.start + clip.end) / 2 / len(self._core.text)
-        for needle in (words, answer.rstrip(" .؟!،")) if has_letters(words) else (words,):
-            found = _exact(self.text, needle, window, taken, center)
-            if found is not None:
-                return found
-        if clip.kind == "verbatim" or not answer:
+        if clip.kind == "verbatim":
             return None
-        return _similar(self.text, answer, window, taken, center)
+        answer = answer.rstrip(" .؟!،")
+        found = _exact(self.text, answer, window, taken, center)
+        if found is None and answer:
+            found = _similar(self.text, answer, window, taken, center)
+        # In part of a word, as behind an Arabic preposition.
+        for needle in (answer, words) if found is None else ():
+            if len(needle) >= _SHORTEST_PART:
+                found = found or _exact(self.text, needle, window, taken, center, is_part=True)
+        return found
 
     def _put_at_end(self, clip: Clip) -> None:
         """At the end of what the mark is in: an address and a link with its words, any other mark without."""
         start, end = self.ranges[clip.parent]
         ending = _ENDING.search(self.text, start, end)
-        position = ending.start() if ending else end
+        position = self._behind_others(ending.start() if ending else end, clip.parent)
         if clip.kind == "format":
             self.moved += 1
             self.ranges[clip.index] = (position, position)
@@ -102,6 +111,12 @@ class Placed:
         before = before if position > 0 else before.lstrip()
         self._insert(position, f"{before}{words}{behind}", clip.parent)
         self.ranges[clip.index] = (position + len(before), position + len(before) + len(words))
+
+    def _behind_others(self, position: int, parent: int) -> int:
+        """The position, or the first one behind it that is inside no mark but those around."""
+        around = {ROOT, *self._ancestors(parent)}
+        inside = [end for index, (start, end) in self.ranges.items() if index not in around and start < position < end]
+        return max(inside, default=position)
 
     def _insert(self, position: int, text: str, parent: int) -> None:
         around = {ROOT, *self._ancestors(parent)}
@@ -121,16 +136,19 @@ class Placed:
     def _point(self, clip: Clip, siblings: list[Clip]) -> Span:
         """The place of a mark without text: beside the mark that it was beside, or at the end."""
         parent = next((each for each in self._core.clips if each.index == clip.parent), None)
+        source = (0, len(self._core.text)) if parent is None else (parent.start, parent.end)
         start, end = self.ranges[clip.parent]
-        if parent is not None and clip.start == parent.start:
+        if not any(map(str.isalnum, self._core.text[source[0] : clip.start])):
             return start, start
+        if not any(map(str.isalnum, self._core.text[clip.start : source[1]])):
+            return end, end
         for other in siblings:
             before, behind = self.ranges[other.index]
             if before < behind and not self._core.text[other.end : clip.start].strip() and other.end <= clip.start:
                 return behind, behind
             if before < behind and not self._core.text[clip.start : other.start].strip() and clip.start <= other.start:
                 return before, before
-        self.moved += parent is None or clip.start < parent.end
+        self.moved += 1
         return end, end
 
 
@@ -150,18 +168,28 @@ def _trimmed(text: str, window: Span, *, is_start: bool, is_end: bool) -> Span:
 
 
 def _exact(
-    text: str, needle: str, window: Span | None = None, taken: list[Span] | None = None, center: float = 0.5
+    text: str,
+    needle: str,
+    window: Span | None = None,
+    taken: Sequence[Span] = (),
+    center: float = 0.5,
+    *,
+    is_part: bool = False,
 ) -> Span | None:
-    """The occurrence of whole words that is nearest to a relative position, 0 to 1."""
+    """The occurrence that is nearest to a relative position, 0 to 1; of whole words, unless `is_part`."""
     start, end = window or (0, len(text))
     if not needle:
         return None
+    # A needle that begins or ends with punctuation may touch a word there.
+    before, behind = ("(?<!\\w)", "(?!\\w)") if not is_part else ("", "")
+    before, behind = before if needle[0].isalnum() else "", behind if needle[-1].isalnum() else ""
+    pattern = f"{before}{re.escape(needle)}{behind}"
     found = [
         (match.start(), match.end())
-        for match in re.finditer(rf"(?<!\w){re.escape(needle)}(?!\w)", text)
+        for match in re.finditer(pattern, text)
         if match.start() >= start and match.end() <= end
     ]
-    found = [span for span in found if _is_free(span, taken or [])]
+    found = [span for span in found if _is_free(span, taken)]
     return min(found, key=lambda span: abs(sum(span) / 2 - center * len(text)), default=None)
 
 
@@ -180,5 +208,5 @@ def _similar(text: str, answer: str, window: Span, taken: list[Span], center: fl
     return best[2] if best else None
 
 
-def _is_free(span: Span, taken: list[Span]) -> bool:
+def _is_free(span: Span, taken: Sequence[Span]) -> bool:
     return all(span[1] <= start or span[0] >= end for start, end in taken)

@@ -65,6 +65,12 @@ def text_of(content: bytes, name: str) -> str:
     return text
 
 
+def unix_text(content: bytes, name: str) -> tuple[str, str]:
+    """(the text with newlines for line ends, the line end that the file has). Raises `DataError`."""
+    text = text_of(content, name)
+    return text.replace("\r\n", "\n").replace("\r", "\n"), "\r\n" if "\r\n" in text else "\n"
+
+
 def bom_of(content: bytes) -> bytes:
     """The BOM that the translation begins with: that of UTF-8 if the file has one."""
     return codecs.BOM_UTF8 if content.startswith((codecs.BOM_UTF8, *_UTF16)) else b""

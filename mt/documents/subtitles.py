@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from mt.documents.marked import ROOT, Builder, Marked, Unit
-from mt.documents.reading import bom_of, require, text_of
+from mt.documents.reading import bom_of, require, unix_text
 from mt.errors import DataError
 from mt.languages import LanguagePair
 
@@ -20,6 +20,9 @@ _LINE_CHARACTERS = 42
 
 class SubtitleDocument:
     """The cues of a file, whose library reads and writes all that is not their text."""
+
+    line_end = "\n"
+    """That of the file, which the libraries do not keep."""
 
     def __init__(self, cues: list[Any], fields: tuple[str, str], bom: bytes, *, is_vtt: bool) -> None:
         """fields: the attributes of a cue from which its text is read, with its tags, and to which it is written."""
@@ -34,7 +37,7 @@ class SubtitleDocument:
         for cue, text, translation in zip(self._cues, self._texts, translations, strict=True):
             lines = 1 if _has_own_lines(text) else len(text.strip().splitlines())
             setattr(cue, self._field, _written(translation, lines, is_vtt=self._is_vtt) if text.strip() else text)
-        return self._bom + self.composed().encode("utf-8", "replace")
+        return self._bom + self.composed().replace("\n", self.line_end).encode("utf-8", "replace")
 
     def composed(self) -> str:
         """The file as its library writes it."""
@@ -68,7 +71,7 @@ def read_srt(content: bytes, name: str) -> SrtDocument:
     require("srt", "srt", name)
     import srt
 
-    text = text_of(content, name).replace("\r\n", "\n").replace("\r", "\n")
+    text, line_end = unix_text(content, name)
     if not text.strip():
         return SrtDocument([], ("content", "content"), bom_of(content), is_vtt=False)
     try:
@@ -79,7 +82,9 @@ def read_srt(content: bytes, name: str) -> SrtDocument:
             f"{name}:{line}: no subtitle with its number and times, as `00:00:01,000 --> 00:00:02,500`; mend it there, "
             "or translate the file with --format text"
         ) from error
-    return SrtDocument(cues, ("content", "content"), bom_of(content), is_vtt=False)
+    document = SrtDocument(cues, ("content", "content"), bom_of(content), is_vtt=False)
+    document.line_end = line_end
+    return document
 
 
 def read_vtt(content: bytes, name: str) -> VttDocument:
@@ -87,7 +92,7 @@ def read_vtt(content: bytes, name: str) -> VttDocument:
     require("webvtt-py", "webvtt", name)
     import webvtt
 
-    text = text_of(content, name).replace("\r\n", "\n").replace("\r", "\n")
+    text, line_end = unix_text(content, name)
     try:
         file = webvtt.from_buffer(io.StringIO(text))
     except webvtt.errors.MalformedFileError as error:
@@ -99,7 +104,9 @@ def read_vtt(content: bytes, name: str) -> VttDocument:
         raise DataError(
             f"{name}:{lost}: belongs to no cue with times such as `00:00:01.000 --> 00:00:02.500`; mend it there"
         )
-    return VttDocument(file, bom_of(content))
+    document = VttDocument(file, bom_of(content))
+    document.line_end = line_end
+    return document
 
 
 def _lost_line(text: str, file: Any) -> int | None:
