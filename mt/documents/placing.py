@@ -138,18 +138,25 @@ class Placed:
         parent = next((each for each in self._core.clips if each.index == clip.parent), None)
         source = (0, len(self._core.text)) if parent is None else (parent.start, parent.end)
         start, end = self.ranges[clip.parent]
-        if not any(map(str.isalnum, self._core.text[source[0] : clip.start])):
-            return start, start
-        if not any(map(str.isalnum, self._core.text[clip.start : source[1]])):
-            return end, end
+        before, behind = self._core.text[source[0] : clip.start], self._core.text[clip.end : source[1]]
+        # Behind or ahead of what is the same in both languages, which at the start and at the end is nothing.
+        if self.text[start:end].startswith(before):
+            return start + len(before), start + len(before)
+        if self.text[start:end].endswith(behind):
+            return end - len(behind), end - len(behind)
         for other in siblings:
-            before, behind = self.ranges[other.index]
-            if before < behind and not self._core.text[other.end : clip.start].strip() and other.end <= clip.start:
-                return behind, behind
-            if before < behind and not self._core.text[clip.start : other.start].strip() and clip.start <= other.start:
-                return before, before
-        self.moved += 1
+            placed = self.ranges[other.index]
+            if other.end <= clip.start and placed[0] < placed[1] and not self._has_words(other.end, clip.start):
+                return placed[1], placed[1]
+            if clip.start <= other.start and placed[0] < placed[1] and not self._has_words(clip.start, other.start):
+                return placed[0], placed[0]
+        if not any(map(str.isalnum, before)):
+            return start, start
+        self.moved += any(map(str.isalnum, behind))
         return end, end
+
+    def _has_words(self, start: int, end: int) -> bool:
+        return any(map(str.isalnum, self._core.text[start:end]))
 
 
 def _as_answer(words: str) -> str:
