@@ -72,7 +72,10 @@ def test_vtt():
 
     found = text_of(VTT, "vtt")
     assert "WEBVTT - Title\nKind: captions\n\nSTYLE\n::cue { color: red }\n\nNOTE a comment\n\nintro\n" in found
-    assert "--> 00:00:02.500 position:10% line:0 align:start\n<v Roger>HELLO <c.yellow>THERE</c> &amp; " in found
+    assert (
+        "--> 00:00:02.500 position:10% line:0 align:start\n<v Roger>HELLO <c.yellow>THERE</c><00:00:02.000> &amp; YOU\n"
+        in found
+    )
     assert found.endswith("00:00:03.000 --> 00:00:04.000\n<i>TWO</i>\n")
     old, new = (webvtt.from_string(text) for text in (VTT, found))
     assert [(cue.identifier, cue.start, cue.end) for cue in new] == [

@@ -24,7 +24,8 @@ logger = logging.getLogger(__name__)
 _FRONT_MATTER = re.compile(r"\A(---|\+\+\+)[ \t]*\n.*?\n(?:\1|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 # What would begin a heading, a list, a quotation, a rule or a code block.
 _AT_START = re.compile(
-    r"^( *)(?:(\d{1,9})(?=[.)](?:\s|$))|(?=#{1,6}(?:\s|$)|[-+*](?:\s|$)|>|=+\s*$|-+\s*$|~~~|```|(?:[*_-][ \t]*){3,}$))",
+    r"^( *)(?:(\d{1,9})(?=[.)](?:\s|$))"
+    r"|(?=#{1,6}(?:\s|$)|[-+*](?:\s|$)|>|=+\s*$|-+\s*$|~~~|```|(?P<rule>[*_-])[ \t]*(?:(?P=rule)[ \t]*){2,}$))",
     re.MULTILINE,
 )
 
