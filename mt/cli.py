@@ -48,7 +48,7 @@ COMMANDS = {
     "sweep": Command("sweep", "train a config with several option values and test the best by dev score", True, True),
     "evaluate": Command("evaluate", "score any systems on any test sets and compare them", shares_work=True),
     "review": Command("review", "write a page on which a person compares two systems blindly"),
-    "translate": Command("translate", "translate a text file, one sentence per line"),
+    "translate": Command("translate", "translate lines, or documents into documents"),
     "export": Command("export", "write a model to a new directory, in half precision or for CTranslate2"),
     "doctor": Command("doctor", "check that a model translates at all"),
     "configs": Command("configs", "list the recipes, or write one together with its data"),
