@@ -105,7 +105,7 @@ def test_document_through_standard_streams(monkeypatch: pytest.MonkeyPatch, capf
         (["a.html", "b.html", "--output", "-"], "only one translation can go to standard output"),
         (["--bilingual"], "--bilingual needs a name: give --output FILE, or a file to translate"),
         (["a.html", "-"], "-: the translation needs a name; give --output FILE"),
-        (["b.html", "--bilingual"], "b.ar.bilingual.tsv: is there already; give --overwrite"),
+        (["b.html", "--bilingual"], "b.ar.html.bilingual.tsv: is there already; give --overwrite"),
         (["none.html"], "none.html: no such text file (seen from "),
         (["new"], "new: no such text file (seen from "),
         (["a.pdf"], "a.pdf: .pdf files cannot be translated; save its text as .docx or .txt"),
@@ -124,7 +124,7 @@ def test_refused_before_a_model_is_loaded(
     if "bad.docx" in argv:
         pytest.importorskip("docx")
     Path("new").mkdir()
-    for name in ("a.html", "a.ar.html", "b.html", "new/a.html", "b.ar.bilingual.tsv", "a.pdf", "a.html.gz"):
+    for name in ("a.html", "a.ar.html", "b.html", "new/a.html", "b.ar.html.bilingual.tsv", "a.pdf", "a.html.gz"):
         Path(name).write_text("One")
     Path("t.csv").write_text("id,text\n1,One\n")
     Path("bad.xlf").write_text("<xliff")
@@ -176,14 +176,14 @@ def test_bilingual_table_is_a_corpus(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(streaming, "open_translator", lambda *_: Arabic())
     Path("a.txt").write_text('One came. "Two" left.\n\n=3 and\tfour\n')
     assert translate(monkeypatch, "a.txt", "--format", "text", "--bilingual") == 0
-    assert Path("a.ar.bilingual.tsv").read_text(encoding="utf-8") == (
+    assert Path("a.ar.txt.bilingual.tsv").read_text(encoding="utf-8") == (
         "\ufeffsource\ttarget\tfile\tsegment\n"
         "One came.\tجملة «9»\ta.txt\t1\n"
         '"""Two"" left."\t"""جملة"" هنا"\ta.txt\t2\n'
         "=3 and\tجملة «6»\ta.txt\t3\n"
         "four\tجملة «4»\ta.txt\t4\n"
     )
-    pairs = list(read_corpus("news", CorpusConfig(path="a.ar.bilingual.tsv")))
+    pairs = list(read_corpus("news", CorpusConfig(path="a.ar.txt.bilingual.tsv")))
     assert [(pair.source, pair.target, pair.document) for pair in pairs] == [
         ("One came.", "جملة «9»", "a.txt"),
         ('"Two" left.', '"جملة" هنا', "a.txt"),
@@ -197,8 +197,8 @@ def test_bilingual_table_of_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert translate(monkeypatch, "in.txt", "--bilingual") == 0
     captured = capsys.readouterr()
     assert captured.out == "ONE CAME. TWO LEFT.\n\nTHREE.\n"
-    assert "in.ar.bilingual.tsv" in captured.err
-    rows = Path("in.ar.bilingual.tsv").read_text(encoding="utf-8-sig").splitlines()
+    assert "in.ar.txt.bilingual.tsv" in captured.err
+    rows = Path("in.ar.txt.bilingual.tsv").read_text(encoding="utf-8-sig").splitlines()
     assert rows[1:] == [
         "One came. Two left.\tONE CAME. TWO LEFT.\tin.txt\t1",
         "\t\tin.txt\t2",
@@ -236,7 +236,10 @@ def test_what_to_look_at_is_one_line(monkeypatch: pytest.MonkeyPatch, caplog: py
     Path("a.html").write_text("<p>See https://a.org/x for more. It came.</p>" * 7)
     assert translate(monkeypatch, "a.html") == 0
     messages = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert messages == ["a.html: look at 7 of 14 sentences: address put back at the end: 1, 3, 5, 7, 9 and 2 more"]
+    assert messages == [
+        "a.html: look at 7 of 14 sentences: address put back at the end: 1 (line 1), 3 (line 1), "
+        "5 (line 1), 7 (line 1), 9 (line 1) and 2 more"
+    ]
 
 
 def test_model_is_loaded_once(monkeypatch: pytest.MonkeyPatch):

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from mt.commands.environment import quiet_libraries
 from mt.commands.options import ModelCommand, model_parser, typed_sections
 from mt.config import DecodingConfig, ModelConfig
 from mt.config.parsing import parse_or_help
 from mt.documents.formats import FORMATS, Format, check_column, format_of
-from mt.documents.outputs import bilingual_path, check_free, codes_of, output_paths
+from mt.documents.outputs import Job, bilingual_path, check_free, codes_of, output_paths
 from mt.documents.reading import name_of
 from mt.errors import DataError, UsageError
 from mt.experiment.early_checks import check_tables
@@ -24,10 +24,6 @@ from mt.files import printable
 from mt.input_files import is_file, is_pipe
 from mt.models.model_files import shown
 from mt.systems.names import check_model_argument
-
-if TYPE_CHECKING:
-    from mt.documents.jobs import Job
-
 
 _FLAGS = ("--bilingual", "--overwrite", "--help")
 
@@ -156,15 +152,14 @@ def check_translate(command: TranslateCommand) -> None:
     if len(set(command.files)) < len(command.files):
         raise UsageError("a file is named twice; name it once")
     check_column(command.formats, command.column)
-    # A run may name other languages in its config, which is read later, and then everything is checked again.
-    plan_jobs(command, ModelConfig(**command.model))
+    # A run says in its config which languages it translates, and so how files are named; that is read later.
+    if not is_file(Path(command.name) / "config.yaml"):
+        plan_jobs(command, ModelConfig(**command.model))
     check_tables([command.decoding.get("terminology")])
 
 
 def plan_jobs(command: TranslateCommand, model: ModelConfig) -> list[Job]:
     """What is read, and where its translation goes. Raises `UsageError` and `DataError`."""
-    from mt.documents.jobs import Job
-
     codes = codes_of(model.source_language, model.target_language)
     outputs = output_paths(
         command.files,

@@ -59,14 +59,14 @@ class HtmlDocument:
                 if node is not None and _is_in_run(node):
                     run.append(node)
                     continue
-                parts += self._parts(run)
+                parts += self._parts(run, element.sourceline)
                 run = []
                 if node is not None:
                     parts.append(node)
             if any(isinstance(part, int) for part in parts):
                 self._parents.append((element, parts))
 
-    def _parts(self, run: list[Node]) -> Iterator[Node | int]:
+    def _parts(self, run: list[Node], line: int) -> Iterator[Node | int]:
         """A run of text and inline elements as a unit, with the white space around it left aside."""
         for node in run:
             if not isinstance(node, str):
@@ -80,7 +80,7 @@ class HtmlDocument:
         if not marked.text.strip():
             yield from [*before, *run, *after]
             return
-        self.units.append(Unit(marked, f"line {_line_of(run)}" if _line_of(run) else "the text"))
+        self.units.append(Unit(marked, f"line {_line_of(run) or line}"))
         yield from [*before, len(self.units) - 1, *after]
 
     def _read_attributes(self, element: Any) -> None:

@@ -6,42 +6,16 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from mt.config import ModelConfig
 from mt.documents.bilingual import BilingualTable
-from mt.documents.formats import Format, read_document
+from mt.documents.formats import read_document
 from mt.documents.marked import Document
-from mt.documents.outputs import new_file
+from mt.documents.outputs import Job, new_file
 from mt.documents.reading import read_content
 from mt.documents.translating import Translate, report_faults, translate_documents
-
-
-@dataclass(frozen=True)
-class Job:
-    """A file, and where its translation goes."""
-
-    file: str
-    """`-`: standard input."""
-    name: str
-    """For messages."""
-    format: Format
-    output: Path | None
-    """None: standard output."""
-    bilingual: Path | None = None
-    """Where source and target go side by side; None: nowhere."""
-
-    @property
-    def paths(self) -> list[Path]:
-        """What is written, apart from standard output."""
-        return [path for path in (self.output, self.bilingual) if path is not None]
-
-    @property
-    def document_name(self) -> str:
-        """The name of the document in bilingual tables."""
-        return "stdin" if self.file == "-" else Path(self.file).name
 
 
 def write_lines(job: Job, lines: Iterable[str], translate: Translate) -> list[Path]:

@@ -6,9 +6,11 @@ import os
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from mt.documents.formats import Format
 from mt.errors import DataError, UsageError
 from mt.files import UNFINISHED, printable, sync, writing
 from mt.input_files import is_directory, is_pipe
@@ -16,6 +18,31 @@ from mt.languages import language_named
 
 STDOUT = "-"
 """The name of standard output."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A file, and where its translation goes."""
+
+    file: str
+    """`-`: standard input."""
+    name: str
+    """For messages."""
+    format: Format
+    output: Path | None
+    """None: standard output."""
+    bilingual: Path | None = None
+    """Where source and target go side by side; None: nowhere."""
+
+    @property
+    def paths(self) -> list[Path]:
+        """What is written, apart from standard output."""
+        return [path for path in (self.output, self.bilingual) if path is not None]
+
+    @property
+    def document_name(self) -> str:
+        """The name of the document in bilingual tables."""
+        return "stdin" if self.file == "-" else Path(self.file).name
 
 
 def output_paths(
@@ -73,13 +100,13 @@ def codes_of(source: str, target: str) -> tuple[str, str]:
 
 
 def bilingual_path(output: Path | None, file: str, languages: tuple[str, str]) -> Path:
-    """`report.ar.docx` -> `report.ar.bilingual.tsv`, beside the translation, or beside the file if it has none."""
+    """`report.ar.docx` -> `report.ar.docx.bilingual.tsv`, beside the translation, or where that would be."""
     path = output
     if path is None:
         if file == "-" or is_pipe(file):
             raise UsageError("--bilingual needs a name: give --output FILE, or a file to translate")
         path = translated_name(Path(file), languages)
-    return path.with_name(f"{path.stem}.bilingual.tsv")
+    return path.with_name(f"{path.name}.bilingual.tsv")
 
 
 def check_free(path: Path, files: Sequence[str], *, overwrite: bool) -> None:

@@ -33,6 +33,8 @@ class Translated(NamedTuple):
     content: bytes
     """The file in the target language."""
     sentences: list[Sentence]
+    places: list[str]
+    """Where each sentence is in the file."""
     faults: dict[str, list[int]]
     """What a person should look at, in words, and in which sentences, counted from 1."""
 
@@ -62,7 +64,8 @@ def _finished(
     units = [assemble(plan, answers) for plan in plans]
     sentences = [sentence for _, inside in units for sentence in inside]
     content = document.render([marked for marked, _ in units], languages)
-    return Translated(name, content, sentences, find_faults(sentences, languages))
+    places = [unit.place for unit, (_, inside) in zip(document.units, units, strict=True) for _ in inside]
+    return Translated(name, content, sentences, places, find_faults(sentences, languages))
 
 
 def find_faults(sentences: Sequence[Sentence], languages: LanguagePair) -> dict[str, list[int]]:
@@ -93,10 +96,12 @@ def report_faults(translated: Translated) -> None:
     """One line in the log on what to look at in a document, if there is anything."""
     if translated.faults:
         count = len(set(chain.from_iterable(translated.faults.values())))
-        kinds = "; ".join(f"{fault}: {_listed(numbers)}" for fault, numbers in translated.faults.items())
+        kinds = "; ".join(
+            f"{fault}: {_listed(numbers, translated.places)}" for fault, numbers in translated.faults.items()
+        )
         logger.warning("%s: look at %d of %d sentences: %s", translated.name, count, len(translated.sentences), kinds)
 
 
-def _listed(numbers: list[int]) -> str:
-    named = ", ".join(map(str, numbers[:_NAMED]))
+def _listed(numbers: list[int], places: list[str]) -> str:
+    named = ", ".join(f"{number} ({places[number - 1]})" for number in numbers[:_NAMED])
     return f"{named} and {len(numbers) - _NAMED} more" if len(numbers) > _NAMED else named

@@ -27,7 +27,7 @@ _DROPPED = frozenset(f"{W}{name}" for name in ("rPr", "proofErr", "lastRenderedP
 _PROPERTIES = frozenset(f"{W}{name}" for name in ("pPr", "sdtPr", "sdtEndPr", "smartTagPr", "customXmlPr", "fldData"))
 _CHARACTERS = {f"{W}tab": "\t", f"{W}cr": "\n", f"{W}noBreakHyphen": "\u2011"}
 # Properties of a run that do not change how it looks, and often differ from run to run for no reason.
-_INVISIBLE = frozenset(f"{W}{name}" for name in ("lang", "noProof", "rtl", "cs"))
+_INVISIBLE = frozenset(f"{W}{name}" for name in ("lang", "noProof", "rtl", "cs", "spacing", "kern", "w"))
 
 
 @dataclass(frozen=True)
