@@ -14,7 +14,7 @@ from typing import cast
 from mt.commands.environment import quiet_libraries
 from mt.commands.options import ModelCommand, model_parser, typed_sections
 from mt.config import DecodingConfig, ModelConfig
-from mt.config.parsing import parse_or_help
+from mt.config.parsing import QuietParser, parse_or_help
 from mt.documents.formats import FORMATS, Format, check_column, format_of
 from mt.documents.outputs import Job, bilingual_path, check_free, codes_of, output_paths
 from mt.documents.reading import name_of
@@ -79,12 +79,11 @@ class TranslateCommand(ModelCommand):
         object.__setattr__(self, "formats", [self.format or format_of(file) for file in self.files])
 
 
-def parse_translate(argv: Sequence[str], prog: str) -> TranslateCommand:
-    """The command in `argv`. Raises `UsageError` or `ConfigError`."""
+def _parser(prog: str) -> QuietParser:
     usage = "%(prog)s MODEL [FILE ...] [--section.key VALUE ...]"
     parser = model_parser(prog, usage, "Translate lines to standard output, or documents into documents beside them.")
     parser.add_argument(
-        "files", nargs="*", metavar="FILE", type=str, help="lines or documents; default: standard input"
+        "files", nargs="*", metavar="FILE", type=str, default=["-"], help="lines or documents; `-`: standard input"
     )
     parser.add_argument(
         "--format",
@@ -106,7 +105,12 @@ def parse_translate(argv: Sequence[str], prog: str) -> TranslateCommand:
     )
     parser.add_argument("--overwrite", action="store_true", help="replace translations that are there already")
     parser.add_class_arguments(DecodingConfig, "decoding")
-    argv = files_first(argv)
+    return parser
+
+
+def parse_translate(argv: Sequence[str], prog: str) -> TranslateCommand:
+    """The command in `argv`. Raises `UsageError` or `ConfigError`."""
+    parser, argv = _parser(prog), files_first(argv)
     options = parse_or_help(parser, argv)
     if options.format is not None and options.format not in FORMATS:
         raise UsageError(f"--format must be one of {', '.join(FORMATS)}; got {options.format}")
