@@ -143,6 +143,12 @@ def shown(marked: Marked, parent: int = -1) -> str:
             {"We go home.": "نذهب إلى البيت.", "go home.": "إلى البيت.", "Come back.": "عد ثانية.", "Come": "عد"},
             "نذهب [إلى البيت. عد] ثانية.",
         ),
+        # Marks side by side stay so, even where their words change places over the end of a sentence.
+        (
+            ("We ", ("go. Come", "format"), " back ", ("home", "format"), "."),
+            {"We go.": "نذهب.", "go.": "", "Come back home.": "البيت عد.", "Come": "عد", "home": "البيت"},
+            "نذهب[. البيت عد][].",
+        ),
         # What the model gives nothing for stays.
         (("Go ", ("home", "format"), "."), {"Go home.": "", "home": ""}, "Go [home]."),
     ],

@@ -76,9 +76,8 @@ def test_sentences_are_asked_for_once():
     asked: list[str] = []
 
     def spy(sentences: Iterable[str]) -> Iterator[list[str]]:
-        for each in sentences:
-            asked.append(each)
-            yield [each.upper()]
+        asked.extend(sentences)
+        yield from ([each.upper()] for each in asked)
 
     assert text_of("Yes. No. Yes.\nNo.\n" * 3, "text", translate=spy) == "YES. NO. YES.\nNO.\n" * 3
     assert asked == ["Yes.", "No."]
