@@ -209,6 +209,7 @@ def test_page():
         ("<p>One.</p>\r\n<hr>\r\n", '<p lang="ar" dir="rtl">ONE.</p>\r\n<hr lang="ar" dir="rtl">\r\n'),
         ('<p lang="en-GB" dir="ltr">One.</p>', '<p lang="ar" dir="rtl">ONE.</p>'),
         ("<p>\u200fOne\u200e.</p>", '<p lang="ar" dir="rtl">\u200fONE\u200e.</p>'),
+        ("<code>a <kbd>b</kbd> c</code> to go", "<code>a <kbd>b</kbd> c</code> TO GO"),
         ("<p><i>One.</i> Two.</p>", '<p lang="ar" dir="rtl"><i>ONE.</i> TWO.</p>'),
     ],
 )

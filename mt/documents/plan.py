@@ -114,10 +114,14 @@ def has_letters(text: str) -> bool:
 
 
 def without(text: str, spans: Sequence[Span]) -> str:
-    """The text with a space in place of each span."""
-    for start, end in sorted(spans, reverse=True):
-        text = f"{text[:start]} {text[end:]}"
-    return text
+    """The text with a space in place of each span; some may be inside others."""
+    parts: list[str] = []
+    position = 0
+    for start, end in sorted(spans):
+        if start >= position:
+            parts += [text[position:start], " "]
+        position = max(position, end)
+    return "".join([*parts, text[position:]])
 
 
 def _core_of(text: str, sentence: Span, kept: Sequence[Span]) -> Span:

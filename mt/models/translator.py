@@ -71,6 +71,15 @@ class Translator(ABC):
         hypothesis, counting start, language and end tokens.
         """
 
+    def text_tokens(self, source: list[int]) -> int:
+        """Tokens of the text in an encoded source, from which the length of its translation is bounded."""
+        return len(source)
+
+    def within_limit(self, source: list[int]) -> list[int]:
+        """An encoded source cut to `max_tokens`, of which the end token stays the last."""
+        limit = self.max_tokens
+        return source if len(source) <= limit else [*source[: limit - 1], source[-1]]
+
     def batch_tokens(self, config: DecodingConfig) -> int:
         """Padded source tokens of a batch, all beams counted."""
         return config.batch_tokens or 4096
@@ -169,8 +178,8 @@ class Translator(ABC):
         return family_by_name(self.languages.family).escaped(text, self.tokenizer, self._words)
 
     def decode(self, token_ids: list[list[int]]) -> list[str]:
-        """Text of each list of ids, without special tokens."""
+        """Text of each list of ids, without special tokens, on one line: files hold one translation per line."""
         decoded: list[str] = self.tokenizer.batch_decode(
             token_ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
-        return [text.strip() for text in decoded]
+        return [" ".join(text.strip().splitlines()) for text in decoded]

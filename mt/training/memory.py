@@ -12,6 +12,7 @@ import psutil
 import torch
 from torch import Tensor, nn
 
+from mt.models.families import family_of_model
 from mt.processes import process_state
 from mt.training.loss import LossOptions
 
@@ -51,6 +52,9 @@ def find_micro_batch(model: nn.Module, loss: LossOptions, limit: int, *, uses_bf
     """`largest_micro_batch` for this model on its device; with several processes the smallest of their results."""
     device = next(model.parameters()).device
     with _trials(model, uses_bf16, uses_fp16) as trial:
+        if device.type == "cuda":
+            # The first pass also allocates what stays, such as the workspace of matrix products.
+            trial(model, loss, _LENGTH)
         found = largest_micro_batch(lambda tokens: trial(model, loss, tokens), free_bytes(model), limit)
     if process_state().num_processes > 1:
         smallest = torch.tensor(found, device=device)
@@ -111,9 +115,13 @@ def _free_host_bytes() -> int:
 
 
 def trial_batch(model: Any, tokens: int) -> dict[str, Tensor]:
-    """A micro-batch of `tokens` padded tokens, in sentences of average length, with labels; int64 (sentences, 64)."""
+    """A micro-batch of `tokens` padded tokens, in sentences of average length, with labels; int64 (sentences, 64).
+
+    For a decoder-only model, whose micro-batches are counted in tokens of both sides, int64 (sentences, 32).
+    """
     device = next(model.parameters()).device
-    ids = torch.full((max(1, tokens // _LENGTH), _LENGTH), 5, device=device)
+    rows = max(1, tokens // _LENGTH)
+    ids = torch.full((rows, _LENGTH // 2 if family_of_model(model).is_prompted else _LENGTH), 5, device=device)
     return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "decoder_input_ids": ids, "labels": ids}
 
 
