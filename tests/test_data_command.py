@@ -58,6 +58,36 @@ def test_data_writes_splits_and_card(
 
 
 @pytest.mark.slow
+def test_an_estimate_follows_and_is_that_of_a_dry_run(config: str, tmp_path: Path, marian_directory: Path):
+    out = tmp_path / "out"
+    code = "import sys; from mt import cli; sys.argv[0] = 'mt'; sys.exit(cli.main())"
+    argv = [sys.executable, "-c", code, "data", config, "--estimate", "--output_dir", str(out)]
+    argv += ["--model.name", str(marian_directory), "--model.skip_doctor", "true", "--decoding.num_beams", "1"]
+    argv += ["--training.dev_sentences", "4", "--training.tokens_per_update", "400"]
+    result = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=300, check=True)
+    lines = result.stdout.splitlines()
+    assert lines[1:4] == [f"card:     {out}/data_card.html", f"rejected: {out}/rejected.tsv", ""]
+    assert [line.split()[0] for line in lines[4:9]] == ["weights", "memory", "micro-batch", "training", "time"]
+    # It was measured on the data that were built.
+    train = lines[0].split()[0]
+    assert lines[7].startswith(f"training     {train} pairs; ")
+    # Nothing of a run is left.
+    assert {path.name for path in tmp_path.iterdir()} == {"small.yaml", "cache", "out"}
+    assert not (out / "checkpoints").exists()
+
+
+def test_what_a_training_would_refuse_is_refused_before_the_data_are_built(
+    config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    out = tmp_path / "out"
+    options = ["--data.dev_share", "0", "--output_dir", str(out)]
+    assert run(monkeypatch, "mt", "data", config, "--estimate", *options) == 1
+    assert "data.dev_share is 0, so no checkpoint could be chosen; raise it\n" in capsys.readouterr().err
+    assert not out.exists()
+    assert run(monkeypatch, "mt", "data", config, *options) == 0
+
+
+@pytest.mark.slow
 def test_the_report_is_written_once_by_either_command_and_measured_once_for_both(
     config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

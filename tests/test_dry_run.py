@@ -14,6 +14,7 @@ from tests.commands import forked_train, write_small_config
 FOUND = DryRun(
     weights=76_800_000,
     trained=50_000_000,
+    weight_bytes=4 * 76_800_000,
     free_bytes=20 * 2**30,
     micro_batch_bytes=3 * 2**29,
     micro_batch_tokens=4096,

@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor
-from transformers import AutoModelForSeq2SeqLM
+from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 from mt.commands import train
 from mt.config import ModelConfig
@@ -29,7 +29,8 @@ from mt.models.doctor import check_ties
 from mt.models.transformers_model import TransformersTranslator, load_translator
 from mt.processes import _parameter_groups, prepare_for_sharding, whole_weights
 from tests import process_cases
-from tests.conftest import ROOT, STARTER
+from tests.conftest import ROOT, STARTER, news_sentences
+from tests.llm_models import make_llm
 
 pytestmark = pytest.mark.slow
 
@@ -248,6 +249,13 @@ def test_a_sharded_t5_keeps_its_output_layer(t5_directory: Path, tmp_path: Path)
     assert check_ties(model).detail == "separate"
 
 
+def test_a_sharded_decoder_only_model(tmp_path: Path):
+    model = make_llm("qwen3", tmp_path / "model", news_sentences())
+    # 4 micro-batches, counted with the prompts; 2 for each of two processes.
+    config = write_config(tmp_path, model, tokens_per_update=1400, micro_batch_tokens=1200)
+    train_sharded(2, "chunked", "Qwen3", config, train_alone(config), tmp_path)
+
+
 def train_sharded(processes: int, loss: str, family: str, config: Path, alone: Path, tmp_path: Path) -> None:
     """Train under FSDP and compare with the run of one process."""
     run = tmp_path / "run"
@@ -263,7 +271,8 @@ def train_sharded(processes: int, loss: str, family: str, config: Path, alone: P
     assert [(status, said.count(evaluated)) for status, said in ends] == [(0, 4)] * processes, ends
     assert_same(run, alone, processes)
     theirs = load_file(alone / "model" / "model.safetensors")
-    model = AutoModelForSeq2SeqLM.from_pretrained(run / "model")
+    auto_class = AutoModelForCausalLM if family == "Qwen3" else AutoModelForSeq2SeqLM
+    model = auto_class.from_pretrained(run / "model")
     for name, weight in theirs.items():
         torch.testing.assert_close(model.state_dict()[name], weight, rtol=1e-4, atol=1e-4)
 

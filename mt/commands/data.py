@@ -8,22 +8,26 @@ from pathlib import Path
 from typing import Literal
 
 from mt.commands.environment import quiet_libraries
+from mt.commands.train import print_estimate
 from mt.config import Config
 from mt.config.input_paths import paths_of
 from mt.config.parsing import config_parser, instantiate_config, parse_with_config
-from mt.experiment.early_checks import check_data_files
+from mt.experiment.early_checks import check_config, check_data_files
 from mt.files import write_text
 from mt.outputs import check_output, claim
 from mt.runs import DATA_BUILD, RunDirectory
 
 
 def run(argv: Sequence[str], prog: str) -> int:
-    """Build the data, write the data card, print where they are. Raises `UserError`s."""
+    """Build the data, write the data card, print where they are, perhaps what training takes. Raises `UserError`s."""
     command = parse_data(argv, prog)
     check_data_command(command)
     quiet_libraries()
     directory, summary = inspect_data(command.config, as_tsv=command.as_tsv)
     print(f"{summary}\ncard:     {directory}/data_card.html\nrejected: {directory}/rejected.tsv")
+    if command.estimate:
+        print()
+        print_estimate(command.config)
     return 0
 
 
@@ -60,6 +64,8 @@ class DataCommand:
 
     config: Config
     as_tsv: bool
+    estimate: bool
+    """Whether to say what a training on the data would take, too."""
 
 
 def parse_data(argv: Sequence[str], prog: str) -> DataCommand:
@@ -67,7 +73,7 @@ def parse_data(argv: Sequence[str], prog: str) -> DataCommand:
     description = "Build and inspect the data of a config without training. The options are those of `mt train`."
     parser = config_parser(
         prog,
-        "%(prog)s CONFIG [--config FILE ...] [--section.key VALUE ...] [--output_dir DIR] [--export tsv]",
+        "%(prog)s CONFIG [--config FILE ...] [--section.key VALUE ...] [--output_dir DIR] [--export tsv] [--estimate]",
         description,
     )
     parser.add_argument(
@@ -77,12 +83,19 @@ def parse_data(argv: Sequence[str], prog: str) -> DataCommand:
         metavar="FORMAT",
         help="tsv: also write the splits as tables: data/train.tsv, dev.tsv and test.tsv",
     )
+    parser.add_argument(
+        "--estimate",
+        action="store_true",
+        help="also say what memory and how long a training would take, as `mt train --dry_run` does",
+    )
     options = parse_with_config(parser, argv, prog)
-    return DataCommand(instantiate_config(parser, options), options.export == "tsv")
+    return DataCommand(instantiate_config(parser, options), options.export == "tsv", options.estimate)
 
 
 def check_data_command(command: DataCommand) -> None:
     """Check the config's files and the output directory before slow work. Raises `UserError`s."""
     config = command.config
+    if command.estimate:
+        check_config(config)
     check_data_files(config)
     check_output(data_directory(config), DATA_BUILD, paths_of(config))

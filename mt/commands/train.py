@@ -45,16 +45,21 @@ def _try(config: Config) -> int:
         check_config(config)
         check_run_directory(_root(config), paths_of(config), resume=False, overwrite=True)
     quiet_libraries()
+    print_estimate(config)
+    return 0
+
+
+def print_estimate(config: Config) -> None:
+    """Measure on this machine what a training would take, and print it. Raises the `UserError`s of the training."""
     from mt.experiment.dry_run import as_text, dry_run
 
     stop_on_sigterm()
     try:
         found = dry_run(config)
     except (Stopped, KeyboardInterrupt) as error:
-        raise RunError("stopped before anything was measured; nothing was kept") from error
+        raise RunError("stopped before anything was measured; nothing of it was kept") from error
     if is_main_process():
         print(as_text(found))
-    return 0
 
 
 def _print_results(run_directory: RunDirectory, evaluation: Evaluation) -> None:

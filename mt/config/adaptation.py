@@ -24,13 +24,18 @@ class LoraConfig:
     dropout: float = 0.05
     """Dropout on the input of the matrices."""
 
-    layers: list[str] = field(default_factory=lambda: ["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"])
+    layers: list[str] | None = None
     """Names of the linear layers that get matrices. Default: all of attention and feed-forward."""
+
+    base_precision: Literal["float32", "bf16", "4bit"] = "float32"
+    """How the frozen weights are kept in training: 4, 2 or about half a byte each. With `bf16` the model is saved in
+    bf16, too. `4bit` is QLoRA (Dettmers et al., 2023, "QLoRA: Efficient Finetuning of Quantized LLMs"): NF4, on a GPU
+    only; what is saved is bf16. Needs the extra `qlora`."""
 
     def __post_init__(self) -> None:
         require_positive("adaptation.lora", self, ["rank", "alpha"])
         require_share("adaptation.lora.dropout", self.dropout)
-        require(bool(self.layers), "adaptation.lora.layers", "name at least one layer", self.layers)
+        require(self.layers != [], "adaptation.lora.layers", "name at least one layer", self.layers)
 
 
 @dataclass(frozen=True, kw_only=True)

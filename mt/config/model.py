@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from string import Formatter
 
 from mt.config.checks import require, require_positive, require_share
 from mt.languages import LanguagePair, pair_named
@@ -41,6 +42,22 @@ class ScratchConfig:
         require(fits, "model.scratch.d_model", "be a multiple of attention_heads", self.d_model)
 
 
+_PLACES = {"source", "source_language", "target_language"}
+
+
+def is_instruction(value: object) -> bool:
+    """Whether a value can be a `prompt`: text with {source} once, and no other places than the languages' names."""
+    if not isinstance(value, str):
+        return False
+    try:
+        parts = [(name, spec, conversion) for _, name, spec, conversion in Formatter().parse(value) if name is not None]
+    except ValueError:
+        return False
+    names = [name for name, _, _ in parts]
+    is_plain = not any(spec or conversion for _, spec, conversion in parts)
+    return is_plain and set(names) <= _PLACES and names.count("source") == 1
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
     """Model: which one, and the languages that it translates between."""
@@ -58,6 +75,11 @@ class ModelConfig:
     target_language: str = "ar"
     """Language of the target, in the same way: `ar`, `arb_Arab`, `apc_Arab`, `ar_AR`, `fr`."""
 
+    prompt: str | None = None
+    """Instruction for a decoder-only model, with the places {source}, {source_language} and {target_language}. Default:
+    that of the model's chat template if it asks for a translation by itself, or else "Translate the following text from
+    English into Arabic, without additional explanation." and the source."""
+
     dropout: float | None = None
     """Dropout during training. Default: that of the model's own training."""
 
@@ -70,6 +92,9 @@ class ModelConfig:
     def __post_init__(self) -> None:
         if self.dropout is not None:
             require_share("model.dropout", self.dropout)
+        holds = self.prompt is None or is_instruction(self.prompt)
+        places = "contain {source} once and no other places than {source_language} and {target_language}"
+        require(holds, "model.prompt", places, self.prompt)
 
     @property
     def languages(self) -> LanguagePair:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
+import torch
 from datasets import DatasetDict
 
 from mt.config import Config
@@ -49,7 +50,9 @@ def load_base(config: Config, run: RunDirectory, data: DatasetDict) -> Transform
 def open_base(config: Config, run: RunDirectory) -> TransformersTranslator:
     """The base as it is on disk or on the hub, without any check."""
     name = config.model.name if config.model.scratch is None else str(run.base)
-    return load_translator(replace(config.model, name=name), config.decoding)
+    lora = config.adaptation.lora
+    dtype = torch.float32 if lora is None or lora.base_precision == "float32" else torch.bfloat16
+    return load_translator(replace(config.model, name=name), config.decoding, dtype)
 
 
 def refuse_other_base(config: Config, run: RunDirectory, manifest: Manifest) -> None:

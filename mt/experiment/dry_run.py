@@ -21,6 +21,7 @@ from mt.experiment.run import check_inputs
 from mt.experiment.splits import prepare_data
 from mt.experiment.start import claim_directory, start_manifest
 from mt.experiment.training_preparation import prepare_training
+from mt.models.families import family_of_model
 from mt.models.transformers_model import TransformersTranslator
 from mt.processes import one_run, process_state, wait_for_everyone
 from mt.teamwork import from_main
@@ -46,7 +47,7 @@ class Row(NamedTuple):
     """Of the training split."""
     side: str
     pieces: str
-    """Its tokens, separated by spaces."""
+    """Its tokens, separated by spaces; of a decoder-only model the text, with `⏎` for a line break."""
     ids: list[int]
 
 
@@ -57,6 +58,8 @@ class DryRun:
     weights: int
     trained: int
     """Of the weights."""
+    weight_bytes: int
+    """Of all weights, as they are kept."""
     free_bytes: int
     """For micro-batches, beside gradients and optimizer."""
     micro_batch_bytes: int
@@ -133,6 +136,7 @@ def measure(trainer: TranslationTrainer, base: TransformersTranslator, eval_ever
     return DryRun(
         weights=sum(parameter.numel() for parameter in parameters),
         trained=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+        weight_bytes=sum(parameter.numel() * parameter.element_size() for parameter in parameters),
         free_bytes=free,
         micro_batch_bytes=needed,
         micro_batch_tokens=sampler.max_tokens,
@@ -146,7 +150,7 @@ def measure(trainer: TranslationTrainer, base: TransformersTranslator, eval_ever
         tokens=sampler.tokens_seen(sampler.plan.updates),
         seconds_per_update=_seconds_per_update(trainer),
         seconds_per_evaluation=evaluation,
-        rows=[_row(pair.row, side, ids, base.tokenizer) for pair in pairs for side, ids in _sides(pair)],
+        rows=[_row(pair.row, side, ids, base) for pair in pairs for side, ids in _sides(pair)],
     )
 
 
@@ -180,18 +184,22 @@ def _sides(pair: EncodedPair) -> list[tuple[str, list[int]]]:
     return [("source", pair.source), ("target", pair.target)]
 
 
-def _row(row: int, side: str, ids: list[int], tokenizer: Any) -> Row:
-    return Row(row, side, " ".join(map(str, tokenizer.convert_ids_to_tokens(ids))), ids)
+def _row(row: int, side: str, ids: list[int], base: TransformersTranslator) -> Row:
+    tokenizer: Any = base.tokenizer
+    # Pieces of bytes cannot be read one by one.
+    is_prompted = family_of_model(base.model).is_prompted
+    text = tokenizer.decode(ids) if is_prompted else " ".join(map(str, tokenizer.convert_ids_to_tokens(ids)))
+    return Row(row, side, text.replace("\n", "⏎"), ids)
 
 
 def as_text(found: DryRun) -> str:
     """What a person reads: a table, and the rows."""
     evaluations = counted(found.evaluations, "evaluation")
     passes = counted(found.micro_batches, "pass") if found.micro_batches == 1 else f"{found.micro_batches} passes"
-    total = 4 * found.weights + 12 * found.trained + found.micro_batch_bytes
+    total = found.weight_bytes + 12 * found.trained + found.micro_batch_bytes
     table = {
         "weights": f"{found.weights / 1e6:.1f} million, of which {found.trained / 1e6:.1f} million are trained",
-        "memory": f"weights {_gib(4 * found.weights)}, gradients {_gib(4 * found.trained)}, "
+        "memory": f"weights {_gib(found.weight_bytes)}, gradients {_gib(4 * found.trained)}, "
         f"optimizer {_gib(8 * found.trained)}, a pass {_gib(found.micro_batch_bytes)}: together {_gib(total)}",
         "micro-batch": f"{found.micro_batch_tokens:,} padded tokens at most in a pass; "
         f"{_gib(found.free_bytes)} are free for it ({found.device})",

@@ -42,6 +42,8 @@ def convert(
     Do not use `translator` afterwards: CTranslate2 quantises its weights in place. Raises `ModelError` if CTranslate2
     does not support the model, or translates differently.
     """
+    if not family_by_name(translator.languages.family).ctranslate2_loader:
+        raise ModelError(f"{translator.name}: decoder-only models are not converted for CTranslate2; use it as it is")
     trial = translate_trial(translator)
     with new_directory(directory) as work:
         _convert(translator, work, precision)

@@ -106,8 +106,8 @@ def encode_within_limits(
         _count_too_long(translator, encoded)
     else:
         _name_too_long(translator, encoded, progress, origins)
-    encoded = [_within(translator.max_tokens, ids) for ids in encoded]
-    return encoded, [math.ceil(len(ids) * config.max_length_ratio) + 10 for ids in encoded]
+    encoded = [translator.within_limit(ids) for ids in encoded]
+    return encoded, [math.ceil(translator.text_tokens(ids) * config.max_length_ratio) + 10 for ids in encoded]
 
 
 def _count_too_long(translator: Translator, encoded: list[list[int]]) -> None:
@@ -131,8 +131,3 @@ def _name_too_long(translator: Translator, encoded: list[list[int]], job: str, o
         )
     if len(too_long) > _MAX_NAMED:
         logger.warning("%s: %d more are cut, too", job, len(too_long) - _MAX_NAMED)
-
-
-def _within(limit: int, ids: list[int]) -> list[int]:
-    """`ids` cut to `limit` tokens, of which the end token stays the last; models have no positions beyond the limit."""
-    return ids if len(ids) <= limit else [*ids[: limit - 1], ids[-1]]

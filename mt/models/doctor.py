@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -99,19 +98,18 @@ def refuse_unhealthy(translator: TransformersTranslator) -> Diagnosis:
 def check_ties(translator: TransformersTranslator) -> Finding:
     """Embeddings and output layer share their weights exactly if the config says so, and are the checkpoint's."""
     model, family = translator.model, family_by_name(translator.languages.family)
-    output, decoder = _weight(model.get_output_embeddings()), _weight(model.get_decoder().embed_tokens)
-    encoder = _weight(model.get_encoder().embed_tokens)
-    expected = family.has_tied_output(model.config)
-    ties = [("output layer", output is decoder, expected)]
+    weights = family.embeddings(model)
+    decoder, expected = weights["decoder"], family.has_tied_output(model.config)
+    ties = [("output layer", weights["output"] is decoder, expected)]
     has_tied_encoder = family.has_tied_encoder(model.config)
     if has_tied_encoder is not None:
-        ties.append(("encoder", encoder is decoder, has_tied_encoder))
+        ties.append(("encoder", weights["encoder"] is decoder, has_tied_encoder))
     for part, is_tied, wanted in ties:
         if is_tied != wanted:
             says, does = ("tied", "separate") if wanted else ("separate", "tied")
             who = "config" if wanted == expected else "architecture"
             return Finding("ties", False, f"the {who} says {says}, but {part} and decoder embeddings are {does}")
-    changed = _changed_embeddings(translator, {"encoder": encoder, "decoder": decoder, "output": output})
+    changed = _changed_embeddings(translator, weights)
     if changed:
         return Finding("ties", False, f"the loaded weights differ from the checkpoint's {changed}")
     return Finding("ties", True, "tied" if expected else "separate")
@@ -120,6 +118,7 @@ def check_ties(translator: TransformersTranslator) -> Finding:
 def _changed_embeddings(translator: TransformersTranslator, loaded: dict[str, Tensor]) -> str | None:
     """Name of an embedding in the checkpoint that differs from the loaded one; None if all are the same."""
     homes = {
+        "embed_tokens.weight": "decoder",
         "shared.weight": "decoder",
         "encoder.embed_tokens.weight": "encoder",
         "decoder.embed_tokens.weight": "decoder",
@@ -130,7 +129,8 @@ def _changed_embeddings(translator: TransformersTranslator, loaded: dict[str, Te
             home = homes.get(name.removeprefix("model."))
             if home is None:
                 continue
-            expected, found = weight.to(torch.float32), loaded[home].detach().cpu()
+            found = loaded[home].detach().cpu()
+            expected = weight.to(found.dtype)
             if expected.shape != found.shape or not torch.equal(expected, found):
                 return name
     return None
@@ -140,11 +140,6 @@ def _checkpoint_files(translator: TransformersTranslator) -> list[Path]:
     """The files with the weights that were loaded; none for an adapter, whose weights are merged and so in no file."""
     files = ModelFiles(translator.name, translator.location, translator.revision)
     return find_weights(files) if files.find(ADAPTER) is None else []
-
-
-def _weight(module: Any) -> Tensor:
-    weight: Tensor = module.weight
-    return weight
 
 
 def check_language_tokens(translator: TransformersTranslator) -> Finding:
@@ -162,7 +157,8 @@ def check_language_tokens(translator: TransformersTranslator) -> Finding:
         if shared:
             detail = f"{token} and {shared[0]}, which was added to the tokenizer, have one id, {found}"
             return Finding("language tokens", False, detail)
-    return Finding("language tokens", True, ", ".join(mark.token for mark in marks) or "none needed")
+    unmarked = "named in the prompt" if family_by_name(languages.family).is_prompted else "none needed"
+    return Finding("language tokens", True, ", ".join(mark.token for mark in marks) or unmarked)
 
 
 def check_unknown_share(translator: TransformersTranslator, sentences: tuple[str, ...] = SENTENCES) -> Finding:

@@ -40,11 +40,9 @@ def draw_samples(
 
 def _draw(translator: Any, ids: list[int], limit: int, config: DecodingConfig) -> list[list[int]]:
     torch.manual_seed(zlib.crc32(json.dumps(list(ids)).encode()))
-    row = torch.tensor([ids], device=translator.model.device)
-    output = translator.model.generate(
-        input_ids=row,
-        attention_mask=torch.ones_like(row),
-        max_length=min(limit, translator.max_tokens),
+    samples: list[list[int]] = translator.search(
+        [ids],
+        limit,
         do_sample=True,
         num_beams=1,
         early_stopping=False,
@@ -54,7 +52,7 @@ def _draw(translator: Any, ids: list[int], limit: int, config: DecodingConfig) -
         num_return_sequences=config.mbr,
         no_repeat_ngram_size=config.no_repeat_ngram_size,
     )
-    return [sample[len(translator.decoder_prefix) :] for sample in output.tolist()]
+    return samples
 
 
 def choose(samples: Sequence[str]) -> str:

@@ -33,6 +33,7 @@ def read_model_config(files: ModelFiles) -> PreTrainedConfig:
     if not families:
         raise ModelError(f"{origin}: models of type `{kind!s:.40}` are not supported; {usable()}")
     config_class = families[0].config_class
+    found = dict(families[0].settings_of(origin, found))
     known = {field.name for field in fields(config_class)} - _NOT_TAKEN
     settings = {key: value for key, value in found.items() if key in known} | families[0].settings_in(found)
     with library_errors(f"{origin}: a setting is not valid"):
@@ -79,10 +80,23 @@ def _check_sizes(origin: str, config: Any) -> None:
         if not 0 <= getattr(config, key) <= 1:
             raise ModelError(f"{origin}: {key} must be from 0 to 1, not {getattr(config, key)!r:.40}")
     family.check_config(origin, config)
-    if not config.is_encoder_decoder or getattr(config, "is_decoder", False):
+    is_decoder = not config.is_encoder_decoder or getattr(config, "is_decoder", False)
+    if is_decoder and not family.is_prompted:
         raise ModelError(f"{origin}: is_encoder_decoder and is_decoder say that it is not a translation model")
     for key in _IDS:
-        _check_id(origin, key, getattr(config, key, None), vocabulary_size(config))
+        value, size = getattr(config, key, None), vocabulary_size(config)
+        if family.is_prompted and key == "eos_token_id":
+            check_stop_ids(origin, value, size)
+        else:
+            _check_id(origin, key, value, size)
+
+
+def check_stop_ids(origin: str, value: object, size: int) -> list[int]:
+    """The end tokens of a decoder-only model, which may have none, one, or a list. Raises `ModelError`."""
+    ids: list[Any] = value if isinstance(value, list) else [] if value is None else [value]
+    for index in ids:
+        _check_id(origin, "eos_token_id", index, size)
+    return ids
 
 
 def _check_id(origin: str, key: str, value: object, size: int) -> None:

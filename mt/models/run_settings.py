@@ -36,6 +36,7 @@ class RunSettings:
     revision: str | None = None
     source_language: str | None = None
     target_language: str | None = None
+    prompt: str | None = None
     decoding: DecodingConfig = field(default_factory=DecodingConfig)
 
 
@@ -57,7 +58,8 @@ def settings_of_run(
     `mt.config.parsing.typed_options` finds them.
     """
     return TranslationSettings(
-        model=_model(model, _languages(own), typed), decoding=replace(own.decoding, **decoding or {})
+        model=_model(model, _languages(own) | ({} if own.prompt is None else {"prompt": own.prompt}), typed),
+        decoding=replace(own.decoding, **decoding or {}),
     )
 
 
@@ -79,8 +81,9 @@ def settings_of_model(
         # It has an engine and a precision of its own; those of a run are not meant for it.
         search = replace(search, engine="auto", precision="auto")
     known = _languages(like) if like is not None and (is_base or _is_of_another_pair(like)) else {}
-    if like is not None and is_base and like.base == name and like.revision:
-        known["revision"] = like.revision
+    if like is not None and is_base and like.base == name:
+        own = {"revision": like.revision, "prompt": like.prompt}
+        known |= {key: value for key, value in own.items() if value}
     return TranslationSettings(model=_model(name, known, model), decoding=replace(search, **decoding or {}))
 
 
@@ -103,7 +106,7 @@ def read_run_settings(config: Path) -> RunSettings:
     """The settings in a run's `config.yaml`. Raises `RunError`, naming the file, if it is damaged."""
     content = read_run_config(config)
     model = _section(config, content, "model")
-    texts = ("name", "revision", "source_language", "target_language")
+    texts = ("name", "revision", "source_language", "target_language", "prompt")
     values = {key: _value(config, f"model.{key}", model.get(key), str) or None for key in texts}
     name = values.pop("name")
     return RunSettings(base=None if model.get("scratch") else name, decoding=_decoding(config, content), **values)

@@ -8,7 +8,7 @@ from typing import Any
 
 from mt.config import ModelConfig
 from mt.errors import ModelError
-from mt.models.families import LanguageContract, families_of_type, tokenizer_families
+from mt.models.families import Family, LanguageContract, families_of_type, family_by_name, tokenizer_families
 from mt.models.languages import agree_on_languages
 from mt.models.missing_files import origin_of
 from mt.models.model_config import refuse_own_code
@@ -18,7 +18,6 @@ _CLASS_KEY = "tokenizer_class"
 TOKENIZER_FILES = ("source.spm", "sentencepiece.bpe.model", "tokenizer.json", "spiece.model")
 """At least one of them is in every tokenizer's directory."""
 _VOCABULARIES = ("vocab.json", "target_vocab.json", "added_tokens.json")
-_SPECIAL = ("eos_token", "pad_token", "unk_token")
 _TRIAL = "The war in Syria, 2011."
 _MAX_TOKENIZER_BYTES = 2**28
 
@@ -28,13 +27,17 @@ def load_tokenizer_files(files: ModelFiles, kind: str, size: int) -> Any:
 
     kind: the model_type in config.json, or "" if there is none. Raises `ModelError` if files are missing or damaged.
     """
-    name = _class_name(files, kind)
-    _check_files(files, name, size)
+    family = next((family for family in families_of_type(kind) if family.is_prompted), None)
+    if family is None:
+        family = tokenizer_families()[_class_name(files, kind)]
+    else:
+        origin = f"{files.path}/tokenizer_config.json"
+        refuse_own_code(origin, files.read_json("tokenizer_config.json") or {}, is_needed=False)
+    _check_files(files, family, size)
     with warnings.catch_warnings(), library_errors(f"{files.name}: the tokenizer cannot be loaded; fetch it again"):
         # Marian's tokenizer recommends sacremoses for normalising; `mt.text.normalise` does that here.
         warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
         options = {} if files.revision is None else {"revision": files.revision}
-        family = tokenizer_families()[name]
         tokenizer = family.tokenizer_class.from_pretrained(files.path, **options, trust_remote_code=False)
         stored = files.read_json("tokenizer.json", _MAX_TOKENIZER_BYTES) or {}
         return family.repaired_tokenizer(tokenizer, stored)
@@ -52,9 +55,8 @@ def set_languages(files: ModelFiles, tokenizer: Any, family: str, options: Model
         [target_ids] = tokenizer(text_target=[_TRIAL], split_special_tokens=True)["input_ids"]
         tokenizer.batch_decode([ids, target_ids], skip_special_tokens=True)
         largest = max([*ids, *target_ids, *tokenizer.get_vocab().values(), *tokenizer.added_tokens_decoder])
-        missing = [
-            key for key in _SPECIAL if not (getattr(tokenizer, key) and is_index(getattr(tokenizer, f"{key}_id")))
-        ]
+        needed = family_by_name(family).needed_tokens
+        missing = [key for key in needed if not (getattr(tokenizer, key) and is_index(getattr(tokenizer, f"{key}_id")))]
     if missing or not all(tokenizer.all_special_tokens):
         what = f"no {missing[0]}" if missing else "an empty special token"
         raise ModelError(f"{files.name}: the tokenizer has {what}; copy its files there again")
@@ -92,8 +94,8 @@ def _guessed(files: ModelFiles, kind: str) -> str | None:
     return usual or ("MarianTokenizer" if files.find("source.spm") is not None else None)
 
 
-def _check_files(files: ModelFiles, name: str, size: int) -> None:
-    needed = tokenizer_families()[name].tokenizer_files
+def _check_files(files: ModelFiles, family: Family, size: int) -> None:
+    needed = family.tokenizer_files
     if (files.read_json("tokenizer_config.json") or {}).get("separate_vocabs") is True:
         needed = (*needed, ("target_vocab.json",))
     missing = [" or ".join(choice) for choice in needed if all(files.find(file) is None for file in choice)]

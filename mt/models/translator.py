@@ -71,6 +71,15 @@ class Translator(ABC):
         hypothesis, counting start, language and end tokens.
         """
 
+    def text_tokens(self, source: list[int]) -> int:
+        """Tokens of the text in an encoded source, from which the length of its translation is bounded."""
+        return len(source)
+
+    def within_limit(self, source: list[int]) -> list[int]:
+        """An encoded source cut to `max_tokens`, of which the end token stays the last."""
+        limit = self.max_tokens
+        return source if len(source) <= limit else [*source[: limit - 1], source[-1]]
+
     def batch_tokens(self, config: DecodingConfig) -> int:
         """Padded source tokens of a batch, all beams counted."""
         return config.batch_tokens or 4096

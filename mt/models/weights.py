@@ -29,8 +29,10 @@ _REBUILT = ("embed_positions.weight", "final_logits_bias")
 _LAYER = re.compile(r"\.\d+\.")
 
 
-def load_model(files: ModelFiles, config: PreTrainedConfig, settings: GenerationConfig) -> Any:
-    """The model with its weights in float32, whatever precision the file has.
+def load_model(
+    files: ModelFiles, config: PreTrainedConfig, settings: GenerationConfig, dtype: torch.dtype = torch.float32
+) -> Any:
+    """The model with its weights in `dtype`, whatever precision the file has.
 
     The library gets tensors, never the directory, where it would open further files: other configs, adapters, pickled
     metadata. Raises `ModelError` for weights that are missing, damaged or another model's.
@@ -47,7 +49,7 @@ def load_model(files: ModelFiles, config: PreTrainedConfig, settings: Generation
             config=config,
             state_dict=weights,
             generation_config=settings,
-            dtype=torch.float32,
+            dtype=dtype,
             output_loading_info=True,
             trust_remote_code=False,
         )

@@ -42,7 +42,7 @@ def open_translator(model: ModelConfig, decoding: DecodingConfig) -> Translator:
     logger.info("loading %s", model.name)
     if is_ctranslate2(model.name):
         return load_ctranslate2(model)
-    translator = load_translator(model, decoding)
+    translator = load_translator(model, decoding, only_decodes=True)
     # Of several processes each has a GPU of its own, which is `cuda` to it.
     translator.model.to("cuda" if torch.cuda.is_available() else "cpu")
     return translator

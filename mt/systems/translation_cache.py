@@ -61,6 +61,7 @@ def cache_key(
             "format": _FORMAT,
             "model": identity,
             "languages": [model.source_language, model.target_language],
+            **({} if model.prompt is None else {"prompt": model.prompt}),
             # Terms count by what they are, not by where they lie.
             "decoding": search_as_json(replace(decoding, terminology=None)),
             "terms": terms,

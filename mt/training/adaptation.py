@@ -10,6 +10,8 @@ from transformers import PreTrainedModel
 
 from mt.config import AdaptationConfig, LoraConfig
 from mt.errors import ModelError
+from mt.models.families import family_of_model
+from mt.training.four_bit import quantize
 from mt.training.loss import return_loss
 
 
@@ -18,6 +20,8 @@ def prepare_model(model: PreTrainedModel, config: AdaptationConfig) -> Any:
 
     Raises `ModelError` if the model has no layers of the names that LoRA is to change.
     """
+    if config.lora is not None and config.lora.base_precision == "4bit":
+        quantize(model)
     return_loss(model)
     for part in config.freeze:
         for module in _modules(model, part):
@@ -32,6 +36,10 @@ def prepare_model(model: PreTrainedModel, config: AdaptationConfig) -> Any:
 def _modules(model: Any, part: str) -> list[nn.Module]:
     if part == "embeddings":
         return [model.get_input_embeddings(), model.get_output_embeddings()]
+    if family_of_model(model).is_prompted:
+        raise ModelError(
+            f"adaptation.freeze: a decoder-only model has no separate {part}; freeze embeddings, or nothing"
+        )
     return [model.get_encoder() if part == "encoder" else model.get_decoder()]
 
 
@@ -39,16 +47,16 @@ def _with_lora(model: PreTrainedModel, config: LoraConfig, frozen: Sequence[str]
     """Hu et al., 2022, "LoRA: Low-Rank Adaptation of Large Language Models"."""
     import peft
 
+    layers = config.layers or family_of_model(model).lora_layers
     options = peft.LoraConfig(
-        r=config.rank, lora_alpha=config.alpha, lora_dropout=config.dropout, target_modules=list(config.layers)
+        r=config.rank, lora_alpha=config.alpha, lora_dropout=config.dropout, target_modules=list(layers)
     )
     try:
         wrapped = peft.get_peft_model(model, options)
     except ValueError as error:
         linear = {name.rpartition(".")[2] for name, module in model.named_modules() if isinstance(module, nn.Linear)}
         raise ModelError(
-            f"adaptation.lora.layers: the model has no layer {' or '.join(config.layers)}; "
-            f"it has {', '.join(sorted(linear))}"
+            f"adaptation.lora.layers: the model has no layer {' or '.join(layers)}; it has {', '.join(sorted(linear))}"
         ) from error
     # The matrices are new modules inside the frozen parts, and trainable until they are frozen too.
     for part in frozen:

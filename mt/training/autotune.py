@@ -11,6 +11,7 @@ from torch import nn
 
 from mt.config import TrainingConfig
 from mt.errors import RunError
+from mt.models.families import family_of_model
 from mt.processes import process_state
 from mt.training.chunked_loss import has_fused_kernel
 from mt.training.loss import LossOptions
@@ -63,8 +64,9 @@ def tune(model: nn.Module, config: TrainingConfig, *, uses_bf16: bool) -> TunedS
     is_chunked = _is_chunked(config, device)
     options = LossOptions(config.label_smoothing, is_chunked)
     # This process gets its share of the update's target tokens. Padded tokens of the longer side, which micro-batches
-    # are counted in, come to less than twice that.
-    limit = max(1, 2 * config.tokens_per_update // process_state().num_processes)
+    # are counted in, come to less than twice that; those of a prompt with its target to a few times as many.
+    times = 4 if family_of_model(model).is_prompted else 2
+    limit = max(1, times * config.tokens_per_update // process_state().num_processes)
     tokens = config.micro_batch_tokens or find_micro_batch(
         model, options, limit, uses_bf16=uses_bf16, uses_fp16=config.precision == "fp16"
     )

@@ -15,6 +15,8 @@ from torch.utils.data import Sampler
 from mt.data.mixing import EpochMix
 from mt.errors import DataError
 from mt.length_batches import token_batches
+from mt.models.families import family_of_model
+from mt.models.transformers_model import TransformersTranslator
 from mt.training.chunked_loss import IGNORED_LABEL
 from mt.training.encoded_pairs import EncodedBatch, EncodedPair, EncodedPairs
 from mt.training.shapes import BatchShape, choose_shapes, fitting_shape, shaped_batches
@@ -55,12 +57,15 @@ class TokenBatchSampler(Sampler[list[int]]):
         rank: int = 0,
         world_size: int = 1,
         fixed_shapes: bool = False,
+        is_joined: bool = False,
     ) -> None:
-        """lengths: int (pairs, 2), source and target tokens. Raises `DataError` for fewer pairs than processes."""
+        """lengths: int (pairs, 2), source and target tokens. is_joined: both sides of a pair are one row of a batch, so
+        `micro_batch_tokens` counts their sum, not the longer one. Raises `DataError` for fewer pairs than processes.
+        """
         if len(lengths) < world_size:
             raise DataError(f"{len(lengths)} training pairs cannot feed {world_size} processes; add pairs or use fewer")
         self.lengths, self.mix, self.max_tokens, self.seed = lengths, mix, micro_batch_tokens, seed
-        self.rank, self.world_size, self.fixed_shapes = rank, world_size, fixed_shapes
+        self.rank, self.world_size, self.fixed_shapes, self.is_joined = rank, world_size, fixed_shapes, is_joined
         self.shapes: tuple[BatchShape, ...] = ()
         """The shapes to which micro-batches are padded; none if each has its own."""
         self.plan = self._plan(tokens_per_update, epochs, max_updates)
@@ -74,9 +79,11 @@ class TokenBatchSampler(Sampler[list[int]]):
         micro-batches turn out to hold 320 target tokens on average, then to 400 * 400 / 320 = 500.
         """
         most, share = self.max_tokens, max(1, tokens_per_update // self.world_size)
-        batches = self._first_epoch(min(most, share))
-        if most > share:
-            fitted = round(share * share * len(batches) / self._target_tokens(batches))
+        # Where a batch is counted in tokens of both sides, so many come with the targets of an update.
+        guess = round(share * self.lengths.sum() / self.lengths[:, 1].sum()) if self.is_joined else share
+        batches = self._first_epoch(min(most, guess))
+        if most > guess:
+            fitted = round(guess * share * len(batches) / self._target_tokens(batches))
             batches = self._first_epoch(min(most, fitted))
         per_process = len(batches) / self.world_size
         accumulation = max(1, round(tokens_per_update * per_process / self._target_tokens(batches)))
@@ -90,7 +97,8 @@ class TokenBatchSampler(Sampler[list[int]]):
         if self.fixed_shapes:
             # With the longest of all, as later epochs may hold longer pairs than the first.
             lengths = self.lengths[self._pairs(0)]
-            self.shapes = choose_shapes(np.vstack([lengths, self.lengths.max(axis=0)]), max_tokens)
+            lengths = np.vstack([lengths, self.lengths.max(axis=0)])
+            self.shapes = choose_shapes(lengths, max_tokens, is_joined=self.is_joined)
         return self.epoch(0)
 
     def _pairs(self, epoch: int) -> NDArray[np.int_]:
@@ -107,7 +115,7 @@ class TokenBatchSampler(Sampler[list[int]]):
         if self.fixed_shapes:
             cut = shaped_batches(lengths, self.shapes, generator)
         else:
-            cut = token_batches(lengths, self.max_tokens, generator)
+            cut = token_batches(lengths, self.max_tokens, generator, is_joined=self.is_joined)
         batches = [pairs[batch].tolist() for batch in cut]
         # Halve the largest until every process gets the same number: a process with one batch less would leave the
         # others waiting for its gradients.
@@ -161,20 +169,33 @@ class TokenBatchSampler(Sampler[list[int]]):
 class Collator:
     """Turns encoded pairs into the tensors that model and loss take."""
 
-    def __init__(self, pad_token_id: int, decoder_start_token_id: int, shapes: Sequence[BatchShape] = ()) -> None:
-        """shapes: the only ones that batches may have; without any, a batch is as large as its pairs."""
+    def __init__(
+        self,
+        pad_token_id: int,
+        decoder_start_token_id: int,
+        shapes: Sequence[BatchShape] = (),
+        *,
+        pads_sources_on_left: bool = False,
+    ) -> None:
+        """shapes: the only ones that batches may have; without any, a batch is as large as its pairs.
+
+        pads_sources_on_left: as decoder-only models need it, whose rows go on with the target.
+        """
         self.pad_token_id = pad_token_id
         self.decoder_start_token_id = decoder_start_token_id
         self.shapes = tuple(shapes)
+        self.pads_sources_on_left = pads_sources_on_left
 
     def with_shapes(self, shapes: Sequence[BatchShape]) -> Collator:
         """The same for batches of other shapes."""
-        return Collator(self.pad_token_id, self.decoder_start_token_id, shapes)
+        on_left = self.pads_sources_on_left
+        return Collator(self.pad_token_id, self.decoder_start_token_id, shapes, pads_sources_on_left=on_left)
 
     def __call__(self, batch: Sequence[EncodedPair] | EncodedBatch) -> dict[str, Tensor]:
-        """Right-pad to the longest pair of the batch, or to the smallest of `shapes` that holds it.
+        """Pad to the longest pair of the batch, or to the smallest of `shapes` that holds it.
 
-        input_ids, attention_mask: int64 (batch, source_tokens), padded with `pad_token_id` and 0
+        input_ids, attention_mask: int64 (batch, source_tokens), padded with `pad_token_id` and 0, on the right unless
+        `pads_sources_on_left`
         labels: int64 (batch, target_tokens), padded with -100, which the loss ignores
         decoder_input_ids: int64 (batch, target_tokens), the labels shifted right by one, after
         `decoder_start_token_id`, padded with `pad_token_id`
@@ -197,16 +218,23 @@ class Collator:
         shifted = np.roll(labels, 1, axis=1)
         decoder_input_ids = np.where(labels == IGNORED_LABEL, self.pad_token_id, shifted)
         decoder_input_ids[:, 0] = self.decoder_start_token_id
-        mask = (np.arange(source) < _filled(pairs.sources.lengths[indices], rows, 1)[:, None]).astype(np.int64)
+        columns, on_left = np.arange(source), self.pads_sources_on_left
+        is_token = (columns[::-1] if on_left else columns) < _filled(pairs.sources.lengths[indices], rows, 1)[:, None]
         arrays = {
-            "input_ids": pairs.sources.padded(indices, rows, source, self.pad_token_id),
-            "attention_mask": mask,
+            "input_ids": pairs.sources.padded(indices, rows, source, self.pad_token_id, on_left=on_left),
+            "attention_mask": is_token.astype(np.int64),
             "decoder_input_ids": decoder_input_ids,
             "labels": labels,
             "rows": _filled(pairs.rows[indices], rows, -1),
             "is_general": _filled(pairs.is_general[indices], rows, False),
         }
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def collator_of(translator: TransformersTranslator) -> Collator:
+    """The collator for a model's pairs, without shapes."""
+    on_left = family_of_model(translator.model).is_prompted
+    return Collator(translator.padding_id, translator.decoder_prefix[0], pads_sources_on_left=on_left)
 
 
 def _filled(values: NDArray[Any], rows: int, value: int) -> NDArray[Any]:

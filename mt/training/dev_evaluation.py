@@ -89,9 +89,10 @@ def _dev_batches(
     encoded: EncodedPairs, max_tokens: int, collator: Collator, device: torch.device
 ) -> tuple[list[list[int]], Collator]:
     """(batches of a whole set, the same at each evaluation, a collator for them); on a GPU of a few shapes."""
+    is_joined = collator.pads_sources_on_left
     if device.type != "cuda":
-        return token_batches(encoded.lengths, max_tokens), collator.with_shapes(())
-    shapes = choose_shapes(encoded.lengths, max_tokens)
+        return token_batches(encoded.lengths, max_tokens, is_joined=is_joined), collator.with_shapes(())
+    shapes = choose_shapes(encoded.lengths, max_tokens, is_joined=is_joined)
     return shaped_batches(encoded.lengths, shapes, np.random.default_rng(0)), collator.with_shapes(shapes)
 
 

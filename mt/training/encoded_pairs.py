@@ -36,13 +36,17 @@ class _TokenRows:
         ids: list[int] = self._ids[self._starts[index] :][: self.lengths[index]].tolist()
         return ids
 
-    def padded(self, indices: NDArray[np.int_], rows: int, width: int, value: int) -> NDArray[np.int64]:
-        """int64 (rows, width): these sentences, right-padded; rows after the last one hold padding only."""
+    def padded(
+        self, indices: NDArray[np.int_], rows: int, width: int, value: int, *, on_left: bool = False
+    ) -> NDArray[np.int64]:
+        """int64 (rows, width): these sentences, padded on one side; rows after the last one hold padding only."""
         columns, lengths = np.arange(width), self.lengths[indices, None]
+        if on_left:
+            columns = columns - (width - lengths)
         padded = np.full((rows, width), value, np.int64)
-        # Positions after a sentence's end hold the next one, or at the very end nothing: they are replaced.
+        # Positions before or after a sentence hold another one, or at the very ends nothing: they are replaced.
         found = self._ids.take(self._starts[indices, None] + columns, mode="clip")
-        np.copyto(padded[: len(indices)], found, where=columns < lengths)
+        np.copyto(padded[: len(indices)], found, where=(columns >= 0) & (columns < lengths))
         return padded
 
 

@@ -48,7 +48,10 @@ def encode_training(translator: TransformersTranslator, train: Dataset, config: 
     annotated = with_translated_terms(plain, targets_text, glossary, share, config.seed)
     texts = [f"{tag} {text}" if tag else text for tag, text in zip(tags, annotated, strict=True)]
     sources, targets = translator.encode_sources(texts), translator.encode_targets(targets_text)
-    fits = [len(s) <= max_source and len(t) <= max_target for s, t in zip(sources, targets, strict=True)]
+    fits = [
+        translator.text_tokens(s) <= max_source and len(s) <= translator.max_tokens and len(t) <= max_target
+        for s, t in zip(sources, targets, strict=True)
+    ]
     kept = np.flatnonzero(fits)
     if not len(kept):
         raise DataError(f"no training pair has at most {max_source} source and {max_target} target tokens")
@@ -82,7 +85,7 @@ def _dev_set(
     limit = translator.max_tokens
     # Long pairs are cut, not left out: the dev loss is that of the same pairs in every run.
     encoded = EncodedPairs(
-        [ids[:limit] for ids in translator.encode_sources(sources)],
+        [translator.within_limit(ids) for ids in translator.encode_sources(sources)],
         [ids[:limit] for ids in translator.encode_targets(targets)],
     )
     size = min(config.training.dev_sentences, len(sources))

@@ -28,7 +28,7 @@ class LossOptions:
     is_chunked: bool = False
     """Whether the logits are computed, and freed, for one part of the batch at a time."""
     has_own_masks: bool = False
-    """Whether the attention masks are made here; see `own_masks`."""
+    """Whether the attention masks are made here; see `Family.own_masks`."""
 
 
 def summed_loss(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:
@@ -96,11 +96,8 @@ def _loss_inside(
 
     base_logits: float (general pairs, target_tokens, vocabulary); is_general: bool (batch,).
     """
-    if options.has_own_masks:
-        inputs = own_masks(inputs)
-    hidden = family_of_model(model).hidden_states(model, inputs)  # (batch, target_tokens, width)
-    # Marian adds a bias per vocabulary entry to the logits; (1, vocabulary).
-    bias = getattr(model, "final_logits_bias", None)
+    hidden = _hidden_states(model, inputs, has_own_masks=options.has_own_masks)
+    bias = _logits_bias(model)
     # The divergence needs the model's full logits, so a batch with general pairs is never chunked.
     if options.is_chunked and base_logits is None:
         vector = None if bias is None else bias[0]
@@ -109,9 +106,7 @@ def _loss_inside(
             lambda rows, weight: chunked_loss(rows, weight, vector, labels, options.label_smoothing),
             hidden,
         )
-    logits = model.lm_head(hidden)
-    if bias is not None:
-        logits = logits + bias
+    logits = _logits(model, hidden)
     loss = summed_loss(logits, labels, options.label_smoothing)
     if base_logits is not None and is_general is not None:
         loss = loss + kl_weight * divergence(logits[is_general], base_logits, labels[is_general])
@@ -128,24 +123,25 @@ def _in_output_layer(layer: nn.Linear, compute: Callable[[Tensor, Tensor], Tenso
     return loss
 
 
-def own_masks(inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The inputs with the attention masks that the library would make from them, bool and broadcast.
-
-    The library looks at the values of a mask to leave it out if it hides nothing. That makes the host wait for the
-    device in every forward pass, and makes a recorded or compiled pass another one than the pass before it.
-    attention_mask: bool (batch, 1, 1, source_tokens); decoder_attention_mask: bool (1, 1, target_tokens,
-    target_tokens), True where attention is allowed.
-    """
-    length, device = inputs["decoder_input_ids"].shape[1], inputs["decoder_input_ids"].device
-    causal = torch.ones(length, length, dtype=torch.bool, device=device).tril()
-    return inputs | {
-        "attention_mask": inputs["attention_mask"].bool()[:, None, None],
-        "decoder_attention_mask": causal[None, None],
-    }
-
-
 def logits_of(model: Any, inputs: dict[str, Tensor]) -> Tensor:
     """The model's logits, without gradients: float (batch, target_tokens, vocabulary)."""
     with torch.no_grad():
-        logits: Tensor = model(**inputs, use_cache=False).logits
-    return logits
+        return _logits(model, _hidden_states(model, inputs))
+
+
+def _hidden_states(model: Any, inputs: dict[str, Tensor], *, has_own_masks: bool = False) -> Tensor:
+    """What the output layer gets: float (batch, target_tokens, width)."""
+    family = family_of_model(model)
+    return family.hidden_states(model, family.own_masks(model.config, inputs) if has_own_masks else inputs)
+
+
+def _logits_bias(model: Any) -> Tensor | None:
+    """What Marian adds to the logits of each vocabulary entry: float (1, vocabulary)."""
+    bias: Tensor | None = getattr(model, "final_logits_bias", None)
+    return bias
+
+
+def _logits(model: Any, hidden: Tensor) -> Tensor:
+    logits: Tensor = model.lm_head(hidden)
+    bias = _logits_bias(model)
+    return logits if bias is None else logits + bias

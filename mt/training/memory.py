@@ -12,6 +12,7 @@ import psutil
 import torch
 from torch import Tensor, nn
 
+from mt.models.families import family_of_model
 from mt.processes import process_state
 from mt.training.loss import LossOptions
 
@@ -111,9 +112,13 @@ def _free_host_bytes() -> int:
 
 
 def trial_batch(model: Any, tokens: int) -> dict[str, Tensor]:
-    """A micro-batch of `tokens` padded tokens, in sentences of average length, with labels; int64 (sentences, 64)."""
+    """A micro-batch of `tokens` padded tokens, in sentences of average length, with labels; int64 (sentences, 64).
+
+    For a decoder-only model, whose micro-batches are counted in tokens of both sides, int64 (sentences, 32).
+    """
     device = next(model.parameters()).device
-    ids = torch.full((max(1, tokens // _LENGTH), _LENGTH), 5, device=device)
+    rows = max(1, tokens // _LENGTH)
+    ids = torch.full((rows, _LENGTH // 2 if family_of_model(model).is_prompted else _LENGTH), 5, device=device)
     return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "decoder_input_ids": ids, "labels": ids}
 
 

@@ -23,6 +23,7 @@ from mt.training.autotune import TunedSettings, tune
 from mt.training.batching import TokenBatchSampler
 from mt.training.encoded_pairs import EncodedPairs
 from mt.training.encoding import DevSet
+from mt.training.four_bit import check_four_bit
 from mt.training.loss import frozen_copy
 from mt.training.schedule import FollowSchedule
 from mt.training.stopping import Patience
@@ -44,8 +45,11 @@ def check_training(config: Config) -> None:
         raise ConfigError(
             "training.loss chunked does not work with fp16, where its gradients underflow: set it to auto"
         )
-    if config.adaptation.lora is not None and find_spec("peft") is None:
-        raise ConfigError("adaptation.lora needs the extra `lora`: pip install 'mt-conflict-news[lora]'")
+    if config.adaptation.lora is not None:
+        if find_spec("peft") is None:
+            raise ConfigError("adaptation.lora needs the extra `lora`: pip install 'mt-conflict-news[lora]'")
+        if config.adaptation.lora.base_precision == "4bit":
+            check_four_bit()
     available = get_available_reporting_integrations()
     for name in training.report_to:
         if name not in INTEGRATION_TO_CALLBACK:
@@ -102,7 +106,8 @@ def build_trainer(
     wait_for_everyone()
     if settings is None:
         settings = tune(translator.model, config.training, uses_bf16=uses_bf16(config.training.precision))
-    sampler = _batch_sampler(config, train, settings)
+    is_joined = family_of_model(translator.model).is_prompted
+    sampler = _batch_sampler(config, train, settings, is_joined=is_joined)
     arguments = training_arguments(config, sampler.plan, checkpoints)
     trainer = TranslationTrainer(translator, train, sampler, dev, general, config, settings, kl_base, args=arguments)
     _set_callbacks(trainer, callbacks)
@@ -128,7 +133,9 @@ def _place_model(config: Config, translator: TransformersTranslator) -> None:
     logger.info("trained weights: %.1f M", count / 1e6)
 
 
-def _batch_sampler(config: Config, train: EncodedPairs, settings: TunedSettings) -> TokenBatchSampler:
+def _batch_sampler(
+    config: Config, train: EncodedPairs, settings: TunedSettings, *, is_joined: bool
+) -> TokenBatchSampler:
     """This process's batches of the whole run."""
     return TokenBatchSampler(
         train.lengths,
@@ -141,6 +148,7 @@ def _batch_sampler(config: Config, train: EncodedPairs, settings: TunedSettings)
         rank=process_state().process_index,
         world_size=process_state().num_processes,
         fixed_shapes=settings.fixed_shapes,
+        is_joined=is_joined,
     )
 
 

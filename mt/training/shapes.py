@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ _ROW_STEP = 8
 # batches. So a small corpus gets few shapes, and batches are about as full as without shapes.
 _SHAPE_COST = 1024
 _BATCH_COST = 1 / 16
+_Longest = Callable[..., Any]
+"""`np.max` or `np.sum`."""
 _NEVER = np.iinfo(np.int64).max // 4
 
 
@@ -37,11 +39,14 @@ class BatchShape(NamedTuple):
         return self.pairs * (self.source + self.target)
 
 
-def choose_shapes(lengths: NDArray[np.int_], max_tokens: int, *, limit: int = 40) -> tuple[BatchShape, ...]:
+def choose_shapes(
+    lengths: NDArray[np.int_], max_tokens: int, *, limit: int = 40, is_joined: bool = False
+) -> tuple[BatchShape, ...]:
     """At most `limit` shapes for the batches of an epoch, with little padding; every pair fits into one of them.
 
     lengths: int (pairs, 2), source and target tokens of the pairs of an epoch. max_tokens: padded tokens of the longer
-    side of a batch; a longer pair gets a batch of its own. Shapes are sorted by the tokens of a row.
+    side of a batch, or with `is_joined` of both sides; a longer pair gets a batch of its own. Shapes are sorted by the
+    tokens of a row.
 
     Pairs of similar length start as a group; then the two groups whose union costs least become one, as long as there
     are more than `limit` or it saves something. A shape has as many rows as divide its pairs evenly: of 500 pairs,
@@ -49,12 +54,14 @@ def choose_shapes(lengths: NDArray[np.int_], max_tokens: int, *, limit: int = 40
     """
     if not len(lengths):
         return ()
-    sides, counts = _merge(*_counted(_rounded_up(lengths)), max_tokens, limit)
+    # What a row may be long: its longer side, or both.
+    longest = np.sum if is_joined else np.max
+    sides, counts = _merge(*_counted(_rounded_up(lengths)), max_tokens, limit, longest)
     # A pair may fit into a cheaper shape than that of its group.
     homes = _cheapest(lengths, sides)
     counts = np.bincount(homes, minlength=len(sides))
     sides, counts = sides[counts > 0], counts[counts > 0]
-    _, rows = _batches_and_rows(counts, sides, max_tokens)
+    _, rows = _batches_and_rows(counts, longest(sides, axis=-1), max_tokens)
     return tuple(BatchShape(*shape) for shape in np.column_stack([rows, sides]).tolist())
 
 
@@ -142,33 +149,33 @@ def _cheapest(lengths: NDArray[np.int_], sides: NDArray[np.int_]) -> NDArray[np.
 
 
 def _batches_and_rows(
-    counts: NDArray[np.int_], sides: NDArray[np.int_], max_tokens: int
+    counts: NDArray[np.int_], tokens: NDArray[np.int_], max_tokens: int
 ) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
-    """(batches, rows of each) of shapes with `counts` pairs of `sides` tokens."""
-    most = np.maximum(1, max_tokens // sides.max(axis=-1))
+    """(batches, rows of each) of shapes with `counts` pairs of `tokens` per row."""
+    most = np.maximum(1, max_tokens // tokens)
     most = np.where(most > _ROW_STEP, most // _ROW_STEP * _ROW_STEP, most)
     batches = -(-counts // most)
     rows = -(-counts // batches)
     return batches, np.minimum(most, -(-rows // _ROW_STEP) * _ROW_STEP)
 
 
-def _cost(counts: NDArray[np.int_], sides: NDArray[np.int_], max_tokens: int) -> NDArray[np.int_]:
-    batches, rows = _batches_and_rows(counts, sides, max_tokens)
+def _cost(counts: NDArray[np.int_], sides: NDArray[np.int_], max_tokens: int, longest: _Longest) -> NDArray[np.int_]:
+    batches, rows = _batches_and_rows(counts, longest(sides, axis=-1), max_tokens)
     costs: NDArray[np.int_] = batches * (rows * sides.sum(axis=-1) + int(max_tokens * _BATCH_COST)) + _SHAPE_COST
     return costs
 
 
 def _merge(
-    sides: NDArray[np.int_], counts: NDArray[np.int_], max_tokens: int, limit: int
+    sides: NDArray[np.int_], counts: NDArray[np.int_], max_tokens: int, limit: int, longest: _Longest
 ) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
     """(sides, counts) of the groups that are left of those given."""
     sides, counts = sides.astype(np.int64), counts.astype(np.int64)
-    costs = _cost(counts, sides, max_tokens)
+    costs = _cost(counts, sides, max_tokens, longest)
     remains = np.ones(len(sides), bool)
 
     def added(group: int) -> NDArray[np.int_]:
         """What the union with each other group costs more than both."""
-        merged = _cost(counts[group] + counts, np.maximum(sides[group], sides), max_tokens)
+        merged = _cost(counts[group] + counts, np.maximum(sides[group], sides), max_tokens, longest)
         possible = remains & (np.arange(len(sides)) != group)
         return np.where(possible, merged - costs[group] - costs, _NEVER)
 
@@ -182,7 +189,7 @@ def _merge(
             break
         sides[first] = np.maximum(sides[first], sides[second])
         counts[first] += counts[second]
-        costs[first] = _cost(counts[first], sides[first], max_tokens)
+        costs[first] = _cost(counts[first], sides[first], max_tokens, longest)
         remains[second] = False
         is_stale = remains & ((table[first] == least) | (table[second] == least))
         table[second] = table[:, second] = _NEVER

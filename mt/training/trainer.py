@@ -23,7 +23,7 @@ from mt.models.identity import record_base
 from mt.models.transformers_model import TransformersTranslator
 from mt.processes import is_sharded, wait_for_everyone
 from mt.training.autotune import TunedSettings
-from mt.training.batching import Collator, TokenBatchSampler
+from mt.training.batching import TokenBatchSampler, collator_of
 from mt.training.checkpoints import UNFINISHED, checkpoint_name, put_checkpoint, rotate
 from mt.training.chunked_loss import IGNORED_LABEL
 from mt.training.dev_evaluation import dev_loss, dev_scores_by_update, model_inputs, scores_of, translate_sample
@@ -64,8 +64,7 @@ class TranslationTrainer(Seq2SeqTrainer):
         **kwargs: Any,
     ) -> None:
         """kl_base: the base, to which the predictions on general text are held. kwargs: for the library's trainer."""
-        special = translator.model.generation_config
-        collator = Collator(translator.model.config.pad_token_id, special.decoder_start_token_id, sampler.shapes)
+        collator = collator_of(translator).with_shapes(sampler.shapes)
         super().__init__(
             model=translator.model,
             data_collator=collator,
@@ -94,11 +93,18 @@ class TranslationTrainer(Seq2SeqTrainer):
         return DataLoader(self.train_dataset, batch_sampler=self.sampler, collate_fn=self.data_collator, pin_memory=pin)
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> tuple[list[Any], Any]:
-        """The micro-batches of one update and its target tokens; counted on the host, where the batches still are."""
-        if self.args.world_size > 1:
-            return super().get_batch_samples(epoch_iterator, num_batches, device)  # type: ignore[no-any-return]
+        """The micro-batches of one update and its target tokens, over all processes.
+
+        Counted on the host, where the batches still are. The library would leave out the first label of each row of a
+        decoder-only model, as if labels were yet to be shifted.
+        """
         batches = list(islice(epoch_iterator, num_batches))
-        return batches, sum(int((batch["labels"] != IGNORED_LABEL).sum()) for batch in batches)
+        tokens = sum(int((batch["labels"] != IGNORED_LABEL).sum()) for batch in batches)
+        if self.args.world_size == 1:
+            return batches, tokens
+        total = torch.tensor(tokens, device=device)
+        torch.distributed.all_reduce(total)
+        return batches, total
 
     def _prepare_inputs(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Everything but `rows`, which only messages need, on the device."""

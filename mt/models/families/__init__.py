@@ -6,6 +6,7 @@ from typing import Any
 
 from mt.errors import ModelError
 from mt.models.families.family import Family, LanguageContract, LanguageMark
+from mt.models.families.llm import Gemma, Gemma3, Gemma3Text, HunYuan, Llama, Mistral, Qwen2, Qwen3
 from mt.models.families.m2m_100 import M2M100, Nllb
 from mt.models.families.marian import Marian
 from mt.models.families.mbart import MBart, MBart50
@@ -25,7 +26,10 @@ __all__ = [
     "usable",
 ]
 
-FAMILIES: tuple[Family, ...] = (Marian(), M2M100(), Nllb(), MBart(), MBart50(), T5())
+FAMILIES: tuple[Family, ...] = (
+    *(Marian(), M2M100(), Nllb(), MBart(), MBart50(), T5()),
+    *(Llama(), Mistral(), Qwen2(), Qwen3(), HunYuan(), Gemma(), Gemma3Text(), Gemma3()),
+)
 """Of families with one model type, the first is taken where the tokenizer does not decide."""
 
 
@@ -41,8 +45,8 @@ def families_of_type(kind: object) -> list[Family]:
 
 
 def tokenizer_families() -> dict[str, Family]:
-    """The families by the names of their tokenizers' classes."""
-    return {family.tokenizer_class.__name__: family for family in FAMILIES}
+    """The encoder-decoder families by the names of their tokenizers' classes; decoder-only ones have any tokenizer."""
+    return {family.tokenizer_class.__name__: family for family in FAMILIES if not family.is_prompted}
 
 
 def family_by_name(name: str) -> Family:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
+import torch
 from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.activations import ACT2FN
@@ -33,7 +34,7 @@ class LanguageContract:
     """The source and target language of one model, and the tokens that mark them."""
 
     family: str
-    """marian, nllb, m2m_100, mbart, mbart50 or t5."""
+    """The `name` of its `Family`."""
 
     source_code: str
     """The tokenizer's code of the source language."""
@@ -67,6 +68,8 @@ class Family(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     """Its name in messages."""
+    is_prompted: ClassVar[bool] = False
+    """Whether it is decoder-only and gets its sources in a prompt."""
     model_type: ClassVar[str]
     """`model_type` in config.json; of two families with one type, the tokenizer's class decides."""
     config_class: ClassVar[type[PreTrainedConfig]]
@@ -74,6 +77,8 @@ class Family(ABC):
     tokenizer_class: ClassVar[type[PreTrainedTokenizerBase]]
     tokenizer_files: ClassVar[tuple[tuple[str, ...], ...]] = (("tokenizer.json", "sentencepiece.bpe.model"),)
     """At least one file of each group must be there."""
+    needed_tokens: ClassVar[tuple[str, ...]] = ("eos_token", "pad_token", "unk_token")
+    """Special tokens that the tokenizer must have."""
     aliases: ClassVar[Aliases]
     """The tokenizer's names for two-letter language codes, the most general first."""
 
@@ -100,6 +105,8 @@ class Family(ABC):
     """The setting with the name of the activation function."""
     dropout: ClassVar[str] = "dropout"
     """The setting with the dropout of the model's own training."""
+    lora_layers: ClassVar[tuple[str, ...]] = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
+    """The linear layers of attention and feed-forward, by the last part of their names."""
     fp16_fault: ClassVar[str | None] = None
     """The reason why the family cannot compute in float16; None if it can."""
     takes_own_masks: ClassVar[bool] = True
@@ -116,6 +123,10 @@ class Family(ABC):
         self, languages: LanguageContract, tokenizer: Any, source: list[int], target: list[int]
     ) -> list[LanguageMark]:
         """The tokens that mark the languages in an encoded source and target."""
+
+    def settings_of(self, origin: str, found: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The part of the config.json `origin` with the settings of the text model. Raises `ModelError`."""
+        return found
 
     def settings_in(self, found: Mapping[str, Any]) -> dict[str, Any]:
         """Settings of a config.json that are no fields of the config's class, and yet taken."""
@@ -182,6 +193,30 @@ class Family(ABC):
         """
         hidden: Tensor = model.model(**inputs, use_cache=False).last_hidden_state
         return hidden
+
+    def own_masks(self, config: Any, inputs: Mapping[str, Tensor]) -> dict[str, Any]:
+        """The inputs with the attention masks that the library would make from them, bool and broadcast.
+
+        The library looks at the values of a mask to leave it out if it hides nothing. That makes the host wait for the
+        device in every forward pass, and makes a recorded or compiled pass another one than the pass before it.
+        attention_mask: bool (batch, 1, 1, source_tokens); decoder_attention_mask: bool (1, 1, target_tokens,
+        target_tokens), True where attention is allowed.
+        """
+        length, device = inputs["decoder_input_ids"].shape[1], inputs["decoder_input_ids"].device
+        causal = torch.ones(length, length, dtype=torch.bool, device=device).tril()
+        return {
+            **inputs,
+            "attention_mask": inputs["attention_mask"].bool()[:, None, None],
+            "decoder_attention_mask": causal[None, None],
+        }
+
+    def embeddings(self, model: Any) -> dict[str, Tensor]:
+        """The weights of the `encoder`'s and the `decoder`'s embeddings and of the `output` layer."""
+        return {
+            "encoder": model.get_encoder().embed_tokens.weight,
+            "decoder": model.get_decoder().embed_tokens.weight,
+            "output": model.get_output_embeddings().weight,
+        }
 
     def names_of(self, language: str) -> tuple[str, ...]:
         """How the tokenizer may name a language that is not in `aliases`: `fra`."""

@@ -47,6 +47,7 @@ class T5(Family):
     shares = ("dropout_rate",)
     activation = "dense_act_fn"
     dropout = "dropout_rate"
+    lora_layers = ("q", "k", "v", "o", "wi_0", "wi_1", "wo")
     fp16_fault = "T5 models overflow in float16: losses become NaN, and translations nonsense"
     # It adds its bias for distances to a mask, in older versions of transformers also to a bool one.
     takes_own_masks = False
