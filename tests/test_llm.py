@@ -165,6 +165,13 @@ def test_thoughts_are_no_translation(directories: Directories):
     assert translator.decode([encode(text) for text in texts]) == ["سلام", "سلام", "", "سلام"]
 
 
+def test_a_translation_is_one_line(directories: Directories):
+    translator = load(directories("qwen3"))
+    encode = translator.tokenizer.encode
+    texts = ["One.\nTwo.\r\nThree.\u2028Four.\n", "<think>\nHm.\n</think>\n\nOne.\n\nTwo."]
+    assert translator.decode([encode(text) for text in texts]) == ["One. Two. Three. Four.", "One.  Two."]
+
+
 def test_tokens_in_a_text_are_text(directories: Directories):
     translator = load(directories("qwen3"))
     marks = {translator.tokenizer.convert_tokens_to_ids(mark) for mark in ("<|im_start|>", "<|im_end|>")}
@@ -295,6 +302,9 @@ def test_refused_settings(case: str, copied: Callable[[str], Path]):
 def test_a_language_without_a_name(directories: Directories):
     with pytest.raises(ModelError, match="`zz` is no language that a prompt could name"):
         load(directories("qwen3"), target_language="zz")
+    with pytest.raises(ModelError, match=r"`apc_Arab` is a variety of Arabic .*set the language to `ar`"):
+        load(directories("qwen3"), target_language="apc_Arab")
+    assert load(directories("qwen3"), target_language="arb_Arab").languages.target_code == "arb_Arab"
     with pytest.raises(ModelError, match=r"cannot be used for a translation \(unknown source\)"):
         load(directories("gemma3"), source_language="de")
 

@@ -42,8 +42,7 @@ def convert(
     Do not use `translator` afterwards: CTranslate2 quantises its weights in place. Raises `ModelError` if CTranslate2
     does not support the model, or translates differently.
     """
-    if not family_by_name(translator.languages.family).ctranslate2_loader:
-        raise ModelError(f"{translator.name}: decoder-only models are not converted for CTranslate2; use it as it is")
+    refuse_unconvertible(translator)
     trial = translate_trial(translator)
     with new_directory(directory) as work:
         _convert(translator, work, precision)
@@ -57,6 +56,12 @@ def convert(
             target_language=languages.target_code,
         )
         check_parity(translator, load_ctranslate2(options), trial, precision)
+
+
+def refuse_unconvertible(translator: TransformersTranslator) -> None:
+    """Raise `ModelError` for a model of a family that is not converted."""
+    if not family_by_name(translator.languages.family).ctranslate2_loader:
+        raise ModelError(f"{translator.name}: decoder-only models are not converted for CTranslate2; use it as it is")
 
 
 @dataclass(frozen=True)

@@ -178,8 +178,8 @@ class Translator(ABC):
         return family_by_name(self.languages.family).escaped(text, self.tokenizer, self._words)
 
     def decode(self, token_ids: list[list[int]]) -> list[str]:
-        """Text of each list of ids, without special tokens."""
+        """Text of each list of ids, without special tokens, on one line: files hold one translation per line."""
         decoded: list[str] = self.tokenizer.batch_decode(
             token_ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
-        return [text.strip() for text in decoded]
+        return [" ".join(text.strip().splitlines()) for text in decoded]

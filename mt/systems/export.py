@@ -57,7 +57,13 @@ def export_model(
     if form == "ctranslate2":
         require_ctranslate2(f"--format {form}")
     translator = load_translator(model, decoding)
-    fault = family_of_model(translator.model).fp16_fault
+    family = family_of_model(translator.model)
+    if form == "ctranslate2":
+        # Not at the top: it needs the package.
+        from mt.models.ctranslate2_export import refuse_unconvertible
+
+        refuse_unconvertible(translator)
+    fault = family.fp16_fault
     if precision == "float16" and fault is not None:
         others = "bfloat16 or float32" if form == "transformers" else "int8 or float32"
         raise ModelError(f"{model.name}: --precision float16: {fault}; use {others}")
@@ -68,7 +74,6 @@ def export_model(
         if form == "transformers":
             _save(translator, directory, precision)
         else:
-            # Not at the top: it needs the package.
             from mt.models.ctranslate2_export import convert
 
             assert precision != "bfloat16"

@@ -52,6 +52,9 @@ def find_micro_batch(model: nn.Module, loss: LossOptions, limit: int, *, uses_bf
     """`largest_micro_batch` for this model on its device; with several processes the smallest of their results."""
     device = next(model.parameters()).device
     with _trials(model, uses_bf16, uses_fp16) as trial:
+        if device.type == "cuda":
+            # The first pass also allocates what stays, such as the workspace of matrix products.
+            trial(model, loss, _LENGTH)
         found = largest_micro_batch(lambda tokens: trial(model, loss, tokens), free_bytes(model), limit)
     if process_state().num_processes > 1:
         smallest = torch.tensor(found, device=device)

@@ -7,6 +7,7 @@ encoder-decoder models; only `hidden_states` joins both sides to one row.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -47,9 +48,15 @@ class Prompted(Family):
     def agree_on_languages(self, tokenizer: Any, source: str, target: str) -> LanguageContract:
         """See `Family`. The prompt names the languages, so only those that have a name can be asked for."""
         for code in (source, target):
-            if language_named(code) is None:
+            language = language_named(code)
+            if language is None:
                 raise ModelError(
                     f"`{code}` is no language that a prompt could name; give its code, such as `en` or `arb_Arab`"
+                )
+            if re.split("[_-]", code.lower())[0] not in (language.code, *language.iso3):
+                raise ModelError(
+                    f"`{code}` is a variety of {language.name} that a prompt would not name; set the language to "
+                    f"`{language.code}`, and say which variety in model.prompt"
                 )
         return LanguageContract(self.name, source, target, "", None)
 
