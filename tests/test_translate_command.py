@@ -177,18 +177,20 @@ def test_bilingual_table_is_a_corpus(monkeypatch: pytest.MonkeyPatch):
     Path("a.txt").write_text('One came. "Two" left.\n\n=3 and\tfour\n')
     assert translate(monkeypatch, "a.txt", "--format", "text", "--bilingual") == 0
     assert Path("a.ar.txt.bilingual.tsv").read_text(encoding="utf-8") == (
-        "\ufeffsource\ttarget\tfile\tsegment\n"
-        "One came.\tجملة «9»\ta.txt\t1\n"
-        '"""Two"" left."\t"""جملة"" هنا"\ta.txt\t2\n'
-        "=3 and\tجملة «6»\ta.txt\t3\n"
-        "four\tجملة «4»\ta.txt\t4\n"
+        "\ufeffsource\ttarget\tmachine\tfile\tsegment\n"
+        "One came.\tجملة «9»\tجملة «9»\ta.txt\t1\n"
+        '"""Two"" left."\t"""جملة"" هنا"\t"""جملة"" هنا"\ta.txt\t2\n'
+        "=3 and\tجملة «6»\tجملة «6»\ta.txt\t3\n"
+        "four\tجملة «4»\tجملة «4»\ta.txt\t4\n"
     )
-    pairs = list(read_corpus("news", CorpusConfig(path="a.ar.txt.bilingual.tsv")))
-    assert [(pair.source, pair.target, pair.document) for pair in pairs] == [
-        ("One came.", "جملة «9»", "a.txt"),
-        ('"Two" left.', '"جملة" هنا', "a.txt"),
-        ("=3 and", "جملة «6»", "a.txt"),
-        ("four", "جملة «4»", "a.txt"),
+    text = Path("a.ar.txt.bilingual.tsv").read_text(encoding="utf-8")
+    Path("b.bilingual.tsv").write_text(text.replace('"""جملة"" هنا"', '"""جملتان"" هنا"', 1), encoding="utf-8")
+    pairs = list(read_corpus("news", CorpusConfig(path="b.bilingual.tsv")))
+    assert [(pair.source, pair.target, pair.document, pair.fault is None) for pair in pairs] == [
+        ("One came.", "جملة «9»", "a.txt", False),
+        ('"Two" left.', '"جملتان" هنا', "a.txt", True),
+        ("=3 and", "جملة «6»", "a.txt", False),
+        ("four", "جملة «4»", "a.txt", False),
     ]
 
 
@@ -200,9 +202,9 @@ def test_bilingual_table_of_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert "in.ar.txt.bilingual.tsv" in captured.err
     rows = Path("in.ar.txt.bilingual.tsv").read_text(encoding="utf-8-sig").splitlines()
     assert rows[1:] == [
-        "One came. Two left.\tONE CAME. TWO LEFT.\tin.txt\t1",
-        "\t\tin.txt\t2",
-        "Three.\tTHREE.\tin.txt\t3",
+        "One came. Two left.\tONE CAME. TWO LEFT.\tONE CAME. TWO LEFT.\tin.txt\t1",
+        "\t\t\tin.txt\t2",
+        "Three.\tTHREE.\tTHREE.\tin.txt\t3",
     ]
 
 

@@ -6,11 +6,14 @@ import csv
 import io
 from collections.abc import Iterable
 
-COLUMNS = ("source", "target", "file", "segment")
-"""One row per sentence: both sides, the name of the document, and the number of the sentence in it, from 1.
+from mt.data.formats.corrections import MACHINE
 
-A reviewer edits `target`. The names are those by which corpora in `tsv` find their columns: `file` is the document, so
-that sentences of one document never are in two splits."""
+COLUMNS = ("source", "target", MACHINE, "file", "segment")
+"""One row per sentence: the source, its translation twice, the name of the document, and the number of the sentence in
+it, from 1.
+
+A reviewer edits `target`. What is then different from `MACHINE` is read back as a corpus of corrections
+(`mt.data.formats.corrections`); `file` is the document of a pair."""
 
 
 class BilingualTable:
@@ -29,7 +32,8 @@ class BilingualTable:
         rows = []
         for source, target in pairs:
             self._segment += 1
-            rows.append((*(" ".join(each.split()) for each in (source, target)), self._file, str(self._segment)))
+            texts = (" ".join(each.split()) for each in (source, target, target))
+            rows.append((*texts, self._file, str(self._segment)))
         return _rows(rows)
 
 
