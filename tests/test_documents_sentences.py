@@ -143,6 +143,12 @@ def shown(marked: Marked, parent: int = -1) -> str:
             {"We go home.": "نذهب إلى البيت.", "go home.": "إلى البيت.", "Come back.": "عد ثانية.", "Come": "عد"},
             "نذهب [إلى البيت. عد] ثانية.",
         ),
+        # A mark around a space only is like one around nothing.
+        (
+            ("Go ", ("home", "format"), (" ", "link"), "now."),
+            {"Go home now.": "الآن البيت اذهب.", "home": "البيت"},
+            "الآن [البيت][] اذهب.",
+        ),
         # Marks side by side stay so, even where their words change places over the end of a sentence.
         (
             ("We ", ("go. Come", "format"), " back ", ("home", "format"), "."),

@@ -52,7 +52,7 @@ class Placed:
     def _place_inside(self, parent: int, source: Span) -> None:
         """Place the marks directly in `parent`, and then those in them. source: where the parent is in the core."""
         children = [clip for clip in self._core.clips if clip.parent == parent and clip.index != parent]
-        with_text = [clip for clip in children if clip.end > clip.start]
+        with_text = [clip for clip in children if self._core.text_of(clip)]
         # Addresses first, for they are found for sure; then the longest, which are confused with others the least.
         for clip in sorted(with_text, key=lambda clip: (clip.kind != "verbatim", clip.start - clip.end)):
             taken = [self.ranges[other.index] for other in with_text if other.index in self.ranges]
@@ -63,7 +63,7 @@ class Placed:
             if clip.index not in self.ranges:
                 self._put_at_end(clip)
         for clip in children:
-            if clip.start == clip.end:
+            if not self._core.text_of(clip):
                 self.ranges[clip.index] = self._point(clip, with_text)
         for clip in children:
             self._place_inside(clip.index, (clip.start, clip.end))

@@ -49,7 +49,7 @@ class Core:
     @property
     def addresses(self) -> list[Clip]:
         """What must not change."""
-        return [clip for clip in self.clips if clip.kind == "verbatim" and clip.end > clip.start]
+        return [clip for clip in self.clips if clip.kind == "verbatim" and self.text_of(clip)]
 
     @property
     def without_addresses(self) -> str:
