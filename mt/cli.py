@@ -49,7 +49,7 @@ COMMANDS = {
     "evaluate": Command("evaluate", "score any systems on any test sets and compare them", shares_work=True),
     "leaderboard": Command("leaderboard", "show all runs below a folder in one table, or what differs between two"),
     "review": Command("review", "write a page on which a person compares two systems blindly"),
-    "translate": Command("translate", "translate a text file, one sentence per line"),
+    "translate": Command("translate", "translate lines, or documents into documents"),
     "export": Command("export", "write a model to a new directory, in half precision or for CTranslate2"),
     "publish": Command("publish", "upload a run's model to the Hugging Face hub, with its cards"),
     "doctor": Command("doctor", "check that a model translates at all"),
