@@ -158,7 +158,11 @@ REFUSED: dict[str, tuple[Spoil, str]] = {
     ),
     "weights of more layers": (
         weights(lambda w: w.update({"model.encoder.layers.1.fc1.weight": torch.zeros(32, 16)})),
-        "1 weights that its config.json has no layer for",
+        "1 weight that its config.json has no layer for",
+    ),
+    "quantised": (
+        config(quantization_config={"quant_method": "evil", "load_in_8bit": True}),
+        r"a quantised model \(evil\), which can be neither trained nor read here",
     ),
     "weights lacking": (weights(lambda w: w.pop("model.decoder.layers.0.fc2.bias")), "lacks 1 weight"),
     "weights without embeddings": (weights(lambda w: w.pop("model.shared.weight")), r"lacks \d+ weights"),
@@ -245,7 +249,6 @@ HARMLESS: dict[str, Spoil] = {
     "code that is not needed": auto_map(),
     "tokenizer code that is not needed": tokenizer_auto_map("MarianTokenizer"),
     "dtype nonsense": config(dtype="nonsense", torch_dtype=["float99"]),
-    "quantization": config(quantization_config={"quant_method": "evil", "load_in_8bit": True}),
     "kernels from the hub": config(attn_implementation="evil/kernel", _attn_implementation="evil/kernel"),
     "weights elsewhere": config(transformers_weights="../../../etc/passwd", _name_or_path="/etc"),
     "unknown settings": config(name_or_path=7, num_labels="x", id2label=[], problem_type="evil", use_cache=False),

@@ -153,7 +153,7 @@ DAMAGES: dict[str, tuple[Callable[[dict[str, Tensor]], object], str]] = {
     ),
     "a layer too many": (
         lambda weights: weights.update({"decoder.block.2.layer.0.layer_norm.weight": torch.ones(16)}),
-        r"1 weights that its config\.json has no layer for, such as decoder\.block\.2",
+        r"1 weight that its config\.json has no layer for, such as decoder\.block\.2",
     ),
     "NaN": (lambda weights: weights["lm_head.weight"].fill_(float("nan")), r"lm_head\.weight holds NaN"),
 }
