@@ -75,7 +75,7 @@ def test_means_are_the_loss_of_a_decoder_only_model(kind: str, tmp_path: Path):
         row = [*source, *translator.decoder_prefix, *target]
         labels = [-100] * (len(row) - len(target)) + target
         loss = translator.model.eval()(input_ids=torch.tensor([row]), labels=torch.tensor([labels])).loss
-        expected.append(-float(loss))
+        expected.append(-float(loss.detach()))
     assert mean_log_probabilities(translator, sources, targets, PLAIN) == pytest.approx(expected, abs=1e-5)
     alone = mean_log_probabilities(translator, sources, targets, PLAIN, batch_tokens=1)
     assert alone == pytest.approx(expected, abs=1e-5)

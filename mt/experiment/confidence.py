@@ -39,7 +39,7 @@ class DevTranslations:
 
     sample: TestSet
     lines: list[str]
-    """None of them where the dev split is too small for a calibration."""
+    """Empty where the dev split is too small for a calibration."""
     engine: str
     """What decoded them, in words."""
 
@@ -56,8 +56,8 @@ def translate_dev(
     dev = data["dev"]
     # Always the same sentences, whatever the seed.
     rows = np.sort(np.random.default_rng(0).permutation(len(dev))[:MAX_SENTENCES])
-    sources, references = ([dev[column][i] for i in rows.tolist()] for column in ("source", "target"))
-    sample = TestSet(_DEV, sources, references, languages=config.model.languages)
+    picked = dev.select(rows.tolist())
+    sample = TestSet(_DEV, list(picked["source"]), list(picked["target"]), languages=config.model.languages)
     if len(rows) < MIN_SENTENCES:
         return DevTranslations(sample, [], "")
     # By the number of test sentences, so that the engine is that of the test sets.

@@ -118,7 +118,7 @@ def calibration(title: str, points: Sequence[tuple[float, float]], x_label: str,
     figure, axes = _axes(title, 7.2, 3.2)
     ends = [min(map(min, points)) - 2, max(map(max, points)) + 2]
     axes.plot(ends, ends, color=_GRID, linewidth=2, zorder=1)
-    axes.plot(*zip(*points, strict=True), color=_SERIES[0], linewidth=1.2, marker="o", markersize=7)
+    axes.plot(*zip(*points, strict=True), "o", color=_SERIES[0], markersize=7)
     _name_axes(axes, x_label, y_label)
     axes.grid(color=_GRID, linewidth=0.6)
     return _svg(figure, title)
