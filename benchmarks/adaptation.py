@@ -395,8 +395,8 @@ def page(
         f"{counts['dev']} pairs were held out to choose checkpoints and {counts['test']} for the test, both in blocks "
         "of neighbouring lines, so that the test sentences come from other articles than the training pairs. The table "
         f"shows the gain over the base: the mean of {seeds} seeds and its 95 % interval (Student's t over seeds), with "
-        "beam 4. `benchmarks/adaptation.py` made this page and says what each method does; `adaptation.json` holds all "
-        "figures."
+        "beam 4 and no sequence of three tokens twice (`no_repeat_ngram_size 3`). `benchmarks/adaptation.py` made this "
+        "page and says what each method does; `adaptation.json` holds all figures."
     )
     yield ""
     names = (

@@ -20,6 +20,12 @@ def is_directory(path: Path | str) -> bool:
     return stat.S_ISDIR(_mode(path))
 
 
+def is_pipe(path: Path | str) -> bool:
+    """Whether `path` is a pipe or a character device, such as /dev/stdin: what can be read once, from the beginning."""
+    mode = _mode(path)
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
+
+
 def _mode(path: Path | str) -> int:
     try:
         # `Path("")` would be the current directory.

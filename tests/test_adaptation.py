@@ -90,7 +90,7 @@ def test_lora_trains_beside_the_weights_and_merges(tmp_path: Path, marian_direct
     # The plain model with the merged weights predicts what the trained one did.
     load_weights(base.model, merged)
     batch = model_inputs(trainer.data_collator([trainer.dev.encoded[i] for i in range(8)]))
-    trained_logits = logits_of(trainer.model.eval(), batch)
+    trained_logits = logits_of(trainer.model.get_base_model().eval(), batch)
     torch.testing.assert_close(logits_of(base.model.eval(), batch), trained_logits, rtol=1e-4, atol=1e-4)
 
 

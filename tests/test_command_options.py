@@ -314,8 +314,8 @@ def test_a_test_set_is_named_as_a_file_may_be(option: str, name: str):
 def test_doctor_and_translate_arguments():
     assert parse_doctor(["some/model", "--model.target_language", "apc_Arab"], "mt doctor").name == "some/model"
     command = parse_translate(["tiny-en-ar", "in.txt", "--decoding.num_beams", "2"], "mt translate")
-    assert (command.name, command.file, command.decoding) == ("tiny-en-ar", "in.txt", {"num_beams": 2})
-    assert parse_translate(["tiny-en-ar"], "mt translate").file == "-"
+    assert (command.name, command.files, command.decoding) == ("tiny-en-ar", ["in.txt"], {"num_beams": 2})
+    assert parse_translate(["tiny-en-ar"], "mt translate").files == ["-"]
 
 
 @pytest.mark.parametrize("language", ["", "arabic", "xx", "zh", "zho_Hans"])

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from mt.config import CorpusConfig, DataConfig
 from mt.data.builder import build_data
-from mt.data.place_names import place_names_in
+from mt.data.pair import Pair
+from mt.data.place_names import count_place_names, place_names_in
 from mt.data.report import DataReport
 from mt.data.vocabulary import measure_vocabulary
 from mt.models.transformers_model import TransformersTranslator
@@ -68,6 +69,13 @@ def test_places():
     assert place_names_in("South Sudan is not Sudan") == {"South Sudan", "Sudan"}
     assert place_names_in("South Sudan and the homs of nobody") == {"South Sudan"}
     assert place_names_in("The White House and rebels") == set()
+
+
+def test_places_of_a_sentence_are_counted_in_order():
+    # A set's order changes from run to run, and the data report lists places of equal counts as they were counted.
+    pair = Pair("Homs, Sudan, Raqqa, the Gaza Strip, al-Bab, Aleppo and Deir Ezzor", "", "news.tsv:1")
+    named = [name for _, name in count_place_names([pair])]
+    assert named == ["Aleppo", "Deir ez-Zor", "Gaza Strip", "Homs", "Raqqa", "Sudan", "al-Bab"]
 
 
 def test_vocabulary(marian: TransformersTranslator, tmp_path: Path):

@@ -292,6 +292,8 @@ def ratings(reviewer: str, left: Sequence[str], right: Sequence[str]) -> str:
 
 
 TMX = """<tmx version="1.4"><header srclang="en"/><body>{}</body></tmx>"""
+XLIFF = """<xliff version="1.2"><file source-language="en"><body><trans-unit id="1"><source>The army left.</source>\
+</trans-unit></body></file></xliff>"""
 UNIT = """<tu><tuv xml:lang="en"><seg>{}</seg></tuv><tuv xml:lang="ar"><seg>{}</seg></tuv></tu>"""
 
 
@@ -321,6 +323,9 @@ def write_stand_ins(root: Path) -> None:
         "vendor.txt": "".join(f"{line}\n" for line in references),
         "base.txt": "".join(f"{line}\n" for line in base),
         "tuned.txt": "".join(f"{line}\n" for line in tuned),
+        "report.html": "<h1>The report</h1><p>See <b>it</b> at https://example.org.</p>",
+        "memory.xlf": XLIFF,
+        "desk.csv": "id,headline\n1,The army left the town.\n",
         "english.txt": "".join(f"{source}\n" for source, _ in desk[:3]),
         "amal.json": ratings("amal", tuned, base),
         "omar.json": ratings("omar", base, tuned),

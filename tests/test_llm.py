@@ -302,9 +302,7 @@ def test_refused_settings(case: str, copied: Callable[[str], Path]):
 def test_a_language_without_a_name(directories: Directories):
     with pytest.raises(ModelError, match="`zz` is no language that a prompt could name"):
         load(directories("qwen3"), target_language="zz")
-    with pytest.raises(
-        ModelError, match="`apc_Arab` is a variety of Arabic .*set the language to `ar`"
-    ):
+    with pytest.raises(ModelError, match=r"`apc_Arab` is a variety of Arabic .*set the language to `ar`"):
         load(directories("qwen3"), target_language="apc_Arab")
     assert load(directories("qwen3"), target_language="arb_Arab").languages.target_code == "arb_Arab"
     with pytest.raises(ModelError, match=r"cannot be used for a translation \(unknown source\)"):

@@ -21,7 +21,14 @@ from tests.conftest import ROOT
 PYTHONS = ["3.11", "3.12", "3.13"]
 TEMPLATES = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
 # What a package is called in an import, where that differs from the name it is installed by.
-INSTALLED_AS = {"yaml": "pyyaml", "google": "protobuf", "backports": "backports.zstd"}
+INSTALLED_AS = {
+    "backports": "backports.zstd",
+    "docx": "python-docx",
+    "google": "protobuf",
+    "markdown_it": "markdown-it-py",
+    "webvtt": "webvtt-py",
+    "yaml": "pyyaml",
+}
 
 
 def read_yaml(*parts: str) -> Any:

@@ -13,6 +13,7 @@ from mt.models import decoding as decoding_module
 from mt.models.translator import Translator
 from mt.systems import streaming
 from mt.systems.streaming import translate_file, translate_lines
+from tests.document_cases import Shouting
 from tests.helpers import sources
 
 MODEL, SEARCH = ModelConfig(name="none"), DecodingConfig(num_beams=1, engine="torch")
@@ -33,26 +34,6 @@ class Source:
 @pytest.fixture
 def shouting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Translating is writing in capitals."""
-
-    class Shouting(Translator):
-        max_tokens = 512
-
-        def __init__(self) -> None:
-            """Without a tokenizer."""
-
-        def encode_sources(self, texts: list[str]) -> list[list[int]]:
-            return [list(text.encode()) for text in texts]
-
-        def generate(
-            self,
-            batch: list[list[int]],
-            limits: list[int],
-            config: DecodingConfig,  # type: ignore[override]
-        ) -> list[list[int]]:
-            return batch
-
-        def decode(self, token_ids: list[list[int]]) -> list[str]:
-            return [bytes(ids).decode().upper() for ids in token_ids]
 
     monkeypatch.setattr(streaming, "open_translator", lambda model, search: Shouting())
 

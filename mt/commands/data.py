@@ -38,7 +38,7 @@ def inspect_data(config: Config, *, as_tsv: bool = False) -> tuple[Path, str]:
     """
     from mt.data.cache import cached_build
     from mt.experiment.data import take_data
-    from mt.report.data_card import card_view, summary
+    from mt.report.data_card import card_view, licences_of, summary
     from mt.report.data_page import render_data_card
 
     check_data_files(config)
@@ -48,7 +48,8 @@ def inspect_data(config: Config, *, as_tsv: bool = False) -> tuple[Path, str]:
         build = cached_build(config.data, held_out, config.model.languages)
         run.clear()
         report = take_data(config, build, run, as_tsv=as_tsv)
-        card = render_data_card(f"Data of {config.name}", card_view(report, config.model.languages))
+        view = card_view(report, config.model.languages, licences_of(config.data.corpora))
+        card = render_data_card(f"Data of {config.name}", view)
         write_text(run.root / "data_card.html", card)
     return root, summary(report)
 

@@ -98,7 +98,8 @@ def train_parser(prog: str) -> QuietParser:
     parser.add_argument(
         "--dry_run",
         action="store_true",
-        help="write nothing: time a few updates, and say what memory and how long the training would take",
+        help="time a few updates and say what memory and how long the training would take; no output directory is "
+        "written, only the cache of built data",
     )
     return parser
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
 from mt.config.checks import require, require_at_most, require_names, require_positive, require_share
 
-Format = Literal["auto", "pairs", "tsv", "csv", "jsonl", "moses", "tmx", "xliff", "xlsx", "hf", "glossary"]
+Format = Literal[
+    "auto", "pairs", "tsv", "csv", "jsonl", "moses", "tmx", "xliff", "xlsx", "hf", "glossary", "corrections"
+]
+
+
+def is_bilingual_table(path: str) -> bool:
+    """Whether a file's name is that of a table of `mt translate --bilingual`, also saved as another kind of table."""
+    return re.search(r"\.bilingual\.\w+(\.(gz|zst|xz))?$", path, re.IGNORECASE) is not None
 
 
 Tatweel = Literal["spelling", "keep", "remove"]
@@ -26,7 +34,8 @@ class CorpusConfig:
     `jsonl`: one JSON object per line. `moses`: two parallel files. `tmx`, `xliff`: translation memories. `xlsx`: a
     spreadsheet, also .xls and .ods, with columns as in csv. `hf`: a data set for the `datasets` library. `glossary`: a
     table of terms in the format of `evaluation.glossary`; every English form is paired with the preferred Arabic one,
-    for training only. `auto`: guess from the file's name."""
+    for training only. `corrections`: the table of `mt translate --bilingual`, of which the corrected rows are read, for
+    training only. `auto`: guess from the file's name."""
 
     target_path: str | None = None
     """moses: the file of the translations. Default: `path` with the target language's code at its end in place of the
@@ -75,8 +84,14 @@ class CorpusConfig:
     """Text put before each source in training, to tell domains apart (Kobus et al., 2017). Set `decoding.tag` to the
     one to translate with."""
 
+    licence: str | None = None
+    """Licence of the corpus, best as the hub writes it: cc-by-4.0, cc-by-nc-4.0, apache-2.0, other. Changes nothing in
+    training; the data card and `mt publish` name it. Default: unknown."""
+
     def __post_init__(self) -> None:
         require(bool(self.path), "path of a corpus", "not be empty", self.path)
+        is_named = self.licence is None or bool(self.licence.strip())
+        require(is_named, "licence of a corpus", "not be empty; leave it out if it is unknown", self.licence)
         require(self.weight > 0, "weight of a corpus", "be greater than 0", self.weight)
         is_usable = not (self.is_glossary and self.split in ("dev", "test"))
         require(is_usable, "split of a glossary", "be train, because terms are no test sentences", self.split)
@@ -87,9 +102,17 @@ class CorpusConfig:
         return self.format == "glossary"
 
     @property
+    def is_corrections(self) -> bool:
+        """Whether it is a table for review, of which only the corrected rows are read."""
+        return self.format == "corrections" or (self.format == "auto" and is_bilingual_table(self.path))
+
+    @property
     def own_split(self) -> str | None:
         """The split that the whole corpus goes to; None if it is divided."""
-        return self.split if self.split != "auto" else "train" if self.is_glossary else None
+        if self.split != "auto":
+            return self.split
+        # A corrected translation favours the model that wrote it.
+        return "train" if self.is_glossary or self.is_corrections else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from mt.caches import cache_directory
 from mt.config import CorpusConfig, DataConfig
@@ -83,16 +84,22 @@ def _key(config: DataConfig, test_sets: Mapping[str, CorpusConfig], languages: L
     options = asdict(config)
     for name in _IRRELEVANT:
         del options[name]
+    options["corpora"] = {name: _without_licence(corpus) for name, corpus in config.corpora.items()}
     corpora = {**config.corpora, **{f"test set {name}": corpus for name, corpus in test_sets.items()}}
     facts = {
         "options": options,
-        "test_sets": {name: asdict(corpus) for name, corpus in test_sets.items()},
+        "test_sets": {name: _without_licence(corpus) for name, corpus in test_sets.items()},
         "inputs": {name: input_hashes(corpus, languages) for name, corpus in corpora.items()},
         "languages": [(each.code, each.script) for each in (languages.source, languages.target)],
         "code": [_hash(path) for path in (*code_files(), *_ASSETS)],
         "libraries": {name: version(name) for name in _LIBRARIES},
     }
     return sha256_of_json(facts)[:20]
+
+
+def _without_licence(corpus: CorpusConfig) -> dict[str, Any]:
+    """The options of a corpus that change what is built."""
+    return {name: value for name, value in asdict(corpus).items() if name != "licence"}
 
 
 @cache

@@ -12,7 +12,8 @@ from mt.text.glossary import Glossary
 
 def count_place_names(pairs: Iterable[Pair]) -> Counter[tuple[int, str]]:
     """In how many English sentences each place is named, by (corpus, the glossary's first name of the place)."""
-    return Counter((pair.corpus, name) for pair in pairs for name in place_names_in(pair.source))
+    # Sorted, because places named equally often are listed in the order they were counted, and a set has none.
+    return Counter((pair.corpus, name) for pair in pairs for name in sorted(place_names_in(pair.source)))
 
 
 def place_names_in(source: str) -> set[str]:

@@ -9,7 +9,8 @@ from itertools import chain
 from pathlib import Path
 
 from mt.config import CorpusConfig
-from mt.config.data import Format
+from mt.config.data import Format, is_bilingual_table
+from mt.data.formats.corrections import read_corrections
 from mt.data.formats.documents import first_pairs
 from mt.data.formats.moses import read_moses, target_file
 from mt.data.formats.pairs import read_pairs
@@ -37,6 +38,7 @@ _READERS: dict[str, Callable[[Path, CorpusConfig, LanguagePair], Iterator[Pair]]
     "xlsx": read_workbook,
     "hf": read_hf,
     "glossary": read_terms,
+    "corrections": read_corrections,
 }
 _ENDINGS: dict[str, Format] = {
     ".txt": "pairs",
@@ -135,6 +137,8 @@ def _may_be_corpus(file: Path, root: Path) -> bool:
 
 
 def _format_of_name(path: Path, languages: LanguagePair) -> Format | None:
+    if is_bilingual_table(path.name):
+        return "corrections"
     ending = Path(uncompressed_name(path)).suffix.lower()
     return "moses" if ending == f".{languages.source.code}" else _ENDINGS.get(ending)
 

@@ -17,13 +17,21 @@ logger = logging.getLogger(__name__)
 def take_model(config: Config, run: RunDirectory, trainer: TranslationTrainer) -> WeightChoice:
     """Choose the model, from the checkpoints and the base as the config asks, and save it; main process only."""
     # Loaded again, because the trainer's own may be wrapped, compiled or spread over devices.
+    # On the CPU: merging and averaging take several copies of its weights.
     translator = open_base(config, run)
-    translator.model.to(trainer.args.device)
+    trainer.release_memory()
     before = metrics_before_training(run)
     if before is None and config.model.scratch is None:
         logger.warning("%s: has no scores of the base, so no checkpoint is compared with it", run.metrics)
     choice = choose_weights(
-        translator, run.checkpoints, trainer.dev_scores_by_update(), config, trainer.dev, trainer.general, before
+        translator,
+        run.checkpoints,
+        trainer.dev_scores_by_update(),
+        config,
+        trainer.dev,
+        trainer.general,
+        before,
+        device=trainer.args.device,
     )
     logger.info("saving the model")
     with run.new_directory(run.model) as work:

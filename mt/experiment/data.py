@@ -15,7 +15,7 @@ from mt.data.saved import take_build
 from mt.errors import ModelError
 from mt.files import sha256_of, sha256_of_json, write_json
 from mt.models.model_files import check_model_name
-from mt.report.data_card import write_report
+from mt.report.data_card import licences_of, write_report
 from mt.runs import RunDirectory
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ def take_data(config: Config, build: Path, run: RunDirectory, *, as_tsv: bool = 
     """
     report = DataReport.read(build / "data_report.json")
     _describe_vocabulary(config, build, report)
-    write_report(run, report, config.model.languages)
+    write_report(run, report, config.model.languages, licences_of(config.data.corpora))
     take_build(build, run, config.model.languages, as_tsv=as_tsv)
     return report
 

@@ -33,6 +33,7 @@ EXTENDABLE = (
     ),
     "decoding.mbr",
     "evaluation.*",
+    "data.corpora.*.licence",
     *("data.workers", "data.cache_dir", "model.skip_doctor", "training.compile", "training.cuda_graphs"),
 )
 """Options, or patterns of them, that `--resume` may change."""

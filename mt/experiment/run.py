@@ -48,7 +48,10 @@ def run_experiment(
         record_extension(config, run, trainer.sampler.plan.updates, manifest)
         systems = systems_of_run(config, run, use_cache=use_cache)
         engines: Engines = {}
-        hypotheses = translate_base(systems[0], base, test_sets if score else [], run, manifest, engines)
+        # The weights in training are not those of the base if they are kept in less than float32.
+        is_whole = config.adaptation.lora is None or config.adaptation.lora.base_precision == "float32"
+        decoded = base if is_whole else None
+        hypotheses = translate_base(systems[0], decoded, test_sets if score else [], run, manifest, engines)
         fine_tune(run, trainer, resume)
         remarks = [] if manifest is None else finish_training(config, run, trainer, manifest)
         if score:

@@ -40,7 +40,7 @@ def systems_of_run(config: Config, run: RunDirectory, *, use_cache: bool = True)
 
 def translate_base(
     system: System,
-    base: TransformersTranslator,
+    base: TransformersTranslator | None,
     test_sets: Sequence[TestSet],
     run: RunDirectory,
     manifest: Manifest | None,
@@ -50,7 +50,7 @@ def translate_base(
 
     Those that a resumed run finds are taken if they were made by this model, of these sources, in this way, and are
     as they were written. Of several processes each translates a share; the main one, which has the manifest, writes.
-    engines: gets what decoded them.
+    base: the model, if it is loaded; None: it is loaded anew. engines: gets what decoded them.
     """
     hypotheses: Hypotheses = {}
     if system.label != BASE or system.settings is None or not test_sets:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
+from mt.config import CorpusConfig
 from mt.data.pair import Pair
 from mt.data.report import LENGTH_STEP, DataReport
 from mt.data.splitting import SPLITS
@@ -21,10 +22,19 @@ _BAR = 30
 _MAX_LENGTH = 80
 
 
-def write_report(run: RunDirectory, report: DataReport, languages: LanguagePair = ENGLISH_TO_ARABIC) -> None:
+Licences = Mapping[str, str | None]
+"""By corpus; None: unknown."""
+
+
+def write_report(
+    run: RunDirectory,
+    report: DataReport,
+    languages: LanguagePair = ENGLISH_TO_ARABIC,
+    licences: Licences | None = None,
+) -> None:
     """Write `data_report.json` and `data_card.md`."""
     write_json(run.data_report, report.as_json())
-    write_text(run.data_card, as_markdown(report, languages))
+    write_text(run.data_card, as_markdown(report, languages, licences))
 
 
 def summary(report: DataReport) -> str:
@@ -36,9 +46,27 @@ def summary(report: DataReport) -> str:
     return "; ".join(filter(None, [*said, f"mended: {report.mended.total()} ({mended})" if mended else ""]))
 
 
-def as_markdown(report: DataReport, languages: LanguagePair = ENGLISH_TO_ARABIC) -> str:
-    """The content of `data_card.md`."""
+def licences_of(corpora: Mapping[str, CorpusConfig]) -> Licences:
+    """The licences that a config names, by corpus."""
+    return {name: corpus.licence for name, corpus in corpora.items()}
+
+
+def licence_line(licences: Licences | None) -> str:
+    """`Licences: news cc-by-4.0; desk unknown.`; empty if none is known."""
+    named = [f"{name} {licence or 'unknown'}" for name, licence in (licences or {}).items()]
+    return f"Licences: {'; '.join(named)}." if any((licences or {}).values()) else ""
+
+
+def as_markdown(
+    report: DataReport,
+    languages: LanguagePair = ENGLISH_TO_ARABIC,
+    licences: Licences | None = None,
+    *,
+    with_sentences: bool = True,
+) -> str:
+    """The content of `data_card.md`. with_sentences: with pairs of the corpora, which may not be for everybody."""
     lines = ["# Data card", "", f"Sentence pairs, {languages}.", "", *_overview(report), ""]
+    lines += [text_of(line), ""] if (line := licence_line(licences)) else []
     lines += [note, ""] if (note := rules_left_out(languages)) else []
     for name, corpus in report.corpora.items():
         lines += [f"## {text_of(name)}", ""]
@@ -51,9 +79,10 @@ def as_markdown(report: DataReport, languages: LanguagePair = ENGLISH_TO_ARABIC)
         if corpus.mended:
             mended = ", ".join(f"{count} {fault}" for fault, count in corpus.mended.most_common())
             lines += [f"Pairs that were mended: {mended}.", ""]
-        if corpus.dropped:
+        if corpus.dropped and with_sentences:
             lines += ["Pairs that are not used, some of each rule:", "", *_examples(corpus.examples), ""]
-        lines += ["Training pairs, drawn by hash:", "", *_pairs(corpus.samples, languages), ""]
+        if with_sentences:
+            lines += ["Training pairs, drawn by hash:", "", *_pairs(corpus.samples, languages), ""]
     return "\n".join([*lines, *_vocabulary(report)]).rstrip() + "\n"
 
 
@@ -127,11 +156,14 @@ def vocabulary_rows(report: DataReport) -> Iterator[tuple[str, ...]]:
             )
 
 
-def card_view(report: DataReport, languages: LanguagePair = ENGLISH_TO_ARABIC) -> dict[str, Any]:
+def card_view(
+    report: DataReport, languages: LanguagePair = ENGLISH_TO_ARABIC, licences: Licences | None = None
+) -> dict[str, Any]:
     """What the page's template shows of the data."""
     return {
         "report": report,
         "languages": languages,
+        "licences": licence_line(licences),
         "left_out": rules_left_out(languages),
         "splits": SPLITS,
         "vocabulary": list(vocabulary_rows(report)),

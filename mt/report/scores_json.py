@@ -16,6 +16,7 @@ from mt.evaluation.results import Comparison, Evaluation, Score, Verdict
 from mt.evaluation.searches import search_as_json
 from mt.evaluation.slices import SliceScore
 from mt.evaluation.test_set import Hypotheses, TestSet
+from mt.files import sha256_of_json
 from mt.models.engines import Engine
 
 
@@ -38,6 +39,11 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         "curves": evaluation.curves,
         "general_test_sets": [test_set.name for test_set in evaluation.test_sets if test_set.is_general],
         "notes": [*evaluation.remarks, *evaluation.notes, *cautions],
+        # Two scores may be compared only if these agree; the name of a test set says nothing.
+        "test_set_sha256": {
+            test_set.name: sha256_of_json([list(test_set.sources), list(test_set.references)])
+            for test_set in evaluation.test_sets
+        },
         "distinct_sentences": {test_set.name: test_set.distinct for test_set in evaluation.test_sets},
         "held_out": {test_set.name: test_set.held_out for test_set in evaluation.test_sets if test_set.held_out},
         "drawn_by": {

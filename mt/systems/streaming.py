@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import DataError
-from mt.models.decoding import translate
+from mt.input_files import is_pipe
+from mt.models.decoding import prepared, translate
 from mt.models.model_files import shown
 from mt.models.terminology import check_terminology
 from mt.models.translator import Translator
 from mt.progress import ProgressMeter
 from mt.systems.engine_choice import open_conversion, plan_engine
+from mt.systems.fitting import fitting_parts
 from mt.systems.translating import open_translator
-from mt.text.lines import read_lines, read_stdin
+from mt.text.lines import read_lines, read_pipe, read_stdin
 from mt.text.normalise import normalise
+
+logger = logging.getLogger(__name__)
 
 WINDOW = 1000
 """Lines that are read and translated together: enough sentences of every length for full batches."""
@@ -28,37 +33,105 @@ def translate_file(model: ModelConfig, decoding: DecodingConfig, file: str) -> I
 
     Raises `DataError` at once for terms or a file that are not there.
     """
+    return translate_lines(model, decoding, lines_of(decoding, file))
+
+
+def lines_of(decoding: DecodingConfig, file: str) -> Iterator[str]:
+    """The lines of a file, a named pipe or `-`, standard input, read when they are asked for.
+
+    Raises `DataError` at once for terms or a file that are not there.
+    """
     check_terminology(decoding)
     if file == "-":
-        return translate_lines(model, decoding, (line for _, line in read_stdin()))
+        return (line for _, line in read_stdin())
+    if is_pipe(file):
+        return (line for _, line in read_pipe(Path(file)))
     if os.path.isfile(file):  # noqa: PTH113
-        return translate_lines(model, decoding, (line for _, line in read_lines(Path(file))))
+        return (line for _, line in read_lines(Path(file)))
     raise DataError(f"{shown(file)}: no such text file (seen from {Path.cwd()})")
 
 
 def translate_lines(model: ModelConfig, decoding: DecodingConfig, lines: Iterable[str]) -> Iterator[list[str]]:
-    """The translations of the lines, `WINDOW` at a time; no line is read before those ahead of it are translated.
+    """See `Stream.lines`."""
+    return Stream(model, decoding).lines(lines)
 
-    The model is loaded when there is something to translate, by the engine that the first window is large enough for.
-    """
-    translator: Translator | None = None
-    rest, first = iter(lines), 1
-    with ProgressMeter("translate", unit="lines") as meter:
-        while window := list(islice(rest, WINDOW)):
-            sources = [normalise(line) for line in window]
-            wanted = [index for index, source in enumerate(sources) if source]
-            texts = [sources[index] for index in wanted]
-            if wanted and translator is None:
-                translator = _opened(model, decoding, texts)
-            translations = [""] * len(window)
-            meter.advance(len(window) - len(wanted))
-            if translator is not None:
-                origins = [f"line {first + index}" for index in wanted]
-                found = translate(translator, texts, decoding, "translate", origins, meter)
-                for index, hypothesis in zip(wanted, found, strict=True):
-                    translations[index] = hypothesis
-            yield translations
-            first += len(window)
+
+class Stream:
+    """A model that is loaded when there is something to translate, by the engine that the first window is large enough
+    for."""
+
+    def __init__(self, model: ModelConfig, decoding: DecodingConfig) -> None:
+        self._model, self._decoding = model, decoding
+        self._translator: Translator | None = None
+
+    def lines(self, lines: Iterable[str]) -> Iterator[list[str]]:
+        """The translations of the lines, `WINDOW` at a time; no line is read before those ahead of it are translated.
+
+        A line that is too long for the model is cut, and the log names it.
+        """
+        return self._translated(lines, "line", _translate_as_they_are)
+
+    def sentences(self, sentences: Iterable[str]) -> Iterator[list[str]]:
+        """The translations of sentences of documents, in the same way, but nothing is cut.
+
+        A sentence that is too long for the model is translated in parts, which end at commas if it has any.
+        """
+        return self._translated(sentences, "sentence", _translate_in_parts)
+
+    def _translated(self, lines: Iterable[str], unit: str, translate_window: _TranslateWindow) -> Iterator[list[str]]:
+        rest, first = iter(lines), 1
+        with ProgressMeter("translate", unit=f"{unit}s") as meter:
+            while window := list(islice(rest, WINDOW)):
+                sources = [normalise(line) for line in window]
+                wanted = [index for index, source in enumerate(sources) if source]
+                texts = [sources[index] for index in wanted]
+                translations = [""] * len(window)
+                meter.advance(len(window) - len(wanted))
+                if wanted:
+                    if self._translator is None:
+                        self._translator = _opened(self._model, self._decoding, texts)
+                    origins = [f"{unit} {first + index}" for index in wanted]
+                    found = translate_window(self._translator, texts, self._decoding, origins, meter)
+                    for index, hypothesis in zip(wanted, found, strict=True):
+                        translations[index] = hypothesis
+                yield translations
+                first += len(window)
+
+
+_TranslateWindow = Callable[[Translator, list[str], DecodingConfig, list[str], ProgressMeter], list[str]]
+
+
+def _translate_as_they_are(
+    translator: Translator, texts: list[str], decoding: DecodingConfig, origins: list[str], meter: ProgressMeter
+) -> list[str]:
+    return translate(translator, texts, decoding, "translate", origins, meter)
+
+
+def _translate_in_parts(
+    translator: Translator, texts: list[str], decoding: DecodingConfig, origins: list[str], meter: ProgressMeter
+) -> list[str]:
+    def fits(text: str) -> bool:
+        return len(translator.encode_sources(prepared([text], decoding))[0]) <= translator.max_tokens
+
+    lengths = translator.encode_sources(prepared(texts, decoding))
+    parts = [
+        [text] if len(ids) <= translator.max_tokens else fitting_parts(text, fits)
+        for text, ids in zip(texts, lengths, strict=True)
+    ]
+    _report_parts(texts, parts)
+    names = [origin for origin, own in zip(origins, parts, strict=True) for _ in own]
+    flat = [part for own in parts for part in own]
+    found = iter(translate(translator, flat, decoding, "translate", names, meter))
+    return [" ".join(islice(found, len(own))) for own in parts]
+
+
+def _report_parts(texts: Sequence[str], parts: Sequence[Sequence[str]]) -> None:
+    for text, own in zip(texts, parts, strict=True):
+        if len(own) > 1:
+            logger.warning(
+                "a sentence of %d words is too long for the model and is translated in %d parts: %.60s ...",
+                *(len(text.split()), len(own), text),
+            )
 
 
 def _opened(model: ModelConfig, decoding: DecodingConfig, sources: list[str]) -> Translator:

@@ -189,6 +189,15 @@ def read_stdin() -> Iterator[tuple[int, str]]:
     return _decoded(sys.stdin.buffer, "standard input")
 
 
+def read_pipe(path: Path) -> Iterator[tuple[int, str]]:
+    """The same from a named pipe, or from what a shell calls `/dev/fd/63`. Raises `DataError`."""
+    try:
+        with path.open("rb") as stream:
+            yield from _decoded(stream, printable(path))
+    except OSError as error:
+        raise DataError(f"{printable(path)}: cannot be read ({error.strerror or error})") from error
+
+
 def _decoded(stream: BinaryIO, name: str, *, is_csv: bool = False) -> Iterator[tuple[int, str]]:
     number = 0
     stream = _with_newlines(stream, is_csv=is_csv)

@@ -33,15 +33,16 @@ def average(models: Iterable[Weights]) -> Weights:
     """The mean of each weight over several models of the same architecture.
 
     Izmailov et al., 2018, "Averaging Weights Leads to Wider Optima and Better Generalization". One model is in memory
-    at a time; the sum is kept in float64, so the order of the models changes nothing.
+    at a time; the sum of several is kept in float64, so that their order changes nothing. A single one is returned as
+    it is, in its own precision.
     """
-    total: Weights = {}
-    count = 0
-    for weights in models:
+    each = iter(models)
+    total, count = dict(next(each)), 1
+    for weights in each:
         count += 1
         for name, weight in weights.items():
-            total[name] = weight.double() + total[name] if name in total else weight.double()
-    return {name: (weight / count).float() for name, weight in total.items()}
+            total[name] = total[name].double() + weight.double()
+    return {name: weight if count == 1 else (weight / count).float() for name, weight in total.items()}
 
 
 def interpolate(base: Weights, tuned: Weights, share: float) -> Weights:

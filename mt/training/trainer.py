@@ -235,6 +235,16 @@ class TranslationTrainer(Seq2SeqTrainer):
                 if self.base_identity is not None:
                     record_base(Path(directory), self.base_identity)
 
+    def release_memory(self) -> None:
+        """Free what only updates need: gradients, and the optimizer's state. The model can still be evaluated."""
+        if is_sharded():
+            return
+        self.model.zero_grad(set_to_none=True)
+        self.accelerator.free_memory()
+        self.optimizer = self.lr_scheduler = None
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
     def _get_output_dir(self, trial: Any) -> str:
         return str(self.checkpoints / UNFINISHED) if self._is_saving else str(self.checkpoints)
 

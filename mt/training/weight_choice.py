@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from mt.config import AdaptationConfig, Config
 from mt.errors import ModelError
@@ -17,6 +19,9 @@ from mt.training.dev_evaluation import score_sample
 from mt.training.encoding import DevSet
 
 logger = logging.getLogger(__name__)
+
+Score = Callable[[DevSet], float]
+"""The model's score, 0-100, on the sample of a dev set."""
 
 
 @dataclass
@@ -60,11 +65,14 @@ def choose_weights(
     dev: DevSet,
     general: DevSet | None,
     before: Mapping[str, float] | None = None,
+    device: torch.device | None = None,
 ) -> WeightChoice:
     """Load into `translator`, which holds the base, the weights that `config.adaptation` makes of the checkpoints.
 
     dev_scores: by update, the score on the dev split, higher is better. before: the metrics of the base there
-    (`eval_chrF`, ...); if it was better than everything that was trained, it stays. None: it is no candidate. A
+    (`eval_chrF`, ...); if it was better than everything that was trained, it stays. None: it is no candidate. device:
+    where the model translates if something new is to be scored; None: where it is. Weights are merged, averaged and
+    mixed where it is now, which takes several copies of them. A
     checkpoint that is damaged or missing is replaced by the next best, with a warning. Raises `ModelError` if none is
     left.
     """
@@ -81,10 +89,17 @@ def choose_weights(
     if len(updates) > 1:
         logger.info("averaged: the checkpoints of updates %s", ", ".join(map(str, updates)))
     metric = "BLEU" if config.training.best_metric == "BLEU" else "chrF"
+
+    def score(sample: DevSet) -> float:
+        translator.model.to(device)
+        return score_sample(translator, sample, only_this_process=True)[metric]
+
     if adaptation.interpolate:
-        _take_mixture(translator, tuned, choice, adaptation, metric, dev, general, is_base_tried=before is not None)
+        _take_mixture(
+            translator, tuned, choice, adaptation, metric, score, dev, general, is_base_tried=before is not None
+        )
     else:
-        _take_average(translator, tuned, choice, metric, dev, before)
+        _take_average(translator, tuned, choice, metric, score, dev, before)
     return choice
 
 
@@ -116,19 +131,22 @@ def _take_average(
     tuned: Weights,
     choice: WeightChoice,
     metric: str,
+    score: Score,
     dev: DevSet,
     before: Mapping[str, float] | None,
 ) -> None:
     """Load the average of the checkpoints, unless it is one of several and the base is better."""
+    if len(choice.updates) == 1 or before is None:
+        load_weights(translator.model, tuned)
+        return
     base = copy_weights(translator.model, tuned)
     load_weights(translator.model, tuned)
-    if len(choice.updates) > 1 and before is not None:
-        # The average of several checkpoints is a new model, which no evaluation during training has scored.
-        score = score_sample(translator, dev, only_this_process=True)[metric]
-        logger.info("the average: dev %s %.2f (base %.2f)", metric, score, before[f"eval_{metric}"])
-        _compare_with_base(choice, score, before, metric)
-        if choice.why_base:
-            load_weights(translator.model, base)
+    # The average of several checkpoints is a new model, which no evaluation during training has scored.
+    found = score(dev)
+    logger.info("the average: dev %s %.2f (base %.2f)", metric, found, before[f"eval_{metric}"])
+    _compare_with_base(choice, found, before, metric)
+    if choice.why_base:
+        load_weights(translator.model, base)
 
 
 def _compare_with_base(choice: WeightChoice, score: float, before: Mapping[str, float], metric: str) -> None:
@@ -145,6 +163,7 @@ def _take_mixture(
     choice: WeightChoice,
     config: AdaptationConfig,
     metric: str,
+    score: Score,
     dev: DevSet,
     general: DevSet | None,
     *,
@@ -157,13 +176,13 @@ def _take_mixture(
         share 1.0: dev 31, general 42 -> value 31 - 1 * (50 - 42) = 23, so 0.5 is taken.
     """
     base = copy_weights(translator.model, tuned)
-    general_before = None if general is None else score_sample(translator, general, only_this_process=True)[metric]
+    general_before = None if general is None else score(general)
     for share in sorted({*config.interpolate, 1.0} | ({0.0} if is_base_tried else set())):
         load_weights(translator.model, interpolate(base, tuned, share))
-        tried = {"share": share, "dev": score_sample(translator, dev, only_this_process=True)[metric]}
+        tried = {"share": share, "dev": score(dev)}
         tried["value"] = tried["dev"]
         if general is not None and general_before is not None:
-            tried["general"] = score_sample(translator, general, only_this_process=True)[metric]
+            tried["general"] = score(general)
             tried["value"] -= config.forgetting_price * max(0.0, general_before - tried["general"])
         choice.tried.append(tried)
         logger.info(

@@ -1,0 +1,124 @@
+"""`corrections`: of a table for review only what a person has changed is learnt, and only in training."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from datasets import load_from_disk
+
+from mt.config import CorpusConfig
+from mt.data.readers import format_of, read_corpus
+from mt.errors import DataError
+from tests.commands import write_small_config
+from tests.helpers import run
+
+HEADER = ["source", "target", "machine", "file", "segment"]
+ROWS = [
+    ["The road is closed.", "الطريق مغلق.", "الطريق مغلق.", "report.docx", "1"],
+    ["Two people were killed.", "قُتل شخصان.", "قتل شخصين.", "report.docx", "2"],
+    ["The army said nothing.", " لم يقل  الجيش شيئا. ", "لم يقل الجيش شيئا.", "report.docx", "3"],
+    ['He said: "No".', "قال: «لا».", "قال لا.", "report.docx", "4"],
+]
+
+
+SOURCES = [
+    "The bridge at Manbij was reopened to buses on Thursday.",
+    "Farmers near Taiz lost their wheat to a late frost.",
+    "A court in Basra freed two reporters.",
+    "Snow cut off the camps above Arsal for a week.",
+    "The port of Hodeidah received four ships of fuel.",
+    "Teachers in Sebha have not been paid since March.",
+    "Nurses carried patients down the stairs by hand.",
+    "Rain flooded the old market of Mosul.",
+    "Envoys met in Muscat and agreed on little.",
+]
+TARGETS = [
+    "أعيد فتح جسر منبج أمام الحافلات يوم الخميس.",
+    "خسر مزارعون قرب تعز قمحهم بسبب صقيع متأخر.",
+    "أطلقت محكمة في البصرة سراح صحفيين اثنين.",
+    "قطعت الثلوج الطريق إلى المخيمات فوق عرسال أسبوعا.",
+    "استقبل ميناء الحديدة أربع سفن محملة بالوقود.",
+    "لم يتقاض المعلمون في سبها رواتبهم منذ آذار/مارس.",
+    "حمل الممرضون المرضى على الدرج بأيديهم.",
+    "أغرقت الأمطار سوق الموصل القديم.",
+    "التقى المبعوثون في مسقط ولم يتفقوا إلا على القليل.",
+]
+
+
+def table(path: Path, rows: list[list[str]], delimiter: str = "\t") -> Path:
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream, delimiter=delimiter, lineterminator="\n").writerows([HEADER, *rows])
+    return path
+
+
+@pytest.mark.parametrize(("name", "delimiter"), [("report.ar.docx.bilingual.tsv", "\t"), ("edited.csv", ";")])
+def test_only_corrected_rows_are_pairs(name: str, delimiter: str, tmp_path: Path):
+    path = table(tmp_path / name, ROWS, delimiter)
+    options = CorpusConfig(path=str(path), format="auto" if "bilingual" in name else "corrections")
+    pairs = list(read_corpus("desk", options))
+    assert [pair.fault.rule if pair.fault else "" for pair in pairs] == ["not corrected", "", "not corrected", ""]
+    assert (pairs[1].source, pairs[1].target, pairs[1].origin) == (ROWS[1][0], ROWS[1][1], f"{path}:3")
+    assert {pair.document for pair in pairs} == {"report.docx"}
+    assert pairs[3].source == 'He said: "No".'
+    assert options.own_split == "train"
+
+
+def test_a_table_for_review_is_known_by_its_name():
+    for name in ("a.bilingual.tsv", "a.ar.md.bilingual.CSV", "b.bilingual.xlsx", "a.bilingual.tsv.gz"):
+        assert format_of(CorpusConfig(path=name)) == "corrections"
+    assert format_of(CorpusConfig(path="bilingual.tsv")) == "tsv"
+    assert CorpusConfig(path="a.bilingual.tsv.gz").own_split == "train"
+    assert CorpusConfig(path="a.bilingual.tsv", split="test").own_split == "test"
+    assert CorpusConfig(path="bilingual.tsv").own_split is None
+
+
+def test_nothing_is_corrected(tmp_path: Path):
+    path = table(tmp_path / "a.bilingual.tsv", [ROWS[0], ROWS[2]])
+    with pytest.raises(
+        DataError, match="none of its 2 translations is corrected: target is the same as machine in each"
+    ):
+        list(read_corpus("desk", CorpusConfig(path=str(path))))
+
+
+def test_a_table_without_what_the_model_wrote(tmp_path: Path):
+    path = tmp_path / "a.tsv"
+    path.write_text("source\ttarget\nThe road.\tالطريق.\n", encoding="utf-8")
+    with pytest.raises(DataError, match="machine"):
+        list(read_corpus("desk", CorpusConfig(path=str(path), format="corrections")))
+
+
+@pytest.mark.slow
+def test_from_a_translation_to_the_next_model(
+    marian_directory: Path, few_news: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Translate, correct ten lines of twelve, one of them in the test set, fine-tune; the run's report names them."""
+    config = write_small_config(tmp_path, marian_directory, few_news, max_updates=2)
+    assert run(monkeypatch, "train", str(config), "--output_dir", str(tmp_path / "first")) == 0
+    [held_out, *_] = load_from_disk(str(tmp_path / "first" / "data"))["test"]
+    article = tmp_path / "article.txt"
+    lines = [held_out["source"], *SOURCES, "It rained.", "Nobody came."]
+    article.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert run(monkeypatch, "mt", "translate", str(tmp_path / "first"), str(article), "--bilingual") == 0
+    file = tmp_path / "article.ar.txt.bilingual.tsv"
+    with file.open(encoding="utf-8-sig", newline="") as stream:
+        rows = list(csv.DictReader(stream, delimiter="\t"))
+    rows[0]["target"] = held_out["target"]
+    for row, target in zip(rows[1:], TARGETS, strict=False):
+        row["target"] = target
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, HEADER, delimiter="\t")
+        writer.writeheader()
+        writer.writerows(rows)
+    second = tmp_path / "second"
+    assert run(monkeypatch, "train", str(config), "--data.corpora.desk", str(file), "--output_dir", str(second)) == 0
+    report = json.loads((second / "data_report.json").read_text(encoding="utf-8"))["corpora"]["desk"]
+    assert report["read"] == 12
+    assert report["dropped"]["not corrected"] == 2
+    train = load_from_disk(str(second / "data"))["train"]
+    assert [row["target"] for row in train if row["corpus"] == "desk"] == TARGETS
+    assert held_out["target"] not in train["target"]
+    assert "desk" in (second / "report.html").read_text(encoding="utf-8")
+    assert "not corrected" in (second / "data_card.md").read_text(encoding="utf-8")
