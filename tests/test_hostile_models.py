@@ -160,7 +160,7 @@ REFUSED: dict[str, tuple[Spoil, str]] = {
         weights(lambda w: w.update({"model.encoder.layers.1.fc1.weight": torch.zeros(32, 16)})),
         "1 weights that its config.json has no layer for",
     ),
-    "weights lacking": (weights(lambda w: w.pop("model.decoder.layers.0.fc2.bias")), "lacks 1 weights"),
+    "weights lacking": (weights(lambda w: w.pop("model.decoder.layers.0.fc2.bias")), "lacks 1 weight"),
     "weights without embeddings": (weights(lambda w: w.pop("model.shared.weight")), r"lacks \d+ weights"),
     "shard above": (sharded("../model.safetensors"), "which is no file of the model"),
     "shard absolute": (sharded("/etc/passwd"), "which is no file of the model"),

@@ -149,7 +149,7 @@ DAMAGES: dict[str, tuple[Callable[[dict[str, Tensor]], object], str]] = {
     ),
     "no layer": (
         lambda weights: weights.pop("encoder.block.1.layer.1.DenseReluDense.wo.weight"),
-        r"lacks 1 weights of its architecture, such as encoder\.block\.1\.layer\.1\.DenseReluDense\.wo\.weight",
+        r"lacks 1 weight of its architecture, such as encoder\.block\.1\.layer\.1\.DenseReluDense\.wo\.weight",
     ),
     "a layer too many": (
         lambda weights: weights.update({"decoder.block.2.layer.0.layer_norm.weight": torch.ones(16)}),

@@ -138,7 +138,7 @@ def test_missing_weights_are_refused(marian_directory: Path, tmp_path: Path):
     weights = load_file(directory / "model.safetensors")
     del weights["model.encoder.layers.0.fc1.weight"]
     save_file(weights, directory / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ModelError, match=r"lacks 1 weights .* model\.encoder\.layers\.0\.fc1\.weight"):
+    with pytest.raises(ModelError, match=r"lacks 1 weight .* model\.encoder\.layers\.0\.fc1\.weight"):
         load_translator(ModelConfig(name=str(directory)))
 
 

@@ -21,7 +21,7 @@ from mt.models.model_files import ModelFiles, files_of, read_object
 BASE_IDENTITY = "base_identity.json"
 """The file beside a checkpoint's adapter with the identity of the base that the adapter was trained on."""
 
-_MODEL_FILES = (".safetensors", ".bin", ".json", ".spm", ".model", ".txt")
+_MODEL_FILES = (".safetensors", ".bin", ".json", ".spm", ".model", ".txt", ".jinja")
 _NOT_OF_THE_MODEL = ("trainer_state.json", "training_args.bin", BASE_IDENTITY)
 # Hashing a smaller file is faster than finding its remembered hash.
 _REMEMBERED_BYTES = 2**20

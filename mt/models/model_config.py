@@ -32,6 +32,7 @@ def read_model_config(files: ModelFiles) -> PreTrainedConfig:
     refuse_own_code(origin, found, is_needed=not families)
     if not families:
         raise ModelError(f"{origin}: models of type `{kind!s:.40}` are not supported; {usable()}")
+    _refuse_quantised(origin, found)
     config_class = families[0].config_class
     found = dict(families[0].settings_of(origin, found))
     known = {field.name for field in fields(config_class)} - _NOT_TAKEN
@@ -65,6 +66,17 @@ def refuse_own_code(origin: str, settings: dict[str, Any], *, is_needed: bool) -
             f"{usable()}"
         )
     logger.warning("%s: names code of its own (`auto_map`), which is not run", origin)
+
+
+def _refuse_quantised(origin: str, settings: dict[str, Any]) -> None:
+    """Raise `ModelError` for weights in a format of few bits (GPTQ, AWQ, FP8, bitsandbytes), as config.json says."""
+    for key in ("quantization_config", "compression_config"):
+        if settings.get(key):
+            method = settings[key].get("quant_method") if isinstance(settings[key], dict) else None
+            raise ModelError(
+                f"{origin}: a quantised model ({method or key!s:.40}), which can be neither trained nor read here; use "
+                "the model that it was made from"
+            )
 
 
 def _check_sizes(origin: str, config: Any) -> None:

@@ -42,13 +42,25 @@ class PromptedTranslator(TransformersTranslator):
 
     def _prompts(self, sources: Sequence[str]) -> list[list[int]]:
         texts = [self.prompt.of(self._as_plain_text(without_inline_marks(source)).strip()) for source in sources]
-        return list(self.tokenizer(texts, add_special_tokens=False)["input_ids"]) if texts else []
+        return self._ids(texts)
 
     def encode_targets(self, targets: list[str]) -> list[list[int]]:
-        """Label ids with the end token, one list per sentence."""
+        """Label ids with the end token, one list per sentence, as in a conversation that the tokenizer reads whole.
+
+        After the end of the prompt, because some tokenizers put a space before what begins a text. Where that end would
+        be cut differently, alone.
+        """
         texts = [self.prompt.lead + self._as_plain_text(target) for target in targets]
-        ids = self.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
-        return [[*row, self._end] for row in ids]
+        start = [*self._after, *self.decoder_prefix]
+        whole = self._ids([self.prompt.after + text for text in texts])
+        alone = [index for index, ids in enumerate(whole) if ids[: len(start)] != start]
+        rows = [ids[len(start) :] for ids in whole]
+        for index, ids in zip(alone, self._ids([texts[index] for index in alone]), strict=True):
+            rows[index] = ids
+        return [[*row, self._end] for row in rows]
+
+    def _ids(self, texts: list[str]) -> list[list[int]]:
+        return list(self.tokenizer(texts, add_special_tokens=False)["input_ids"]) if texts else []
 
     def decode(self, token_ids: list[list[int]]) -> list[str]:
         """Text of each list of ids up to the end of the answer, without special tokens and without thoughts."""
@@ -58,12 +70,12 @@ class PromptedTranslator(TransformersTranslator):
 
     def text_tokens(self, source: list[int]) -> int:
         """See `Translator`: without those of the prompt around it."""
-        return max(1, len(source) - self._overhead)
+        return max(1, len(source) - self.overhead)
 
     def within_limit(self, source: list[int]) -> list[int]:
         """See `Translator`. The text is cut, not the end of the prompt."""
         surplus = len(source) - self.max_tokens
-        end = len(source) - self._tokens_after
+        end = len(source) - len(self._after)
         return source if surplus <= 0 else [*source[: max(0, end - surplus)], *source[end:]]
 
     @property
@@ -89,14 +101,14 @@ class PromptedTranslator(TransformersTranslator):
         return end
 
     @cached_property
-    def _overhead(self) -> int:
+    def overhead(self) -> int:
         """Tokens of a prompt around its source, the last one not counted."""
         return len(self._prompts([""])[0]) - 1
 
     @cached_property
-    def _tokens_after(self) -> int:
-        """Tokens of a prompt after its source, the last one not counted."""
-        return len(self.tokenizer(self.prompt.after, add_special_tokens=False)["input_ids"]) - 1
+    def _after(self) -> list[int]:
+        """The tokens of a prompt after its source but the last."""
+        return self._ids([self.prompt.after])[0][:-1]
 
     @cached_property
     def _controls(self) -> re.Pattern[str]:
@@ -144,11 +156,32 @@ def load_prompted(
     assert target is not None
     prompt = make_prompt(options.name, tokenizer, source, target, instruction)
     model = load(_generation_config(files, model_config, tokenizer, prompt, decoding))
-    if instruction is not None:
-        setattr(model.config, KEY, instruction)
+    if prompt.instruction is not None:
+        # The usual one, too: it could be another in a later version.
+        setattr(model.config, KEY, prompt.instruction)
     translator = PromptedTranslator(model=model, prompt=prompt, **known)
-    _ = translator.decoder_prefix
+    _check_prompt(translator, vocabulary_size(model_config))
     return translator
+
+
+def _check_prompt(translator: PromptedTranslator, size: int) -> None:
+    """Raise `ModelError` for prompts that end differently, leave no room, or hold ids beyond the vocabulary's `size`.
+
+    Tokens beyond it are allowed where nothing writes them: Gemma 3 with 1 billion weights has one for images.
+    """
+    prefix, overhead, limit = translator.decoder_prefix, translator.overhead, translator.max_tokens
+    if overhead >= limit:
+        raise ModelError(
+            f"{translator.name}: its prompt has {overhead} tokens without a source, and only {limit} are allowed with "
+            "one; shorten model.prompt"
+        )
+    rows = [*translator.encode_sources(list(_TRIALS)), *translator.encode_targets(list(_TRIALS)), prefix]
+    largest = max([translator.padding_id, *(index for row in rows for index in row)])
+    if largest >= size:
+        raise ModelError(
+            f"{translator.name}: its prompts have the id {largest}, and the model's vocabulary ends at {size - 1}; the "
+            "tokenizer or its chat template is another model's"
+        )
 
 
 def _generation_config(

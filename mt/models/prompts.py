@@ -6,7 +6,7 @@ The text around the source is made once. What the tokenizer makes of the whole i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jinja2 import TemplateError
@@ -26,6 +26,18 @@ KEY = "translation_prompt"
 # Private-use characters, which no template contains or changes.
 _SOURCE, _ANSWER = "\ue010source\ue011", "\ue010answer\ue011"
 _LANGUAGE_CODE = "source_lang_code"
+# What a template that escapes the message, for JSON or HTML, would change.
+_QUOTES = "\"<'&\\"
+_CLOCK = "strftime_now"
+_DAY = {"%d": "26", "%b": "Jul", "%B": "July", "%m": "07", "%Y": "2024", "%y": "24", "%A": "Friday", "%a": "Fri"}
+# A template that writes today's date would ask differently every day: in training, in translating, after a resume. The
+# day is the one that Llama's templates take where there is no clock.
+_FIXED_CLOCK = (
+    f"{{% macro {_CLOCK}(format) %}}{{{{ format"
+    + "".join(f"|replace('{key}', '{value}')" for key, value in _DAY.items())
+    + "|replace('%H', '12')|replace('%I', '12')|replace('%M', '00')|replace('%S', '00')|replace('%p', 'PM') }}"
+    + "{% endmacro %}"
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,8 @@ class Prompt:
     """What comes between prompt and translation and belongs to the latter: a space, or nothing."""
     end: str
     """The token that ends the translation."""
+    instruction: str | None = None
+    """What the model is asked for, with places for the source and the languages; None if the template asks itself."""
 
     def of(self, source: str) -> str:
         """The whole prompt."""
@@ -57,10 +71,15 @@ def make_prompt(
     Raises `ModelError` if the template cannot be used, or already says what `instruction` says differently.
     """
     template = _template_of(tokenizer)
+    if template is None and tokenizer.chat_template:
+        raise ModelError(
+            f"{name}: has several chat templates, none of them named `default`; name the one for conversations so in "
+            "its tokenizer_config.json"
+        )
     if not tokenizer.eos_token:
         raise ModelError(f"{name}: the tokenizer has no end token (eos_token), so no translation would end")
     if template is None:
-        return _plain(tokenizer, _filled(instruction or INSTRUCTION, source, target), target)
+        return _plain(tokenizer, instruction or INSTRUCTION, source, target)
     if _LANGUAGE_CODE in template:
         if instruction is not None:
             raise ModelError(
@@ -70,8 +89,9 @@ def make_prompt(
         codes = {_LANGUAGE_CODE: source.code, "target_lang_code": target.code}
         content: Any = [{"type": "text", **codes, "text": _SOURCE}]
     else:
-        content = _filled(instruction or INSTRUCTION, source, target)
-    return _from_template(name, tokenizer, content)
+        instruction = instruction or INSTRUCTION
+        content = _filled(instruction, source, target)
+    return replace(_from_template(name, tokenizer, template, content), instruction=instruction)
 
 
 def _template_of(tokenizer: Any) -> str | None:
@@ -87,30 +107,48 @@ def _filled(instruction: str, source: Language, target: Language) -> str:
     return instruction.format(source=_SOURCE, **names)
 
 
-def _plain(tokenizer: Any, text: str, target: Language) -> Prompt:
-    before, after = text.split(_SOURCE)
+def _plain(tokenizer: Any, instruction: str, source: Language, target: Language) -> Prompt:
+    before, after = _filled(instruction, source, target).split(_SOURCE)
     ids = tokenizer("a")["input_ids"]
     begins = tokenizer.bos_token if ids and ids[0] == tokenizer.bos_token_id else ""
-    return Prompt(f"{begins}{before}", f"{after}\n\n{target.name}:", " ", tokenizer.eos_token)
+    return Prompt(f"{begins}{before}", f"{after}\n\n{target.name}:", " ", tokenizer.eos_token, instruction)
 
 
-def _from_template(name: str, tokenizer: Any, content: Any) -> Prompt:
-    question = {"role": "user", "content": content}
-    asked = _rendered(name, tokenizer, [question])
-    parts = asked.split(_SOURCE)
-    if len(parts) != 2:
+def _from_template(name: str, tokenizer: Any, template: str, content: Any) -> Prompt:
+    def rendered(question: Any, *answers: str) -> str:
+        messages = [{"role": "user", "content": question}]
+        messages += [{"role": "assistant", "content": answer} for answer in answers]
+        return _rendered(name, tokenizer, template, messages)
+
+    asked = rendered(content)
+    start, *parts = asked.split(_SOURCE)
+    if len(parts) != 1:
         raise ModelError(f"{name}: its chat template does not contain the message just once, so it cannot be used")
-    answered = _rendered(name, tokenizer, [question, {"role": "assistant", "content": _ANSWER}], is_answered=True)
-    _, has_answer, rest = answered.partition(_ANSWER)
+    if rendered(_with_source(content, _QUOTES)) != f"{start}{_QUOTES}{parts[0]}":
+        raise ModelError(f"{name}: its chat template changes quotation marks in the message, so it cannot be used")
+    before, has_answer, rest = rendered(content, _ANSWER).partition(_ANSWER)
+    between = before.removeprefix(asked) if before.startswith(asked) else ""
     found = [(rest.find(token), token) for token in _special_tokens(tokenizer) if token in rest]
-    return Prompt(parts[0], parts[1], "", min(found)[1] if has_answer and found else tokenizer.eos_token)
+    end = min(found)[1] if has_answer and found else tokenizer.eos_token
+    return Prompt(start, parts[0], between if between.isspace() else "", end)
 
 
-def _rendered(name: str, tokenizer: Any, messages: Sequence[Mapping[str, Any]], *, is_answered: bool = False) -> str:
+def _with_source(content: Any, text: str) -> Any:
+    """`content`, text or a list of one item, with `text` as the source."""
+    if isinstance(content, str):
+        return content.replace(_SOURCE, text)
+    return [item | {"text": text} for item in content]
+
+
+def _rendered(name: str, tokenizer: Any, template: str, messages: Sequence[Mapping[str, Any]]) -> str:
     try:
         # Qwen 3 would think before it translates; other templates ignore the option.
         text: str = tokenizer.apply_chat_template(
-            list(messages), tokenize=False, add_generation_prompt=not is_answered, enable_thinking=False
+            list(messages),
+            chat_template=_FIXED_CLOCK + template if _CLOCK in template else template,
+            tokenize=False,
+            add_generation_prompt=messages[-1]["role"] == "user",
+            enable_thinking=False,
         )
     except (TemplateError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         why = next(iter(str(error).splitlines()), type(error).__name__)[:200]

@@ -54,7 +54,10 @@ def set_languages(files: ModelFiles, tokenizer: Any, family: str, options: Model
         [ids] = tokenizer([_TRIAL], split_special_tokens=True)["input_ids"]
         [target_ids] = tokenizer(text_target=[_TRIAL], split_special_tokens=True)["input_ids"]
         tokenizer.batch_decode([ids, target_ids], skip_special_tokens=True)
-        largest = max([*ids, *target_ids, *tokenizer.get_vocab().values(), *tokenizer.added_tokens_decoder])
+        # Special tokens beyond the vocabulary do no harm in a prompt, in which texts cannot contain them.
+        added, is_prompted = tokenizer.added_tokens_decoder, family_by_name(family).is_prompted
+        unwritten = {index for index, token in added.items() if token.special and is_prompted}
+        largest = max({*ids, *target_ids, *tokenizer.get_vocab().values(), *added} - unwritten, default=0)
         needed = family_by_name(family).needed_tokens
         missing = [key for key in needed if not (getattr(tokenizer, key) and is_index(getattr(tokenizer, f"{key}_id")))]
     if missing or not all(tokenizer.all_special_tokens):
@@ -105,7 +108,7 @@ def _check_files(files: ModelFiles, family: Family, size: int) -> None:
             f"{files.name}: the tokenizer's {listed} {'is' if len(missing) == 1 else 'are'} missing; copy the "
             f"tokenizer's files there, tokenizer_config.json too, from {origin_of(Path(files.path))}"
         )
-    for vocabulary in _VOCABULARIES:
+    for vocabulary in () if family.is_prompted else _VOCABULARIES:
         _refuse_beyond(files, max((files.read_vocabulary(vocabulary) or {"": 0}).values(), default=0), size)
     files.read_json("special_tokens_map.json")
     files.read_json("tokenizer.json", _MAX_TOKENIZER_BYTES)

@@ -21,6 +21,7 @@ from mt.errors import ModelError
 from mt.models.families import families_of_type
 from mt.models.model_config import model_class
 from mt.models.model_files import ModelFiles, library_errors
+from mt.wording import counted
 
 Weights = dict[str, Tensor]
 
@@ -159,7 +160,7 @@ def _check_shapes(name: str, weights: Weights, config: PreTrainedConfig) -> None
     homeless = sorted(key for key in weights.keys() - expected.keys() if _LAYER.search(key))
     if homeless:
         raise ModelError(
-            f"{name}: the checkpoint has {len(homeless)} weights that its config.json has no layer for, such as "
+            f"{name}: the checkpoint has {counted(len(homeless), 'weight')} that its config.json has no layer for, such as "
             f"{homeless[0][:80]}; one of the two files is damaged or another model's"
         )
     _refuse_missing(name, [key for key in expected.keys() - weights.keys() if _LAYER.search(key)])
@@ -173,7 +174,7 @@ def _refuse_missing(name: str, missing: list[str]) -> None:
     """Raise `ModelError` if weights are missing, which would otherwise be random numbers."""
     if missing:
         raise ModelError(
-            f"{name}: the checkpoint lacks {len(missing)} weights of its architecture, such as {min(missing)}; "
+            f"{name}: the checkpoint lacks {counted(len(missing), 'weight')} of its architecture, such as {min(missing)}; "
             "it is damaged or made for another architecture"
         )
 

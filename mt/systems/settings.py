@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,9 @@ class SettingsRule:
         if own is not None:
             return settings_of_run(model, own, self._model, self._decoding)
         base_of = next((run for root, run in self._runs.items() if _is_base(model, root, run)), None)
+        if base_of is not None and base_of.base != model:
+            # The base by another name: its prompt is the run's, its revision is not.
+            base_of = replace(base_of, base=model, revision=None)
         like = base_of or self._home(model)
         is_base = like is not None
         like = like or next(iter(self._runs.values()), None)

@@ -21,7 +21,7 @@ from mt.models.identity import model_identity
 logger = logging.getLogger(__name__)
 
 # To be raised by whoever changes what a model's translations come out as: encoding, search, decoding.
-_FORMAT = 5
+_FORMAT = 6
 
 
 @dataclass(frozen=True)

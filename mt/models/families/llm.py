@@ -97,6 +97,7 @@ class Gemma3Text(Prompted):
     config_class = Gemma3TextConfig
     model_class = Gemma3ForCausalLM
     activation = "hidden_activation"
+    earlier_settings = (*Prompted.earlier_settings, "rope_local_base_freq", "sliding_window_pattern")
 
     def arranged(self, name: str, weights: Weights, config: Any) -> Weights:
         """See `Family`. Of a model that also sees images, the weights of the text part, by its own names for them."""
@@ -122,4 +123,4 @@ class Gemma3(Gemma3Text):
         text = found.get("text_config")
         if not isinstance(text, dict):
             raise ModelError(f"{origin}: no text_config with the settings of its text part")
-        return {key: found[key] for key in _BESIDE_TEXT if key in found} | text
+        return super().settings_of(origin, {key: found[key] for key in _BESIDE_TEXT if key in found} | text)

@@ -44,6 +44,7 @@ class Prompted(Family):
     fp16_fault = "decoder-only models are made for bf16, and many overflow in float16"
     lora_layers = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
     ctranslate2_loader = ""
+    earlier_settings: ClassVar[tuple[str, ...]] = ("rope_theta", "rope_scaling", "partial_rotary_factor")
 
     def agree_on_languages(self, tokenizer: Any, source: str, target: str) -> LanguageContract:
         """See `Family`. The prompt names the languages, so only those that have a name can be asked for."""
@@ -66,9 +67,13 @@ class Prompted(Family):
         """See `Family`. None: the languages are named in words."""
         return []
 
+    def settings_of(self, origin: str, found: Mapping[str, Any]) -> Mapping[str, Any]:
+        """See `Family`. Without `pad_token_id` -1, by which some mean none."""
+        return {key: value for key, value in found.items() if (key, value) != ("pad_token_id", -1)}
+
     def settings_in(self, found: Mapping[str, Any]) -> dict[str, Any]:
-        """See `Family`. Rotary positions have earlier names, which the classes still read."""
-        return {key: found[key] for key in ("rope_theta", "rope_scaling") if key in found}
+        """See `Family`. Positions and windows have earlier names, which the classes still read."""
+        return {key: found[key] for key in self.earlier_settings if key in found}
 
     def check_config(self, origin: str, config: Any) -> None:
         """See `Family`."""
