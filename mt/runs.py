@@ -19,7 +19,7 @@ TRAINING_RUN = Kind(
     "training run",
     files=(
         *("config.yaml", "manifest.json", "data_card.md", "data_report.json", "rejected.tsv", "failed_update.tsv"),
-        *("metrics.jsonl", "scores.json", "report.html", "report.md"),
+        *("metrics.jsonl", "scores.json", "report.html", "report.md", "confidence.json"),
         # The libraries that write these choose the names.
         *("checkpoints/checkpoint-[0-9]*/*", "checkpoints/unfinished/*", "tensorboard/*"),
     ),
@@ -56,6 +56,8 @@ class RunDirectory:
         self.tensorboard = root / "tensorboard"
         self.model = root / "model"
         self.scores = root / "scores.json"
+        self.confidence = root / "confidence.json"
+        """How the model's log-probabilities are turned into expected chrF; see `mt.evaluation.confidence`."""
         self.report = root / "report.html"
         self.summary = root / "report.md"
 

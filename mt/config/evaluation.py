@@ -32,6 +32,10 @@ class EvaluationConfig:
     """Table of terms for the fidelity checks, with columns `english`, `arabic` and `kind`. Default: the glossary that
     comes with this project."""
 
+    confidence: bool = True
+    """Whether the final model's confidence is calibrated on the dev split, so that the report can say which
+    translations to check first. Takes a translation of up to 500 dev sentences."""
+
     @property
     def named_sets(self) -> dict[str, CorpusConfig]:
         """`test_sets` and `general`."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from mt.config import DecodingConfig
 from mt.evaluation.cautions import Caution
+from mt.evaluation.confidence_check import ConfidenceCheck
 from mt.evaluation.fidelity import Failure, Fidelity
 from mt.evaluation.metrics import LOWER_IS_BETTER
 from mt.evaluation.ngrams import NgramDifference
@@ -125,6 +126,8 @@ class Evaluation:
     cautions: list[Caution] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     """One per test set and system; formed once, when everything is scored, and shown as they are."""
+    confidence: ConfidenceCheck | None = None
+    """How well a run's model knows which of its translations are bad; None if it was not calibrated."""
     advice: str = ""
     """Which system to take; empty where there is no choice."""
 

@@ -6,6 +6,7 @@ from mt.config import Config
 from mt.evaluation.results import Evaluation
 from mt.experiment.base_model import load_base, refuse_other_base
 from mt.experiment.choosing import explain_base, take_model
+from mt.experiment.confidence import translate_dev
 from mt.experiment.early_checks import check_config
 from mt.experiment.extension import record_extension
 from mt.experiment.fine_tuning import fine_tune
@@ -56,9 +57,10 @@ def run_experiment(
         if score:
             # By all processes, the others of which have nothing else to do.
             translate_test_sets(systems[-1], test_sets, hypotheses, write=run.write_translations, engines=engines)
+            dev = translate_dev(config, data, systems[-1], test_sets)
         if manifest is None or not score:
             return run, None
-        return run, score_run(config, run, data, manifest.facts, systems, test_sets, hypotheses, engines, remarks)
+        return run, score_run(config, run, data, manifest.facts, systems, test_sets, hypotheses, engines, remarks, dev)
 
 
 def finish_training(config: Config, run: RunDirectory, trainer: TranslationTrainer, manifest: Manifest) -> list[str]:

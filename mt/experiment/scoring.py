@@ -16,6 +16,7 @@ from mt.evaluation.results import Evaluation
 from mt.evaluation.scoring import evaluate_all
 from mt.evaluation.searches import describe_search, describe_searches
 from mt.evaluation.test_set import Hypotheses, TestSet
+from mt.experiment.confidence import DevTranslations, add_confidence
 from mt.experiment.translations import FINETUNED
 from mt.files import write_text
 from mt.input_files import is_directory
@@ -38,16 +39,19 @@ def score_run(
     hypotheses: Hypotheses,
     engines: Engines,
     remarks: Sequence[str] = (),
+    dev: DevTranslations | None = None,
 ) -> Evaluation:
     """Score the systems; write scores, report and model card.
 
-    facts: the manifest's. engines: what decoded each system. remarks: what a reader must know before the scores.
+    facts: the manifest's. engines: what decoded each system. remarks: what a reader must know before the scores. dev:
+    what the last system's confidence is calibrated on.
     """
     glossary = read_glossary(config.evaluation.glossary, config.model.languages)
     overlaps = find_overlaps({system.label: system.path for system in systems}, test_sets)
     evaluation = evaluate_all(test_sets, hypotheses, config.evaluation.resamples, glossary, data["train"], overlaps)
     evaluation.curves = {FINETUNED: read_curve(run)}
     evaluation.remarks += remarks
+    add_confidence(evaluation, config, run, systems[-1], dev)
     describe_search(evaluation, searches_of(systems), engines)
     shown = {
         "base model": config.model.name if config.model.scratch is None else "none, trained from scratch",

@@ -113,6 +113,17 @@ def trade_off(title: str, points: Mapping[str, tuple[Point, Point]], x_label: st
     return _svg(figure, title)
 
 
+def calibration(title: str, points: Sequence[tuple[float, float]], x_label: str, y_label: str) -> Markup:
+    """What was predicted (x) against what came out (y), 0-100; on the grey line both are the same."""
+    figure, axes = _axes(title, 7.2, 3.2)
+    ends = [min(map(min, points)) - 2, max(map(max, points)) + 2]
+    axes.plot(ends, ends, color=_GRID, linewidth=2, zorder=1)
+    axes.plot(*zip(*points, strict=True), "o", color=_SERIES[0], markersize=7)
+    _name_axes(axes, x_label, y_label)
+    axes.grid(color=_GRID, linewidth=0.6)
+    return _svg(figure, title)
+
+
 def _name_points(axes: Axes, points: Mapping[str, tuple[float, float]]) -> None:
     """Write each name beside its point, at the first of four corners where it covers no other point, name or title."""
     assert isinstance(axes.figure, Figure)

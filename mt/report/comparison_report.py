@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from mt.evaluation.confidence_check import confidence_in_words
 from mt.evaluation.fidelity import CHECKS, TERMS, WORTH, is_checked, unchecked
 from mt.evaluation.metrics import METRICS, NORMALISED
 from mt.evaluation.results import MIN_SENTENCES, PRIMARY, SIGNIFICANT, Evaluation
@@ -17,6 +18,7 @@ from mt.evaluation.verdicts import preference_in_words
 from mt.languages import LanguagePair
 from mt.report.browser_data import browser_data
 from mt.report.charts import Point, intervals, lines, trade_off
+from mt.report.confidence import confidence_view
 from mt.report.markdown import code, table, text_of
 from mt.report.pages import render_page
 from mt.text.glossary import Glossary, read_glossary
@@ -58,6 +60,7 @@ def render_report(
         trade_offs=list(_trade_offs(evaluation)),
         curves=list(_curves(evaluation)),
         signatures=list(dict.fromkeys((score.metric, score.signature) for score in evaluation.scores)),
+        confidence=confidence_view(evaluation),
         languages=evaluation.languages,
         browser=browser_data(evaluation, glossary or read_glossary(None, evaluation.languages)),
     )
@@ -187,6 +190,8 @@ def render_markdown(title: str, evaluation: Evaluation, facts: Mapping[str, str]
         parts += ["", *table(["passes", *map(text_of, systems), "reference"], rows)]
         parts += ["", *_worth_of(fidelity, evaluation.languages)]
         parts += [line for system in systems for line in _largest_losses(evaluation, test_set, system)]
+    if evaluation.confidence is not None:
+        parts += ["\n## What to check first\n", text_of(confidence_in_words(evaluation.confidence))]
     parts += [f"\n{text_of(preference_in_words(each))}" for each in evaluation.preferences]
     parts += ["\nIn brackets 95 % intervals; differences from the baseline are marked where both paired tests, after"]
     parts += [f"Holm's correction, give p < {SIGNIFICANT}.\n"]

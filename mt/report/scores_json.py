@@ -11,6 +11,7 @@ from typing import Any
 from mt.config import DecodingConfig
 from mt.errors import RunError, UserError
 from mt.evaluation.cautions import Caution
+from mt.evaluation.confidence_check import confidence_in_words
 from mt.evaluation.results import Comparison, Evaluation, Score, Verdict
 from mt.evaluation.searches import search_as_json
 from mt.evaluation.slices import SliceScore
@@ -53,8 +54,14 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         "cautions": [asdict(caution) for caution in evaluation.cautions],
         "decoding": {system: search_as_json(search) for system, search in evaluation.decoding.items()},
         "engines": {system: asdict(engine) for system, engine in evaluation.engines.items()},
+        "confidence": _confidence(evaluation),
     }
     return {key: finite(value) for key, value in content.items()}
+
+
+def _confidence(evaluation: Evaluation) -> dict[str, Any] | None:
+    check = evaluation.confidence
+    return None if check is None else asdict(check) | {"text": confidence_in_words(check)}
 
 
 def read_scores(file: Path) -> Evaluation:

@@ -96,8 +96,9 @@ def _loss_inside(
 
     base_logits: float (general pairs, target_tokens, vocabulary); is_general: bool (batch,).
     """
+    family = family_of_model(model)
     hidden = _hidden_states(model, inputs, has_own_masks=options.has_own_masks)
-    bias = _logits_bias(model)
+    bias = family.logits_bias(model)
     # The divergence needs the model's full logits, so a batch with general pairs is never chunked.
     if options.is_chunked and base_logits is None:
         vector = None if bias is None else bias[0]
@@ -106,7 +107,7 @@ def _loss_inside(
             lambda rows, weight: chunked_loss(rows, weight, vector, labels, options.label_smoothing),
             hidden,
         )
-    logits = _logits(model, hidden)
+    logits = family.logits(model, hidden)
     loss = summed_loss(logits, labels, options.label_smoothing)
     if base_logits is not None and is_general is not None:
         loss = loss + kl_weight * divergence(logits[is_general], base_logits, labels[is_general])
@@ -126,22 +127,10 @@ def _in_output_layer(layer: nn.Linear, compute: Callable[[Tensor, Tensor], Tenso
 def logits_of(model: Any, inputs: dict[str, Tensor]) -> Tensor:
     """The model's logits, without gradients: float (batch, target_tokens, vocabulary)."""
     with torch.no_grad():
-        return _logits(model, _hidden_states(model, inputs))
+        return family_of_model(model).logits(model, _hidden_states(model, inputs))
 
 
 def _hidden_states(model: Any, inputs: dict[str, Tensor], *, has_own_masks: bool = False) -> Tensor:
     """What the output layer gets: float (batch, target_tokens, width)."""
     family = family_of_model(model)
     return family.hidden_states(model, family.own_masks(model.config, inputs) if has_own_masks else inputs)
-
-
-def _logits_bias(model: Any) -> Tensor | None:
-    """What Marian adds to the logits of each vocabulary entry: float (1, vocabulary)."""
-    bias: Tensor | None = getattr(model, "final_logits_bias", None)
-    return bias
-
-
-def _logits(model: Any, hidden: Tensor) -> Tensor:
-    logits: Tensor = model.lm_head(hidden)
-    bias = _logits_bias(model)
-    return logits if bias is None else logits + bias

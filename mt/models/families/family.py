@@ -194,6 +194,17 @@ class Family(ABC):
         hidden: Tensor = model.model(**inputs, use_cache=False).last_hidden_state
         return hidden
 
+    def logits(self, model: Any, hidden: Tensor) -> Tensor:
+        """float (..., vocabulary), from the `hidden_states` (..., width)."""
+        logits: Tensor = model.lm_head(hidden)
+        bias = self.logits_bias(model)
+        return logits if bias is None else logits + bias
+
+    def logits_bias(self, model: Any) -> Tensor | None:
+        """What Marian adds to the logits of each vocabulary entry: float (1, vocabulary)."""
+        bias: Tensor | None = getattr(model, "final_logits_bias", None)
+        return bias
+
     def own_masks(self, config: Any, inputs: Mapping[str, Tensor]) -> dict[str, Any]:
         """The inputs with the attention masks that the library would make from them, bool and broadcast.
 
