@@ -28,7 +28,6 @@ from mt.teamwork import from_main
 from mt.training.arguments import uses_bf16
 from mt.training.encoded_pairs import EncodedPair
 from mt.training.memory import bytes_of_micro_batch, free_bytes
-from mt.training.quick_dropout import quick_dropout
 from mt.training.trainer import TranslationTrainer
 from mt.wording import counted
 
@@ -174,8 +173,7 @@ class _Stopwatch(TrainerCallback):
 def _seconds_per_update(trainer: TranslationTrainer) -> float:
     watch = _Stopwatch()
     trainer.add_callback(watch)
-    with quick_dropout():
-        trainer.train()
+    trainer.train()
     durations = [after - before for before, after in zip(watch.times, watch.times[1:], strict=False)]
     return median(durations[_WARM_UP:] or durations)
 

@@ -16,7 +16,6 @@ from mt.runs import RunDirectory
 from mt.training.checkpoints import latest_intact, update_of
 from mt.training.finite_check import NotFiniteError
 from mt.training.metrics_log import drop_metrics_after
-from mt.training.quick_dropout import quick_dropout
 from mt.training.stopping import state_if_ended
 from mt.training.trainer import TranslationTrainer
 
@@ -48,8 +47,7 @@ def fine_tune(run: RunDirectory, trainer: TranslationTrainer, resume: bool) -> N
         # The base's scores, as update 0.
         trainer.evaluate()
     try:
-        with quick_dropout():
-            trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     except torch.OutOfMemoryError as error:
         update, tokens = trainer.state.global_step + 1, trainer.settings.micro_batch_tokens
         raise ModelError(

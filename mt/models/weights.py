@@ -160,8 +160,8 @@ def _check_shapes(name: str, weights: Weights, config: PreTrainedConfig) -> None
     homeless = sorted(key for key in weights.keys() - expected.keys() if _LAYER.search(key))
     if homeless:
         raise ModelError(
-            f"{name}: the checkpoint has {counted(len(homeless), 'weight')} that its config.json has no layer for, such as "
-            f"{homeless[0][:80]}; one of the two files is damaged or another model's"
+            f"{name}: the checkpoint has {counted(len(homeless), 'weight')} that its config.json has no layer for, "
+            f"such as {homeless[0][:80]}; one of the two files is damaged or another model's"
         )
     _refuse_missing(name, [key for key in expected.keys() - weights.keys() if _LAYER.search(key)])
 
@@ -174,8 +174,8 @@ def _refuse_missing(name: str, missing: list[str]) -> None:
     """Raise `ModelError` if weights are missing, which would otherwise be random numbers."""
     if missing:
         raise ModelError(
-            f"{name}: the checkpoint lacks {counted(len(missing), 'weight')} of its architecture, such as {min(missing)}; "
-            "it is damaged or made for another architecture"
+            f"{name}: the checkpoint lacks {counted(len(missing), 'weight')} of its architecture, such as "
+            f"{min(missing)}; it is damaged or made for another architecture"
         )
 
 
