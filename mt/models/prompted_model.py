@@ -119,7 +119,12 @@ class PromptedTranslator(TransformersTranslator):
         return self._controls.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)
 
     def search(self, sources: Sequence[list[int]], longest: int, **options: Any) -> list[list[int]]:
-        """See `TransformersTranslator`. Prompts are padded on the left, so that all answers begin in one column."""
+        """See `TransformersTranslator`. Prompts are padded on the left, so that all answers begin in one column.
+
+        A search goes on until no longer answer can be better. Ending it with the fourth answer, as it suits models that
+        spread their probability, would let a sure model's own answer lose to four short ones.
+        """
+        options["early_stopping"] = False
         prompts = [[*source, *self.decoder_prefix] for source in sources]
         width = max(map(len, prompts))
         rows = [[self.padding_id] * (width - len(ids)) + ids for ids in prompts]
@@ -205,7 +210,7 @@ def _generation_config(
         no_repeat_ngram_size=decoding.no_repeat_ngram_size,
         num_beams=decoding.num_beams,
         length_penalty=decoding.length_penalty if decoding.num_beams > 1 else None,
-        early_stopping=decoding.num_beams > 1,
+        early_stopping=False,
         do_sample=False,
     )
     settings.validate(strict=True)
