@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import xxhash
 from filelock import FileLock, Timeout
@@ -79,10 +79,7 @@ def check_distinct(names: Iterable[str], what: str) -> None:
 
 
 def write_text(path: Path, text: str, *, make_parents: bool = False) -> None:
-    """Write a UTF-8 file completely or not at all; see `write_bytes`. Raises `RunError`.
-
-    A lone surrogate in `text`, as from a file name that is not UTF-8, is written as `?`.
-    """
+    """Write a UTF-8 file as `write_bytes` does; a lone surrogate, as of a file name, is written as `?`."""
     write_bytes(path, text.encode("utf-8", "replace"), make_parents=make_parents)
 
 
@@ -92,6 +89,13 @@ def write_bytes(path: Path, content: bytes, *, make_parents: bool = False) -> No
     make_parents: create missing directories above it. Without it, an output directory that was deleted meanwhile is
     an error instead of coming back half empty. Raises `RunError` if the disk is full or cannot be written.
     """
+    with new_file(path, make_parents=make_parents) as stream:
+        stream.write(content)
+
+
+@contextmanager
+def new_file(path: Path, *, make_parents: bool = False) -> Iterator[BinaryIO]:
+    """A file to write, which gets its name when the context ends without an error; see `write_bytes`."""
     with writing(path):
         if make_parents:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,7 +103,7 @@ def write_bytes(path: Path, content: bytes, *, make_parents: bool = False) -> No
         try:
             # Mode "x": nothing that is already there is written through or over.
             with temporary.open("xb") as stream:
-                stream.write(content)
+                yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
             temporary.replace(path)

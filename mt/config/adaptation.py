@@ -76,6 +76,11 @@ class AdaptationConfig:
     kl_corpora: list[str] = field(default_factory=list)
     """Which of `data.corpora` hold general text for `kl_weight`."""
 
+    @property
+    def keeps_float32(self) -> bool:
+        """Whether the weights in training, frozen ones included, are kept in float32."""
+        return self.lora is None or self.lora.base_precision == "float32"
+
     def __post_init__(self) -> None:
         require(self.average >= 1, "adaptation.average", "be at least 1", self.average)
         require_positive("adaptation", self, ["forgetting_price"])

@@ -15,7 +15,7 @@ from mt.data.formats.documents import first_pairs
 from mt.data.formats.moses import read_moses, target_file
 from mt.data.formats.pairs import read_pairs
 from mt.data.formats.records import read_hf, read_jsonl
-from mt.data.formats.sheets import read_workbook
+from mt.data.formats.sheets import ENDINGS, read_workbook
 from mt.data.formats.tables import read_csv, read_tsv
 from mt.data.formats.terms import read_terms
 from mt.data.formats.tmx import read_tmx
@@ -53,7 +53,7 @@ _ENDINGS: dict[str, Format] = {
     ".sdlxliff": "xliff",
     ".mqxliff": "xliff",
     ".mxliff": "xliff",
-    **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"), "xlsx"),
+    **dict.fromkeys(ENDINGS, "xlsx"),
 }
 # Files in a corpus directory that are no corpora.
 _NO_CORPUS = ("readme", "license", "licence", "copying", "changelog")

@@ -6,6 +6,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,16 +14,19 @@ from mt.config import ModelConfig
 from mt.documents.bilingual import BilingualTable
 from mt.documents.formats import read_document
 from mt.documents.marked import Document
-from mt.documents.outputs import Job, new_file
+from mt.documents.outputs import Job
 from mt.documents.reading import read_content
 from mt.documents.translating import Translate, report_faults, translate_documents
+from mt.files import new_file
+
+_new = partial(new_file, make_parents=True)
 
 
 def write_lines(job: Job, lines: Iterable[str], translate: Translate) -> list[Path]:
     """Translate lines as they come, in flat memory, and write them window by window. Returns what was written."""
     with ExitStack() as stack:
-        write = _printed if job.output is None else _writer(stack.enter_context(new_file(job.output)))
-        table = None if job.bilingual is None else stack.enter_context(new_file(job.bilingual))
+        write = _printed if job.output is None else _writer(stack.enter_context(_new(job.output)))
+        table = None if job.bilingual is None else stack.enter_context(_new(job.bilingual))
         rows = BilingualTable(job.document_name)
         if table is not None:
             table.write(rows.head())
@@ -68,11 +72,11 @@ def write_documents(
             sys.stdout.buffer.write(translated.content)
             sys.stdout.buffer.flush()
         else:
-            with new_file(job.output) as stream:
+            with _new(job.output) as stream:
                 stream.write(translated.content)
         if job.bilingual is not None:
             rows = BilingualTable(job.document_name)
-            with new_file(job.bilingual) as stream:
+            with _new(job.bilingual) as stream:
                 stream.write(rows.head())
                 stream.write(rows.rows((sentence.source, sentence.target) for sentence in translated.sentences))
         report_faults(translated)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from mt.documents.formats import Format
 from mt.errors import DataError, UsageError
-from mt.files import UNFINISHED, printable, sync, writing
+from mt.files import printable
 from mt.input_files import is_directory, is_pipe
 from mt.languages import language_named
 
@@ -126,21 +123,3 @@ def _check(path: Path, files: Sequence[str], *, overwrite: bool) -> None:
         raise DataError(f"{printable(path)}: is a directory, and would be a translation; name another file")
     if os.path.lexists(path) and not overwrite:
         raise DataError(f"{printable(path)}: is there already; give --overwrite to replace it, or --output")
-
-
-@contextmanager
-def new_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write, which gets its name when the context ends without an error. Raises `RunError`."""
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{UNFINISHED}{secrets.token_hex(6)}-{path.name[:100]}")
-        try:
-            with temporary.open("xb") as stream:
-                yield stream
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        sync(path.parent)

@@ -50,8 +50,7 @@ def load_base(config: Config, run: RunDirectory, data: DatasetDict) -> Transform
 def open_base(config: Config, run: RunDirectory) -> TransformersTranslator:
     """The base as it is on disk or on the hub, without any check."""
     name = config.model.name if config.model.scratch is None else str(run.base)
-    lora = config.adaptation.lora
-    dtype = torch.float32 if lora is None or lora.base_precision == "float32" else torch.bfloat16
+    dtype = torch.float32 if config.adaptation.keeps_float32 else torch.bfloat16
     return load_translator(replace(config.model, name=name), config.decoding, dtype)
 
 

@@ -49,8 +49,7 @@ def run_experiment(
         systems = systems_of_run(config, run, use_cache=use_cache)
         engines: Engines = {}
         # The weights in training are not those of the base if they are kept in less than float32.
-        is_whole = config.adaptation.lora is None or config.adaptation.lora.base_precision == "float32"
-        decoded = base if is_whole else None
+        decoded = base if config.adaptation.keeps_float32 else None
         hypotheses = translate_base(systems[0], decoded, test_sets if score else [], run, manifest, engines)
         fine_tune(run, trainer, resume)
         remarks = [] if manifest is None else finish_training(config, run, trainer, manifest)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mt.config import CorpusConfig
-from mt.data.formats.sheets import read_workbook
+from mt.data.formats.sheets import ENDINGS, read_workbook
 from mt.data.formats.tables import read_csv, read_tsv
 from mt.data.pair import Pair, Rejection
 from mt.errors import DataError
@@ -21,8 +21,6 @@ from mt.text.lines import uncompressed_name
 NOT_CORRECTED = "not corrected"
 MACHINE = "machine"
 """The column with the translation as the model wrote it."""
-
-_WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 
 
 def read_corrections(path: Path, options: CorpusConfig, languages: LanguagePair = ENGLISH_TO_ARABIC) -> Iterator[Pair]:
@@ -48,4 +46,4 @@ def read_corrections(path: Path, options: CorpusConfig, languages: LanguagePair 
 
 def _reader(path: Path) -> Callable[[Path, CorpusConfig, LanguagePair], Iterator[Pair]]:
     ending = Path(uncompressed_name(path)).suffix.lower()
-    return read_workbook if ending in _WORKBOOKS else read_csv if ending == ".csv" else read_tsv
+    return read_workbook if ending in ENDINGS else read_csv if ending == ".csv" else read_tsv

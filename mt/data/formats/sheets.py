@@ -21,6 +21,9 @@ from mt.wording import shorten
 
 logger = logging.getLogger(__name__)
 
+ENDINGS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+"""Of the files that are workbooks."""
+
 _MAX_BYTES = 256 << 20
 _SAVE_AS_CSV = "save the sheet as CSV UTF-8 and read that"
 
