@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mt.config import CorpusConfig
+from mt.data.readers import read_corpus
 from mt.errors import DataError
 from mt.evaluation.blind_review import ReviewItem, draw_items, hypothesis_hash
 from mt.evaluation.ratings import read_ratings
@@ -217,7 +219,7 @@ def test_rate_by_keys_and_mouse_and_export(review: Page):
     assert review.inner_text("#notice") == "3 of 6 rated, exported to ratings-news-نور_Noor.json."
     assert re.fullmatch("[0-9a-f]{64}", file.pop("page"))
     assert file == {
-        "format": "mt-ratings-1",
+        "format": "mt-ratings-2",
         "reviewer": "نور / Noor",
         "test_set": "news",
         "items": [
@@ -228,6 +230,7 @@ def test_rate_by_keys_and_mouse_and_export(review: Page):
                 "choice": chosen,
                 "comment": "",
                 "saw_reference": False,
+                "correction": None,
             }
             for item, chosen in zip(items[:3], ["left", "both_bad", "right"], strict=True)
         ],
@@ -237,6 +240,80 @@ def test_rate_by_keys_and_mouse_and_export(review: Page):
     assert found.baseline_wins == len(wins & set(FIRST))
     assert found.system_wins == len(wins & set(SECOND))
     assert found.both_bad == 1
+
+
+@pytest.mark.browser
+def test_a_better_translation_is_exported_and_read_as_a_corpus(review: Page, tmp_path: Path):
+    items = drawn()
+    review.click("#better-details summary")
+    review.click("#from-right")
+    assert review.input_value("#better") == items[0].right
+    review.fill("#reviewer", "Noor")
+    review.click("#export")
+    # What is only copied is no better.
+    assert review.inner_text("#notice") == "Nothing is rated yet, so there is nothing to export."
+    review.fill("#better", '  قال:\t"لا"\nوذهب. ')
+    review.click("#heading")
+    review.keyboard.press("1")
+    review.keyboard.press("ArrowRight")
+    assert review.input_value("#better") == ""
+    review.click("#better-details summary")
+    review.fill("#better", "ترجمة جديدة 4")
+    review.reload()
+    assert review.input_value("#better") == "ترجمة جديدة 4"
+    path, file = export(review)
+    assert review.inner_text("#notice") == (
+        "1 of 6 rated and 2 better translations, exported to ratings-news-Noor.json."
+    )
+    assert [(row["choice"], row["correction"]) for row in file["items"]] == [
+        ("left", {"source": items[0].source, "target": 'قال: "لا" وذهب.', "machine": items[0].right, "from": "right"}),
+        (None, {"source": items[1].source, "target": "ترجمة جديدة 4", "machine": "", "from": None}),
+    ]
+    (found,) = read_ratings([path], {"news": {"first": FIRST, "second": SECOND}})
+    assert found.sentences == 1
+    exported = path.rename(tmp_path / "ratings-news-Noor.json")
+    pairs = list(read_corpus("desk", CorpusConfig(path=str(exported), format="corrections")))
+    assert [tuple(pair)[:5] for pair in pairs] == [
+        (items[0].source, 'قال: "لا" وذهب.', f"{exported}:sentence {items[0].sentence + 1}", "news", None),
+        (items[1].source, "ترجمة جديدة 4", f"{exported}:sentence {items[1].sentence + 1}", "news", None),
+    ]
+    # It comes back from a file as it went.
+    review.once("dialog", lambda dialog: dialog.accept())
+    review.click("#restart")
+    assert review.input_value("#better") == ""
+    review.set_input_files("#import-file", exported)
+    review.wait_for_function("document.querySelector('#notice').textContent.includes('imported')")
+    assert review.input_value("#better") == 'قال: "لا" وذهب.'
+    assert export(review)[1] == file
+
+
+@pytest.mark.browser
+def test_what_is_written_is_not_replaced_unasked(review: Page):
+    review.click("#better-details summary")
+    review.fill("#better", "أفضل")
+    review.once("dialog", lambda dialog: dialog.dismiss())
+    review.click("#from-left")
+    assert review.input_value("#better") == "أفضل"
+    review.once("dialog", lambda dialog: dialog.accept())
+    review.click("#from-left")
+    assert review.input_value("#better") == drawn()[0].left
+    for key in ("1", "n"):
+        review.keyboard.press(key)  # typed into the box, and no ratings
+    assert progress(review) == "0 of 6 rated"
+
+
+@pytest.mark.browser
+def test_ratings_of_the_former_format_are_imported(review: Page):
+    review.keyboard.press("2")
+    review.fill("#reviewer", "Noor")
+    path, file = export(review)
+    del file["items"][0]["correction"]
+    path.write_text(json.dumps({**file, "format": "mt-ratings-1"}), encoding="utf-8")
+    review.keyboard.press("1")
+    review.once("dialog", lambda dialog: dialog.accept())
+    review.set_input_files("#import-file", {"name": "x", "mimeType": "application/json", "buffer": path.read_bytes()})
+    review.wait_for_function("document.querySelector('#notice').textContent.includes('imported')")
+    assert choice(review) == "right"
 
 
 @pytest.mark.browser
@@ -323,6 +400,7 @@ def test_import_restores(review: Page):
             '"choice": "left", "comment": "", "saw_reference": false}]}',
             "a rating in it does not fit",
         ),
+        ('{"format": "mt-ratings-3", "page": "PAGE", "items": []}', "it holds no ratings"),
     ],
 )
 def test_import_refuses(content: str, reason: str, review: Page):
@@ -419,11 +497,16 @@ def test_what_a_screen_reader_meets(review: Page):
     review.keyboard.press("ArrowRight")
     assert review.evaluate("document.activeElement.id") == "heading"
     stops = []
-    for _ in range(6):
+    for _ in range(7):
         review.keyboard.press("Tab")
-        stops.append(review.evaluate("document.activeElement.id || document.activeElement.value"))
+        stops.append(
+            review.evaluate(
+                "document.activeElement.id || document.activeElement.value || document.activeElement.tagName"
+            )
+        )
     # "Take the rating back" and "Previous" would stand between, but there is nothing to take back yet.
-    assert stops == ["show-reference", "left", "comment", "previous", "next", "unrated"]
+    assert stops == ["show-reference", "left", "SUMMARY", "comment", "previous", "next", "unrated"]
+    assert review.get_by_role("textbox", name="Better translation", exact=True, include_hidden=True).count() == 1
 
 
 @pytest.mark.browser
