@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from playwright.sync_api import expect
 
 from mt.config import CorpusConfig
 from mt.data.readers import read_corpus
@@ -282,7 +283,7 @@ def test_a_better_translation_is_exported_and_read_as_a_corpus(review: Page, tmp
     review.click("#restart")
     assert review.input_value("#better") == ""
     review.set_input_files("#import-file", exported)
-    review.wait_for_function("document.querySelector('#notice').textContent.includes('imported')")
+    expect(review.locator("#notice")).to_contain_text("imported")
     assert review.input_value("#better") == 'قال: "لا" وذهب.'
     assert export(review)[1] == file
 
@@ -312,7 +313,7 @@ def test_ratings_of_the_former_format_are_imported(review: Page):
     review.keyboard.press("1")
     review.once("dialog", lambda dialog: dialog.accept())
     review.set_input_files("#import-file", {"name": "x", "mimeType": "application/json", "buffer": path.read_bytes()})
-    review.wait_for_function("document.querySelector('#notice').textContent.includes('imported')")
+    expect(review.locator("#notice")).to_contain_text("imported")
     assert choice(review) == "right"
 
 
@@ -374,7 +375,7 @@ def test_import_restores(review: Page):
     review.click("#restart")
     assert progress(review) == "0 of 6 rated"
     review.set_input_files("#import-file", path)
-    review.wait_for_function("document.querySelector('#notice').textContent.includes('imported')")
+    expect(review.locator("#notice")).to_contain_text("imported")
     assert progress(review) == "3 of 6 rated"
     assert export(review)[1] == before
     # What is there is not replaced unasked.
@@ -407,7 +408,7 @@ def test_import_refuses(content: str, reason: str, review: Page):
     page_hash = json.loads(review.inner_text("#review-data"))["page"]
     file = {"name": "x.json", "mimeType": "application/json", "buffer": content.replace("PAGE", page_hash).encode()}
     review.set_input_files("#import-file", file)
-    review.wait_for_function("document.querySelector('#notice').textContent !== ''")
+    expect(review.locator("#notice")).not_to_be_empty()
     assert review.inner_text("#notice").startswith(f"x.json was not imported: {reason}")
 
 
@@ -464,9 +465,9 @@ def test_two_tabs(review: Page):
     other.goto(review.url)
     other.keyboard.press("ArrowRight")
     other.keyboard.press("2")
-    review.wait_for_function("document.querySelector('#progress').textContent === '1 of 6 rated'")
+    expect(review.locator("#progress")).to_have_text("1 of 6 rated")
     review.keyboard.press("1")
-    other.wait_for_function("document.querySelector('#progress').textContent === '2 of 6 rated'")
+    expect(other.locator("#progress")).to_have_text("2 of 6 rated")
     assert (choice(review), choice(other)) == ("left", "right")
 
 

@@ -76,7 +76,10 @@ def estimator_of(name: str, run: RunDirectory | None, decoding: DecodingConfig) 
         reason = "it is no run" if run is None else f"the run has no {run.confidence.name}"
         logger.warning("%s: translations get their mean log-probability alone, for %s", shown(name), reason)
     elif differing := _differing(calibration.decoding, search_as_json(decoding)):
-        learnt, now = (", ".join(f"{key} {value[side]}" for key, value in differing.items()) for side in (0, 1))
+        learnt, now = (
+            ", ".join(f"{key} {'none' if pair[side] in (None, '') else pair[side]}" for key, pair in differing.items())
+            for side in (0, 1)
+        )
         logger.warning(
             "%s: its expected chrF was learnt with %s, and this is decoded with %s: %s",
             *(shown(name), learnt, now, _MAYBE_WRONG),
