@@ -20,16 +20,17 @@ from mt.files import write_json
 from mt.languages import ENGLISH_TO_ARABIC, pair_named
 from mt.models.engines import Engine
 from mt.models.log_probabilities import counted_tokens, mean_log_probabilities
-from mt.models.transformers_model import TransformersTranslator, load_translator
+from mt.models.transformers_model import load_translator
 from mt.models.translator import Translator
 from mt.runs import RunDirectory
 from mt.systems import confidence as confidence_module
 from mt.systems import streaming
 from mt.systems.confidence import Estimator, estimator_of
 from mt.systems.streaming import Stream
-from tests.conftest import news_pairs
+from tests.conftest import news_pairs, news_sentences
 from tests.document_cases import Shouting
 from tests.helpers import only_line, run
+from tests.llm_models import make_llm
 
 SEARCH = DecodingConfig(num_beams=1, engine="torch")
 # A straight line from chrF 20 at -2 to 60 at 0, and an interval of 15 down and up.
@@ -176,13 +177,13 @@ def test_table_of_a_document(scored: list[list[tuple[str, str]]], monkeypatch: p
             return ["" if text == "NOTHING." else text.replace("HTTPS://A.ORG", "") for text in texts]
 
     monkeypatch.setattr(streaming, "open_translator", lambda *_: Losing())
-    Path("a.html").write_text("<p>One.</p><p>45</p><p>Nothing.</p><p>See https://a.org now.</p><p>One.</p>")
+    Path("a.html").write_text("<p>One.</p><p>“45</p><p>Nothing.</p><p>See https://a.org now.</p><p>One.</p>")
     assert translate(monkeypatch, "a.html", "--confidence", "--bilingual") == 0
     rows = Path("a.ar.html.bilingual.tsv").read_text(encoding="utf-8-sig").splitlines()[1:]
     cells = [row.split("\t") for row in rows]
     assert [(row[0], row[8], row[10]) for row in cells] == [
         ("One.", "-0.4000", "3"),
-        ("45", "", ""),
+        ("“45", "", ""),
         ("Nothing.", "", "1"),
         ("See https://a.org now.", "-0.8000", "2"),
         ("One.", "-0.4000", "4"),
@@ -302,14 +303,16 @@ def test_a_damaged_calibration_is_refused(calibrated: RunDirectory):
 # With real models
 
 
-def test_lines_get_what_the_model_finds(
-    marian_directory: Path, marian: TransformersTranslator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-):
+@pytest.mark.parametrize("kind", ["torch", "ctranslate2", "decoder-only"])
+def test_lines_get_what_the_model_finds(kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     sources, _ = news_pairs()
-    model = ModelConfig(name=str(marian_directory))
-    search = DecodingConfig(num_beams=1, max_length_ratio=0.2, engine="torch")
+    is_llm = kind == "decoder-only"
+    name = str(make_llm("qwen3", tmp_path, news_sentences())) if is_llm else "tiny-en-ar"
+    search = DecodingConfig(num_beams=1, max_length_ratio=0.2, engine="torch" if is_llm else kind)  # type: ignore[arg-type]
     monkeypatch.setattr(streaming, "WINDOW", 4)
-    found = [each for window in Stream(model, search, Estimator("m", search)).lines(sources[:10]) for each in window]
-    expected = mean_log_probabilities(marian, sources[:10], [each.text for each in found], search)
+    stream = Stream(ModelConfig(name=name), search, Estimator("m", search))
+    found = [each for window in stream.lines(sources[:6]) for each in window]
+    by_torch = load_translator(ModelConfig(name=name))
+    expected = mean_log_probabilities(by_torch, sources[:6], [each.text for each in found], search)
     values = [each.confidence.mean_log_probability for each in found if each.confidence]
-    assert values == pytest.approx(expected, abs=1e-5)
+    assert values == pytest.approx(expected, abs=1e-3)
