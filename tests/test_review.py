@@ -6,7 +6,7 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from playwright.sync_api import expect
@@ -18,6 +18,7 @@ from mt.evaluation.blind_review import ReviewItem, draw_items, hypothesis_hash
 from mt.evaluation.ratings import read_ratings
 from mt.evaluation.test_set import TestSet
 from mt.report.review_page import render_review
+from tests.contrast import contrasts
 from tests.helpers import only_line, run
 
 if TYPE_CHECKING:
@@ -517,3 +518,15 @@ def test_page_fits_the_screen(width: int, review: Page):
     assert review.evaluate("document.documentElement.scrollWidth") == width
     columns = review.evaluate("getComputedStyle(document.querySelector('.pair')).gridTemplateColumns.split(' ').length")
     assert columns == (1 if width == 390 else 2)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_contrast(scheme: Literal["light", "dark"], review: Page):
+    review.emulate_media(color_scheme=scheme)
+    review.keyboard.press("1")
+    review.click("#better-details summary")
+    review.click("#from-left")
+    found = contrasts(review)
+    assert {"Left better", "Start from the left one", "Better translation", "Next unrated", "1"} <= set(found)
+    assert min(found.values()) >= 4.5, sorted(found.items(), key=lambda item: item[1])[:5]

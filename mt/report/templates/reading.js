@@ -3,7 +3,7 @@
   const byId = (id) => document.getElementById(id);
   const { page, file, columns, first, sentences } = JSON.parse(byId("reading-data").textContent);
   const storageKey = "mt-corrections-" + page;
-  const CHUNK = 150; // sentences that are put on the page at once, before the browser may draw
+  const CHUNK = 50; // sentences that are put on the page at once, and laid out together when they are seen
   const KEEP_AFTER_MS = 300;
 
   let notes = new Map(); // by position: {text, read}, only of what was changed or read
@@ -144,12 +144,13 @@
     byId("none").hidden = rest.length > 0;
     const next = () => {
       if (own !== drawing) return;
-      const added = rest.splice(0, CHUNK).map((i) => {
+      const part = document.createElement("ol");
+      part.append(...rest.splice(0, CHUNK).map((i) => {
         cards.set(i, makeCard(i));
         showState(i);
         return cards.get(i);
-      });
-      byId("sentences").append(...added);
+      }));
+      byId("sentences").append(part);
       if (rest.length) setTimeout(next);
     };
     next();
@@ -185,7 +186,9 @@
 
   function moveOn(i) {
     change(i, { read: true });
-    const box = cards.get(i).nextElementSibling?.querySelector("textarea");
+    const card = cards.get(i);
+    const following = card.nextElementSibling ?? card.parentElement.nextElementSibling?.firstElementChild;
+    const box = following?.querySelector("textarea");
     byId("announcement").textContent = `Sentence ${i + 1} is read. ${progressText()}.`;
     if (!box) return;
     box.focus();
