@@ -177,13 +177,13 @@ def test_table_of_a_document(scored: list[list[tuple[str, str]]], monkeypatch: p
             return ["" if text == "NOTHING." else text.replace("HTTPS://A.ORG", "") for text in texts]
 
     monkeypatch.setattr(streaming, "open_translator", lambda *_: Losing())
-    Path("a.html").write_text("<p>One.</p><p>“45</p><p>Nothing.</p><p>See https://a.org now.</p><p>One.</p>")
+    Path("a.html").write_text("<p>One.</p><p>45�</p><p>Nothing.</p><p>See https://a.org now.</p><p>One.</p>")
     assert translate(monkeypatch, "a.html", "--confidence", "--bilingual") == 0
     rows = Path("a.ar.html.bilingual.tsv").read_text(encoding="utf-8-sig").splitlines()[1:]
     cells = [row.split("\t") for row in rows]
     assert [(row[0], row[8], row[10]) for row in cells] == [
         ("One.", "-0.4000", "3"),
-        ("“45", "", ""),
+        ("45�", "", ""),
         ("Nothing.", "", "1"),
         ("See https://a.org now.", "-0.8000", "2"),
         ("One.", "-0.4000", "4"),
