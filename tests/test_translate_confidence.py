@@ -78,7 +78,7 @@ def test_columns_of_a_model_that_is_no_run(
     )
     assert scored == [[("One came.", "ONE CAME."), ("Two left.", "TWO LEFT.")]]
     assert [record.getMessage() for record in caplog.records] == [
-        "tiny-en-ar: translations get their mean log-probability alone, for it is no run"
+        "tiny-en-ar: no expected chrF, because it is not a run; there is only the mean log-probability"
     ]
 
 
@@ -277,7 +277,7 @@ def test_another_precision_is_said(calibrated: RunDirectory, caplog: pytest.LogC
 def test_a_run_without_a_calibration_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     assert estimator_of("run", RunDirectory(tmp_path), SEARCH).calibration is None
     assert messages(caplog) == [
-        "run: translations get their mean log-probability alone, for the run has no confidence.json"
+        "run: no expected chrF, because the run has no confidence.json; there is only the mean log-probability"
     ]
 
 
