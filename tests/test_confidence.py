@@ -286,6 +286,20 @@ def test_what_is_kept_is_read_again(tmp_path: Path, marian: TransformersTranslat
         {"knots": [[0.0, "x"]]},
         {"half_width": None},
         {"half_width": math.nan},
+        {"half_width": -1.0},
+        {"half_width": True},
+        {"version": True},
+        {"knots": [[-1.0, 90.0], [0.0, 10.0]]},
+        {"knots": [[-1.0, -1.0], [0.0, 10.0]]},
+        {"knots": [[-1.0, 10.0], [0.0, 101.0]]},
+        {"knots": [[-(10**400), 10.0]]},
+        {"knots": ["12"]},
+        {"level": 1.5},
+        {"level": "0.8"},
+        {"sentences": "x"},
+        {"engine": None},
+        {"decoding": ["num_beams"]},
+        {"decoding": {"terminology": 7}},
         {"sentences": ...},
     ],
 )
@@ -296,6 +310,7 @@ def test_a_damaged_file_is_refused(change: dict[str, Any], tmp_path: Path):
     file.write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(RunError, match=r"confidence\.json: cannot be read .* train\.py with --resume"):
         read_calibration(file)
-    file.write_text("[" * 10, encoding="utf-8")
-    with pytest.raises(RunError, match=r"confidence\.json: cannot be read"):
-        read_calibration(file)
+    for text in ("[" * 10, "[" * 100_000):
+        file.write_text(text, encoding="utf-8")
+        with pytest.raises(RunError, match=r"confidence\.json: cannot be read"):
+            read_calibration(file)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 import time
 from pathlib import Path
@@ -106,6 +107,30 @@ def test_text_is_escaped_and_nothing_is_fetched():
     assert [row["rank"] for row in data["sentences"]] == [4, 3, None, 1, 2, None, 5, 6]
     # The fifth of six, rounded up.
     assert data["first"] == 2
+
+
+def test_a_model_that_fails_in_a_sentence_spoils_no_page():
+    """In half precision a model may find no number, or none but infinity; JSON has neither."""
+    rows = [sure_row(-0.5), sure_row(math.nan), sure_row(-math.inf), sure_row(-2.0)]
+    html = render_page("a.txt", rows, ENGLISH_TO_ARABIC)
+    text = re.search(r'id="reading-data">(.*?)</script>', html, re.DOTALL)[1]  # type: ignore[index]
+    data = json.loads(text, parse_constant=lambda name: pytest.fail(name))
+    assert [row["rank"] for row in data["sentences"]] == [4, 1, 2, 3]
+    assert [row["numbers"] for row in data["sentences"]] == [[50, 40, 60, -0.5], None, None, [50, 40, 60, -2.0]]
+    stream = io.BytesIO()
+    with BilingualTable(stream, "a.txt", has_confidence=True) as table:
+        table.add(rows)
+    assert [line.split("\t")[5:] for line in stream.getvalue().decode().splitlines()[1:]] == [
+        ["50.0", "40.0", "60.0", "-0.5000", "", "4"],
+        ["", "", "", "", "", "1"],
+        ["", "", "", "", "", "2"],
+        ["50.0", "40.0", "60.0", "-2.0000", "", "3"],
+    ]
+
+
+def sure_row(mean: float) -> Row:
+    chrf = (mean, mean, mean) if math.isnan(mean) else (50.0, 40.0, 60.0)
+    return Row("One.", "واحد.", Confidence(*chrf, mean))
 
 
 def test_what_is_left_out_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -71,7 +72,7 @@ class BilingualTable(AbstractContextManager["BilingualTable"]):
 
 def cells_of(confidence: Confidence | None) -> tuple[str, ...]:
     """Expected chrF, low, high and mean log-probability as text: four cells, of which the unknown ones are empty."""
-    if confidence is None:
+    if confidence is None or not math.isfinite(confidence.mean_log_probability):
         return ("", "", "", "")
     chrf = (confidence.expected_chrf, confidence.low, confidence.high)
     return (*("" if each is None else f"{each:.1f}" for each in chrf), f"{confidence.mean_log_probability:.4f}")

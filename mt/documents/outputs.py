@@ -123,6 +123,9 @@ def check_free(path: Path, files: Sequence[str], *, overwrite: bool) -> None:
 
 
 def _check(path: Path, files: Sequence[str], *, overwrite: bool) -> None:
+    fault = _fault_of(path)
+    if fault is not None:
+        raise DataError(f"{printable(path)}: cannot be written ({fault}); give --output, with a place and name that can")
     for file in files:
         try:
             is_same = file != "-" and os.path.samefile(file, path)  # noqa: PTH121
@@ -134,3 +137,20 @@ def _check(path: Path, files: Sequence[str], *, overwrite: bool) -> None:
         raise DataError(f"{printable(path)}: is a directory, and would be a translation; name another file")
     if os.path.lexists(path) and not overwrite:
         raise DataError(f"{printable(path)}: is there already; give --overwrite to replace it, or --output")
+
+
+def _fault_of(path: Path) -> str | None:
+    """Why nothing can be written under this name, as far as that can be told before; None if it can.
+
+    Documents are written when they are translated, and an error then would cost all of it.
+    """
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        return error.strerror or str(error)
+    above = next(each for each in path.absolute().parents if os.path.lexists(each))
+    if not is_directory(above):
+        return f"{printable(above.name)} is no directory"
+    return None if os.access(above, os.W_OK | os.X_OK) else f"{printable(above.name)} is not writable"

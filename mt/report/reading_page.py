@@ -48,7 +48,8 @@ def _as_json(row: Row, rank: int | None) -> dict[str, Any]:
     source, machine = (" ".join(text.split()) for text in (row.source, row.target))
     known = row.confidence
     numbers = None
-    if known is not None:
+    # JSON has no infinity, which a model in half precision may find.
+    if known is not None and math.isfinite(known.mean_log_probability):
         chrf = (known.expected_chrf, known.low, known.high)
         numbers = [
             *(None if each is None else round(each) for each in chrf),
