@@ -300,6 +300,7 @@ def test_what_is_kept_is_read_again(tmp_path: Path, marian: TransformersTranslat
         {"engine": None},
         {"decoding": ["num_beams"]},
         {"decoding": {"terminology": 7}},
+        {"decoding": {"terminology": "a\0b"}},
         {"sentences": ...},
     ],
 )

@@ -199,7 +199,7 @@ def test_corrections_are_saved_as_the_table_is_written(reading: Page, tmp_path: 
     assert name == "news.txt.bilingual.tsv"
     assert reading.inner_text("#notice") == "4 of 7 read, 3 changed, saved as news.txt.bilingual.tsv."
     edits = {2: "غادر 12 رجلا «اليوم».", 5: 'قال: "كلا"، ثم "لا".', 8: "=1+1 هو اثنان."}
-    assert content.decode() == written(ROWS, edits).decode()
+    assert content.decode() == written(ROWS, {**edits, 8: f"'{edits[8]}"}).decode()
     (tmp_path / name).write_bytes(content)
     pairs = [pair for pair in read_corpus("desk", CorpusConfig(path=str(tmp_path / name))) if pair.fault is None]
     assert [(pair.source, pair.target, pair.document) for pair in pairs] == [
@@ -270,6 +270,14 @@ def test_without_storage(page: Page, tmp_path: Path):
     saved(page)
     page.reload()
     assert asked == ["beforeunload"]
+
+
+@pytest.mark.browser
+def test_storage_that_is_switched_off(page: Page, tmp_path: Path):
+    """Firefox with `dom.storage.enabled` false has null in its place."""
+    page.add_init_script("Object.defineProperty(window, 'localStorage', {get() { return null; }});")
+    open_page(page, tmp_path)
+    assert page.inner_text("#trouble").startswith("This browser does not keep your corrections. Save them")
 
 
 @pytest.mark.browser

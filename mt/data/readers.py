@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mt.config import CorpusConfig
 from mt.config.data import Format, is_bilingual_table
-from mt.data.formats.corrections import read_corrections
+from mt.data.formats.corrections import is_of_ratings, read_corrections
 from mt.data.formats.documents import first_pairs
 from mt.data.formats.moses import read_moses, target_file
 from mt.data.formats.pairs import read_pairs
@@ -118,7 +118,9 @@ def files_of(options: CorpusConfig, languages: LanguagePair = ENGLISH_TO_ARABIC)
         return [_with_target(options, file, root, languages) for file in files]
     kinds = [_format_of_name(file, languages) for file in files]
     if options.format != "auto":
-        stated = [file for file, kind in zip(files, kinds, strict=True) if kind == options.format] or files
+        stated = [file for file, kind in zip(files, kinds, strict=True) if kind == options.format]
+        stated += [file for file in files if options.format == "corrections" and is_of_ratings(file)]
+        stated = stated or files
         return [replace(options, path=str(file)) for file in stated]
     return [replace(options, path=str(file), format=kind) for file, kind in zip(files, kinds, strict=True) if kind]
 
@@ -181,6 +183,13 @@ def _check_directory(name: str, options: CorpusConfig, languages: LanguagePair) 
         raise DataError(
             f"{printable(Path(options.path))}: is a directory, not a file, and no file in it has the ending of a known "
             f"format ({known}); set the corpus's `format`, to hf for a data set of that library"
+        )
+    corrected = next((file for file in files if file.format == "corrections"), None)
+    if corrected is not None and options.own_split is None:
+        raise DataError(
+            f"{printable(Path(options.path))}: corpus `{name}` holds corrections, such as {Path(corrected.path).name}, "
+            "which are for training only; set its `format` to corrections, which reads nothing else in it, or its "
+            "`split` to train"
         )
     for file in files:
         check_corpus(name, file, languages)

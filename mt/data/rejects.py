@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 from types import TracebackType
 
+from mt.data.formats.formulas import shielded
 from mt.data.pair import Pair
 
 REJECTED = "rejected.tsv"
@@ -13,8 +14,6 @@ REJECTED = "rejected.tsv"
 
 HEADER = ("rule", "detail", "place", "source", "target")
 """Names of its columns; `place` is `Pair.origin`."""
-
-_FORMULA_BEGINS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 
 class RejectedFile:
@@ -46,5 +45,4 @@ def quoted_cell(text: str) -> str:
 
     Tabs and line ends become spaces, so no cell begins with one.
     """
-    cell = " ".join(text.split())
-    return f"'{cell}" if cell.startswith(_FORMULA_BEGINS) else cell
+    return shielded(" ".join(text.split()))

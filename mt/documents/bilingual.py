@@ -11,7 +11,8 @@ from contextlib import AbstractContextManager
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO
 
-from mt.data.formats.corrections import MACHINE
+from mt.data.formats.formulas import shielded
+from mt.data.formats.tables import MACHINE
 from mt.documents.checking import Row, ranks, sort_key
 from mt.evaluation.confidence import Confidence
 
@@ -20,7 +21,8 @@ COLUMNS = ("source", "target", MACHINE, "file", "segment")
 it, from 1.
 
 A reviewer edits `target`. What is then different from `MACHINE` is read back as a corpus of corrections
-(`mt.data.formats.corrections`); `file` is the document of a pair."""
+(`mt.data.formats.corrections`); `file` is the document of a pair. What would be a formula has an apostrophe before
+it."""
 CONFIDENCE_COLUMNS = ("expected_chrf", "low", "high", "log_probability", "checks", "read_first")
 """With `--confidence`: expected chrF with its interval, mean log-probability, failed checks in words, and the rank of
 the sentence in the order to read, from 1."""
@@ -47,7 +49,7 @@ class BilingualTable(AbstractContextManager["BilingualTable"]):
         for row in rows:
             self._segment += 1
             texts = (" ".join(each.split()) for each in (row.source, row.target, row.target))
-            cells = (*texts, self._file, str(self._segment))
+            cells = (*map(shielded, (*texts, self._file)), str(self._segment))
             if self._waiting is None:
                 self._stream.write(_rows([cells]))
                 continue

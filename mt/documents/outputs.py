@@ -125,7 +125,9 @@ def check_free(path: Path, files: Sequence[str], *, overwrite: bool) -> None:
 def _check(path: Path, files: Sequence[str], *, overwrite: bool) -> None:
     fault = _fault_of(path)
     if fault is not None:
-        raise DataError(f"{printable(path)}: cannot be written ({fault}); give --output, with a place and name that can")
+        raise DataError(
+            f"{printable(path)}: cannot be written ({fault}); give --output, with a place and name that can"
+        )
     for file in files:
         try:
             is_same = file != "-" and os.path.samefile(file, path)  # noqa: PTH121

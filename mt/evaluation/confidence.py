@@ -185,8 +185,9 @@ def _calibration_in(content: Mapping[str, Any]) -> Calibration:
     scores = [y for _, y in knots]
     is_rising = bool(knots) and knots == sorted(knots) and scores == sorted(scores)
     _require(is_rising and 0 <= scores[0] <= scores[-1] <= 100, "its knots do not rise from chrF 0 to 100")
-    _require(0 <= half_width and 0 < level < 1, "its half_width or level is out of range")
-    is_known = isinstance(decoding, dict) and isinstance(decoding.get("terminology"), str | None)
+    _require(half_width >= 0 and 0 < level < 1, "its half_width or level is out of range")
+    is_known = isinstance(decoding, dict) and isinstance(terms := decoding.get("terminology"), str | None)
+    is_known = is_known and "\0" not in (terms or "")
     _require(is_known and isinstance(engine, str), "its decoding or engine is not one")
     points = [(float(x), float(y)) for x, y in knots]
     return Calibration(points, float(half_width), sentences, float(level), decoding, engine)

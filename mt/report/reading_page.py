@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from mt.data.formats.formulas import FORMULA_BEGINS
 from mt.documents.bilingual import COLUMNS
 from mt.documents.checking import Row, reading_order
 from mt.evaluation.confidence import LEVEL
@@ -32,7 +33,14 @@ def render_page(document: str, rows: Sequence[Row], languages: LanguagePair, lef
         styles=["page.css", "reading.css"],
         script="reading.js",
         title=f"Read and correct: {document}",
-        reading={"page": page, "file": document, "columns": COLUMNS, "first": first, "sentences": sentences},
+        reading={
+            "page": page,
+            "file": document,
+            "columns": COLUMNS,
+            "formula": FORMULA_BEGINS,
+            "first": first,
+            "sentences": sentences,
+        },
         count=len(rows),
         left_out=left_out,
         languages=languages,

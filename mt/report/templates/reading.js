@@ -1,7 +1,7 @@
 "use strict";
 (() => {
   const byId = (id) => document.getElementById(id);
-  const { page, file, columns, first, sentences } = JSON.parse(byId("reading-data").textContent);
+  const { page, file, columns, formula, first, sentences } = JSON.parse(byId("reading-data").textContent);
   const storageKey = "mt-corrections-" + page;
   const CHUNK = 50; // sentences that are put on the page at once, and laid out together when they are seen
   const KEEP_AFTER_MS = 300;
@@ -48,12 +48,17 @@
   }
 
   function restore() {
+    let kept = null;
     try {
-      const kept = localStorage.getItem(storageKey);
-      if (kept !== null) notes = new Map(JSON.parse(kept).map(soundNote));
-    } catch (error) {
-      if (error instanceof DOMException) lackStorage();
-      else byId("trouble").textContent = "The corrections that this browser kept are damaged and cannot be used.";
+      kept = localStorage.getItem(storageKey);
+    } catch {
+      lackStorage();
+    }
+    if (kept === null) return;
+    try {
+      notes = new Map(JSON.parse(kept).map(soundNote));
+    } catch {
+      byId("trouble").textContent = "The corrections that this browser kept are damaged and cannot be used.";
     }
   }
 
@@ -158,10 +163,13 @@
 
   // The table, as `mt translate --bilingual` writes it.
 
+  /** What a spreadsheet would run as a formula gets an apostrophe, which is taken away when the table is read. */
+  const shielded = (text) => (formula.includes(text.replace(/^'+/, "")[0]) ? `'${text}` : text);
   const cell = (text) => (/["\t\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
   function table() {
-    const rows = sentences.map(({ source, machine }, i) => [source, target(i), machine, file, String(i + 1)]);
+    const rows = sentences.map(({ source, machine }, i) =>
+      [...[source, target(i), machine, file].map(shielded), String(i + 1)]);
     return "\ufeff" + [columns, ...rows].map((row) => row.map(cell).join("\t") + "\n").join("");
   }
 
