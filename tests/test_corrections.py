@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,17 @@ def test_targets_that_were_sorted_without_their_rows(tmp_path: Path):
         row[1] = TARGETS[2]
     pairs = list(read_corpus("desk", CorpusConfig(path=str(table(path, rows)))))
     assert sum(pair.fault is None for pair in pairs) == 2
+
+
+def test_letters_that_a_spreadsheet_has_lost(tmp_path: Path):
+    """As older spreadsheets save it, in an encoding that has no Arabic letters."""
+    rows = [[re.sub("[^ -~]", "?", cell) for cell in row] for row in ROWS]
+    with_number = [["It is 5.", "5?", "5.", "a.txt", "9"], ["", "", "", "a.txt", "10"]]
+    path = table(tmp_path / "a.bilingual.tsv", rows + with_number)
+    with pytest.raises(
+        DataError, match=r"a\.bilingual\.tsv: 4 of its 5 translations are question marks: the program that saved it"
+    ):
+        list(read_corpus("desk", CorpusConfig(path=str(path))))
 
 
 def test_a_table_for_review_under_another_name_is_not_learnt_as_it_is(tmp_path: Path):

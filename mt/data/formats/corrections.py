@@ -38,16 +38,22 @@ def read_corrections(path: Path, options: CorpusConfig, languages: LanguagePair 
 
     White space alone is no correction. Raises `DataError` for a table without the columns `source`, `target` and
     `machine`, for JSON that is no ratings of `mt review`, for a file with no correction in it, and for a table whose
-    targets have left their rows.
+    letters are lost or whose targets have left their rows.
     """
     rows = _rated(path) if is_of_ratings(path) else _rows(path, options, languages)
-    count, machines, changed = 0, set[str](), list[str]()
+    count = with_text = lost = 0
+    machines, changed = set[str](), list[str]()
     for pair, machine in rows:
-        count += 1
         written, target = (" ".join(text.split()) for text in (machine, pair.target))
+        count, with_text, lost = count + 1, with_text + bool(written), lost + _is_lost(written)
         machines.add(written)
         changed += [] if target == written else [target]
         yield pair._replace(fault=Rejection(NOT_CORRECTED)) if target == written else pair
+    if lost * 2 > with_text:
+        raise DataError(
+            f"{path}: {lost} of its {with_text} translations are question marks: the program that saved it has lost "
+            "the letters; save it again as CSV UTF-8 or as a workbook"
+        )
     if count and not changed:
         raise DataError(
             f"{path}: none of its {count} translations is corrected: target is the same as {MACHINE} in each row; "
@@ -59,6 +65,11 @@ def read_corrections(path: Path, options: CorpusConfig, languages: LanguagePair 
 def is_of_ratings(path: Path) -> bool:
     """Whether a file of corrections has the ratings of `mt review`, and is no table."""
     return Path(uncompressed_name(path)).suffix.lower() == ".json"
+
+
+def _is_lost(text: str) -> bool:
+    marks = text.count("?")
+    return marks > 1 and marks > sum(map(str.isalpha, text))
 
 
 def _check_places(path: Path, machines: set[str], changed: list[str]) -> None:
