@@ -244,6 +244,27 @@ def test_reload_keeps_and_reset_takes_back(reading: Page):
 
 
 @pytest.mark.browser
+def test_a_document_that_is_translated_again(reading: Page, tmp_path: Path):
+    """A correction is of its sentence, so it outlives the translation; that a translation was read does not."""
+    box(reading, 1).fill("كان الهدوء سائدا.")
+    box(reading, 5).fill("قال شيئا.")
+    box(reading, 5).fill(ROWS[4].target)
+    reading.get_by_label("Sentence 8 is read", exact=True).check()
+    reading.get_by_label("Sentence 7 is read", exact=True).check()
+    again = [row._replace(target=f"{row.target} ثانية") if n in (0, 4, 7) else row for n, row in enumerate(ROWS)]
+    open_page(reading, tmp_path, again)
+    assert reading.inner_text("#notice") == (
+        "The document has been translated again. What you corrected before is still here; changed: 1."
+    )
+    assert [box(reading, n).input_value() for n in (1, 5, 8)] == ["كان الهدوء سائدا.", again[4].target, again[7].target]
+    assert reading.inner_text("#progress") == "2 of 7 read, 1 changed"
+    assert saved(reading)[1].decode() == written(again, {1: "كان الهدوء سائدا."}).decode()
+    # Other sentences are another document.
+    open_page(reading, tmp_path, [*again[1:], again[0]])
+    assert reading.inner_text("#progress") == "0 of 7 read, 0 changed"
+
+
+@pytest.mark.browser
 def test_two_tabs(reading: Page):
     other = reading.context.new_page()
     other.goto(reading.url)

@@ -26,7 +26,8 @@ def render_page(document: str, rows: Sequence[Row], languages: LanguagePair, lef
     ranked = sum(rank is not None for rank in order)
     first = math.ceil(ranked * LOOKED_AT)
     sentences = [_as_json(row, rank) for row, rank in zip(rows, order, strict=True)]
-    content = {"file": document, "sentences": [[each["source"], each["machine"]] for each in sentences]}
+    # The browser keeps corrections under this key: they stay when the same sentences are translated again.
+    content = {"file": document, "sources": [each["source"] for each in sentences]}
     page = hashlib.sha256(json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")).hexdigest()
     return render_template(
         "reading.html.jinja",

@@ -6,7 +6,7 @@
   const CHUNK = 50; // sentences that are put on the page at once, and laid out together when they are seen
   const KEEP_AFTER_MS = 300;
 
-  let notes = new Map(); // by position: {text, read}, only of what was changed or read
+  let notes = new Map(); // by position: {text, read, machine}, only of what was changed or read
   let cards = new Map(); // by position, of what is shown
   let storageWorks = true;
   let isSaved = true;
@@ -30,7 +30,7 @@
   // What is kept in the browser. Private windows and some settings refuse it, at any moment.
 
   function change(i, changes) {
-    notes.set(i, { ...note(i), ...changes });
+    notes.set(i, { ...note(i), ...changes, machine: sentences[i].machine });
     isSaved = false;
     clearTimeout(waiting);
     waiting = setTimeout(keep, KEEP_AFTER_MS);
@@ -56,15 +56,29 @@
     }
     if (kept === null) return;
     try {
-      notes = new Map(JSON.parse(kept).map(soundNote));
+      const found = JSON.parse(kept).map(soundNote);
+      const ofOthers = found.filter(([i, { machine }]) => machine !== sentences[i].machine);
+      notes = new Map(found.map(stillTrue));
+      if (ofOthers.length) {
+        byId("notice").textContent = "The document has been translated again. What you corrected before is still here; "
+          + `changed: ${ofOthers.filter(([i]) => isChanged(i)).length}.`;
+      }
     } catch {
       byId("trouble").textContent = "The corrections that this browser kept are damaged and cannot be used.";
     }
   }
 
-  function soundNote([i, { text, read }]) {
-    if (!sentences[i] || !(text === null || typeof text === "string")) throw new Error("damaged");
-    return [i, { text, read: Boolean(read) }];
+  function soundNote([i, { text, read, machine }]) {
+    const isSound = sentences[i] && (text === null || typeof text === "string") && typeof machine === "string";
+    if (!isSound) throw new Error("damaged");
+    return [i, { text, read: Boolean(read), machine }];
+  }
+
+  /** A correction is of its sentence and outlives its translation; what was left as it was has to be read again. */
+  function stillTrue([i, { text, read, machine }]) {
+    const isCorrected = text !== null && oneLine(text) !== oneLine(machine);
+    const isNew = machine !== sentences[i].machine && !isCorrected;
+    return [i, { text: isNew ? null : text, read: !isNew && read, machine: sentences[i].machine }];
   }
 
   function lackStorage() {
