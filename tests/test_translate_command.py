@@ -103,6 +103,7 @@ def test_document_through_standard_streams(monkeypatch: pytest.MonkeyPatch, capf
         (["a.html", "--output", "link", "--overwrite"], "link: the translation would be written over the document"),
         (["a.html", "new/a.html", "--output", "o"], "o/a.ar.html: would be the translation of several files"),
         (["a.html", "a.html"], "a file is named twice; name it once"),
+        (["b.html", "new/../b.html"], "b.ar.html: would be the translation of several files"),
         (["a.html", "b.html", "--output", "-"], "only one translation can go to standard output"),
         (["--bilingual"], "--bilingual needs a name: give --output FILE, or a file to translate"),
         (["a.html", "-"], "-: the translation needs a name; give --output FILE"),
@@ -193,7 +194,7 @@ def test_bilingual_table_is_a_corpus(monkeypatch: pytest.MonkeyPatch):
         "\ufeffsource\ttarget\tmachine\tfile\tsegment\n"
         "One came.\tجملة «9»\tجملة «9»\ta.txt\t1\n"
         '"""Two"" left."\t"""جملة"" هنا"\t"""جملة"" هنا"\ta.txt\t2\n'
-        "=3 and\tجملة «6»\tجملة «6»\ta.txt\t3\n"
+        "'=3 and\tجملة «6»\tجملة «6»\ta.txt\t3\n"
         "four\tجملة «4»\tجملة «4»\ta.txt\t4\n"
     )
     text = Path("a.ar.txt.bilingual.tsv").read_text(encoding="utf-8")

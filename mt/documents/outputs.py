@@ -40,8 +40,8 @@ class Job:
 
     @property
     def document_name(self) -> str:
-        """The name of the document in bilingual tables."""
-        return "stdin" if self.file == "-" else Path(self.file).name
+        """The name of the document in bilingual tables, on one line."""
+        return "stdin" if self.file == "-" else " ".join(Path(self.file).name.replace("\t", " ").splitlines())
 
 
 def output_paths(
@@ -57,9 +57,10 @@ def output_paths(
             raise UsageError("only one translation can go to standard output; give --output DIRECTORY")
         return [None]
     paths = [_path_of(file, output, codes, is_only=len(files) == 1) for file in files]
-    for file, path in zip(files, paths, strict=True):
+    places = [os.path.realpath(path) for path in paths]
+    for file, path, place in zip(files, paths, places, strict=True):
         _check(path, files, overwrite=overwrite)
-        if paths.count(path) > 1:
+        if places.count(place) > 1:
             raise DataError(
                 f"{printable(path)}: would be the translation of several files, such as {printable(file)}; translate "
                 "them one by one"
