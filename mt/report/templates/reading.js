@@ -6,7 +6,7 @@
   const CHUNK = 50; // sentences that are put on the page at once, and laid out together when they are seen
   const KEEP_AFTER_MS = 300;
 
-  let notes = new Map(); // by position: {text, read, machine}, only of what was changed or read
+  let notes = new Map(); // by position: {text, read, of}, only of what was changed or read
   let cards = new Map(); // by position, of what is shown
   let storageWorks = true;
   let isSaved = true;
@@ -30,7 +30,7 @@
   // What is kept in the browser. Private windows and some settings refuse it, at any moment.
 
   function change(i, changes) {
-    notes.set(i, { ...note(i), ...changes, machine: sentences[i].machine });
+    notes.set(i, { ...note(i), ...changes, of: hash(sentences[i].machine) });
     isSaved = false;
     clearTimeout(waiting);
     waiting = setTimeout(keep, KEEP_AFTER_MS);
@@ -57,7 +57,7 @@
     if (kept === null) return;
     try {
       const found = JSON.parse(kept).map(soundNote);
-      const ofOthers = found.filter(([i, { machine }]) => machine !== sentences[i].machine);
+      const ofOthers = found.filter(([i, { of }]) => of !== hash(sentences[i].machine));
       notes = new Map(found.map(stillTrue));
       if (ofOthers.length) {
         byId("notice").textContent = "The document has been translated again. What you corrected before is still here; "
@@ -68,17 +68,25 @@
     }
   }
 
-  function soundNote([i, { text, read, machine }]) {
-    const isSound = sentences[i] && (text === null || typeof text === "string") && typeof machine === "string";
+  function soundNote([i, { text, read, of }]) {
+    const isSound = sentences[i] && (text === null || typeof text === "string") && typeof of === "number";
     if (!isSound) throw new Error("damaged");
-    return [i, { text, read: Boolean(read), machine }];
+    return [i, { text, read: Boolean(read), of }];
   }
 
   /** A correction is of its sentence and outlives its translation; what was left as it was has to be read again. */
-  function stillTrue([i, { text, read, machine }]) {
-    const isCorrected = text !== null && oneLine(text) !== oneLine(machine);
-    const isNew = machine !== sentences[i].machine && !isCorrected;
-    return [i, { text: isNew ? null : text, read: !isNew && read, machine: sentences[i].machine }];
+  function stillTrue([i, { text, read, of }]) {
+    const now = hash(sentences[i].machine);
+    const isCorrected = text !== null && hash(oneLine(text)) !== of;
+    const isNew = of !== now && !isCorrected;
+    return [i, { text: isNew ? null : text, read: !isNew && read, of: now }];
+  }
+
+  /** 32 bits (FNV-1a): browsers keep too little to keep each translation beside its correction. */
+  function hash(text) {
+    let value = 0x811c9dc5;
+    for (let at = 0; at < text.length; at++) value = Math.imul(value ^ text.charCodeAt(at), 0x01000193);
+    return value;
   }
 
   function lackStorage() {
