@@ -123,6 +123,14 @@ def test_document_through_standard_streams(monkeypatch: pytest.MonkeyPatch, capf
         (["a.html", "--output", "a.pdf/x/o.html"], "a.pdf/x/o.html: cannot be written (a.pdf is no directory); give"),
         (["a.html", "--output", "x" * 250, "--page"], ".review.html: cannot be written (File name too long); give"),
         (["b.html", "--output", "closed/o.html"], "closed/o.html: cannot be written (closed is not writable); give"),
+        (
+            ["b.html", "--output", "pipe", "--overwrite"],
+            "pipe: is a pipe or a device, which a file would replace",
+        ),
+        (
+            ["b.html", "--output", "to_null", "--overwrite"],
+            "to_null: is a pipe or a device, which a",
+        ),
         (["b.html", "--output", "closed/new/o.html"], "cannot be written (closed is not writable); give --output"),
     ],
 )
@@ -140,6 +148,8 @@ def test_refused_before_a_model_is_loaded(
     Path("bad.xlf").write_text("<xliff")
     Path("bad.docx").write_text("text")
     Path("link").symlink_to("a.html")
+    Path("to_null").symlink_to("/dev/null")
+    os.mkfifo("pipe")
     Path("closed").mkdir()
     access = os.access
     # A test that root runs may write everywhere.

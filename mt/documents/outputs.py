@@ -136,6 +136,10 @@ def _check(path: Path, files: Sequence[str], *, overwrite: bool) -> None:
             is_same = False
         if is_same:
             raise DataError(f"{printable(path)}: the translation would be written over the document; name another file")
+    if is_pipe(path):
+        raise DataError(
+            f"{printable(path)}: is a pipe or a device, which a file would replace; give `-` for standard output"
+        )
     if is_directory(path):
         raise DataError(f"{printable(path)}: is a directory, and would be a translation; name another file")
     if os.path.lexists(path) and not overwrite:
