@@ -74,8 +74,9 @@ def _neighbours(side: SideColumns, examples: Indices, levels: Levels, similarity
     if not len(triples):
         return _NO_EDGES
     # Sorted by triple and, for equal ones, by split: the level replaces the two lowest bits.
+    # Then by number of sentence: an unstable sort orders equals as the instructions of the CPU have it.
     triples = (triples & ~np.uint64(3)) | levels[owners].astype(np.uint64)
-    order = np.argsort(triples)
+    order = np.argsort(triples, kind="stable")
     codes = np.concatenate(
         [_codes(edges, len(examples)) for edges in _candidates(triples[order] >> np.uint64(2), owners[order], levels)]
     )
