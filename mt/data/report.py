@@ -56,6 +56,18 @@ class CorpusReport:
             source, target = shorten(pair.source, _EXAMPLE_CHARACTERS), shorten(pair.target, _EXAMPLE_CHARACTERS)
             examples.append(pair._replace(source=source, target=target))
 
+    def add(self, later: CorpusReport) -> None:
+        """Count what became of further pairs of the corpus before they were compared with each other."""
+        self.read += later.read
+        for mine, more in zip(self._counters(), later._counters(), strict=True):
+            mine.update(more)
+        for rule, pairs in later.examples.items():
+            examples = self.examples.setdefault(rule, [])
+            examples += pairs[: _EXAMPLES_PER_RULE - len(examples)]
+
+    def _counters(self) -> tuple[Counter[str], ...]:
+        return self.dropped, self.place_names, self.mended
+
     def as_json(self) -> dict[str, Any]:
         """What `data_report.json` holds of this corpus."""
         return {
@@ -109,6 +121,11 @@ class DataReport:
     """How well the model's tokenizer covers each corpus; see `mt.data.vocabulary`."""
     tokenizer: str = ""
     """The model whose vocabulary that is, or why it was not measured."""
+
+    def add(self, later: DataReport) -> None:
+        """Count further pairs of the same corpora."""
+        for name, corpus in later.corpora.items():
+            self.corpora[name].add(corpus)
 
     @property
     def dropped(self) -> Counter[str]:

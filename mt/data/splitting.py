@@ -10,8 +10,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from mt.data.fingerprints import Hashes
-from mt.data.neighbours import Clusters, Levels
+from mt.data.neighbours import Clusters
 from mt.data.selection import Indices, Mask
+from mt.data.triples import Levels
 
 SPLITS = ("train", "dev", "test")
 """Names of the splits by level."""
