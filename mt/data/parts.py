@@ -47,10 +47,11 @@ def begin_part(part: Path) -> Path:
 def end_part(work: Path, part: Path) -> None:
     """List the checksums in the directory of `begin_part` and give it its name. Raises `OSError`.
 
-    Nothing is synced to the disk, which would take longer than the work: what a power cut damages is found by the
+    A part that is there already is replaced: it comes after a damaged one and has the same content. Nothing is synced to the disk, which would take longer than the work: what a power cut damages is found by the
     checksums and made again.
     """
     write_checksums(work)
+    remove(part)
     work.rename(part)
 
 
