@@ -270,7 +270,7 @@ def build(stage):
         setattr(builder._Build if stage in ("write", "describe") else builder, stage, lambda *_: os._exit(9))
     cached_build(DataConfig(corpora={{"news": CorpusConfig(path={str(file)!r})}}, cache_dir={str(cache)!r}), {{}})
 
-for stage in ("select_pairs", "write", "describe", "_save", "rename"):
+for stage in ("select_pairs", "write", "describe", "save_splits", "rename"):
     child = os.fork()
     if not child:
         try:
@@ -280,7 +280,7 @@ for stage in ("select_pairs", "write", "describe", "_save", "rename"):
     print(stage, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     ends = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
-    assert ends == "select_pairs 9\nwrite 9\ndescribe 9\n_save 9\nrename 9\n"
+    assert ends == "select_pairs 9\nwrite 9\ndescribe 9\nsave_splits 9\nrename 9\n"
     assert all(path.name.startswith(UNFINISHED) for path in cache.iterdir())
     built = cached_build(options, {})
     assert list(cache.iterdir()) == [built]

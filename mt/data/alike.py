@@ -19,18 +19,27 @@ Edges = NDArray[np.int64]
 """int (edges, 2): the numbers of two sentences."""
 
 # Edges compared at once: their numbers take 16 bits of a sorting key.
-_CHUNK = 1 << 14
+_CHUNK = 1 << 16
 _NUMBER_BITS = np.uint64(48)
 
 
 def only_alike(side: SideColumns, examples: Indices, edges: Edges, similarity: float) -> Edges:
     """The edges whose sentences, given by `examples`, have at least this Jaccard similarity."""
-    involved = np.unique(edges)
-    marks = signatures(side.words_at(examples[involved]).ngrams(2))
-    edges = edges[may_be_alike(side.counts[examples[involved]], marks, np.searchsorted(involved, edges), similarity)]
     chunks = [edges[start : start + _CHUNK] for start in range(0, len(edges), _CHUNK)]
-    found = [chunk[_similarities(side, examples[chunk]) >= similarity] for chunk in chunks]
+    found = [_only_alike(side, examples, chunk, similarity) for chunk in chunks]
     return np.concatenate([np.empty((0, 2), np.int64), *found])
+
+
+def _only_alike(side: SideColumns, examples: Indices, edges: Edges, similarity: float) -> Edges:
+    involved, index = np.unique(edges, return_inverse=True)
+    index = index.reshape(edges.shape)
+    words = side.words_at(examples[involved])
+    is_alike = may_be_alike(words.counts, signatures(words.ngrams(2)), index, similarity)
+    index = index[is_alike]
+    ones, others = (words.at(column) for column in index.T)
+    is_alike[is_alike] = jaccard(ones, others) >= similarity
+    alike: Edges = edges[is_alike]
+    return alike
 
 
 def may_be_alike(counts: Indices, marks: Hashes, edges: Edges, similarity: float) -> Mask:
@@ -67,10 +76,6 @@ def signatures(word_pairs: Words) -> Hashes:
     for column in range(2) if len(starts) else ():
         marks[has_any, column] = np.bitwise_or.reduceat(np.where(half == column, bits, np.uint64(0)), starts)
     return marks
-
-
-def _similarities(side: SideColumns, pairs: Edges) -> NDArray[np.float64]:
-    return jaccard(side.words_at(pairs[:, 0]), side.words_at(pairs[:, 1]))
 
 
 def jaccard(ones: Words, others: Words) -> NDArray[np.float64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import shutil
 from collections.abc import Iterator, Mapping
@@ -14,8 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute
-from datasets import Dataset, DatasetDict, load_from_disk
-from datasets.table import MemoryMappedTable
+from datasets import DatasetDict
 
 from mt.config import CorpusConfig, DataConfig
 from mt.data.collecting import Collection, empty_side, preparation
@@ -28,6 +26,7 @@ from mt.data.report import LENGTH_STEP, DataReport
 from mt.data.selecting import DROPS, LEAKS, Selection, select_pairs
 from mt.data.selection import Indices
 from mt.data.split_check import check_splits
+from mt.data.split_files import SCHEMA, SplitFile, save_splits
 from mt.data.splitting import SPLITS
 from mt.data.store import SIDES, PairStore, pairs_in
 from mt.data.yield_check import check_yield, left_out_of_test_set
@@ -35,9 +34,6 @@ from mt.errors import DataError
 from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
 
 logger = logging.getLogger(__name__)
-
-COLUMNS = ("source", "target", "corpus", "group")
-"""Columns of the splits."""
 
 _SAMPLES = 10
 # Fewer pairs than this may well be all alike.
@@ -78,7 +74,7 @@ def build_data(
     removes; what an interrupted build of the same corpora with the same options has finished there is used again. By
     default a new one, which is removed.
 
-    The splits `train`, `dev` and `test` have the string columns of `COLUMNS`. A `group` is a document, a block of lines
+    The splits `train`, `dev` and `test` have the columns of `SCHEMA`. A `group` is a document, a block of lines
     or a set of similar sentences; all its pairs are in one split. A split whose share is 0 exists and is empty.
     Training targets are normalised; dev and test targets are references and stay as they were written. Raises
     `DataError` if nothing is left to train on, the two sides of a corpus are out of step, or the disk is full.
@@ -95,12 +91,13 @@ def build_data(
         logger.info("looking for pairs that are alike, and dividing them into splits")
         holding_out = hold_out(store, config, corpora)
         selection = select_pairs(store, config, corpora, holding_out, work, collection.workers())
-        build.write(store, selection, rejected, work)
+        splits = {split: SplitFile(work / f"{split}.arrow") for split in SPLITS}
+        build.write(store, selection, rejected, splits)
         build.describe(store, selection)
         build.describe_holding_out(holding_out)
         check_yield(config, build.report, languages)
         check_splits(config, build.report, build.alike)
-        return _save(work, directory / "data"), build.report
+        return save_splits(splits, directory / "data"), build.report
 
 
 class _Build:
@@ -111,23 +108,19 @@ class _Build:
         self.alike: dict[str, float] = {}
         """By divided corpus: the share of its pairs that are in its largest group."""
 
-    def write(self, store: PairStore, selection: Selection, rejected: RejectedFile, work: Path) -> None:
+    def write(
+        self, store: PairStore, selection: Selection, rejected: RejectedFile, splits: Mapping[str, SplitFile]
+    ) -> None:
         """Stream the texts a second time, each to its split or to the rejected pairs."""
-        schema = pa.schema([(column, pa.string()) for column in COLUMNS])
         origins = _Origins(store, selection.conflicting)
         start = 0
-        with ExitStack() as stack:
-            writers = []
-            for split in SPLITS:
-                sink = stack.enter_context(pa.OSFile(str(work / f"{split}.arrow"), "wb"))
-                writers.append(stack.enter_context(pa.ipc.new_stream(sink, schema)))
-            for batch in store.texts():
-                here = np.arange(start, start + batch.num_rows)
-                for level, writer in enumerate(writers):
-                    is_here = selection.kept[here] & selection.is_own[here] & (selection.levels[here] == level)
-                    writer.write_batch(self._rows(batch, np.flatnonzero(is_here), selection.groups[here], level))
-                self._write_dropped(batch, here[selection.dropped[here] > 0], start, selection, origins, rejected)
-                start += batch.num_rows
+        for batch in store.texts():
+            here = np.arange(start, start + batch.num_rows)
+            for level, split in enumerate(SPLITS):
+                is_here = selection.kept[here] & selection.is_own[here] & (selection.levels[here] == level)
+                splits[split].add(self._rows(batch, np.flatnonzero(is_here), selection.groups[here], level))
+            self._write_dropped(batch, here[selection.dropped[here] > 0], start, selection, origins, rejected)
+            start += batch.num_rows
 
     def _rows(self, batch: pa.RecordBatch, rows: Any, groups: Any, level: int) -> pa.RecordBatch:
         texts = batch.take(pa.array(rows))
@@ -137,7 +130,7 @@ class _Build:
             target = pyarrow.compute.coalesce(texts["reference"], target)
         names = pa.array(self.names).take(texts["corpus"])
         group = pa.array([f"{group:016x}" for group in groups[rows].tolist()], pa.string())
-        return pa.record_batch([texts["source"], target, names, group], names=list(COLUMNS))
+        return pa.record_batch([texts["source"], target, names, group], schema=SCHEMA)
 
     def _write_dropped(
         self,
@@ -220,19 +213,3 @@ def _one_sentence(directory: Path, work: Path | None) -> Iterator[None]:
             f"{directory}: the build cannot be written ({error.strerror or error}); {kept}: "
             "free space, or set data.cache_dir to another disk"
         ) from error
-
-
-def _save(work: Path, directory: Path) -> DatasetDict:
-    """Save the splits in the format of `datasets`: the same bytes for the same pairs."""
-    splits = {}
-    for split in SPLITS:
-        path = work / f"{split}.arrow"
-        with path.open("rb") as file:
-            # By default, `datasets` makes one that changes from run to run.
-            fingerprint = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-        splits[split] = Dataset(MemoryMappedTable.from_file(str(path)), fingerprint=fingerprint)
-    # An empty split needs a file, too, to be loaded again.
-    DatasetDict(splits).save_to_disk(directory, num_shards=dict.fromkeys(splits, 1))
-    saved = load_from_disk(directory)
-    assert isinstance(saved, DatasetDict)
-    return saved

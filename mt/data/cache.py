@@ -6,6 +6,7 @@ import ast
 import errno
 import json
 import logging
+import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -109,7 +110,7 @@ def _claim(work: Path) -> Iterator[Path]:
     try:
         yield work
     except DataError as error:
-        if not isinstance(error.__cause__, OSError):
+        if not isinstance(error.__cause__, OSError) or not any(work.glob("pairs-*")):
             shutil.rmtree(work, ignore_errors=True)
         raise
     else:
@@ -164,7 +165,7 @@ def _check_space(
         raise DataError(
             f"{work.parent}: the build needs about {needed / 2**30:.1f} GiB there, and {free / 2**30:.1f} GiB are "
             "free: free space, or set data.cache_dir to another disk"
-        )
+        ) from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _key(config: DataConfig, test_sets: Mapping[str, CorpusConfig], languages: LanguagePair) -> str:

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from mt.data.alike import Edges, only_alike
 from mt.data.decontamination import LookUp, find_overlaps
-from mt.data.fingerprints import Hashes, Side, Words, fingerprint, hash_of, scramble
+from mt.data.fingerprints import Hashes, Side, Words, fingerprint, hash_of, scramble, stretches
 from mt.data.preparing import usable_workers
-from mt.data.selection import Indices, Mask, stretches
+from mt.data.selection import Indices, Mask
 from mt.data.store import SideColumns
 from mt.text.normalise import comparison_words, normalise
 
@@ -160,7 +160,7 @@ class _Pool:
             worth, triples_worth = side.worth_a_look(of_batch, rules)
             rows = np.flatnonzero(worth)
             if len(rows):
-                self._compare_closely(side, _take(of_batch, rows), triples_worth[rows], rules)
+                self._compare_closely(side, of_batch.at(rows), triples_worth[rows], rules)
         rows = pa.array(np.flatnonzero(is_equal))
         found = set(zip(*(column.take(rows).to_pylist() for column in texts), strict=True))
         if found:
@@ -260,8 +260,3 @@ def _count(hits: Mask, counts: Indices) -> Indices:
     ends = np.cumsum(counts)
     counted: Indices = sums[ends] - sums[ends - counts]
     return counted
-
-
-def _take(words: Words, rows: Indices) -> Words:
-    counts = words.counts[rows]
-    return Words(words.hashes[stretches((np.cumsum(words.counts) - words.counts)[rows], counts)], counts)

@@ -52,6 +52,8 @@ LEAKS = ("like a held-out pair", "words of a held-out pair")
 # If similar held-out pairs would cost a corpus more than this share of its pairs, those are dropped instead.
 _MOST_LOST = 0.25
 _FEWEST_ALIKE = 20
+# Each takes up to a third of a gibibyte, and few can be busy at once: they wait for each other in Python.
+_MOST_THREADS = 4
 
 
 @dataclass
@@ -98,7 +100,7 @@ def select_pairs(
     searches, of which those are used again that an interrupted selection of the same pairs has left there. Raises
     `OSError` if the disk is full.
     """
-    sides = [store.side(name) for name in SIDES]
+    sides, threads = [store.side(name) for name in SIDES], min(threads, _MOST_THREADS)
     positions, corpus_of = holding_out.positions, store.column("corpora", np.int32)
     size, own = len(positions), len(config.corpora)
     levels = _levels(positions, corpus_of, config, corpora)

@@ -43,8 +43,3 @@ def run_starts(values: NDArray[Any]) -> Indices:
     if not len(values):
         return np.empty(0, np.int64)
     return np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]])).astype(np.int64)
-
-
-def stretches(starts: Indices, lengths: Indices) -> Indices:
-    """The indices of stretches, one after the other: from 5 and 9, 2 and 3 long, they are 5, 6, 9, 10, 11."""
-    return np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())

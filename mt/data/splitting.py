@@ -64,7 +64,10 @@ def group_pairs(sides: Sequence[Clusters], kept: Mask) -> Indices:
     for side in sides:
         first = np.full(side.size, -1, np.int64)
         first[side.of_pair[members[::-1]]] = members[::-1]
-        links.append(np.stack([members, first[side.of_pair[members]]]))
+        firsts = first[side.of_pair[members]]
+        # Most sentences are in one pair only, which needs no link to itself.
+        is_link = firsts != members
+        links.append(np.stack([members[is_link], firsts[is_link]]))
         edges = first[side.edges]
         links.append(edges[(edges >= 0).all(axis=1)].T)
     one, other = np.concatenate(links, axis=1)

@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mt.data.fingerprints import Fingerprints, Hashes, Words, hash_of
+from mt.data.fingerprints import Fingerprints, Hashes, Words, hash_of, stretches
 from mt.data.pair import Pair
 from mt.data.parts import begin_part, end_part, is_finished
-from mt.data.selection import Indices, stretches
+from mt.data.selection import Indices
 
 # Named as the fields of `Pair`. The document is stored as a hash.
 _TEXTS = pa.schema(
@@ -34,9 +34,15 @@ SIDES = ("source", "target")
 _COUNTS = "counts.json"
 
 
+# A stretch of a file is read as a whole if at least this share of it is wanted.
+_WANTED_SHARE = 1 / 8
+
+
 class WordFiles:
-    """The hashes of all words of one side, in the files of the segments. They are read and not mapped: pages of a map
-    count as memory of the process."""
+    """The hashes of all words of one side, in the files of the segments.
+
+    A file is mapped only while words are taken from it: pages of a map count as memory of the process.
+    """
 
     def __init__(self, files: Sequence[Path], sizes: Sequence[int]) -> None:
         """sizes: the number of words in each file."""
@@ -51,9 +57,12 @@ class WordFiles:
         for number in np.unique(file_of[counts > 0]).tolist():
             here = np.flatnonzero((file_of == number) & (counts > 0))
             first, length = starts[here] - self._begins[number], counts[here]
-            low = int(first.min())
-            read = np.fromfile(self._files[number], np.uint64, int((first + length).max()) - low, offset=8 * low)
-            taken[stretches(places[here], length)] = read[stretches(first - low, length)]
+            low, high = int(first.min()), int((first + length).max())
+            if length.sum() >= _WANTED_SHARE * (high - low):
+                words = np.fromfile(self._files[number], np.uint64, high - low, offset=8 * low)
+            else:
+                words = np.asarray(np.memmap(self._files[number], np.uint64, "r", 8 * low, high - low))
+            taken[stretches(places[here], length)] = words[stretches(first - low, length)]
         return taken
 
 

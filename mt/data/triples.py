@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mt.data.alike import Edges, may_be_alike, signatures
-from mt.data.fingerprints import Hashes, Words
+from mt.data.fingerprints import Hashes, Words, stretches
 from mt.data.parts import in_order
-from mt.data.selection import Indices, run_starts, stretches
+from mt.data.selection import Indices, run_starts
 from mt.data.store import SideColumns
 
 Levels = NDArray[np.int8]
@@ -132,12 +132,15 @@ def candidates_in(directory: Path, number: int, similarity: float) -> Indices:
     that share a triple are candidates: each with the next one, so that similar sentences form a chain, and with those
     of a higher split, so that no leak across splits is missed.
     """
-    levels = np.fromfile(directory / "levels", np.int8)
-    lengths = np.fromfile(directory / "lengths", np.int64)
-    marks = np.fromfile(directory / "signatures", np.uint64).reshape(-1, 2)
     triples, owners = _sorted(*partition_files(directory, number))
     found = [np.empty(0, np.int64)]
-    for edges in _candidates(triples, owners, levels) if len(triples) else ():
+    if not len(triples):
+        return found[0]
+    # Mapped, because all partitions need them, at random places.
+    levels = np.asarray(np.memmap(directory / "levels", np.int8, "r"))
+    lengths = np.asarray(np.memmap(directory / "lengths", np.int64, "r"))
+    marks = np.asarray(np.memmap(directory / "signatures", np.uint64, "r")).reshape(-1, 2)
+    for edges in _candidates(triples, owners, levels):
         edges = edges[edges[:, 0] != edges[:, 1]]
         edges = edges[may_be_alike(lengths, marks, edges, similarity)]
         found.append(_distinct(edges.min(axis=1) * len(levels) + edges.max(axis=1)))
