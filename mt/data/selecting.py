@@ -102,17 +102,8 @@ def select_pairs(
     """
     sides, threads = [store.side(name) for name in SIDES], min(threads, _MOST_THREADS)
     positions, corpus_of = holding_out.positions, store.column("corpora", np.int32)
-    size, own = len(positions), len(config.corpora)
-    levels = _levels(positions, corpus_of, config, corpora)
-    is_ruled = np.array([corpus.clean for corpus in corpora])[corpus_of]
-    selection = Selection(
-        levels,
-        corpus_of < own,
-        is_ruled,
-        dropped=np.zeros(size, np.int8),
-        conflicting=np.full(size, -1, np.int64),
-        groups=np.zeros(size, np.uint64),
-    )
+    selection = _everything(_levels(positions, corpus_of, config, corpora), corpus_of, config, corpora)
+    levels = selection.levels
     selection.drop(holding_out.is_unsettled, UNSETTLED)
     is_divided = np.array([corpus.own_split is None for corpus in corpora])[corpus_of]
     _drop_duplicates(selection, config, is_divided, store)
@@ -137,6 +128,21 @@ def select_pairs(
     selection.groups = np.where(holding_out.units > 0, holding_out.units, names)
     selection.levels = _fill(levels, is_divided & (groups >= 0), groups, positions, config)
     return selection
+
+
+def _everything(
+    levels: Levels, corpus_of: NDArray[np.int32], config: DataConfig, corpora: Sequence[CorpusConfig]
+) -> Selection:
+    """The selection of all pairs, before any rule."""
+    size = len(levels)
+    return Selection(
+        levels,
+        corpus_of < len(config.corpora),
+        np.array([corpus.clean for corpus in corpora])[corpus_of],
+        dropped=np.zeros(size, np.int8),
+        conflicting=np.full(size, -1, np.int64),
+        groups=np.zeros(size, np.uint64),
+    )
 
 
 def _levels(
