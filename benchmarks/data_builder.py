@@ -4,7 +4,7 @@
     taskset -c 0,1 python benchmarks/data_builder.py --pairs 1000000 3000000 10000000 --json data_builder.json
 
 With several numbers of pairs it builds one after the other, smallest first, and makes a table; ten million pairs take 4
-GB for the corpus and five times that for the build, in the directory for temporary files (TMPDIR).
+GB for the corpus and four times that for the build, in the directory for temporary files (TMPDIR).
 
 The pairs are made on the spot: sentences of 8 to 35 words drawn from a Zipf distribution over 60,000 words, the most
 frequent ones real and all others invented. One in five is a near-duplicate of an earlier pair: on both sides one

@@ -321,7 +321,9 @@ def test_parts_of_another_input_are_not_used(corpus: Path, tmp_path: Path, caplo
 
 
 @pytest.mark.usefixtures("small")
-def test_a_full_disk_keeps_what_is_finished(corpus: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+def test_a_full_disk_keeps_what_is_finished(
+    corpus: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
     config = options(corpus, cache_dir=str(tmp_path / "cache"))
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     # Segments fit; the splits are larger.
@@ -335,6 +337,9 @@ def test_a_full_disk_keeps_what_is_finished(corpus: Path, tmp_path: Path, caplog
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
+    with monkeypatch.context() as patch, pytest.raises(DataError, match="the build needs about"):
+        patch.setattr(cache, "_BYTES_PER_TEXT_BYTE", 10**12)
+        cached_build(config, {})
     with caplog.at_level("INFO"):
         finished = cached_build(config, {})
     assert "1500 pairs were read before" in caplog.text
@@ -346,7 +351,7 @@ def test_a_disk_without_enough_space_is_refused_before_anything_is_read(
 ):
     corpus.write_bytes(b"A war.\t\n" * 2**17)
     monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 2**20}))
-    message = r"cache: the build needs about 0\.0 GiB there, and 0\.0 GiB are free: free space, or set data\.cache_dir"
+    message = r"cache: the build needs about 4 MiB there, and 1 MiB are free: free space, or set data\.cache_dir"
     with pytest.raises(DataError, match=message):
         cached_build(options(corpus, cache_dir=str(tmp_path / "cache")), {})
     assert list((tmp_path / "cache").iterdir()) == []

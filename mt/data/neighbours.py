@@ -61,14 +61,19 @@ def find_clusters(side: SideColumns, levels: Levels, kept: Mask, similarity: flo
     sentences of seven or more words always share a triple; at 0.6 they do unless their words are shuffled. Raises
     `OSError` if the disk is full.
     """
+    of_pair, sentences = _distinct(side, levels, kept)
+    return Clusters(of_pair, len(sentences.examples), find_neighbours(sentences, similarity, search))
+
+
+def _distinct(side: SideColumns, levels: Levels, kept: Mask) -> tuple[Indices, Sentences]:
+    """(the number of each pair's sentence, the sentences); in a function of its own, whose arrays are gone after it."""
     members = np.flatnonzero(kept)
     _, first, cluster = np.unique(side.keys[members], return_index=True, return_inverse=True)
     of_pair = np.full(len(kept), -1, np.int64)
     of_pair[members] = cluster
     highest = np.zeros(len(first), np.int8)
     np.maximum.at(highest, cluster, levels[members])
-    sentences = Sentences(side, members[first], highest)
-    return Clusters(of_pair, len(first), find_neighbours(sentences, similarity, search))
+    return of_pair, Sentences(side, members[first], highest)
 
 
 def find_neighbours(sentences: Sentences, similarity: float, search: Search) -> Edges:
