@@ -1,7 +1,7 @@
 """Training pairs that contain a long piece of a held-out sentence.
 
 The n-grams of held-out sentences are looked at one range of hashes at a time, so memory does not grow with their
-number: 20 million n-grams in ranges of 8 million take three passes over the training pairs.
+number: 20 million n-grams in ranges of 16 million take two passes over the training pairs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mt.data.store import SideColumns
 _CHUNK_PAIRS = 50_000
 # Many slots, so that few n-grams that are in no held-out pair hit one that is taken.
 _SLOTS_PER_NGRAM = 8
-_NGRAMS_PER_RANGE = 8_000_000
+_NGRAMS_PER_RANGE = 16_000_000
 _FOUND = ("pairs", "places", "owners")
 
 
