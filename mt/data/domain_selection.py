@@ -94,7 +94,9 @@ def _select(store: PairStore, name: str, select: SelectConfig, members: _Members
 def _check(name: str, select: SelectConfig, like: Sequence[str], domain: Indices, dev: Indices) -> None:
     key = f"data.corpora.{name}.select"
     if not len(domain):
-        raise DataError(f"{key}: no training pair of {', '.join(like)} is left to resemble; see rejected.tsv of the build")
+        raise DataError(
+            f"{key}: no training pair of {', '.join(like)} is left to resemble; see rejected.tsv of the build"
+        )
     if select.pairs == "auto" and not len(dev):
         raise DataError(
             f"{key}.pairs is auto, but {', '.join(like)} has no dev pairs to choose the number by; "

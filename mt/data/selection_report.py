@@ -71,7 +71,7 @@ class Selected:
     histogram: dict[str, list[float]] = field(default_factory=dict)
     """By group: the share of its pairs in each bar, in percent."""
     examples: dict[str, list[Example]] = field(default_factory=dict)
-    """Ten pairs each: `most like the domain`, `last taken`, and `left`, which are spread evenly over what was left."""
+    """Ten pairs each: `most like the domain`, `last taken`, and `left`, evenly spaced among all that were left."""
     words: dict[str, list[RisenWord]] = field(default_factory=dict)
     """By side, `source` and `target`: the words whose share rose most."""
 
@@ -127,7 +127,9 @@ def describe(
     """
     taken = selected.taken
     selected.threshold = round(float(scores[taken - 1]), 4)
-    groups = {name: found for name, found in zip(GROUPS, (dev, scores[:taken], scores[taken:]), strict=True) if len(found)}
+    groups = {
+        name: found for name, found in zip(GROUPS, (dev, scores[:taken], scores[taken:]), strict=True) if len(found)
+    }
     selected.dev_share = round(float((dev <= scores[taken - 1]).mean()), 4) if len(dev) else 0.0
     selected.quantiles = {
         name: [round(float(value), 4) for value in np.quantile(found, _QUANTILES)] for name, found in groups.items()
@@ -153,9 +155,7 @@ def spread(numbers: Indices, count: int) -> Indices:
     return numbers[np.arange(count) * len(numbers) // count]
 
 
-def _examples(
-    store: PairStore, pairs: Indices, scores: NDArray[np.float32], taken: int
-) -> dict[str, list[Example]]:
+def _examples(store: PairStore, pairs: Indices, scores: NDArray[np.float32], taken: int) -> dict[str, list[Example]]:
     places = np.arange(len(pairs))
     groups = {
         "most like the domain": places[: min(_EXAMPLES, taken)],

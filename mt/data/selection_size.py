@@ -39,9 +39,7 @@ def sizes_to_try(candidates: int) -> list[int]:
     return sizes
 
 
-def perplexities(
-    store: PairStore, pairs: Indices, ranks: Indices, dev: Indices, vocabulary_of: Indices
-) -> list[Size]:
+def perplexities(store: PairStore, pairs: Indices, ranks: Indices, dev: Indices, vocabulary_of: Indices) -> list[Size]:
     """The perplexity on the dev pairs of a bigram model of the best pairs, for each of `sizes_to_try`.
 
     pairs: numbers of the candidates. ranks: int (pairs,), 0 for the one that would be taken first. vocabulary_of: pairs
