@@ -111,4 +111,4 @@ def in_order(scores: Scores, keys: Hashes) -> Indices:
 
     Equal scores are ordered by the content of the pairs, not by where they are, then by their place.
     """
-    return np.lexsort([combine(keys), scores]).astype(np.int64)
+    return np.lexsort((combine(keys), scores)).astype(np.int64)
