@@ -14,7 +14,7 @@ from mt.config import CorpusConfig, DataConfig, SelectConfig
 from mt.data import domain_likeness, selection_size
 from mt.data.builder import build_data
 from mt.data.cache import cached_build
-from mt.data.domain_likeness import CrossEntropyDifference, scored
+from mt.data.domain_likeness import CrossEntropyDifference
 from mt.data.domain_selection import in_order
 from mt.data.fingerprints import fingerprint
 from mt.data.language_model import BigramModel, Tokens, Vocabulary
@@ -144,7 +144,7 @@ def test_cross_entropy_difference_by_hand(tmp_path: Path):
         # Of the general model: 0.75 * 0.125, then 0.125 (nothing was seen after a), then 0.208333: 2.892688 bits.
         # Target, in the same way: 0.484375 twice, 1.045803 bits; 0.140625 and 0.3125, 2.254073 bits.
         # 1.299560 - 2.892688 + 1.045803 - 2.254073 = -2.80140, and the other way round for the general pairs.
-        assert likeness.score(np.arange(3)) == pytest.approx([-2.80140, 2.80140, 2.80140], abs=1e-5)
+        assert likeness.scores(np.arange(3)) == pytest.approx([-2.80140, 2.80140, 2.80140], abs=1e-5)
 
 
 def test_a_pair_is_not_compared_with_a_model_that_has_seen_it(tmp_path: Path):
@@ -152,7 +152,7 @@ def test_a_pair_is_not_compared_with_a_model_that_has_seen_it(tmp_path: Path):
     with store_of(tmp_path, pairs) as store:
         likeness = CrossEntropyDifference(store, np.array([0]), np.array([1, 2]), store.column("pairs", np.uint64))
         # One of the two trained one model, the other the other: neither finds its own sentence there.
-        first, second = likeness.score(np.array([1, 2]))
+        first, second = likeness.scores(np.array([1, 2]))
         assert first == pytest.approx(second, abs=1e-6)
         assert abs(first) < 0.5
 
@@ -176,7 +176,7 @@ def test_scores_depend_on_neither_windows_nor_threads(tmp_path: Path, monkeypatc
         for window, cores in ((20_000, 1), (20_000, 4), (7, 1), (7, 4), (1, 3)):
             monkeypatch.setattr(domain_likeness, "WINDOW_PAIRS", window)
             monkeypatch.setattr(domain_likeness, "usable_cores", lambda cores=cores: cores)
-            found.append(scored(general, likeness.score).tolist())
+            found.append(likeness.scores(general).tolist())
         assert found == [found[0]] * 5
         assert {*np.argsort(found[0])[:3].tolist()} == {64, 65, 66}
 

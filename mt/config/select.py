@@ -24,13 +24,29 @@ class SelectConfig:
     """Names of the corpora to resemble; only their training pairs are compared with. Default: all corpora that select
     nothing and are no glossaries."""
 
-    method: Literal["cross_entropy"] = "cross_entropy"
+    method: Literal["cross_entropy", "embeddings"] = "cross_entropy"
     """`cross_entropy`: a pair is taken if n-gram models of the domain's two sides find it likelier than models of the
-    corpus itself do (cross-entropy difference: Moore and Lewis, 2010; of both sides: Axelrod et al., 2011)."""
+    corpus itself do (cross-entropy difference: Moore and Lewis, 2010; of both sides: Axelrod et al., 2011).
+    `embeddings`: if the vectors of its sentences are near those of domain sentences; for a GPU."""
+
+    model: str | None = None
+    """embeddings: a sentence encoder, by its name on the hub or its directory. It must know both languages."""
+
+    revision: str = "main"
+    """embeddings: branch, tag or commit of the encoder on the hub. The run's manifest records the commit."""
 
     def __post_init__(self) -> None:
         is_number = self.pairs == "auto" or int(self.pairs) >= 1
         require(is_number, "pairs of a select", "be auto or at least 1", self.pairs)
+        if self.method == "embeddings":
+            require(bool(self.model), "model of a select", "name a sentence encoder for method embeddings", self.model)
+        else:
+            require(self.model is None, "model of a select", "be left out with method cross_entropy", self.model)
+
+    @property
+    def encoder(self) -> str:
+        """The name of the encoder, with its revision on the hub if it is not the default; empty without one."""
+        return "" if self.model is None else self.model + ("" if self.revision == "main" else f" at {self.revision}")
 
 
 def liked_by(name: str, corpora: Mapping[str, CorpusConfig]) -> list[str]:

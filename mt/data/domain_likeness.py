@@ -5,12 +5,12 @@ A sentence is like the domain if a model of the domain needs fewer bits for it t
 like the domain.
 
 Bigrams of words, and every word of the samples in the vocabulary, because that finds held-out pairs of a domain best;
-`benchmarks/selection.py find` compares the alternatives.
+`benchmarks/selection_models.py` compares the alternatives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -62,15 +62,24 @@ class CrossEntropyDifference:
         (Moore and Lewis), so both corpora are sampled down to the same number of pairs.
         """
         size = min(len(domain), len(general) // 2)
-        drawn = _in_random_order(general, keys)[: 2 * size]
+        drawn = in_random_order(general, keys)[: 2 * size]
         # A model finds the sentences it was trained on likely, and they would seem less like the domain than others.
-        samples = [np.sort(some) for some in (_in_random_order(domain, keys)[:size], drawn[:size], drawn[size:])]
+        samples = [np.sort(some) for some in (in_random_order(domain, keys)[:size], drawn[:size], drawn[size:])]
         self._is_in_first = np.zeros(store.size, bool)
         self._is_in_first[samples[1]] = True
         self._sides = [_models(store.side(name), *samples) for name in ("source", "target")]
 
-    def score(self, pairs: Indices) -> Scores:
-        """float32 (pairs,): bits per token, summed over both sides; lower is more like the domain."""
+    def scores(self, pairs: Indices) -> Scores:
+        """float32 (pairs,): bits per token, summed over both sides; lower is more like the domain.
+
+        Any number of pairs: they are looked at window by window, on all cores.
+        """
+        # Threads are enough: numpy searches and takes logarithms in parallel.
+        with ThreadPoolExecutor(min(usable_cores(), _MOST_THREADS)) as pool:
+            parts = list(pool.map(self._score, windows(pairs)))
+        return np.concatenate(parts) if parts else np.empty(0, np.float32)
+
+    def _score(self, pairs: Indices) -> Scores:
         is_in_first = self._is_in_first[pairs]
         source, target = (side.differences(pairs, is_in_first) for side in self._sides)
         return (source + target).astype(np.float32)
@@ -83,8 +92,8 @@ def _models(side: SideColumns, domain: Indices, first: Indices, second: Indices)
     return _SideModels(side, vocabulary, of_domain, (general[0], general[1]))
 
 
-def _in_random_order(pairs: Indices, keys: Hashes) -> Indices:
-    """`pairs` by a hash of their keys."""
+def in_random_order(pairs: Indices, keys: Hashes) -> Indices:
+    """`pairs` in an order that depends on their keys alone."""
     salt = np.full(len(pairs), 0x5E1EC7, np.uint64)
     return pairs[np.argsort(combine(keys[pairs], salt), kind="stable")]
 
@@ -93,11 +102,3 @@ def windows(pairs: Indices) -> Iterator[Indices]:
     """`pairs` in parts that fit into memory."""
     for start in range(0, len(pairs), WINDOW_PAIRS):
         yield pairs[start : start + WINDOW_PAIRS]
-
-
-def scored(pairs: Indices, score: Callable[[Indices], Scores]) -> Scores:
-    """float32 (pairs,): the scores of any number of pairs, window by window, on all cores."""
-    # Threads are enough: numpy searches and takes logarithms in parallel.
-    with ThreadPoolExecutor(min(usable_cores(), _MOST_THREADS)) as pool:
-        parts = list(pool.map(score, windows(pairs)))
-    return np.concatenate(parts) if parts else np.empty(0, np.float32)

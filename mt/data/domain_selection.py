@@ -14,12 +14,14 @@ import numpy as np
 
 from mt.config import DataConfig
 from mt.config.select import SelectConfig, liked_by
-from mt.data.domain_likeness import CrossEntropyDifference, Scores, scored
+from mt.data.domain_likeness import CrossEntropyDifference, Scores
+from mt.data.embedding_likeness import EmbeddingDistance
 from mt.data.fingerprints import Hashes
 from mt.data.selecting import LEFT, Selection
 from mt.data.selection import Indices, combine
 from mt.data.selection_report import Selected, describe
 from mt.data.selection_size import Size, best_size, perplexities
+from mt.data.sentence_encoder import SentenceEncoder
 from mt.data.splitting import DEV, TRAIN
 from mt.data.store import PairStore
 from mt.errors import DataError
@@ -69,8 +71,8 @@ def _select(store: PairStore, name: str, select: SelectConfig, members: _Members
     keys = store.column("pairs", np.uint64)
     if len(candidates) < 2:
         return Selected(select.method, like, len(candidates), len(candidates))
-    likeness = CrossEntropyDifference(store, domain, candidates, keys)
-    scores = scored(candidates, likeness.score)
+    likeness = _likeness(store, select, domain, candidates, keys)
+    scores = likeness.scores(candidates)
     order = in_order(scores, keys[candidates])
     sizes: list[Size] = []
     if select.pairs == "auto":
@@ -85,10 +87,19 @@ def _select(store: PairStore, name: str, select: SelectConfig, members: _Members
         )
     taken, left = candidates[order[:wanted]], candidates[order[wanted:]]
     selection.dropped[left] = LEFT
-    selected = Selected(select.method, like, len(candidates), len(taken), wanted=select.pairs, sizes=sizes)
-    describe(selected, store, candidates[order], scores[order], scored(dev, likeness.score))
+    selected = Selected(select.method, like, len(candidates), len(taken), select.pairs, select.encoder, sizes)
+    describe(selected, store, candidates[order], scores[order], likeness.scores(dev))
     logger.info("%s: %s", name, selected.in_words())
     return selected
+
+
+def _likeness(
+    store: PairStore, select: SelectConfig, domain: Indices, candidates: Indices, keys: Hashes
+) -> CrossEntropyDifference | EmbeddingDistance:
+    if select.method == "cross_entropy":
+        return CrossEntropyDifference(store, domain, candidates, keys)
+    assert select.model is not None
+    return EmbeddingDistance(store, domain, keys, SentenceEncoder(select.model, select.revision))
 
 
 def _check(name: str, select: SelectConfig, like: Sequence[str], domain: Indices, dev: Indices) -> None:

@@ -58,6 +58,8 @@ class Selected:
     taken: int
     wanted: int | str = "auto"
     """`pairs` of the config."""
+    model: str = ""
+    """The encoder, for `embeddings`."""
     sizes: list[Size] = field(default_factory=list)
     """What `auto` chose from."""
     threshold: float = 0.0
@@ -83,7 +85,8 @@ class Selected:
     def in_words(self) -> str:
         """One sentence: how many pairs were taken, what they are like, and where the threshold is."""
         taken = f"{self.taken:,} of {self.candidates:,} training pairs"
-        said = f"took {taken}, those most like {', '.join(self.like)} by {self.method.replace('_', ' ')}"
+        by = self.method.replace("_", " ") + (f" of {self.model}" if self.model else "")
+        said = f"took {taken}, those most like {', '.join(self.like)} by {by}"
         if not self.quantiles:
             return f"{said}."
         own = f"; {self.dev_share:.0%} of the domain's dev pairs score as low" if GROUPS[0] in self.quantiles else ""
