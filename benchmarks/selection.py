@@ -59,6 +59,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, help="where the figures of runs go, by default in the output directory")
     parser.add_argument("--pairs", default="auto", help="pairs to replay; auto: chosen on dev")
     parser.add_argument("--updates", type=int, default=800)
+    parser.add_argument("--test_sentences", type=int, help="at most this many per test set, to try the script out")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
@@ -189,7 +190,8 @@ def run(options: argparse.Namespace, way: str, seed: int) -> None:
     trained = time.monotonic() - started
     translator = load_translator(ModelConfig(name=model), config.decoding)
     translator.model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-    found = {name: scored(translator, config, splits_of(options) / f"{name}.tsv") for name in TEST_SETS}
+    most, tables = options.test_sentences, splits_of(options)
+    found = {name: scored(translator, config, tables / f"{name}.tsv", most) for name in TEST_SETS}
     facts = {"way": way, "seed": seed, "updates": options.updates, "seconds": round(time.monotonic() - started, 1)}
     facts |= {"training_seconds": round(trained, 1), "device": device_name()}
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -244,16 +246,16 @@ def pairs_in(table: Path) -> int:
     return sum(1 for _ in table.open(encoding="utf-8")) - 1
 
 
-def scored(translator: Any, config: Any, table: Path) -> dict[str, Any]:
-    """By metric: the score of the model on a test set, and its statistics by sentence."""
+def scored(translator: Any, config: Any, table: Path, most: int | None) -> dict[str, Any]:
+    """By metric: the score of the model on the first sentences of a test set, and the statistics of each sentence."""
     from mt.config import CorpusConfig
     from mt.evaluation.metrics import collect_statistics
     from mt.evaluation.reading_test_sets import read_named_test_set
     from mt.models.decoding import translate
 
     test_set = read_named_test_set(table.stem, CorpusConfig(path=str(table)), config.data)
-    hypotheses = translate(translator, test_set.sources, config.decoding)
-    measured = collect_statistics(table.stem, {"model": hypotheses}, test_set.references, ["chrF", "BLEU"])
+    hypotheses = translate(translator, test_set.sources[:most], config.decoding)
+    measured = collect_statistics(table.stem, {"model": hypotheses}, test_set.references[:most], ["chrF", "BLEU"])
     return {
         each.metric.name: {
             "score": round(each.score("model"), 3),
@@ -279,6 +281,7 @@ def run_all(options: argparse.Namespace) -> None:
     same = [options.conflict, "--general", options.general, "--flores", options.flores, "--pairs", options.pairs]
     same += ["--output_dir", str(options.output_dir), "--results", str(results_of(options))]
     same += ["--updates", str(options.updates), "--seeds", str(options.seeds)]
+    same += ["--test_sentences", str(options.test_sentences)] if options.test_sentences else []
 
     def one(task: tuple[str, int]) -> None:
         way, seed = task
