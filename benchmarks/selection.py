@@ -43,8 +43,12 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 HERE = Path(__file__).parent
 WAYS = ("none", "random", "rotating", "lengths", "selected")
 TEST_SETS = (DOMAIN, GENERAL, FLORES)
-# `mixed` of adaptation.py: a lower rate disturbs less of what the base knows.
-OPTIONS = ("--training.learning_rate", "6e-4", "--training.epochs", "1000", "--training.compile", "false")
+OPTIONS = (
+    # `mixed` of adaptation.py: a lower rate disturbs less of what the base knows.
+    *("--training.learning_rate", "6e-4", "--training.epochs", "1000", "--training.compile", "false"),
+    # Several runs share a GPU, and each would take half of its free memory.
+    *("--decoding.batch_tokens", "16384"),
+)
 
 
 def main() -> None:

@@ -44,7 +44,7 @@ def collected(results: Path, splits: Path) -> dict[str, Any]:
     base = by_way.pop("base")[1]
     sets = list(base["test_sets"])
     selected = json.loads((splits / "selected.json").read_text(encoding="utf-8"))
-    tables = {file.stem: file for file in splits.glob("*.tsv")}
+    tables = {file.stem: file for file in sorted(splits.glob("*.tsv"))}
     return {
         "base": {name: {m: base["test_sets"][name][m]["score"] for m in ("chrF", "BLEU")} for name in sets},
         "signatures": {m: base["test_sets"][DOMAIN][m]["signature"] for m in ("chrF", "BLEU")},
@@ -118,9 +118,9 @@ def section(content: Mapping[str, Any]) -> Iterator[str]:
         "Does it help to replay the general pairs that are most like the domain (`select`, see "
         "[data.md](data.md#selecting-from-a-large-corpus)) instead of any? `tiny-en-ar` was fine-tuned on the "
         f"{pairs['train']:,} conflict pairs together with n = {selected['taken']:,} of {selected['candidates']:,} "
-        f"general pairs.{chosen} All ways made {content['updates'][0]} updates of 1,024 target tokens from the same "
-        f"base, and the checkpoint was chosen on the same {pairs['dev']} dev pairs. The test sentences come from other "
-        f"articles than the training pairs. The table shows chrF, the mean of {len(content['seeds'])} seeds, and the "
+        f"general pairs.{chosen} All ways made {content['updates'][0]} updates of up to 1,024 target tokens from the "
+        f"same base, and the checkpoint was chosen on the same {pairs['dev']} dev pairs. The test sentences come from "
+        f"other articles than the training pairs. The table shows chrF, the mean of {len(content['seeds'])} seeds, and the "
         "gain over random pairs with its 95 % interval over seeds (Student's t, paired by seed); in brackets the "
         "interval if other sentences had been tested (bootstrap). `benchmarks/selection.py` made this section; "
         f"`{FIGURES}` holds all figures."
