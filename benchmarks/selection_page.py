@@ -120,8 +120,9 @@ def section(content: Mapping[str, Any]) -> Iterator[str]:
         f"{pairs['train']:,} conflict pairs together with n = {selected['taken']:,} of {selected['candidates']:,} "
         f"general pairs.{chosen} All ways made {content['updates'][0]} updates of up to 1,024 target tokens from the "
         f"same base, and the checkpoint was chosen on the same {pairs['dev']} dev pairs. The test sentences come from "
-        f"other articles than the training pairs. The table shows chrF, the mean of {len(content['seeds'])} seeds, and the "
-        "gain over random pairs with its 95 % interval over seeds (Student's t, paired by seed); in brackets the "
+        "other articles than the training pairs. The table shows chrF, the mean of "
+        f"{len(content['seeds'])} seeds, and the gain over random pairs with its 95 % interval over seeds "
+        "(Student's t, paired by seed); in brackets the "
         "interval if other sentences had been tested (bootstrap). `benchmarks/selection.py` made this section; "
         f"`{FIGURES}` holds all figures."
     )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mt.commands.data import parse_data
 from mt.config import CorpusConfig, DataConfig, SelectConfig
 from mt.data import domain_likeness, selection_size
 from mt.data.builder import build_data
@@ -26,6 +27,7 @@ from mt.errors import ConfigError, DataError
 from mt.languages import ENGLISH_TO_ARABIC
 from mt.report.data_card import as_markdown, card_view, summary
 from mt.report.data_page import render_data_card
+from tests.conftest import ROOT
 
 PLACES = ["aleppo", "homs", "raqqa", "idlib", "hama", "daraa", "palmyra", "latakia"]
 ARABIC_PLACES = ["حلب", "حمص", "الرقة", "إدلب", "حماة", "درعا", "تدمر", "اللاذقية"]
@@ -283,7 +285,7 @@ def test_the_number_is_chosen_on_dev(tmp_path: Path, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"pairs": 0}, r"pairs of a select must be auto or at least 1, got 0"),
+        ({"pairs": 0}, r"select\.pairs must be auto or at least 1, got 0"),
         ({"like": ["nwes"]}, r"data\.corpora\.general\.select\.like must name corpora of data\.corpora, got 'nwes'"),
         (
             {"like": ["general"]},
@@ -295,6 +297,12 @@ def test_the_number_is_chosen_on_dev(tmp_path: Path, monkeypatch):
 def test_mistakes_in_a_select(tmp_path: Path, change: dict[str, Any], message: str):
     with pytest.raises(ConfigError, match=message):
         config(tmp_path, ALIKE, SelectConfig(**change), ALIKE[:1])
+
+
+def test_what_is_typed_wrong_is_named():
+    typed = ["--data.corpora.general.path", "g.tsv", "--data.corpora.general.select.pairs", "few"]
+    with pytest.raises(ConfigError, match=r"data\.corpora: select: expected one of \['auto'\] or int .*, got 'few'"):
+        parse_data([str(ROOT / "configs" / "demo.yaml"), *typed], "mt data")
 
 
 def test_every_corpus_selects(tmp_path: Path):

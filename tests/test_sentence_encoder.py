@@ -164,7 +164,7 @@ def test_another_encoder_is_another_build(directory: Path, tmp_path: Path):
 
 
 def test_mistakes():
-    with pytest.raises(ConfigError, match="model of a select must name a sentence encoder for method embeddings"):
+    with pytest.raises(ConfigError, match=r"select\.model must name a sentence encoder for method embeddings"):
         SelectConfig(method="embeddings")
-    with pytest.raises(ConfigError, match="model of a select must be left out with method cross_entropy, got 'x'"):
+    with pytest.raises(ConfigError, match=r"select\.model must be left out with method cross_entropy, got 'x'"):
         SelectConfig(model="x")

@@ -37,11 +37,11 @@ class SelectConfig:
 
     def __post_init__(self) -> None:
         is_number = self.pairs == "auto" or int(self.pairs) >= 1
-        require(is_number, "pairs of a select", "be auto or at least 1", self.pairs)
+        require(is_number, "select.pairs", "be auto or at least 1", self.pairs)
         if self.method == "embeddings":
-            require(bool(self.model), "model of a select", "name a sentence encoder for method embeddings", self.model)
+            require(bool(self.model), "select.model", "name a sentence encoder for method embeddings", self.model)
         else:
-            require(self.model is None, "model of a select", "be left out with method cross_entropy", self.model)
+            require(self.model is None, "select.model", "be left out with method cross_entropy", self.model)
 
     @property
     def encoder(self) -> str:
