@@ -137,8 +137,8 @@ def describe(
     selected.quantiles = {
         name: [round(float(value), 4) for value in np.quantile(found, _QUANTILES)] for name, found in groups.items()
     }
-    low, high = np.quantile(scores, [0.001, 0.999])
-    edges = np.linspace(low, max(high, low + 1e-3), _BARS + 1)
+    ends = np.array([np.quantile(found, [0.01, 0.99]) for found in groups.values()])
+    edges = np.linspace(ends.min(), max(ends.max(), ends.min() + 1e-3), _BARS + 1)
     selected.edges = [round(float(edge), 3) for edge in edges]
     selected.histogram = {name: _shares(found, edges) for name, found in groups.items()}
     selected.examples = _examples(store, pairs, scores, taken)

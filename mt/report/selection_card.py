@@ -71,5 +71,5 @@ def selection_view(selected: Selected) -> dict[str, Any]:
 def selection_charts(selected: Selected, name: str) -> Iterator[Any]:
     """How the scores of the domain's dev pairs, of what was taken and of what was left are distributed."""
     if selected.histogram:
-        labels = [f"{edge:g}" for edge in selected.edges[:-1]]
+        labels = [f"{edge:.2g}" for edge in selected.edges[:-1]]
         yield bar_chart(f"Scores of pairs of {name}", labels, selected.histogram, "score", "% of each group")
