@@ -18,11 +18,13 @@ from transformers import (
     XLMRobertaModel,
 )
 
-from mt.config import SelectConfig
+from mt.config import Config, ModelConfig, SelectConfig
 from mt.data import embedding_likeness, sentence_encoder
 from mt.data.cache import cached_build, encoder_identities
 from mt.data.sentence_encoder import SentenceEncoder
 from mt.errors import ConfigError, DataError
+from mt.experiment.inputs import identify
+from mt.files import sha256_of
 from mt.report.data_card import as_markdown
 from tests.test_domain_selection import ALIKE, build, config, domain_pairs, kitchen_pairs
 
@@ -161,6 +163,15 @@ def test_another_encoder_is_another_build(directory: Path, tmp_path: Path):
     assert cached_build(options, {}) == first
     (copied / "config.json").write_text((copied / "config.json").read_text() + "\n")
     assert cached_build(options, {}) != first
+
+
+def test_the_manifest_names_the_encoder(directory: Path, tmp_path: Path):
+    select = SelectConfig(pairs=3, method="embeddings", model=str(directory))
+    options = Config(data=config(tmp_path, ALIKE, select), model=ModelConfig(name="tiny-en-ar"))
+    known = identify(options)["encoders"]["general"]
+    assert known["name"] == str(directory)
+    assert known["model.safetensors"] == sha256_of(directory / "model.safetensors")
+    assert "encoders" not in identify(Config(data=config(tmp_path, ALIKE, None), model=options.model))
 
 
 def test_mistakes():
