@@ -193,11 +193,12 @@ def run(options: argparse.Namespace, way: str, seed: int) -> None:
         model = str(fine_tuned(config))
     trained = time.monotonic() - started
     translator = load_translator(ModelConfig(name=model), config.decoding)
-    translator.model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    has_gpu = torch.cuda.is_available()
+    translator.model.to("cuda" if has_gpu else "cpu").eval()
     most, tables = options.test_sentences, splits_of(options)
     found = {name: scored(translator, config, tables / f"{name}.tsv", most) for name in TEST_SETS}
     facts = {"way": way, "seed": seed, "updates": options.updates, "seconds": round(time.monotonic() - started, 1)}
-    facts |= {"training_seconds": round(trained, 1), "device": device_name()}
+    facts |= {"training_seconds": round(trained, 1), "device": torch.cuda.get_device_name() if has_gpu else "cpu"}
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(".partial")
     partial.write_text(json.dumps({**facts, "test_sets": found}), encoding="utf-8")
@@ -268,13 +269,6 @@ def scored(translator: Any, config: Any, table: Path, most: int | None) -> dict[
         }
         for each in measured
     }
-
-
-def device_name() -> str:
-    """The GPU, or cpu."""
-    import torch
-
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
 
 
 def run_all(options: argparse.Namespace) -> None:

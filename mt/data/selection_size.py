@@ -115,7 +115,7 @@ class _DevCounts:
         for borrowed in _BORROWED:
             unigram = (alone[self._words] + borrowed / self._vocabulary.size) / (alone.sum() + borrowed)
             for lent in _BORROWED:
-                # A word is before another one as often as it occurs, and the border too.
+                # Something follows each word, and each border: alone, they occur as often as before something else.
                 seen = together[self._of_token] + lent * unigram
                 best = min(best, float(-np.log2(seen / (alone[self._before] + lent)).sum()))
         return best
