@@ -90,15 +90,15 @@ def serve_parser(prog: str) -> QuietParser:
     parser = QuietParser(
         prog=prog,
         usage="%(prog)s SYSTEM [SYSTEM ...] [--host ADDRESS] [--port NUMBER] [--section.key VALUE ...]",
-        description="Put one to four systems side by side on pasted text: a page for people at /, and JSON for programs "
-        "at /translate.",
+        description="Put one to four systems side by side on pasted text: a page for people at /, JSON for programs at "
+        "/translate.",
     )
     parser.add_argument(
         "systems",
         nargs="+",
         metavar="SYSTEM",
-        help="a run directory, a model directory (CTranslate2's, too), a hub name, or tiny-en-ar, which comes with this "
-        "project; label=SYSTEM names it; a run translates as it was scored",
+        help="a run directory, a model directory (CTranslate2's, too), a hub name, or tiny-en-ar, which comes with "
+        "this project; label=SYSTEM names it; a run translates as it was scored",
     )
     parser.add_argument(
         "--host",

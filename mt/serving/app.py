@@ -77,14 +77,16 @@ class Service:
         seconds = self._rate.seconds_to_wait(request.client.host if request.client else "")
         if seconds:
             count = counted(self._config.requests_per_minute, "text")
-            raise RefusalError(429, f"too many requests: {count} per minute are allowed; wait {counted(seconds, 'second')}", seconds)
+            raise RefusalError(
+                429, f"too many requests: {count} per minute are allowed; wait {counted(seconds, 'second')}", seconds
+            )
 
     @asynccontextmanager
     async def _place(self) -> AsyncIterator[None]:
         """One of the places in the queue. Raises `RefusalError` if all are taken."""
         if self._active >= self._config.queue_size:
-            waiting = counted(self._active, "request")
-            raise RefusalError(503, f"busy: {waiting} are being translated or wait; try again in a few seconds", BUSY_SECONDS)
+            others = counted(self._active, "other request")
+            raise RefusalError(503, f"busy with {others}; try again in a few seconds", BUSY_SECONDS)
         self._active += 1
         try:
             yield
@@ -173,13 +175,14 @@ async def _result_unless_gone(future: Future[Answers], request: Request) -> Answ
     """The answers. If the client goes away first, nothing is translated for it any more; raises `ClientDisconnect`."""
     result = asyncio.wrap_future(future)
     gone = asyncio.ensure_future(_until_gone(request))
+    either: set[asyncio.Future[Any]] = {result, gone}
     try:
-        await asyncio.wait({result, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not result.done():
             raise ClientDisconnect
         return result.result()
     finally:
-        # Cancels the future, too, which the queue looks at.
+        future.cancel()
         result.cancel()
         gone.cancel()
 

@@ -117,9 +117,10 @@ class Protection:
     def _fault(self, headers: Headers) -> RefusalError | None:
         host = headers.get("host", "")
         if not self._hosts.allow(host):
-            return RefusalError(403, f"this server is not called `{host[:60]}`; start it with --allowed_host to allow the name")
+            return RefusalError(
+                403, f"this server has not the name `{host[:60]}`; start it with --allowed_host to allow that"
+            )
         origin = headers.get("origin")
         if origin is not None and not self._hosts.allow_origin(origin, host):
             return RefusalError(403, "requests from other web pages are refused")
         return None
-

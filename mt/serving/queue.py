@@ -120,7 +120,7 @@ class Queue:
                 waiting.fail(StoppingError())
 
     def _take(self, system: str, line: deque[_Job]) -> _Taken:
-        """One text of each job after another, up to the tokens of a turn, and at least one; kept answers cost nothing."""
+        """One text of each job after another, at least one, up to the tokens of a turn; kept answers cost none."""
         taken: _Taken = []
         tokens = 0
         sizes: dict[str, int] = {}
@@ -177,4 +177,3 @@ class Queue:
             self._cache.keep(system, text, answer)
         for job, text in wanted:
             job.add(system, text, answers[text])
-

@@ -27,7 +27,7 @@ class RateLimit:
         client, now = client_of(address), self._clock()
         left, seen = self._buckets.pop(client, (float(self._per_minute), now))
         left = min(self._per_minute, left + (now - seen) * self._per_minute / 60)
-        wait = 0 if left >= 1 else max(1, math.ceil((1 - left) * 60 / self._per_minute))
+        wait = 0 if left >= 1 else max(1, math.ceil((1 - left) * 60 / self._per_minute - 1e-6))
         self._buckets[client] = (left - 1 if wait == 0 else left, now)
         if len(self._buckets) > MAX_CLIENTS:
             self._buckets.popitem(last=False)

@@ -83,7 +83,7 @@ def _parsed(body: bytes) -> Any:
     except json.JSONDecodeError as error:
         raise RefusalError(400, f"the request is not JSON (line {error.lineno}, column {error.colno})") from error
     except (ValueError, RecursionError) as error:
-        raise RefusalError(400, "the request is not JSON that can be read: it is nested too deeply, or a number too long") from error
+        raise RefusalError(400, "the request is nested too deeply, or has a number that is too long") from error
 
 
 def _check(content: Any, systems: Sequence[str], max_characters: int) -> Wanted:

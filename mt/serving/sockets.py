@@ -8,6 +8,8 @@ from ipaddress import ip_address
 
 from mt.errors import RunError
 
+_REMEDY = "127.0.0.1 is this machine, 0.0.0.0 all its networks"
+
 
 def open_socket(host: str, port: int) -> socket.socket:
     """A socket at this address, which does not listen yet. port: 0 for any that is free.
@@ -17,7 +19,7 @@ def open_socket(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError) as error:
-        raise RunError(f"--host {host}: there is no such address; 127.0.0.1 is this machine, 0.0.0.0 all its networks") from error
+        raise RunError(f"--host {host}: there is no such address; {_REMEDY}") from error
     found = socket.socket(family, kind, protocol)
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -32,8 +34,10 @@ def _fault(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"--port {port}: another program has it already; choose another port, or 0 for any that is free"
     if error.errno in (errno.EACCES, errno.EPERM):
-        return f"--port {port}: the system reserves ports below 1024; choose a larger one, and put a proxy in front of it"
-    return f"--host {host}: is no address of this machine ({error.strerror}); 127.0.0.1 is this machine, 0.0.0.0 all its networks"
+        return (
+            f"--port {port}: the system reserves ports below 1024; choose a larger one, and put a proxy in front of it"
+        )
+    return f"--host {host}: is no address of this machine ({error.strerror}); {_REMEDY}"
 
 
 def is_local(found: socket.socket) -> bool:

@@ -1,4 +1,4 @@
-"""A pasted text: taken apart as `mt translate --format text` does it, and the translations as the endpoint gives them."""
+"""A pasted text, taken apart as `mt translate --format text` does it, and its translation as the endpoint gives it."""
 
 from __future__ import annotations
 
@@ -66,9 +66,7 @@ class PastedText:
         _forget_texts()
         return {"text": made.content.decode("utf-8"), "sentences": sentences}
 
-    def _sentences(
-        self, made: Translated, answers: Mapping[str, Answer], glossary: Glossary
-    ) -> list[dict[str, Any]]:
+    def _sentences(self, made: Translated, answers: Mapping[str, Answer], glossary: Glossary) -> list[dict[str, Any]]:
         paragraphs = [number for number, plan in enumerate(self._plans, start=1) for _ in plan.sentences]
         cores = [core for plan in self._plans for core in _cores(plan)]
         faults = _faults_by_sentence(made, has_numbers=_NUMBERS in checks_of(self._languages))
