@@ -66,7 +66,9 @@ def test_a_long_text_does_not_keep_short_ones_waiting():
     first, second = queue.submit({"a": ["x"]}), queue.submit({"a": ["y"]})
     queue.step()
     assert fake.turns == [["sentence0", "x", "y"]]
-    assert first.done() and second.done() and not long.done()
+    assert first.done()
+    assert second.done()
+    assert not long.done()
     third = queue.submit({"a": ["z"]})
     queue.step()
     assert fake.turns[1] == ["sentence1", "z", "sentence2"]
@@ -83,7 +85,8 @@ def test_a_text_longer_than_a_turn_has_one_of_its_own():
     queue.step()
     queue.step()
     assert fake.turns == [["a b c d e"], ["x"]]
-    assert long.done() and short.done()
+    assert long.done()
+    assert short.done()
 
 
 def test_systems_take_turns():
