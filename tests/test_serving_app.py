@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("starlette")
+pytest.importorskip("uvicorn")
 
 from starlette.testclient import TestClient
 
@@ -21,6 +21,7 @@ from mt.languages import pair_named
 from mt.serving import texts as serving_texts
 from mt.serving.protection import AllowedHosts
 from mt.serving.rate_limit import MAX_CLIENTS, RateLimit, client_of
+from mt.serving.server import config_of
 from mt.text.glossary import Glossary, fold_for_terms
 from tests.serving_cases import Fake, Served, serving
 
@@ -390,6 +391,17 @@ def test_too_many_requests():
         assert 1 <= int(response.headers["Retry-After"]) <= 30
         assert response.json()["error"].startswith("too many requests: 2 texts per minute are allowed; wait ")
         assert client.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize(("trusted", "statuses"), [("127.0.0.1", [200, 200, 429]), (None, [200, 429, 429])])
+def test_clients_behind_a_proxy(trusted: str | None, statuses: list[int]):
+    with serving(ServingConfig(requests_per_minute=1)) as served:
+        config = config_of(served.app, trusted)
+        config.load()
+        client = TestClient(config.loaded_app, base_url=BASE, client=("127.0.0.1", 5))
+        senders = ("10.0.0.1", "10.0.0.2", "10.0.0.1")
+        found = [client.post("/translate", json={"text": "Hi."}, headers={"X-Forwarded-For": each}) for each in senders]
+    assert [response.status_code for response in found] == statuses
 
 
 def test_requests_become_free_again():

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from itertools import islice
 
-from mt.config import CorpusConfig, DecodingConfig, ModelConfig
+from mt.config import CorpusConfig, ModelConfig
 from mt.data.readers import read_corpus
 from mt.errors import DataError
 from mt.evaluation.confidence import confidence_of, read_calibration
@@ -80,13 +80,13 @@ def load_served(system: System) -> ServedSystem:
     """Load the system's model, by the engine for many sentences, and try it out on one. Raises `ModelError`."""
     assert system.settings is not None, "a file of translations has no model"
     model, decoding = system.settings.model, system.settings.decoding
-    engine = plan_engine(model, decoding, MIN_SENTENCES)
-    sample = _sample(model)
-    translator = None
-    if engine.name == CTRANSLATE2 and not is_ctranslate2(model.name) and not _is_checkable(sample, decoding):
+    engine, sample = plan_engine(model, decoding, MIN_SENTENCES), _sample(model)
+    is_unchecked = engine.name == CTRANSLATE2 and not is_ctranslate2(model.name) and not sample
+    if is_unchecked and decoding.asks_for_ctranslate2:
+        logger.warning("%s: decoded by CTranslate2 as asked for, but not compared with torch", system.label)
+    elif is_unchecked:
         engine = own_engine(model, decoding)
-    else:
-        translator = open_conversion(model, decoding, engine, sample)
+    translator = open_conversion(model, decoding, engine, sample)
     if translator is None:
         engine = own_engine(model, decoding)
         translator = open_translator(model, decoding)
@@ -94,11 +94,6 @@ def load_served(system: System) -> ServedSystem:
     served.translate(sample[:1] or ["1"])
     logger.info("%s: ready, by %s", system.label, engine)
     return served
-
-
-def _is_checkable(sample: Sequence[str], decoding: DecodingConfig) -> bool:
-    """Whether a conversion can be compared with its model, or was asked for in spite of that."""
-    return bool(sample) or bool(decoding.asks_for_ctranslate2)
 
 
 def _sample(model: ModelConfig) -> list[str]:

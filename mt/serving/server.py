@@ -51,7 +51,17 @@ def serve(app: Any, queue: Queue, found: socket.socket, ready: str, trusted_prox
     A second signal ends the process at once. ready: the line that says that it listens. trusted_proxy: the address from
     which `X-Forwarded-For` is believed.
     """
-    config = uvicorn.Config(
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    # A daemon: what it translates must not keep the process from ending at once.
+    worker = Thread(target=queue.run, name="translating", daemon=True)
+    worker.start()
+    _Server(config_of(app, trusted_proxy), queue, ready).run([found])
+    worker.join()
+
+
+def config_of(app: Any, trusted_proxy: str | None) -> uvicorn.Config:
+    """HTTP without a log of requests, which would say who asks; proxies are believed only if they are named."""
+    return uvicorn.Config(
         app,
         http="h11",
         ws="none",
@@ -64,9 +74,3 @@ def serve(app: Any, queue: Queue, found: socket.socket, ready: str, trusted_prox
         proxy_headers=trusted_proxy is not None,
         forwarded_allow_ips=trusted_proxy or "",
     )
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    # A daemon: what it translates must not keep the process from ending at once.
-    worker = Thread(target=queue.run, name="translating", daemon=True)
-    worker.start()
-    _Server(config, queue, ready).run([found])
-    worker.join()
