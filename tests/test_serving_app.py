@@ -345,7 +345,10 @@ def test_what_nobody_waits_for_is_not_translated():
         await begun(fake)
         gone = asyncio.Event()
         gone.set()
+        submit, futures = served.queue.submit, []
+        served.queue.submit = lambda texts: futures.append(submit(texts)) or futures[-1]  # type: ignore[method-assign]
         await call(served.app, body_of("Second.", then=gone))
+        assert futures[0].cancelled()
         fake.may_go_on.set()
         assert (await first)[0] == 200
         assert fake.turns == [["First."]]
@@ -393,12 +396,19 @@ def test_too_many_requests():
         assert client.get("/health").status_code == 200
 
 
-@pytest.mark.parametrize(("trusted", "statuses"), [("127.0.0.1", [200, 200, 429]), (None, [200, 429, 429])])
-def test_clients_behind_a_proxy(trusted: str | None, statuses: list[int]):
+@pytest.mark.parametrize(
+    ("trusted", "sender", "statuses"),
+    [
+        ("127.0.0.1", "127.0.0.1", [200, 200, 429]),
+        ("127.0.0.1", "10.0.0.9", [200, 429, 429]),
+        (None, "127.0.0.1", [200, 429, 429]),
+    ],
+)
+def test_clients_behind_a_proxy(trusted: str | None, sender: str, statuses: list[int]):
     with serving(ServingConfig(requests_per_minute=1)) as served:
         config = config_of(served.app, trusted)
         config.load()
-        client = TestClient(config.loaded_app, base_url=BASE, client=("127.0.0.1", 5))
+        client = TestClient(config.loaded_app, base_url=BASE, client=(sender, 5))
         senders = ("10.0.0.1", "10.0.0.2", "10.0.0.1")
         found = [client.post("/translate", json={"text": "Hi."}, headers={"X-Forwarded-For": each}) for each in senders]
     assert [response.status_code for response in found] == statuses

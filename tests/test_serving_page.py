@@ -119,6 +119,11 @@ def test_side_by_side(site: Site, page: Page):
     assert page.locator("#sentences > li.paragraph").count() == 1
 
 
+def test_terms_behind_characters_of_two_units(site: Site, page: Page):
+    translate(page, site, "\U0001f600 They saw Aleppo.", 1)
+    assert page.locator("#sentences .missing").inner_text() == "Aleppo"
+
+
 def test_direction_of_each_side(site: Site, page: Page):
     translate(page, site)
     source, target = page.locator("#sentences .written").nth(0), page.locator("#sentences .written").nth(1)
