@@ -78,7 +78,7 @@ def test_systems_side_by_side(client: TestClient):
         **dict.fromkeys(("characters", "quotes", "punctuation", "terms"), True),
     }
     # Of three sentences the one with the least confidence, the longest.
-    assert [each["read_first"] for each in base["sentences"]] == [False, False, True]
+    assert [each["least_sure"] for each in base["sentences"]] == [False, False, True]
     assert tuned["sentences"][0]["confidence"]["expected_chrf"] == 50.0
 
 
@@ -93,7 +93,7 @@ def test_what_is_wrong_with_a_translation(client: TestClient):
     assert "negat" in failed["negation"]
     assert sentence["terms"][0]["found"] is False
     assert sentence["terms"][0]["translation_start"] is None
-    assert sentence["read_first"] is False  # there is no other to read later
+    assert sentence["least_sure"] is False  # there is no other to read later
 
 
 def test_addresses_survive(client: TestClient):

@@ -51,7 +51,7 @@ def serve(app: Any, queue: Queue, found: socket.socket, ready: str, trusted_prox
     A second signal ends the process at once. ready: the line that says that it listens. trusted_proxy: the address from
     which `X-Forwarded-For` is believed.
     """
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     # A daemon: what it translates must not keep the process from ending at once.
     worker = Thread(target=queue.run, name="translating", daemon=True)
     worker.start()

@@ -22,7 +22,7 @@ from mt.text.numbers.dates import months, weekdays
 from mt.text.numbers.readings import numbers_of
 from mt.text.numbers.words import fold
 
-READ_FIRST_SHARE = 0.2
+LEAST_SURE_SHARE = 0.2
 """Of the sentences of a text, those that the model is least sure of are to be read first."""
 
 _REMEMBERED = 1000
@@ -62,7 +62,7 @@ class PastedText:
 
         (made,) = translate_documents([(_NAME, self._document)], given, self._languages)  # type: ignore[arg-type]
         sentences = self._sentences(made, answers, glossary)
-        mark_read_first(sentences)
+        mark_least_sure(sentences)
         _forget_texts()
         return {"text": made.content.decode("utf-8"), "sentences": sentences}
 
@@ -82,7 +82,7 @@ class PastedText:
                     "translation": sentence.target,
                     "paragraph": paragraphs[number - 1],
                     "confidence": confidence,
-                    "read_first": False,
+                    "least_sure": False,
                     "checks": checks,
                     "terms": terms,
                 }
@@ -129,16 +129,16 @@ def _checked(name: str, message: str) -> dict[str, Any]:
     return {"check": name, "passed": not message, "message": message}
 
 
-def mark_read_first(sentences: Sequence[dict[str, Any]]) -> None:
-    """Set `read_first` of the fifth, rounded up, with the least confidence; of one sentence alone it would say nothing.
+def mark_least_sure(sentences: Sequence[dict[str, Any]]) -> None:
+    """Set `least_sure` of the fifth, rounded up, with the least confidence; of one sentence alone it would say nothing.
 
     Sentences in order of log-probability -2, -1, -3, -0.5, -0.1, -0.2: two of six, the third and the first.
     """
     sure = [sentence for sentence in sentences if sentence["confidence"] is not None]
     if len(sure) > 1:
         sure.sort(key=lambda sentence: float(sentence["confidence"]["mean_log_probability"]))
-        for sentence in sure[: math.ceil(READ_FIRST_SHARE * len(sure))]:
-            sentence["read_first"] = True
+        for sentence in sure[: math.ceil(LEAST_SURE_SHARE * len(sure))]:
+            sentence["least_sure"] = True
 
 
 def _forget_texts() -> None:

@@ -77,10 +77,10 @@
     const marks = sentence.terms.filter((term) => term.translation_start !== null).map((term) => ({
       start: term.translation_start, end: term.translation_end, title: `term: ${term.term}`,
     }));
-    const cell = make("div", sentence.read_first ? "cell first" : "cell", make("p", "who", system));
+    const cell = make("div", sentence.least_sure ? "cell first" : "cell", make("p", "who", system));
     cell.append(written(sentence.translation, "target", marks));
     const sure = make("p", "sure");
-    if (sentence.read_first) sure.append(make("span", "badge first", "read first"));
+    if (sentence.least_sure) sure.append(make("span", "badge first", "read first"));
     sure.append(sureness(sentence.confidence));
     if (sure.textContent) cell.append(sure);
     const failed = sentence.checks.filter((check) => !check.passed);
