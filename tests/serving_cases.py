@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from mt.config.serving import ServingConfig
 from mt.evaluation.confidence import Confidence
 from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
-from mt.serving.answers import Answer
 from mt.serving.app import Described, Service, make_app
 from mt.serving.protection import AllowedHosts
 from mt.serving.queue import Queue
+from mt.systems.streaming import Translation
 from mt.text.glossary import Glossary, Term
 
 GLOSSARY = Glossary([Term(("Aleppo",), ("حلب",), "place"), Term(("air strike",), ("غارة جوية",), "weapon")])
@@ -38,13 +38,13 @@ class Fake:
     def tokens(self, text: str) -> int:
         return len(text.split())
 
-    def translate(self, texts: Sequence[str]) -> list[Answer]:
+    def translate(self, texts: Sequence[str]) -> list[Translation]:
         self.turns.append(list(texts))
         self.has_begun.set()
         assert self.may_go_on.wait(60)
         if any("poison" in text for text in texts):
             raise RuntimeError("poison in the text")
-        return [Answer(self._translation(text), self._confidence(text)) for text in texts]
+        return [Translation(self._translation(text), self._confidence(text)) for text in texts]
 
     def _translation(self, text: str) -> str:
         return TRANSLATIONS.get(text) or " ".join("ترجمة" for _ in text.split())

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from mt.serving.answers import Answer, AnswerCache
+from mt.serving.answers import AnswerCache
 from mt.serving.queue import Answers, Queue, StoppingError
+from mt.systems.streaming import Translation
 
 
 class Fake:
@@ -26,18 +27,18 @@ class Fake:
             raise ValueError(f"cannot read {text}")
         return len(text.split())
 
-    def translate(self, texts: Sequence[str]) -> list[Answer]:
+    def translate(self, texts: Sequence[str]) -> list[Translation]:
         self.turns.append(list(texts))
         if "bad" in texts:
             raise RuntimeError("the secret text")
         return [answer(text) for text in texts]
 
 
-def answer(text: str) -> Answer:
-    return Answer(text.upper(), None)
+def answer(text: str) -> Translation:
+    return Translation(text.upper(), None)
 
 
-def translated(*texts: str) -> dict[str, Answer]:
+def translated(*texts: str) -> dict[str, Translation]:
     return {text: answer(text) for text in texts}
 
 

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from mt.evaluation.confidence import Confidence
+from mt.systems.streaming import Translation
 
 MAX_CHARACTERS = 2_000_000
 """Of all texts and translations that are kept."""
-
-
-class Answer(NamedTuple):
-    """The translation of one text."""
-
-    translation: str
-    confidence: Confidence | None
-    """None where there is nothing to be sure of: the text or its translation is empty."""
 
 
 class Answering(Protocol):
@@ -28,7 +20,7 @@ class Answering(Protocol):
     def tokens(self, text: str) -> int:
         """The length of a text for the model."""
 
-    def translate(self, texts: list[str]) -> list[Answer]:
+    def translate(self, texts: list[str]) -> list[Translation]:
         """One answer per text."""
 
 
@@ -37,17 +29,17 @@ class AnswerCache:
 
     def __init__(self, max_characters: int = MAX_CHARACTERS) -> None:
         self._max_characters = max_characters
-        self._answers: OrderedDict[tuple[str, str], Answer] = OrderedDict()
+        self._answers: OrderedDict[tuple[str, str], Translation] = OrderedDict()
         self._characters = 0
 
-    def get(self, system: str, text: str) -> Answer | None:
+    def get(self, system: str, text: str) -> Translation | None:
         """The answer, if it is kept."""
         answer = self._answers.get((system, text))
         if answer is not None:
             self._answers.move_to_end((system, text))
         return answer
 
-    def keep(self, system: str, text: str, answer: Answer) -> None:
+    def keep(self, system: str, text: str, answer: Translation) -> None:
         """Keep an answer, and forget those that were not asked for longest if there are too many characters."""
         before = self._answers.pop((system, text), None)
         self._characters -= 0 if before is None else _size(text, before)
@@ -58,5 +50,5 @@ class AnswerCache:
             self._characters -= _size(oldest, forgotten)
 
 
-def _size(text: str, answer: Answer) -> int:
-    return len(text) + len(answer.translation)
+def _size(text: str, answer: Translation) -> int:
+    return len(text) + len(answer.text)

@@ -15,12 +15,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 
-from mt.serving.answers import Answer, AnswerCache, Answering
+from mt.serving.answers import AnswerCache, Answering
 from mt.serving.failures import log_failure
+from mt.systems.streaming import Translation
 
 logger = logging.getLogger(__name__)
 
-Answers = dict[str, dict[str, Answer]]
+Answers = dict[str, dict[str, Translation]]
 """By system, and by text."""
 
 
@@ -45,7 +46,7 @@ class _Job:
         """Whether it has all its answers, has failed, or nobody waits for it any more."""
         return self.future.done()
 
-    def add(self, system: str, text: str, answer: Answer) -> None:
+    def add(self, system: str, text: str, answer: Translation) -> None:
         self.found[system][text] = answer
         self.missing -= 1
         if self.missing == 0:

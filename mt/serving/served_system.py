@@ -9,16 +9,17 @@ from itertools import islice
 from mt.config import CorpusConfig, ModelConfig
 from mt.data.readers import read_corpus
 from mt.errors import DataError
-from mt.evaluation.confidence import confidence_of, read_calibration
+from mt.evaluation.confidence import read_calibration
 from mt.languages import ENGLISH
 from mt.models.ctranslate2_model import CTranslate2Translator
 from mt.models.decoding import prepared, translate
 from mt.models.engines import CTRANSLATE2, Engine
 from mt.models.model_files import is_ctranslate2
 from mt.models.translator import Translator
-from mt.serving.answers import Answer
+from mt.systems.confidence import Estimator, estimator_of
 from mt.systems.engine_choice import MIN_SENTENCES, open_conversion, own_engine, plan_engine
 from mt.systems.fitting import fitting_parts
+from mt.systems.streaming import Translation
 from mt.systems.system import System
 from mt.systems.translating import open_translator
 from mt.text.glossary import DEFAULT
@@ -33,12 +34,12 @@ _SAMPLE = 400
 class ServedSystem:
     """A system and its model. Only one thread may use it."""
 
-    def __init__(self, system: System, translator: Translator, engine: Engine) -> None:
+    def __init__(self, system: System, translator: Translator, engine: Engine, estimator: Estimator) -> None:
         assert system.settings is not None, "a file of translations has no model"
         self.label = system.label
         self.languages = system.settings.model.languages
-        self.is_calibrated = system.run is not None and read_calibration(system.run.confidence) is not None
-        self._run, self._decoding = system.run, system.settings.decoding
+        self.is_calibrated = estimator.calibration is not None
+        self._decoding, self._estimator = system.settings.decoding, estimator
         self._translator, self.engine = translator, engine
         ways = max(self._decoding.num_beams, self._decoding.mbr)
         at_once = translator.engine.num_translators if isinstance(translator, CTranslate2Translator) else 1
@@ -50,16 +51,16 @@ class ServedSystem:
         source = normalise(text)
         return len(self._encoded([source])[0]) if source else 0
 
-    def translate(self, texts: Sequence[str]) -> list[Answer]:
+    def translate(self, texts: Sequence[str]) -> list[Translation]:
         """As `mt translate` translates sentences of documents: normalised, and in parts if too long for the model."""
         sources = [normalise(text) for text in texts]
         parts = [fitting_parts(source, self._fits) if source else [] for source in sources]
         found = iter(translate(self._translator, [part for own in parts for part in own], self._decoding))
-        hypotheses = [" ".join(islice(found, len(own))) for own in parts]
+        pairs = [list(zip(own, islice(found, len(own)), strict=True)) for own in parts]
+        hypotheses = [" ".join(hypothesis for _, hypothesis in own) for own in pairs]
         there = [index for index, hypothesis in enumerate(hypotheses) if hypothesis.strip()]
-        asked = [sources[index] for index in there], [hypotheses[index] for index in there]
-        sure = dict(zip(there, confidence_of(self._run, self._translator, *asked, self._decoding), strict=True))
-        return [Answer(hypothesis, sure.get(index)) for index, hypothesis in enumerate(hypotheses)]
+        sure = dict(zip(there, self._estimator.confidences(self._translator, [pairs[i] for i in there]), strict=True))
+        return [Translation(hypothesis, sure.get(index)) for index, hypothesis in enumerate(hypotheses)]
 
     def _fits(self, text: str) -> bool:
         return len(self._encoded([text])[0]) <= self._translator.max_tokens
@@ -90,7 +91,9 @@ def load_served(system: System) -> ServedSystem:
     if translator is None:
         engine = own_engine(model, decoding)
         translator = open_translator(model, decoding)
-    served = ServedSystem(system, translator, engine)
+    estimator = estimator_of(system.label, system.run, decoding)
+    estimator.check_engine(engine)
+    served = ServedSystem(system, translator, engine, estimator)
     served.translate(sample[:1] or ["1"])
     logger.info("%s: ready, by %s", system.label, engine)
     return served

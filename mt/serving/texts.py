@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import chain
 from typing import Any
 
 from mt.documents.formats import read_document
 from mt.documents.marked import Document
-from mt.documents.plan import Core, Plan, plan_unit
+from mt.documents.plan import plan_unit
 from mt.documents.translating import Translated, translate_documents
 from mt.evaluation.checks.numbers import digit_numbers, word_numbers
 from mt.evaluation.fidelity import TERMS, checks_of, is_checked
 from mt.languages import LanguagePair
-from mt.serving.answers import Answer
 from mt.serving.terms import find_terms, missing_terms
+from mt.systems.streaming import Translation
 from mt.text.glossary import Glossary, fold_for_terms
 from mt.text.numbers.dates import months, weekdays
 from mt.text.numbers.readings import numbers_of
@@ -54,26 +54,23 @@ class PastedText:
         """All that a model is asked, each once."""
         return list(dict.fromkeys(chain.from_iterable(plan.texts() for plan in self._plans)))
 
-    def translated(self, answers: Mapping[str, Answer], glossary: Glossary) -> dict[str, Any]:
+    def translated(self, answers: Mapping[str, Translation], glossary: Glossary) -> dict[str, Any]:
         """`text` and `sentences` of the endpoint's answer. answers: at least those to `texts()`."""
 
-        def given(texts: Sequence[str]) -> Iterator[list[str]]:
-            yield [answers[text].translation for text in texts]
+        def given(texts: Iterable[str]) -> Iterator[list[Translation]]:
+            yield [answers[text] for text in texts]
 
-        (made,) = translate_documents([(_NAME, self._document)], given, self._languages)  # type: ignore[arg-type]
-        sentences = self._sentences(made, answers, glossary)
+        (made,) = translate_documents([(_NAME, self._document)], given, self._languages)
+        sentences = self._sentences(made, glossary)
         mark_least_sure(sentences)
         _forget_texts()
         return {"text": made.content.decode("utf-8"), "sentences": sentences}
 
-    def _sentences(self, made: Translated, answers: Mapping[str, Answer], glossary: Glossary) -> list[dict[str, Any]]:
+    def _sentences(self, made: Translated, glossary: Glossary) -> list[dict[str, Any]]:
         paragraphs = [number for number, plan in enumerate(self._plans, start=1) for _ in plan.sentences]
-        cores = [core for plan in self._plans for core in _cores(plan)]
         faults = _faults_by_sentence(made, has_numbers=_NUMBERS in checks_of(self._languages))
         found = []
-        for number, sentence in enumerate(made.sentences, start=1):
-            answer = None if sentence.is_empty else _answer(cores[number - 1], sentence.put_back > 0, answers)
-            confidence = None if answer is None or answer.confidence is None else asdict(answer.confidence)
+        for number, (sentence, confidence) in enumerate(zip(made.sentences, made.confidences, strict=True), start=1):
             terms = find_terms(sentence.source, sentence.target, glossary)
             checks = [*run_checks(sentence.source, sentence.target, self._languages, glossary), *faults.get(number, [])]
             found.append(
@@ -81,7 +78,7 @@ class PastedText:
                     "source": sentence.source,
                     "translation": sentence.target,
                     "paragraph": paragraphs[number - 1],
-                    "confidence": confidence,
+                    "confidence": asdict(confidence) if confidence is not None and not sentence.is_empty else None,
                     "least_sure": False,
                     "checks": checks,
                     "terms": terms,
@@ -90,30 +87,13 @@ class PastedText:
         return found
 
 
-def _cores(plan: Plan) -> Iterator[Core | None]:
-    """What the model saw of each sentence; None where that is nothing, as of a line that is an address."""
-    cores = iter([piece for piece in plan.pieces if piece.core is not None])
-    piece = next(cores, None)
-    for _, end in plan.sentences:
-        is_inside = piece is not None and piece.start < end
-        yield piece.core if piece is not None and is_inside else None
-        piece = next(cores, None) if is_inside else piece
-
-
-def _answer(core: Core | None, has_lost_address: bool, answers: Mapping[str, Answer]) -> Answer | None:
-    """The answer that the translation of a sentence was made from."""
-    if core is None:
-        return None
-    return answers.get(core.without_addresses if has_lost_address else core.text)
-
-
 def _faults_by_sentence(made: Translated, *, has_numbers: bool) -> dict[int, list[dict[str, Any]]]:
     """What `mt translate` reports of a document, by the number of the sentence."""
     found: dict[int, list[dict[str, Any]]] = {}
     for fault, numbers in made.faults.items():
         # The check of numbers says which ones.
-        for number in numbers if not (has_numbers and _CHECKED_AS[fault] == _NUMBERS) else ():
-            found.setdefault(number, []).append(_checked(_CHECKED_AS[fault], fault))
+        for number in numbers if not (has_numbers and _CHECKED_AS.get(fault) == _NUMBERS) else ():
+            found.setdefault(number, []).append(_checked(_CHECKED_AS.get(fault, fault), fault))
     return found
 
 
