@@ -112,8 +112,8 @@ def _faults_by_sentence(made: Translated, *, has_numbers: bool) -> dict[int, lis
     found: dict[int, list[dict[str, Any]]] = {}
     for fault, numbers in made.faults.items():
         # The check of numbers says which ones.
-        for number in numbers if not (has_numbers and _CHECKED_AS[fault] == _NUMBERS) else ():
-            found.setdefault(number, []).append(_checked(_CHECKED_AS[fault], fault))
+        for number in numbers if not (has_numbers and _CHECKED_AS.get(fault) == _NUMBERS) else ():
+            found.setdefault(number, []).append(_checked(_CHECKED_AS.get(fault, fault), fault))
     return found
 
 
