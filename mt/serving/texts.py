@@ -13,6 +13,7 @@ from mt.documents.marked import Document
 from mt.documents.plan import Core, Plan, plan_unit
 from mt.documents.translating import Translated, translate_documents
 from mt.evaluation.checks.numbers import digit_numbers, word_numbers
+from mt.evaluation.confidence import Confidence
 from mt.evaluation.fidelity import TERMS, checks_of, is_checked
 from mt.languages import LanguagePair
 from mt.serving.answers import Answer
@@ -73,7 +74,7 @@ class PastedText:
         found = []
         for number, sentence in enumerate(made.sentences, start=1):
             answer = None if sentence.is_empty else _answer(cores[number - 1], sentence.put_back > 0, answers)
-            confidence = None if answer is None or answer.confidence is None else asdict(answer.confidence)
+            confidence = as_json(None if answer is None else answer.confidence)
             terms = find_terms(sentence.source, sentence.target, glossary)
             checks = [*run_checks(sentence.source, sentence.target, self._languages, glossary), *faults.get(number, [])]
             found.append(
@@ -127,6 +128,13 @@ def run_checks(source: str, translation: str, languages: LanguagePair, glossary:
 
 def _checked(name: str, message: str) -> dict[str, Any]:
     return {"check": name, "passed": not message, "message": message}
+
+
+def as_json(confidence: Confidence | None) -> dict[str, float | None] | None:
+    """The numbers by name; None for what JSON has no number for, as the mean over no token is none."""
+    if confidence is None or not math.isfinite(confidence.mean_log_probability):
+        return None
+    return asdict(confidence)
 
 
 def mark_least_sure(sentences: Sequence[dict[str, Any]]) -> None:
