@@ -4,8 +4,8 @@
 
 Each request is one text of one or two sentences, taken from the project's own news; no sentence is sent twice, so that
 no answer is kept from before. A client sends its next request when it has the answer to the last one, on the same
-connection. The server has no limit per client here; its queue has its default size, and a client that is told that the
-server is busy waits as long as it is told and sends the request again.
+connection. The server has no limit per client here; its queue has its default size, and a client that gets the answer
+"busy" waits for as long as `Retry-After` says and sends the request again.
 
 The figures: requests and sentences per second, the latency of answered requests (what was waited for a busy server
 counts), and how many answers of each status there were. `ratio` is how many times as many requests per second many
@@ -95,7 +95,7 @@ def started(options: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
 
 
 def load(address: str, texts: Sequence[str], clients: int) -> dict[str, Any]:
-    """The figures of so many clients that share these texts."""
+    """The figures of clients that share these texts."""
     waiting: SimpleQueue[str] = SimpleQueue()
     for text in texts:
         waiting.put(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event, Thread
@@ -50,7 +51,7 @@ class Fake:
         return TRANSLATIONS.get(text) or " ".join("ترجمة" for _ in text.split())
 
     def _confidence(self, text: str) -> Confidence:
-        mean = -len(text) / 100
+        mean = -len(text) / 100 if text != "Nothing." else math.nan
         return Confidence(50.0, 40.5, 61.0, mean) if self.is_calibrated else Confidence(None, None, None, mean)
 
 

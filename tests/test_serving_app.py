@@ -107,6 +107,11 @@ def test_addresses_survive(client: TestClient):
     assert found["sentences"][-1]["confidence"] is None
 
 
+def test_a_confidence_that_is_no_number(client: TestClient):
+    (found, _) = client.post("/translate", json={"text": "Nothing. They left."}).json()["translations"]
+    assert [sentence["confidence"] is None for sentence in found["sentences"]] == [True, False]
+
+
 def test_only_the_systems_that_are_asked_for_translate(client: TestClient, served: Served):
     response = client.post("/translate", json={"text": "They left.", "systems": ["tuned", "tuned"]})
     assert [each["system"] for each in response.json()["translations"]] == ["tuned"]

@@ -36,7 +36,7 @@ _THREADS = 2
 
 @dataclass(frozen=True)
 class Described:
-    """What is told of a system."""
+    """What clients learn about a system."""
 
     name: str
     engine: str

@@ -1,4 +1,4 @@
-"""What a client is told instead of a translation, and the reading of what it has sent."""
+"""Reading requests, and the sentences that answer those that cannot be translated."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from mt.documents.marked import Document
 from mt.documents.plan import plan_unit
 from mt.documents.translating import Translated, translate_documents
 from mt.evaluation.checks.numbers import digit_numbers, word_numbers
+from mt.evaluation.confidence import Confidence
 from mt.evaluation.fidelity import TERMS, checks_of, is_checked
 from mt.languages import LanguagePair
 from mt.serving.terms import find_terms, missing_terms
@@ -78,7 +79,7 @@ class PastedText:
                     "source": sentence.source,
                     "translation": sentence.target,
                     "paragraph": paragraphs[number - 1],
-                    "confidence": asdict(confidence) if confidence is not None and not sentence.is_empty else None,
+                    "confidence": None if sentence.is_empty else as_json(confidence),
                     "least_sure": False,
                     "checks": checks,
                     "terms": terms,
@@ -107,6 +108,13 @@ def run_checks(source: str, translation: str, languages: LanguagePair, glossary:
 
 def _checked(name: str, message: str) -> dict[str, Any]:
     return {"check": name, "passed": not message, "message": message}
+
+
+def as_json(confidence: Confidence | None) -> dict[str, float | None] | None:
+    """The numbers by name; None for what JSON has no number for, as the mean over no token is none."""
+    if confidence is None or not math.isfinite(confidence.mean_log_probability):
+        return None
+    return asdict(confidence)
 
 
 def mark_least_sure(sentences: Sequence[dict[str, Any]]) -> None:
