@@ -78,6 +78,8 @@ class Service:
             await refusal.response()(scope, receive, send)
         except ClientDisconnect:
             await Response(status_code=499)(scope, receive, send)  # nobody reads it
+        except TimeoutError:
+            return  # half an answer was sent, and the connection is closed
 
     def _check_rate(self, request: Request) -> None:
         seconds = self._rate.seconds_to_wait(request.client.host if request.client else "")
