@@ -232,6 +232,21 @@ def test_a_second_signal_ends_it_at_once():
         client.join(TIMEOUT)
 
 
+@pytest.mark.slow
+def test_the_load_test(tmp_path: Path):
+    argv = [sys.executable, "benchmarks/serving.py", "--clients", "3", "--requests", "6", "--alone", "2"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]), "OMP_NUM_THREADS": "1"}
+    options = ["--engine", "torch", "--json", str(tmp_path / "serving.json")]
+    subprocess.run([*argv, *options], cwd=ROOT, env=environment, check=True, timeout=TIMEOUT, capture_output=True)
+    figures = json.loads((tmp_path / "serving.json").read_text(encoding="utf-8"))
+    assert (figures["one client"]["requests"], figures["one client"]["statuses"]) == (2, {"200": 2})
+    assert (figures["3 clients"]["requests"], figures["3 clients"]["statuses"]) == (6, {"200": 6})
+    assert figures["3 clients"]["p50_seconds"] <= figures["3 clients"]["p95_seconds"]
+    # Texts of one and two sentences in turn.
+    many = figures["3 clients"]
+    assert abs(many["sentences_per_second"] / many["requests_per_second"] - 1.5) < 0.2
+
+
 def test_addresses_of_sockets():
     with sockets.open_socket("localhost", 0) as found:
         assert sockets.is_local(found)

@@ -13,12 +13,14 @@ import pytest
 
 pytest.importorskip("uvicorn")
 
+from starlette.responses import JSONResponse
 from starlette.testclient import TestClient
 
 from mt.config.serving import ServingConfig
 from mt.errors import ConfigError
 from mt.languages import pair_named
 from mt.serving import texts as serving_texts
+from mt.serving.app import send_in_parts
 from mt.serving.protection import AllowedHosts
 from mt.serving.rate_limit import MAX_CLIENTS, RateLimit, client_of
 from mt.serving.server import config_of
@@ -267,15 +269,10 @@ def test_headers_of_every_answer(path: str, client: TestClient):
 # Limits
 
 
-async def call(app: Any, receive: Any, headers: dict[str, str] | None = None) -> tuple[int, Any]:
-    """(status, content) of one request, whose body `receive` gives."""
-    sent: list[dict[str, Any]] = []
-
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(message)
-
-    given = {"host": "127.0.0.1", "content-type": "application/json"} | (headers or {})
-    scope = {
+def scope_of(headers: dict[str, str]) -> dict[str, Any]:
+    """That of a `POST /translate`, as ASGI has it."""
+    given = {"host": "127.0.0.1", "content-type": "application/json"} | headers
+    return {
         "type": "http",
         "method": "POST",
         "path": "/translate",
@@ -288,7 +285,16 @@ async def call(app: Any, receive: Any, headers: dict[str, str] | None = None) ->
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 8000),
     }
-    await app(scope, receive, send)
+
+
+async def call(app: Any, receive: Any, headers: dict[str, str] | None = None) -> tuple[int, Any]:
+    """(status, content) of one request, whose body `receive` gives."""
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    await app(scope_of(headers or {}), receive, send)
     body = b"".join(message.get("body", b"") for message in sent[1:])
     return sent[0]["status"], json.loads(body) if body else None
 
@@ -380,6 +386,47 @@ def test_busy():
         first.join(60)
         assert answers[0].status_code == 200
         assert client.post("/translate", json={"text": "A third one."}).status_code == 200
+
+
+def test_an_answer_that_nobody_reads_is_given_up(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("mt.serving.app.READ_SECONDS", 0.05)
+    monkeypatch.setattr("mt.serving.app._PART_BYTES", 100)
+    sizes: list[int] = []
+
+    async def send(message: Any) -> None:
+        if len(sizes) == 3:
+            await asyncio.Event().wait()
+        sizes.append(len(message.get("body", b"")))
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(send_in_parts(JSONResponse("a" * 1000), send))
+    assert sizes == [0, 100, 100]
+
+
+def test_an_answer_has_its_place_until_it_is_read():
+    async def one_client(served: Served) -> None:
+        reads, health = asyncio.Event(), client_for(served)
+        app, before = served.app, []
+
+        async def receive_and_send() -> None:
+            async def send(message: Any) -> None:
+                if message["type"] == "http.response.body":
+                    before.append(len(message["body"]))
+                    await reads.wait()
+
+            receive = body_of("They left.", then=asyncio.Event())
+            await app(scope_of({}), receive, send)
+
+        client = asyncio.create_task(receive_and_send())
+        while not before:
+            await asyncio.sleep(0)
+        assert (await asyncio.to_thread(health.get, "/health")).json()["requests"] == 1
+        reads.set()
+        await client
+        assert (await asyncio.to_thread(health.get, "/health")).json()["requests"] == 0
+
+    with serving() as served:
+        asyncio.run(one_client(served))
 
 
 def test_a_stopping_server_says_so(served: Served, client: TestClient):

@@ -16,6 +16,7 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from mt.config.serving import ServingConfig
 from mt.errors import DataError
@@ -32,6 +33,9 @@ from mt.wording import counted
 _STYLES = ("page.css", "serve.css")
 # Splitting and checking hold the interpreter's lock: more threads would only take turns.
 _THREADS = 2
+READ_SECONDS = 60.0
+"""Within which a client must have read its answer."""
+_PART_BYTES = 65_536
 
 
 @dataclass(frozen=True)
@@ -60,18 +64,22 @@ class Service:
         self._active = 0
         self._threads = CapacityLimiter(_THREADS)
 
-    async def translate(self, request: Request) -> Response:
+    async def translate(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`POST /translate`."""
+        request = Request(scope, receive)
         try:
             self._check_rate(request)
             names = [system.name for system in self._systems]
             wanted = await read_request(request, names, self._config.max_characters)
             async with self._place():
-                return JSONResponse(await self._answer(wanted, request))
+                # The place is free when the answer is read, so that no answers pile up for clients that do not read.
+                await send_in_parts(JSONResponse(await self._answer(wanted, request)), send)
         except RefusalError as refusal:
-            return refusal.response()
+            await refusal.response()(scope, receive, send)
         except ClientDisconnect:
-            return Response(status_code=499)  # nobody reads it
+            await Response(status_code=499)(scope, receive, send)  # nobody reads it
+        except TimeoutError:
+            return  # half an answer was sent, and the connection is closed
 
     def _check_rate(self, request: Request) -> None:
         seconds = self._rate.seconds_to_wait(request.client.host if request.client else "")
@@ -138,6 +146,27 @@ class Service:
         )
 
 
+class _Translate:
+    """`Service.translate` for Starlette, which takes a method for something else."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._service.translate(scope, receive, send)
+
+
+async def send_in_parts(response: Response, send: Send) -> None:
+    """Send a response as fast as it is read. Raises `TimeoutError` if that takes longer than `READ_SECONDS`."""
+    body = bytes(response.body)
+    async with asyncio.timeout(READ_SECONDS):
+        await send({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
+        # The server waits at the beginning of a part until the one before has nearly been read.
+        for start in range(0, len(body), _PART_BYTES):
+            await send({"type": "http.response.body", "body": body[start : start + _PART_BYTES], "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
 def make_app(service: Service, hosts: AllowedHosts) -> Starlette:
     """The application around a service."""
     page, style, script = service.page(), part_of_page(*_STYLES), part_of_page("serve.js")
@@ -157,7 +186,7 @@ def make_app(service: Service, hosts: AllowedHosts) -> Starlette:
         Route("/serve.js", send_script),
         Route("/systems", service.systems),
         Route("/health", service.health),
-        Route("/translate", service.translate, methods=["POST"]),
+        Route("/translate", _Translate(service), methods=["POST"]),
     ]
     guards = [Middleware(Protection, hosts=hosts)]
     return Starlette(routes=routes, middleware=guards, exception_handlers={HTTPException: _refused})
