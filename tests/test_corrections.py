@@ -129,6 +129,7 @@ def test_translations_of_reviewers_are_corrections(tmp_path: Path):
         ([None], {}, "holds ratings, but no translation that a reviewer has written; leave the corpus out"),
         ([{"source": "A."}], {}, "a correction lacks sentence, source, target or machine; export it again"),
         (["A."], {}, "a correction lacks sentence, source, target or machine; export it again"),
+        ([], {"items": [{"sentence": "4", "correction": BETTER}]}, "a correction lacks sentence, source, target or"),
         ([BETTER], {"format": "other"}, "no ratings exported from a page of `mt review`"),
         ([BETTER], {"items": None}, "no ratings exported from a page of `mt review`"),
     ],

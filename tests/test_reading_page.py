@@ -155,6 +155,13 @@ def test_without_a_calibration(page: Page, tmp_path: Path):
 
 
 @pytest.mark.browser
+def test_a_document_without_sentences(page: Page, tmp_path: Path):
+    open_page(page, tmp_path, [])
+    assert page.inner_text("#none") == "No sentence is like that."
+    assert page.inner_text("#progress") == "0 of 0 read, 0 changed"
+
+
+@pytest.mark.browser
 def test_corrections_are_saved_as_the_table_is_written(reading: Page, tmp_path: Path):
     reading.click("#save")
     assert reading.inner_text("#notice") == "Nothing is changed yet, so there is nothing to save."

@@ -78,7 +78,7 @@ def test_columns_of_a_model_that_is_no_run(
     )
     assert scored == [[("One came.", "ONE CAME."), ("Two left.", "TWO LEFT.")]]
     assert [record.getMessage() for record in caplog.records] == [
-        "tiny-en-ar: translations get their mean log-probability alone, for it is no run"
+        "tiny-en-ar: no expected chrF, because it is not a run; there is only the mean log-probability"
     ]
 
 
@@ -177,13 +177,13 @@ def test_table_of_a_document(scored: list[list[tuple[str, str]]], monkeypatch: p
             return ["" if text == "NOTHING." else text.replace("HTTPS://A.ORG", "") for text in texts]
 
     monkeypatch.setattr(streaming, "open_translator", lambda *_: Losing())
-    Path("a.html").write_text("<p>One.</p><p>“45</p><p>Nothing.</p><p>See https://a.org now.</p><p>One.</p>")
+    Path("a.html").write_text("<p>One.</p><p>45�</p><p>Nothing.</p><p>See https://a.org now.</p><p>One.</p>")
     assert translate(monkeypatch, "a.html", "--confidence", "--bilingual") == 0
     rows = Path("a.ar.html.bilingual.tsv").read_text(encoding="utf-8-sig").splitlines()[1:]
     cells = [row.split("\t") for row in rows]
     assert [(row[0], row[8], row[10]) for row in cells] == [
         ("One.", "-0.4000", "3"),
-        ("“45", "", ""),
+        ("45�", "", ""),
         ("Nothing.", "", "1"),
         ("See https://a.org now.", "-0.8000", "2"),
         ("One.", "-0.4000", "4"),
@@ -277,7 +277,7 @@ def test_another_precision_is_said(calibrated: RunDirectory, caplog: pytest.LogC
 def test_a_run_without_a_calibration_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     assert estimator_of("run", RunDirectory(tmp_path), SEARCH).calibration is None
     assert messages(caplog) == [
-        "run: translations get their mean log-probability alone, for the run has no confidence.json"
+        "run: no expected chrF, because the run has no confidence.json; there is only the mean log-probability"
     ]
 
 

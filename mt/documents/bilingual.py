@@ -69,12 +69,12 @@ class BilingualTable(AbstractContextManager["BilingualTable"]):
         return (b"" if rank is None else str(rank).encode() for rank in found)
 
 
-def cells_of(confidence: Confidence | None) -> tuple[str, str, str, str]:
-    """Expected chrF, its interval, and the mean log-probability, as text; what is not known is empty."""
+def cells_of(confidence: Confidence | None) -> tuple[str, ...]:
+    """Expected chrF, low, high and mean log-probability as text: four cells, of which the unknown ones are empty."""
     if confidence is None:
         return ("", "", "", "")
     chrf = (confidence.expected_chrf, confidence.low, confidence.high)
-    return (*("" if each is None else f"{each:.1f}" for each in chrf), f"{confidence.mean_log_probability:.4f}")  # type: ignore[return-value]
+    return (*("" if each is None else f"{each:.1f}" for each in chrf), f"{confidence.mean_log_probability:.4f}")
 
 
 def line_of(text: str, confidence: Confidence | None) -> str:

@@ -73,8 +73,8 @@ def estimator_of(name: str, run: RunDirectory | None, decoding: DecodingConfig) 
     """
     calibration = None if run is None else read_calibration(run.confidence)
     if calibration is None:
-        reason = "it is no run" if run is None else f"the run has no {run.confidence.name}"
-        logger.warning("%s: translations get their mean log-probability alone, for %s", shown(name), reason)
+        reason = "it is not a run" if run is None else f"the run has no {run.confidence.name}"
+        logger.warning("%s: no expected chrF, because %s; there is only the mean log-probability", shown(name), reason)
     elif differing := _differing(calibration.decoding, search_as_json(decoding)):
         learnt, now = (
             ", ".join(f"{key} {'none' if pair[side] in (None, '') else pair[side]}" for key, pair in differing.items())
