@@ -14,6 +14,7 @@ from mt.models.engines import Engine
 from mt.runs import RunDirectory
 from mt.serving import served_system
 from mt.serving.served_system import check_servable, load_served
+from mt.systems.confidence import Estimator
 from mt.systems.streaming import Stream
 from mt.systems.system import System, resolve_systems
 
@@ -35,7 +36,7 @@ def test_sentences_are_translated_as_by_mt_translate(marian_directory: Path):
     found = served.translate(texts)
     assert system.settings is not None
     (expected,) = Stream(system.settings.model, system.settings.decoding).sentences(texts)
-    assert [answer.translation for answer in found] == expected
+    assert [answer.text for answer in found] == [answer.text for answer in expected]
     assert found[1] == ("", None)
     assert served.tokens("\u200b") == 0
     assert found[0].confidence is not None
@@ -70,7 +71,8 @@ def test_engine(
         return "conversion" if found == CTRANSLATE2 else None
 
     class Made:
-        def __init__(self, system: System, translator: str, engine: Engine) -> None:
+        def __init__(self, system: System, translator: str, engine: Engine, estimator: Estimator) -> None:
+            assert estimator.calibration is None
             self.translator, self.engine = translator, engine
 
         def translate(self, texts: list[str]) -> None:
