@@ -40,6 +40,7 @@ class Site(NamedTuple):
 def site_of(served: Served) -> Iterator[Site]:
     """The application behind a real socket."""
     found = open_socket("127.0.0.1", 0)
+    found.listen()  # who connects before the thread has begun waits for it
     config = uvicorn.Config(served.app, log_config=None, access_log=False, lifespan="off", ws="none")
     server = uvicorn.Server(config)
     thread = Thread(target=lambda: server.run([found]), daemon=True)
