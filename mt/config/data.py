@@ -14,8 +14,12 @@ Format = Literal[
 
 
 def is_bilingual_table(path: str) -> bool:
-    """Whether a file's name is that of a table of `mt translate --bilingual`, also saved as another kind of table."""
-    return re.search(r"\.bilingual\.\w+(\.(gz|zst|xz))?$", path, re.IGNORECASE) is not None
+    """Whether a file's name is that of a table of `mt translate --bilingual`, also saved as another kind of table.
+
+    Browsers number what is saved again: `a.bilingual (1).tsv`, `a.bilingual(1).tsv`, `a.bilingual-1.tsv`.
+    """
+    pattern = r"\.bilingual( ?\(\d+\)|-\d+)?\.\w+(\.(gz|zst|xz))?$"
+    return re.search(pattern, path, re.IGNORECASE) is not None
 
 
 Tatweel = Literal["spelling", "keep", "remove"]
@@ -34,8 +38,8 @@ class CorpusConfig:
     `jsonl`: one JSON object per line. `moses`: two parallel files. `tmx`, `xliff`: translation memories. `xlsx`: a
     spreadsheet, also .xls and .ods, with columns as in csv. `hf`: a data set for the `datasets` library. `glossary`: a
     table of terms in the format of `evaluation.glossary`; every English form is paired with the preferred Arabic one,
-    for training only. `corrections`: the table of `mt translate --bilingual`, of which the corrected rows are read, for
-    training only. `auto`: guess from the file's name."""
+    for training only. `corrections`: the table of `mt translate --bilingual`, or the ratings of `mt review`, of which
+    the corrected translations are read, for training only. `auto`: guess from the file's name."""
 
     target_path: str | None = None
     """moses: the file of the translations. Default: `path` with the target language's code at its end in place of the
