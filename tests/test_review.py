@@ -299,6 +299,10 @@ def test_what_is_written_is_not_replaced_unasked(review: Page):
     review.once("dialog", lambda dialog: dialog.accept())
     review.click("#from-left")
     assert review.input_value("#better") == drawn()[0].left
+    review.reload()
+    # It is no correction yet, and kept all the same.
+    assert review.input_value("#better") == drawn()[0].left
+    review.focus("#better")
     for key in ("1", "n"):
         review.keyboard.press(key)  # typed into the box, and no ratings
     assert progress(review) == "0 of 6 rated"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -27,6 +28,7 @@ from mt.serving.server import config_of
 from mt.text.glossary import Glossary, fold_for_terms
 from tests.serving_cases import Fake, Served, serving
 
+Result = TypeVar("Result")
 BASE = "http://127.0.0.1:8000"
 
 
@@ -308,12 +310,12 @@ def test_an_endless_body_is_refused_while_it_comes():
         return {"type": "http.request", "body": b"a" * 1000, "more_body": True}
 
     with serving(ServingConfig(max_characters=1000)) as served:
-        status, content = asyncio.run(call(served.app, receive))
+        status, content = in_loop(call(served.app, receive))
         assert (status, content) == (413, {"error": "the text is longer than 1,000 characters; send it in parts"})
         # 12 bytes per character, 8,192 for the rest.
         assert read == 21_000
         read = 0
-        assert asyncio.run(call(served.app, receive, {"content-length": "9" * 30}))[0] == 413
+        assert in_loop(call(served.app, receive, {"content-length": "9" * 30}))[0] == 413
         assert read == 0
 
 
@@ -325,7 +327,7 @@ def test_a_body_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch):
         raise AssertionError
 
     with serving() as served:
-        assert asyncio.run(call(served.app, receive)) == (
+        assert in_loop(call(served.app, receive)) == (
             408,
             {"error": "the request did not arrive within 0.01 seconds"},
         )
@@ -342,6 +344,12 @@ def body_of(text: str, *, then: asyncio.Event) -> Any:
         return {"type": "http.disconnect"}
 
     return receive
+
+
+def in_loop(coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """The result of a coroutine, in a thread of its own: Playwright has an event loop in that of the tests."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
 
 
 async def begun(fake: Fake) -> None:
@@ -365,7 +373,7 @@ def test_what_nobody_waits_for_is_not_translated():
         assert fake.turns == [["First."]]
 
     with serving() as served:
-        asyncio.run(two_clients(served))
+        in_loop(two_clients(served))
         assert client_for(served).get("/health").json()["requests"] == 0
 
 
@@ -399,7 +407,7 @@ def test_an_answer_that_nobody_reads_is_given_up(monkeypatch: pytest.MonkeyPatch
         sizes.append(len(message.get("body", b"")))
 
     with pytest.raises(TimeoutError):
-        asyncio.run(send_in_parts(JSONResponse("a" * 1000), send))
+        in_loop(send_in_parts(JSONResponse("a" * 1000), send))
     assert sizes == [0, 100, 100]
 
 
@@ -426,7 +434,7 @@ def test_an_answer_has_its_place_until_it_is_read():
         assert (await asyncio.to_thread(health.get, "/health")).json()["requests"] == 0
 
     with serving() as served:
-        asyncio.run(one_client(served))
+        in_loop(one_client(served))
 
 
 def test_a_stopping_server_says_so(served: Served, client: TestClient):
