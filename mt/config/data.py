@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mt.config.checks import require, require_at_most, require_names, require_positive, require_share
+from mt.config.select import SelectConfig, check_selects
 
 Format = Literal[
     "auto", "pairs", "tsv", "csv", "jsonl", "moses", "tmx", "xliff", "xlsx", "hf", "glossary", "corrections"
@@ -87,6 +88,9 @@ class CorpusConfig:
     tag: str = ""
     """Text put before each source in training, to tell domains apart (Kobus et al., 2017). Set `decoding.tag` to the
     one to translate with."""
+
+    select: SelectConfig | None = None
+    """Use only the training pairs most like those of other corpora; `select: {}` takes the defaults."""
 
     licence: str | None = None
     """Licence of the corpus, best as the hub writes it: cc-by-4.0, cc-by-nc-4.0, apache-2.0, other. Changes nothing in
@@ -265,6 +269,7 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         require_names("data.corpora", self.corpora)
+        check_selects(self.corpora)
         require_at_most("data.workers", self.workers, 1024)
         require_share("data.dev_share", self.dev_share)
         require_share("data.test_share", self.test_share)

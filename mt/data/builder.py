@@ -17,6 +17,7 @@ from datasets import DatasetDict
 
 from mt.config import CorpusConfig, DataConfig
 from mt.data.collecting import Collection, empty_side, preparation
+from mt.data.domain_selection import select_like_domain
 from mt.data.holding_out import HoldingOut, hold_out
 from mt.data.mixing import mixing_weights
 from mt.data.pair import Pair, Rejection
@@ -91,6 +92,8 @@ def build_data(
         logger.info("looking for pairs that are alike, and dividing them into splits")
         holding_out = hold_out(store, config, corpora)
         selection = select_pairs(store, config, corpora, holding_out, work, collection.workers())
+        for name, selected in select_like_domain(store, config, selection).items():
+            build.report.corpora[name].selected = selected
         splits = {split: SplitFile(work / f"{split}.arrow") for split in SPLITS}
         build.write(store, selection, rejected, splits)
         build.describe(store, selection)

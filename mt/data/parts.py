@@ -47,8 +47,9 @@ def begin_part(part: Path) -> Path:
 def end_part(work: Path, part: Path) -> None:
     """List the checksums in the directory of `begin_part` and give it its name. Raises `OSError`.
 
-    A part that is there already is replaced: it comes after a damaged one and has the same content. Nothing is synced to the disk, which would take longer than the work: what a power cut damages is found by the
-    checksums and made again.
+    A part that is there already is replaced: it comes after a damaged one and has the same content. Nothing is synced
+    to the disk, which would take longer than the work: what a power cut damages is found by the checksums and made
+    again.
     """
     write_checksums(work)
     remove(part)

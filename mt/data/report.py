@@ -11,6 +11,7 @@ from typing import Any
 
 from mt.data.holding_out import HeldOut
 from mt.data.pair import Pair, Rejection
+from mt.data.selection_report import Selected
 from mt.data.splitting import SPLITS
 from mt.errors import RunError
 from mt.wording import shorten
@@ -46,6 +47,8 @@ class CorpusReport:
     """Training pairs of this corpus in one epoch."""
     held_out: HeldOut | None = None
     """How the dev and test pairs were chosen; None in reports of an earlier version."""
+    selected: Selected | None = None
+    """Which training pairs `select` took; None without that option."""
 
     def drop(self, pair: Pair) -> None:
         """Count a pair that is not used under the rule of its `fault`, and keep the first few of each rule."""
@@ -82,11 +85,12 @@ class CorpusReport:
             "samples": [_pair_as_json(pair) for pair in self.samples],
             "epoch_pairs": self.epoch_pairs,
             "held_out": None if self.held_out is None else asdict(self.held_out),
+            "selected": None if self.selected is None else self.selected.as_json(),
         }
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> CorpusReport:
-        """The report that `as_json` wrote; an earlier version wrote neither `mended` nor `held_out`."""
+        """The report that `as_json` wrote; an earlier version wrote neither `mended`, `held_out` nor `selected`."""
         return cls(
             content["read"],
             Counter(content["dropped"]),
@@ -99,6 +103,7 @@ class CorpusReport:
             [_pair_from_json(pair) for pair in content["samples"]],
             content["epoch_pairs"],
             HeldOut(**content["held_out"]) if content.get("held_out") else None,
+            Selected.from_json(content["selected"]) if content.get("selected") else None,
         )
 
 

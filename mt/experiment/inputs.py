@@ -7,7 +7,7 @@ from typing import Any
 
 from mt.config import Config, ModelConfig
 from mt.config.input_paths import corpora_of, tables_of
-from mt.data.cache import input_hashes
+from mt.data.cache import encoder_identities, input_hashes
 from mt.errors import DataError, ModelError
 from mt.files import printable, sha256_of
 from mt.models.identity import model_identity
@@ -16,6 +16,7 @@ from mt.models.identity import model_identity
 def identify(config: Config) -> dict[str, Any]:
     """`inputs`, the SHA-256 of every file by its path, and `base_model`, its name and the hashes of its files.
 
+    `encoders`, by corpus: what its selection encodes sentences with, where one does.
     Raises `DataError` for a file that cannot be read, `ModelError` if there is no such model or no network.
     """
     languages = config.model.languages
@@ -28,7 +29,7 @@ def identify(config: Config) -> dict[str, Any]:
     return {
         "inputs": {printable(path): digest for path, digest in files.items()},
         "base_model": {"name": name, "identity": identity},
-    }
+    } | ({"encoders": encoders} if (encoders := encoder_identities(config.data.corpora)) else {})
 
 
 def _identity_of_base(model: ModelConfig) -> dict[str, Any]:
