@@ -46,6 +46,8 @@ class CorpusReport:
     """Training pairs of this corpus in one epoch."""
     held_out: HeldOut | None = None
     """How the dev and test pairs were chosen; None in reports of an earlier version."""
+    back_translations: list[dict[str, Any]] = field(default_factory=list)
+    """How each table of back-translations was made; see `mt.data.formats.backtranslated.read_provenance`."""
 
     def drop(self, pair: Pair) -> None:
         """Count a pair that is not used under the rule of its `fault`, and keep the first few of each rule."""
@@ -70,6 +72,7 @@ class CorpusReport:
             "samples": [_pair_as_json(pair) for pair in self.samples],
             "epoch_pairs": self.epoch_pairs,
             "held_out": None if self.held_out is None else asdict(self.held_out),
+            "back_translations": self.back_translations,
         }
 
     @classmethod
@@ -87,6 +90,7 @@ class CorpusReport:
             [_pair_from_json(pair) for pair in content["samples"]],
             content["epoch_pairs"],
             HeldOut(**content["held_out"]) if content.get("held_out") else None,
+            back_translations=content.get("back_translations", []),
         )
 
 

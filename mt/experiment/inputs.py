@@ -8,6 +8,8 @@ from typing import Any
 from mt.config import Config, ModelConfig
 from mt.config.input_paths import corpora_of, tables_of
 from mt.data.cache import input_hashes
+from mt.data.formats.backtranslated import read_provenance
+from mt.data.readers import input_files
 from mt.errors import DataError, ModelError
 from mt.files import printable, sha256_of
 from mt.models.identity import model_identity
@@ -15,6 +17,8 @@ from mt.models.identity import model_identity
 
 def identify(config: Config) -> dict[str, Any]:
     """`inputs`, the SHA-256 of every file by its path, and `base_model`, its name and the hashes of its files.
+
+    Also `back_translations`, if there are some: how they were made, by corpus.
 
     Raises `DataError` for a file that cannot be read, `ModelError` if there is no such model or no network.
     """
@@ -28,7 +32,15 @@ def identify(config: Config) -> dict[str, Any]:
     return {
         "inputs": {printable(path): digest for path, digest in files.items()},
         "base_model": {"name": name, "identity": identity},
+        **({"back_translations": made} if (made := back_translations(config)) else {}),
     }
+
+
+def back_translations(config: Config) -> dict[str, list[dict[str, Any]]]:
+    """How each table of each back-translated corpus was made, by corpus. Raises `DataError`."""
+    found = {name: corpus for name, corpus in config.data.corpora.items() if corpus.is_backtranslated}
+    languages = config.model.languages
+    return {name: [read_provenance(file) for file in input_files(each, languages)] for name, each in found.items()}
 
 
 def _identity_of_base(model: ModelConfig) -> dict[str, Any]:
