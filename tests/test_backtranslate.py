@@ -222,11 +222,12 @@ def test_model_is_a_name():
 
 
 def test_names(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    def named(*argv: str) -> str:
-        return str(output_of(parse_backtranslate([*argv, "--model", "x/y"], ""), "ar"))
+    def named(*argv: str, language: str = "ar") -> str:
+        return str(output_of(parse_backtranslate([*argv, "--model", "x/y"], ""), language))
 
     assert named("d/news.ar.txt.gz") == "d/news.backtranslated.tsv"
     assert named("news.2024") == "news.2024.backtranslated.tsv"
+    assert named("news.ar.txt", language="arb_Arab") == "news.backtranslated.tsv"
     assert named("news.ar") == "news.backtranslated.tsv"
     assert names_of(["a/1.txt", "2.txt"]) == ["1.txt", "2.txt"]
     assert names_of(["a/1.txt", "b/1.txt"]) == ["a/1.txt", "b/1.txt"]

@@ -19,6 +19,7 @@ from mt.errors import DataError, UsageError
 from mt.experiment.early_checks import check_tables
 from mt.files import printable
 from mt.input_files import is_directory, is_file, is_pipe
+from mt.languages import language_named
 from mt.models.model_files import shown
 from mt.models.run_settings import TranslationSettings, run_that_holds, run_that_is
 from mt.systems.names import check_model_argument
@@ -48,7 +49,7 @@ def run(argv: Sequence[str], prog: str) -> int:
             work.go_on(overwrite=command.overwrite)
             work.make(lines)
         except KeyboardInterrupt:
-            kept = "" if table.is_empty else f"; {work.in_words()} are kept, and the same command goes on"
+            kept = f"; {work.kept_pairs:,} pairs are kept, and the same command goes on" if work.kept_pairs else ""
             print(f"{prog}: interrupted{kept}", file=sys.stderr)
             return 130
     print(work.in_words(), file=sys.stderr)
@@ -151,8 +152,8 @@ def output_of(command: BackTranslateCommand, language: str) -> Path:
     """Where the pairs go. language: of the text, whose code at the end of its name is left out."""
     if command.output is not None:
         return Path(command.output)
-    text = Path(command.files[0])
-    name = uncompressed_name(text).removesuffix(".txt").removesuffix(f".{language}")
+    text, known = Path(command.files[0]), language_named(language)
+    name = uncompressed_name(text).removesuffix(".txt").removesuffix(f".{language if known is None else known.code}")
     return text.with_name(f"{name}{ENDING}")
 
 

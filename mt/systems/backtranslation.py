@@ -36,7 +36,12 @@ WINDOW = 1000
 
 # What `mt.systems.translation_cache.cache_key` holds that is not of the model and its search alone.
 _NOT_OF_THE_MODEL = ("sources", "precision", "libraries")
-_WORDS = {"format": "version of mt", "model": "model", "languages": "languages", "terms": "terms", "prompt": "prompt"}
+_WORDS = {
+    "model": "another model",
+    "languages": "other languages",
+    "terms": "other terms",
+    "prompt": "another prompt",
+}
 
 Row = tuple[str, str, str, str]
 """Cells in the order of `COLUMNS`."""
@@ -73,6 +78,8 @@ class BackTranslation:
         """For each text that was begun: document, lines that are done, and the SHA-256 of those."""
         self.counts: Counter[str] = Counter()
         """`lines` read; of these `blank`, `too long` for the model, `untranslated` by it; the others are `pairs`."""
+        self.kept_pairs = 0
+        """Those on the disk."""
         self._is_direction_known = False
 
     def go_on(self, *, overwrite: bool) -> None:
@@ -104,6 +111,7 @@ class BackTranslation:
             )
         self._inputs, self._engine = state["inputs"], state["engine"]
         self.counts = Counter(state["counts"])
+        self.kept_pairs = self.counts["pairs"]
 
     def make(self, lines: int | None = None) -> None:
         """Translate what is left, and give the table its name. lines: the number of all lines, if it is known.
@@ -231,6 +239,7 @@ class BackTranslation:
             rows = [COLUMNS, *rows]
         state = {"made_with": self._made_with, "engine": self._engine, "inputs": self._inputs}
         self._table.add(rows_as_bytes(rows), {**state, "counts": dict(self.counts)})
+        self.kept_pairs = self.counts["pairs"]
 
     def _provenance(self) -> dict[str, Any]:
         model, made = self._model, self._made_with
@@ -266,7 +275,7 @@ def _difference(before: Any, now: Mapping[str, Any]) -> str:
     before_search, search = before.get("decoding") or {}, now["decoding"]
     options = [name for name in search if before_search.get(name) != search[name]]
     changed = [f"decoding.{name} {before_search.get(name)}, not {search[name]}" for name in options]
-    changed += [f"another {words}" for name, words in _WORDS.items() if before.get(name) != now.get(name)]
+    changed += [words for name, words in _WORDS.items() if before.get(name) != now.get(name)]
     return "; ".join(changed) or "another version of mt"
 
 
