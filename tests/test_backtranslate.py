@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from mt.commands.backtranslate import names_of, output_of, parse_backtranslate
+from mt.commands.backtranslate import names_of, output_of, parse_backtranslate, settings_of
 from mt.errors import UsageError
 from mt.systems import backtranslation
 from mt.systems.translating import open_translator
 from tests.backtranslation_cases import Romanising, backtranslate, numbered, rows_of, use_windows_of
+from tests.conftest import run_with
 from tests.document_cases import Shouting
 from tests.helpers import only_line
 
@@ -219,6 +220,28 @@ def test_model_is_a_name():
     for argv in (["a.txt", "--model", "x/y"], ["--model=x/y", "a.txt"], ["--model.name", "x/y", "a.txt"]):
         command = parse_backtranslate([*argv, "--model.source_language", "arb_Arab"], "mt backtranslate")
         assert (command.name, command.files, command.model) == ("x/y", ["a.txt"], {"source_language": "arb_Arab"})
+
+
+@pytest.mark.parametrize(
+    ("of_the_run", "typed", "pair"),
+    [
+        (None, [], ("ar", "en")),
+        (None, ["--model.source_language", "fa"], ("fa", "en")),
+        (("eng_Latn", "arb_Arab"), [], ("eng_Latn", "arb_Arab")),
+        (("fr", "en"), ["--model.source_language", "es"], ("es", "en")),
+    ],
+)
+def test_languages(of_the_run: tuple[str, str] | None, typed: list[str], pair: tuple[str, str], tmp_path: Path):
+    """From Arabic to English, or as a run translates; what is typed wins."""
+    name = "tiny-en-ar"
+    if of_the_run is not None:
+        source, target = of_the_run
+        options = {"model": {"name": "x/y", "source_language": source, "target_language": target}}
+        name = str(run_with(tmp_path / "run", json.dumps(options)))
+        Path(name, "model").mkdir()
+        Path(name, "model", "config.json").write_text("{}")
+    model = settings_of(parse_backtranslate(["a.txt", "--model", name, *typed], "")).model
+    assert (model.source_language, model.target_language) == pair
 
 
 def test_names(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):

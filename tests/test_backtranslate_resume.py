@@ -205,7 +205,7 @@ def test_rows_behind_those_that_count_are_cut_off(monkeypatch: pytest.MonkeyPatc
     expected = in_one_go(monkeypatch)
     die_at(monkeypatch, 2, (UnfinishedTable, "add"))
     with Path(UNFINISHED).open("ab") as stream:
-        stream.write(b"half a r")
+        stream.write(b"half a row" * 1000)
     assert backtranslate(monkeypatch, "news.ar.txt") == 0
     assert result_in(".") == expected
 

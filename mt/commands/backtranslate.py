@@ -37,7 +37,7 @@ def run(argv: Sequence[str], prog: str) -> int:
     from mt.systems.backtranslation import BackTranslation, Text, count_lines
     from mt.systems.unfinished_table import claimed
 
-    settings = _settings(command)
+    settings = settings_of(command)
     check_terminology(settings.decoding)
     output = output_of(command, settings.model.source_language)
     texts = [Text(*each) for each in zip(command.files, names_of(command.files), strict=True)]
@@ -140,7 +140,7 @@ def names_of(files: Sequence[str]) -> list[str]:
     return names if len(set(names)) == len(names) else [printable(file) for file in files]
 
 
-def _settings(command: BackTranslateCommand) -> TranslationSettings:
+def settings_of(command: BackTranslateCommand) -> TranslationSettings:
     """How the model translates: a run as it was scored, any other model from Arabic to English if nothing was typed."""
     from mt.systems.system import resolve_model
 
