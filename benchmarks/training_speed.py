@@ -37,6 +37,9 @@ def main() -> None:
     parser.add_argument("--model", default="tiny-en-ar", help="where to start from")
     parser.add_argument("--tokens", type=int, default=200_000, help="to train on, padding not counted")
     parser.add_argument("--batch", type=int, default=BATCH, help="sentences in a batch of the library's trainer")
+    parser.add_argument(
+        "--precision", choices=("fp32", "bf16"), default="fp32", help="of this project; the library's is always fp32"
+    )
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--json", type=Path, help="write the figures here too")
     parser.add_argument("--way", choices=WAYS, help="only this one, once")
@@ -83,7 +86,10 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
         directory = Path(name)
         if options.way == "mt":
             per_update = round(options.batch * train.lengths[:, 1].mean())
-            found = train_mt(translator, train, dev, directory, tokens_per_update=per_update, enough=enough)
+            given = {"precision": options.precision}
+            found = train_mt(
+                translator, train, dev, directory, tokens_per_update=per_update, enough=enough, options=given
+            )
         else:
             found = train_library(options.way, translator, train, directory, sentences=options.batch, enough=enough)
     return {

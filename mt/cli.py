@@ -51,6 +51,7 @@ COMMANDS = {
     "review": Command("review", "write a page on which a person compares two systems blindly"),
     "translate": Command("translate", "translate lines, or documents into documents"),
     "backtranslate": Command("backtranslate", "make training pairs from text in the target language"),
+    "serve": Command("serve", "put systems side by side on pasted text, on a web page and as JSON"),
     "export": Command("export", "write a model to a new directory, in half precision or for CTranslate2"),
     "publish": Command("publish", "upload a run's model to the Hugging Face hub, with its cards"),
     "doctor": Command("doctor", "check that a model translates at all"),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from mt.config import DecodingConfig
 from mt.documents.formats import Format, read_document
-from mt.documents.translating import Translate, Translated, translate_documents
+from mt.documents.translating import Translated, translate_documents
 from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
 from mt.models.translator import Translator
+from mt.systems.streaming import Translation
+
+Translate = Callable[[Iterable[str]], Iterator[list[str]]]
+"""Sentences in, the texts of their translations out."""
 
 
 class Shouting(Translator):
@@ -51,7 +55,11 @@ def translated(
     """A document after its translation."""
     content = content.encode() if isinstance(content, str) else content
     document = read_document(content, "in", kind, column, languages)
-    (result,) = translate_documents([("in", document)], translate, languages)
+
+    def windows(sentences: Iterable[str]) -> Iterator[list[Translation]]:
+        return (list(map(Translation, window)) for window in translate(sentences))
+
+    (result,) = translate_documents([("in", document)], windows, languages)
     return result
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from datasets import load_from_disk
 
-from mt.config import CorpusConfig
+from mt.config import CorpusConfig, DataConfig
+from mt.data.builder import build_data
 from mt.data.readers import format_of, read_corpus
 from mt.errors import DataError
 from tests.commands import write_small_config
@@ -67,7 +68,13 @@ def test_only_corrected_rows_are_pairs(name: str, delimiter: str, tmp_path: Path
 
 
 def test_a_table_for_review_is_known_by_its_name():
-    for name in ("a.bilingual.tsv", "a.ar.md.bilingual.CSV", "b.bilingual.xlsx", "a.bilingual.tsv.gz"):
+    for name in (
+        "a.bilingual.tsv",
+        "a.ar.md.bilingual.CSV",
+        "b.bilingual.xlsx",
+        "a.bilingual.tsv.gz",
+        "a.bilingual (2).tsv",
+    ):
         assert format_of(CorpusConfig(path=name)) == "corrections"
     assert format_of(CorpusConfig(path="bilingual.tsv")) == "tsv"
     assert CorpusConfig(path="a.bilingual.tsv.gz").own_split == "train"
@@ -88,6 +95,73 @@ def test_a_table_without_what_the_model_wrote(tmp_path: Path):
     path.write_text("source\ttarget\nThe road.\tالطريق.\n", encoding="utf-8")
     with pytest.raises(DataError, match="machine"):
         list(read_corpus("desk", CorpusConfig(path=str(path), format="corrections")))
+
+
+def rated(path: Path, corrections: list[object], **changes: object) -> CorpusConfig:
+    """What a page of `mt review` exports, with these corrections of its sentences."""
+    items = [
+        {"sentence": n, "choice": "left", "correction": correction} for n, correction in enumerate(corrections, start=4)
+    ]
+    head = {"format": "mt-ratings-2", "reviewer": "Amal", "test_set": "news", "page": "a page", "items": items}
+    path.write_text(json.dumps({**head, **changes}, ensure_ascii=False), encoding="utf-8")
+    return CorpusConfig(path=str(path), format="corrections")
+
+
+BETTER = {"source": "The road is closed.", "target": "الطريق مغلق.", "machine": "طريق مغلقة.", "from": "left"}
+
+
+def test_translations_of_reviewers_are_corrections(tmp_path: Path):
+    same = {**BETTER, "machine": " الطريق  مغلق. "}
+    options = rated(tmp_path / "amal.json", [None, BETTER, same, {**BETTER, "machine": "", "from": None}])
+    pairs = list(read_corpus("desk", options))
+    assert [(pair.origin, pair.document, pair.fault.rule if pair.fault else "") for pair in pairs] == [
+        (f"{options.path}:sentence 6", "news", ""),
+        (f"{options.path}:sentence 7", "news", "not corrected"),
+        (f"{options.path}:sentence 8", "news", ""),
+    ]
+    assert {(pair.source, pair.target) for pair in pairs} == {("The road is closed.", "الطريق مغلق.")}
+    assert options.own_split == "train"
+
+
+@pytest.mark.parametrize(
+    ("corrections", "changes", "message"),
+    [
+        ([None], {}, "holds ratings, but no translation that a reviewer has written; leave the corpus out"),
+        ([{"source": "A."}], {}, "a correction lacks sentence, source, target or machine; export it again"),
+        (["A."], {}, "a correction lacks sentence, source, target or machine; export it again"),
+        ([], {"items": [{"sentence": "4", "correction": BETTER}]}, "a correction lacks sentence, source, target or"),
+        ([BETTER], {"format": "other"}, "no ratings exported from a page of `mt review`"),
+        ([BETTER], {"items": None}, "no ratings exported from a page of `mt review`"),
+    ],
+)
+def test_ratings_without_corrections(
+    corrections: list[object], changes: dict[str, object], message: str, tmp_path: Path
+):
+    with pytest.raises(DataError, match=message):
+        list(read_corpus("desk", rated(tmp_path / "amal.json", corrections, **changes)))
+
+
+def test_ratings_that_are_no_json(tmp_path: Path):
+    (tmp_path / "a.json").write_text("{")
+    with pytest.raises(DataError, match=r"a\.json: not JSON"):
+        list(read_corpus("desk", CorpusConfig(path=str(tmp_path / "a.json"), format="corrections")))
+
+
+def test_a_reviewed_test_sentence_is_not_learnt(tmp_path: Path):
+    """Of what a reviewer has bettered, sentences of a test set that is named stay out of training."""
+    news = "".join(f"Word {letter}.\tكلمة {letter}\n" for letter in "abcdefghijkl")
+    (tmp_path / "news.tsv").write_text(news, encoding="utf-8")
+    (tmp_path / "test.tsv").write_text("The road is closed!\tأغلق الطريق.\n", encoding="utf-8")
+    other = {**BETTER, "source": "Rain flooded the market.", "target": "أغرقت الأمطار السوق."}
+    corpora = {
+        "news": CorpusConfig(path=str(tmp_path / "news.tsv")),
+        "desk": rated(tmp_path / "amal.json", [BETTER, other]),
+    }
+    held_out = {"reviewed": CorpusConfig(path=str(tmp_path / "test.tsv"))}
+    data, report = build_data(DataConfig(corpora=corpora), tmp_path, held_out)
+    assert [row["source"] for row in data["train"] if row["corpus"] == "desk"] == ["Rain flooded the market."]
+    assert dict(report.corpora["desk"].dropped) == {"like a held-out pair": 1}
+    assert f"{tmp_path / 'amal.json'}:sentence 5" in (tmp_path / "rejected.tsv").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

@@ -11,15 +11,18 @@ import pytest
 
 from mt.data.pair import Pair, Rejection
 from mt.data.report import CorpusReport, DataReport
+from mt.documents.checking import Row
 from mt.evaluation.blind_review import draw_items
 from mt.evaluation.results import Evaluation
 from mt.evaluation.scoring import evaluate_hypotheses
 from mt.evaluation.test_set import TestSet
+from mt.languages import ENGLISH_TO_ARABIC
 from mt.report.charts import bar_chart, intervals, lines, ranking, trade_off
 from mt.report.comparison_report import render_markdown, render_report
 from mt.report.data_card import card_view
 from mt.report.data_page import render_data_card
 from mt.report.pages import render_page
+from mt.report.reading_page import render_page as render_reading
 from mt.report.review_page import render_review
 from mt.report.scores_json import finite
 from mt.runs import write_text
@@ -60,13 +63,14 @@ def evil_data() -> DataReport:
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The three kinds of pages, full of text that would like to run."""
+    """All kinds of pages, full of text that would like to run."""
     folder = tmp_path_factory.mktemp("pages")
     glossary = Glossary([Term(("city",), (EVIL,), "place")])
     test_set = TestSet(EVIL, [EVIL, EVIL], [EVIL, "ب"])
     texts = {
         "report": render_report(f"Run {EVIL}", evil_evaluation(), {EVIL: EVIL}, glossary=glossary),
         "review": render_review(EVIL, draw_items(test_set, [EVIL, "a"], ["c", EVIL], 9, 1).items),
+        "reading": render_reading(EVIL, [Row(EVIL, EVIL, None, (EVIL,), EVIL)] * 2, ENGLISH_TO_ARABIC),
         "data card": render_data_card(f"Data {EVIL}", card_view(evil_data())),
     }
     for name, text in texts.items():
@@ -75,12 +79,12 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("name", ["report", "review", "data card"])
+@pytest.mark.parametrize("name", ["report", "review", "reading", "data card"])
 def test_nothing_of_the_text_runs(name: str, pages: dict[str, Path], page: Page):
     page.goto(f"file://{pages[name]}")
     page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
     # The page's own script has run: it shows the first sentence, as it is written.
-    shown = page.locator("#list p.source, #source, ul.examples p").first.inner_text()
+    shown = page.locator("#list p.source, #sentences p.source, #source, ul.examples p").first.inner_text()
     assert "onerror=\"document.title='ran'\"" in shown
     page.wait_for_timeout(100)
     assert page.title() != "ran"
@@ -90,7 +94,7 @@ def test_nothing_of_the_text_runs(name: str, pages: dict[str, Path], page: Page)
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("name", ["report", "review", "data card"])
+@pytest.mark.parametrize("name", ["report", "review", "reading", "data card"])
 @pytest.mark.parametrize(
     "injected",
     [
@@ -187,6 +191,7 @@ def wide_pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     systems = list(evaluation.hypotheses[LONG].values())
     texts = {
         "report": render_report(f"Run {LONG}", evaluation, {f"system {LONG}": "/data/" + "x" * 200}, card),
+        "reading": render_reading(LONG, [Row(LONG, LONG, None, (LONG,), LONG)], ENGLISH_TO_ARABIC),
         "review": render_review(LONG, draw_items(test_set, systems[0], systems[1], 9, 1).items),
         "data card": render_data_card(f"Data of {LONG}", card),
     }
@@ -197,7 +202,7 @@ def wide_pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("name", ["report", "review", "data card"])
+@pytest.mark.parametrize("name", ["report", "review", "reading", "data card"])
 def test_no_page_is_wider_than_its_window(name: str, width: int, wide_pages: dict[str, Path], page: Page):
     page.set_viewport_size({"width": width, "height": 844})
     page.goto(f"file://{wide_pages[name]}")
@@ -206,7 +211,7 @@ def test_no_page_is_wider_than_its_window(name: str, width: int, wide_pages: dic
     # What is wider than the window scrolls in a box of its own, which the keyboard reaches.
     boxes = page.locator(".wide")
     assert boxes.count() == (
-        0 if name == "review" else boxes.and_(page.locator("[tabindex='0'][role='region']")).count()
+        0 if name in ("review", "reading") else boxes.and_(page.locator("[tabindex='0'][role='region']")).count()
     )
     assert page.locator("table, svg.chart").count() == page.locator(".wide table, .wide svg.chart").count()
     for arabic in page.locator("[lang=ar]").all()[:20]:

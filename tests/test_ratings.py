@@ -60,6 +60,20 @@ def test_sides_are_resolved_to_systems(tmp_path: Path):
     assert as_json["ratings"][2]["saw_reference"] is True
 
 
+def test_translations_of_reviewers_change_no_rating(tmp_path: Path):
+    correction = {"source": "One.", "target": "واحد.", "machine": "", "from": None}
+    rated = [item(0, "tuned", correction=correction), item(1, "base", correction=None)]
+    alone = item(2, "tuned", choice=None, correction=correction)
+    found = preference([write(tmp_path / "noor.json", [*rated, alone], format="mt-ratings-2")])
+    former = preference([write(tmp_path / "amal.json", [item(0, "tuned"), item(1, "base")])])
+    assert (found.system_wins, found.baseline_wins, found.sentences) == (1, 1, 2)
+    assert (former.system_wins, former.baseline_wins, former.sentences) == (1, 1, 2)
+    with pytest.raises(DataError, match="contains no ratings; leave it out"):
+        preference([write(tmp_path / "omar.json", [alone], format="mt-ratings-2")])
+    with pytest.raises(DataError, match="item 1: `choice` is missing or not a text"):
+        preference([write(tmp_path / "omar.json", [item(2, "tuned", choice=None)], format="mt-ratings-2")])
+
+
 @pytest.mark.parametrize(
     ("wins", "decided", "low", "high", "p_value"),
     [
@@ -187,8 +201,8 @@ BAD_FILES: list[tuple[str, Any, dict[str, Any], str]] = [
     (
         "format",
         [GOOD],
-        {"format": "mt-ratings-2"},
-        'expected format mt-ratings-1, found "mt-ratings-2"; export it again',
+        {"format": "mt-ratings-3"},
+        'expected format mt-ratings-2, found "mt-ratings-3"; export it again',
     ),
     ("head", [GOOD], {"page": None}, "lacks reviewer, test_set, page or items; export it again"),
     ("items", {}, {}, "lacks reviewer, test_set, page or items"),
@@ -235,7 +249,7 @@ def test_bad_file(items: Any, changes: dict[str, Any], message: str, tmp_path: P
         (b"\xff\xfe{", "byte 0xff is not UTF-8; save the ratings file as UTF-8"),
         (b'{"format": "\\ud800"}', "not JSON ("),
         (b"[" * 100_000, "not JSON ("),
-        (b"[]", "expected format mt-ratings-1, found null"),
+        (b"[]", "expected format mt-ratings-2, found null"),
         (None, "the ratings file does not exist (seen from "),
     ],
 )

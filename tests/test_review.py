@@ -6,15 +6,19 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
+from playwright.sync_api import expect
 
+from mt.config import CorpusConfig
+from mt.data.readers import read_corpus
 from mt.errors import DataError
 from mt.evaluation.blind_review import ReviewItem, draw_items, hypothesis_hash
 from mt.evaluation.ratings import read_ratings
 from mt.evaluation.test_set import TestSet
 from mt.report.review_page import render_review
+from tests.contrast import contrasts
 from tests.helpers import only_line, run
 
 if TYPE_CHECKING:
@@ -217,7 +221,7 @@ def test_rate_by_keys_and_mouse_and_export(review: Page):
     assert review.inner_text("#notice") == "3 of 6 rated, exported to ratings-news-نور_Noor.json."
     assert re.fullmatch("[0-9a-f]{64}", file.pop("page"))
     assert file == {
-        "format": "mt-ratings-1",
+        "format": "mt-ratings-2",
         "reviewer": "نور / Noor",
         "test_set": "news",
         "items": [
@@ -228,6 +232,7 @@ def test_rate_by_keys_and_mouse_and_export(review: Page):
                 "choice": chosen,
                 "comment": "",
                 "saw_reference": False,
+                "correction": None,
             }
             for item, chosen in zip(items[:3], ["left", "both_bad", "right"], strict=True)
         ],
@@ -237,6 +242,84 @@ def test_rate_by_keys_and_mouse_and_export(review: Page):
     assert found.baseline_wins == len(wins & set(FIRST))
     assert found.system_wins == len(wins & set(SECOND))
     assert found.both_bad == 1
+
+
+@pytest.mark.browser
+def test_a_better_translation_is_exported_and_read_as_a_corpus(review: Page, tmp_path: Path):
+    items = drawn()
+    review.click("#better-details summary")
+    review.click("#from-right")
+    assert review.input_value("#better") == items[0].right
+    review.fill("#reviewer", "Noor")
+    review.click("#export")
+    # What is only copied is no better.
+    assert review.inner_text("#notice") == "Nothing is rated yet, so there is nothing to export."
+    review.fill("#better", '  قال:\t"لا"\nوذهب. ')
+    review.click("#heading")
+    review.keyboard.press("1")
+    review.keyboard.press("ArrowRight")
+    assert review.input_value("#better") == ""
+    review.click("#better-details summary")
+    review.fill("#better", "ترجمة جديدة 4")
+    review.reload()
+    assert review.input_value("#better") == "ترجمة جديدة 4"
+    path, file = export(review)
+    assert review.inner_text("#notice") == (
+        "1 of 6 rated and 2 better translations, exported to ratings-news-Noor.json."
+    )
+    assert [(row["choice"], row["correction"]) for row in file["items"]] == [
+        ("left", {"source": items[0].source, "target": 'قال: "لا" وذهب.', "machine": items[0].right, "from": "right"}),
+        (None, {"source": items[1].source, "target": "ترجمة جديدة 4", "machine": "", "from": None}),
+    ]
+    (found,) = read_ratings([path], {"news": {"first": FIRST, "second": SECOND}})
+    assert found.sentences == 1
+    exported = path.rename(tmp_path / "ratings-news-Noor.json")
+    pairs = list(read_corpus("desk", CorpusConfig(path=str(exported), format="corrections")))
+    assert [tuple(pair)[:5] for pair in pairs] == [
+        (items[0].source, 'قال: "لا" وذهب.', f"{exported}:sentence {items[0].sentence + 1}", "news", None),
+        (items[1].source, "ترجمة جديدة 4", f"{exported}:sentence {items[1].sentence + 1}", "news", None),
+    ]
+    # It comes back from a file as it went.
+    review.once("dialog", lambda dialog: dialog.accept())
+    review.click("#restart")
+    assert review.input_value("#better") == ""
+    review.set_input_files("#import-file", exported)
+    expect(review.locator("#notice")).to_contain_text("imported")
+    assert review.input_value("#better") == 'قال: "لا" وذهب.'
+    assert export(review)[1] == file
+
+
+@pytest.mark.browser
+def test_what_is_written_is_not_replaced_unasked(review: Page):
+    review.click("#better-details summary")
+    review.fill("#better", "أفضل")
+    review.once("dialog", lambda dialog: dialog.dismiss())
+    review.click("#from-left")
+    assert review.input_value("#better") == "أفضل"
+    review.once("dialog", lambda dialog: dialog.accept())
+    review.click("#from-left")
+    assert review.input_value("#better") == drawn()[0].left
+    review.reload()
+    # It is no correction yet, and kept all the same.
+    assert review.input_value("#better") == drawn()[0].left
+    review.focus("#better")
+    for key in ("1", "n"):
+        review.keyboard.press(key)  # typed into the box, and no ratings
+    assert progress(review) == "0 of 6 rated"
+
+
+@pytest.mark.browser
+def test_ratings_of_the_former_format_are_imported(review: Page):
+    review.keyboard.press("2")
+    review.fill("#reviewer", "Noor")
+    path, file = export(review)
+    del file["items"][0]["correction"]
+    path.write_text(json.dumps({**file, "format": "mt-ratings-1"}), encoding="utf-8")
+    review.keyboard.press("1")
+    review.once("dialog", lambda dialog: dialog.accept())
+    review.set_input_files("#import-file", {"name": "x", "mimeType": "application/json", "buffer": path.read_bytes()})
+    expect(review.locator("#notice")).to_contain_text("imported")
+    assert choice(review) == "right"
 
 
 @pytest.mark.browser
@@ -297,7 +380,7 @@ def test_import_restores(review: Page):
     review.click("#restart")
     assert progress(review) == "0 of 6 rated"
     review.set_input_files("#import-file", path)
-    review.wait_for_function("document.querySelector('#notice').textContent.includes('imported')")
+    expect(review.locator("#notice")).to_contain_text("imported")
     assert progress(review) == "3 of 6 rated"
     assert export(review)[1] == before
     # What is there is not replaced unasked.
@@ -323,13 +406,14 @@ def test_import_restores(review: Page):
             '"choice": "left", "comment": "", "saw_reference": false}]}',
             "a rating in it does not fit",
         ),
+        ('{"format": "mt-ratings-3", "page": "PAGE", "items": []}', "it holds no ratings"),
     ],
 )
 def test_import_refuses(content: str, reason: str, review: Page):
     page_hash = json.loads(review.inner_text("#review-data"))["page"]
     file = {"name": "x.json", "mimeType": "application/json", "buffer": content.replace("PAGE", page_hash).encode()}
     review.set_input_files("#import-file", file)
-    review.wait_for_function("document.querySelector('#notice').textContent !== ''")
+    expect(review.locator("#notice")).not_to_be_empty()
     assert review.inner_text("#notice").startswith(f"x.json was not imported: {reason}")
 
 
@@ -386,9 +470,9 @@ def test_two_tabs(review: Page):
     other.goto(review.url)
     other.keyboard.press("ArrowRight")
     other.keyboard.press("2")
-    review.wait_for_function("document.querySelector('#progress').textContent === '1 of 6 rated'")
+    expect(review.locator("#progress")).to_have_text("1 of 6 rated")
     review.keyboard.press("1")
-    other.wait_for_function("document.querySelector('#progress').textContent === '2 of 6 rated'")
+    expect(other.locator("#progress")).to_have_text("2 of 6 rated")
     assert (choice(review), choice(other)) == ("left", "right")
 
 
@@ -419,11 +503,16 @@ def test_what_a_screen_reader_meets(review: Page):
     review.keyboard.press("ArrowRight")
     assert review.evaluate("document.activeElement.id") == "heading"
     stops = []
-    for _ in range(6):
+    for _ in range(7):
         review.keyboard.press("Tab")
-        stops.append(review.evaluate("document.activeElement.id || document.activeElement.value"))
+        stops.append(
+            review.evaluate(
+                "document.activeElement.id || document.activeElement.value || document.activeElement.tagName"
+            )
+        )
     # "Take the rating back" and "Previous" would stand between, but there is nothing to take back yet.
-    assert stops == ["show-reference", "left", "comment", "previous", "next", "unrated"]
+    assert stops == ["show-reference", "left", "SUMMARY", "comment", "previous", "next", "unrated"]
+    assert review.get_by_role("textbox", name="Better translation", exact=True, include_hidden=True).count() == 1
 
 
 @pytest.mark.browser
@@ -433,3 +522,15 @@ def test_page_fits_the_screen(width: int, review: Page):
     assert review.evaluate("document.documentElement.scrollWidth") == width
     columns = review.evaluate("getComputedStyle(document.querySelector('.pair')).gridTemplateColumns.split(' ').length")
     assert columns == (1 if width == 390 else 2)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_contrast(scheme: Literal["light", "dark"], review: Page):
+    review.emulate_media(color_scheme=scheme)
+    review.keyboard.press("1")
+    review.click("#better-details summary")
+    review.click("#from-left")
+    found = contrasts(review)
+    assert {"Left better", "Start from the left one", "Better translation", "Next unrated", "1"} <= set(found)
+    assert min(found.values()) >= 4.5, sorted(found.items(), key=lambda item: item[1])[:5]

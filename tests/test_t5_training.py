@@ -218,8 +218,8 @@ def test_eight_pairs_by_heart(tmp_path: Path):
     model = save_t5(tmp_path / "base", width=64)
     translator = load_translator(ModelConfig(name=str(model), dropout=0.0))
     pairs = EncodedPairs(translator.encode_sources(SOURCES), translator.encode_targets(TARGETS))
-    training = {"max_updates": 250, "epochs": 250, "tokens_per_update": 400, "micro_batch_tokens": 2000}
-    training |= {"learning_rate": 1e-2, "warmup_updates": 10, "label_smoothing": 0.0, "report_to": []}
+    training = {"max_updates": 400, "epochs": 400, "tokens_per_update": 400, "micro_batch_tokens": 2000}
+    training |= {"learning_rate": 5e-3, "warmup_updates": 10, "label_smoothing": 0.0, "report_to": []}
     options = Config(training=TrainingConfig(**training, eval_every_updates=1000))  # type: ignore[arg-type]
     trainer = build_trainer(options, translator, pairs, DevSet(pairs, SOURCES, TARGETS), None, tmp_path / "checkpoints")
     trainer.evaluate = lambda *_, **__: {"eval_chrF": 0.0}  # type: ignore[method-assign]

@@ -105,6 +105,8 @@ def test_document_through_standard_streams(monkeypatch: pytest.MonkeyPatch, capf
         (["a.html", "b.html", "--output", "-"], "only one translation can go to standard output"),
         (["--bilingual"], "--bilingual needs a name: give --output FILE, or a file to translate"),
         (["a.html", "-"], "-: the translation needs a name; give --output FILE"),
+        (["--page"], "--page needs a name: give --output FILE, or a file to translate"),
+        (["b.html", "--page"], "b.ar.html.review.html: is there already; give --overwrite"),
         (["b.html", "--bilingual"], "b.ar.html.bilingual.tsv: is there already; give --overwrite"),
         (["none.html"], "none.html: no such text file (seen from "),
         (["new"], "new: no such text file (seen from "),
@@ -124,7 +126,9 @@ def test_refused_before_a_model_is_loaded(
     if "bad.docx" in argv:
         pytest.importorskip("docx")
     Path("new").mkdir()
-    for name in ("a.html", "a.ar.html", "b.html", "new/a.html", "b.ar.html.bilingual.tsv", "a.pdf", "a.html.gz"):
+    for name in ("a.html", "a.ar.html", "b.html", "new/a.html", "b.ar.html.bilingual.tsv", "b.ar.html.review.html"):
+        Path(name).write_text("One")
+    for name in ("a.pdf", "a.html.gz"):
         Path(name).write_text("One")
     Path("t.csv").write_text("id,text\n1,One\n")
     Path("bad.xlf").write_text("<xliff")

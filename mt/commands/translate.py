@@ -16,7 +16,7 @@ from mt.commands.options import ModelCommand, model_parser, typed_sections
 from mt.config import DecodingConfig, ModelConfig
 from mt.config.parsing import QuietParser, parse_or_help
 from mt.documents.formats import FORMATS, Format, check_column, format_of
-from mt.documents.outputs import Job, bilingual_path, check_free, codes_of, output_paths
+from mt.documents.outputs import Job, bilingual_path, check_free, codes_of, output_paths, page_path
 from mt.documents.reading import name_of
 from mt.errors import DataError, UsageError
 from mt.experiment.early_checks import check_tables
@@ -25,7 +25,7 @@ from mt.input_files import is_file, is_pipe
 from mt.models.model_files import shown
 from mt.systems.names import check_model_argument
 
-_FLAGS = ("--bilingual", "--overwrite", "--help")
+_FLAGS = ("--bilingual", "--confidence", "--page", "--overwrite", "--help")
 
 
 def run(argv: Sequence[str], prog: str) -> int:
@@ -34,7 +34,11 @@ def run(argv: Sequence[str], prog: str) -> int:
     check_translate(command)
     quiet_libraries()
     from mt.documents.jobs import read_documents, write_documents, write_lines
+    from mt.documents.review_files import Review
+    from mt.models.run_settings import run_that_is
     from mt.models.terminology import check_terminology
+    from mt.report.reading_page import render_page
+    from mt.systems.confidence import estimator_of
     from mt.systems.streaming import Stream, lines_of
     from mt.systems.system import resolve_model
 
@@ -46,10 +50,15 @@ def run(argv: Sequence[str], prog: str) -> int:
     lines = [job for job in jobs if job.format == "lines"]
     texts = [(job, lines_of(settings.decoding, job.file)) for job in lines]
     documents = read_documents([job for job in jobs if job.format != "lines"], command.column, settings.model)
-    stream = Stream(settings.model, settings.decoding)
+    review = Review(
+        settings.model, settings.decoding, command.has_confidence, render_page if command.has_page else None
+    )
+    needs_confidence = command.has_confidence or command.has_page
+    estimator = estimator_of(command.name, run_that_is(command.name), settings.decoding) if needs_confidence else None
+    stream = Stream(settings.model, settings.decoding, estimator)
     for job, text in texts:
-        _say(write_lines(job, text, stream.lines), job)
-    for job, paths in write_documents(documents, stream.sentences, settings.model):
+        _say(write_lines(job, text, stream.lines, review), job)
+    for job, paths in write_documents(documents, stream.sentences, review):
         _say(paths, job)
     return 0
 
@@ -71,6 +80,8 @@ class TranslateCommand(ModelCommand):
     output: str | None = None
     column: str | None = None
     is_bilingual: bool = False
+    has_confidence: bool = False
+    has_page: bool = False
     overwrite: bool = False
     formats: list[Format] = field(init=False)
     """The format of each file."""
@@ -103,6 +114,16 @@ def _parser(prog: str) -> QuietParser:
     parser.add_argument(
         "--bilingual", action="store_true", help="also write a table of source and target sentences, for review"
     )
+    parser.add_argument(
+        "--page",
+        action="store_true",
+        help="also write a page on which a person reads and corrects the translations, the least sure ones first",
+    )
+    parser.add_argument(
+        "--confidence",
+        action="store_true",
+        help="write how good each translation probably is, in columns beside each line and in the table",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace translations that are there already")
     parser.add_class_arguments(DecodingConfig, "decoding")
     return parser
@@ -122,6 +143,8 @@ def parse_translate(argv: Sequence[str], prog: str) -> TranslateCommand:
         output=options.output,
         column=options.column,
         is_bilingual=options.bilingual,
+        has_confidence=options.confidence,
+        has_page=options.page,
         overwrite=options.overwrite,
     )
 
@@ -156,6 +179,10 @@ def check_translate(command: TranslateCommand) -> None:
     if len(set(command.files)) < len(command.files):
         raise UsageError("a file is named twice; name it once")
     check_column(command.formats, command.column)
+    if command.has_confidence and not command.is_bilingual and "lines" not in command.formats:
+        raise UsageError(
+            "--confidence has columns beside lines and in the table of --bilingual; for documents, add one"
+        )
     # A run says in its config which languages it translates, and so how files are named; that is read later.
     if not is_file(Path(command.name) / "config.yaml"):
         plan_jobs(command, ModelConfig(**command.model))
@@ -175,9 +202,10 @@ def plan_jobs(command: TranslateCommand, model: ModelConfig) -> list[Job]:
     jobs = []
     for file, kind, output in zip(command.files, command.formats, outputs, strict=True):
         table = bilingual_path(output, file, codes) if command.is_bilingual else None
-        if table is not None:
-            check_free(table, command.files, overwrite=command.overwrite)
-        jobs.append(Job(file, name_of(file), kind, output, table))
+        page = page_path(output, file, codes) if command.has_page else None
+        for path in filter(None, (table, page)):
+            check_free(path, command.files, overwrite=command.overwrite)
+        jobs.append(Job(file, name_of(file), kind, output, table, page))
     return jobs
 
 

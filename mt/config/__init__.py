@@ -14,6 +14,7 @@ from mt.config.data import CleaningConfig, CorpusConfig, DataConfig
 from mt.config.decoding import DecodingConfig
 from mt.config.evaluation import EvaluationConfig
 from mt.config.model import ModelConfig, ScratchConfig
+from mt.config.select import SelectConfig
 from mt.config.training import TrainingConfig
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "LoraConfig",
     "ModelConfig",
     "ScratchConfig",
+    "SelectConfig",
     "TrainingConfig",
 ]
 

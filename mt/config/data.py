@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mt.config.checks import require, require_at_most, require_names, require_positive, require_share
+from mt.config.select import SelectConfig, check_selects
 
 Format = Literal[
     "auto",
@@ -31,8 +32,12 @@ Letters and signs like any others: it is split into pieces of the model's vocabu
 
 
 def is_bilingual_table(path: str) -> bool:
-    """Whether a file's name is that of a table of `mt translate --bilingual`, also saved as another kind of table."""
-    return re.search(r"\.bilingual\.\w+(\.(gz|zst|xz))?$", path, re.IGNORECASE) is not None
+    """Whether a file's name is that of a table of `mt translate --bilingual`, also saved as another kind of table.
+
+    Browsers number what is saved again: `a.bilingual (1).tsv`, `a.bilingual(1).tsv`, `a.bilingual-1.tsv`.
+    """
+    pattern = r"\.bilingual( ?\(\d+\)|-\d+)?\.\w+(\.(gz|zst|xz))?$"
+    return re.search(pattern, path, re.IGNORECASE) is not None
 
 
 def is_backtranslated_table(path: str) -> bool:
@@ -56,9 +61,9 @@ class CorpusConfig:
     `jsonl`: one JSON object per line. `moses`: two parallel files. `tmx`, `xliff`: translation memories. `xlsx`: a
     spreadsheet, also .xls and .ods, with columns as in csv. `hf`: a data set for the `datasets` library. `glossary`: a
     table of terms in the format of `evaluation.glossary`; every English form is paired with the preferred Arabic one,
-    for training only. `corrections`: the table of `mt translate --bilingual`, of which the corrected rows are read, for
-    training only. `backtranslated`: the table of `mt backtranslate`, for training only. `auto`: guess from the file's
-    name."""
+    for training only. `corrections`: the table of `mt translate --bilingual`, or the ratings of `mt review`, of which
+    the corrected translations are read, for training only. `backtranslated`: the table of `mt backtranslate`, for
+    training only. `auto`: guess from the file's name."""
 
     target_path: str | None = None
     """moses: the file of the translations. Default: `path` with the target language's code at its end in place of the
@@ -106,6 +111,9 @@ class CorpusConfig:
     tag: str = ""
     """Text put before each source in training, to tell domains apart (Kobus et al., 2017). Set `decoding.tag` to the
     one to translate with. Default: none, but `<BT>` for back-translated corpora."""
+
+    select: SelectConfig | None = None
+    """Use only the training pairs most like those of other corpora; `select: {}` takes the defaults."""
 
     licence: str | None = None
     """Licence of the corpus, best as the hub writes it: cc-by-4.0, cc-by-nc-4.0, apache-2.0, other. Changes nothing in
@@ -296,6 +304,7 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         require_names("data.corpora", self.corpora)
+        check_selects(self.corpora)
         require_at_most("data.workers", self.workers, 1024)
         require_share("data.dev_share", self.dev_share)
         require_share("data.test_share", self.test_share)

@@ -19,6 +19,7 @@ from datasets import Dataset, DatasetDict, load_from_disk
 from datasets.table import MemoryMappedTable
 
 from mt.config import CorpusConfig, DataConfig
+from mt.data.domain_selection import select_like_domain
 from mt.data.formats.documents import lasting_name
 from mt.data.holding_out import HoldingOut, hold_out
 from mt.data.mixing import mixing_weights
@@ -98,6 +99,8 @@ def build_data(
             logger.info("looking for pairs that are alike, and dividing them into splits")
             holding_out = hold_out(store, config, list(build.corpora.values()))
             selection = select_pairs(store, config, list(build.corpora.values()), holding_out)
+            for name, selected in select_like_domain(store, config, selection).items():
+                build.report.corpora[name].selected = selected
             build.write(store, selection, rejected, work)
             build.describe(store, selection)
             build.describe_holding_out(holding_out)

@@ -19,6 +19,7 @@ from mt.data.readers import format_of, input_files
 from mt.data.rejects import REJECTED
 from mt.data.report import DataReport
 from mt.data.saved import REQUIRED
+from mt.data.sentence_encoder import encoder_identity
 from mt.errors import DataError
 from mt.files import find_damage, new_directory, printable, sha256_of, sha256_of_json, write_checksums
 from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
@@ -90,11 +91,22 @@ def _key(config: DataConfig, test_sets: Mapping[str, CorpusConfig], languages: L
         "options": options,
         "test_sets": {name: _without_licence(corpus) for name, corpus in test_sets.items()},
         "inputs": {name: input_hashes(corpus, languages) for name, corpus in corpora.items()},
+        "encoders": encoder_identities(config.corpora),
         "languages": [(each.code, each.script) for each in (languages.source, languages.target)],
         "code": [_hash(path) for path in (*code_files(), *_ASSETS)],
         "libraries": {name: version(name) for name in _LIBRARIES},
     }
     return sha256_of_json(facts)[:20]
+
+
+def encoder_identities(corpora: Mapping[str, CorpusConfig]) -> dict[str, dict[str, str]]:
+    """What each corpus's selection encodes sentences with, by corpus; empty if none does. Raises `DataError`."""
+    selects = {name: corpus.select for name, corpus in corpora.items() if corpus.select is not None}
+    return {
+        name: encoder_identity(select.model, select.revision)
+        for name, select in selects.items()
+        if select.model is not None
+    }
 
 
 def _without_licence(corpus: CorpusConfig) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from mt.data.holding_out import HeldOut
 from mt.data.pair import Pair, Rejection
+from mt.data.selection_report import Selected
 from mt.data.splitting import SPLITS
 from mt.errors import RunError
 from mt.wording import shorten
@@ -46,6 +47,8 @@ class CorpusReport:
     """Training pairs of this corpus in one epoch."""
     held_out: HeldOut | None = None
     """How the dev and test pairs were chosen; None in reports of an earlier version."""
+    selected: Selected | None = None
+    """Which training pairs `select` took; None without that option."""
     back_translations: list[dict[str, Any]] = field(default_factory=list)
     """How each table of back-translations was made; see `mt.data.formats.backtranslated.read_provenance`."""
 
@@ -73,11 +76,12 @@ class CorpusReport:
             "epoch_pairs": self.epoch_pairs,
             "held_out": None if self.held_out is None else asdict(self.held_out),
             "back_translations": self.back_translations,
+            "selected": None if self.selected is None else self.selected.as_json(),
         }
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> CorpusReport:
-        """The report that `as_json` wrote; an earlier version wrote neither `mended` nor `held_out`."""
+        """The report that `as_json` wrote; an earlier version wrote neither `mended`, `held_out` nor `selected`."""
         return cls(
             content["read"],
             Counter(content["dropped"]),
@@ -90,7 +94,8 @@ class CorpusReport:
             [_pair_from_json(pair) for pair in content["samples"]],
             content["epoch_pairs"],
             HeldOut(**content["held_out"]) if content.get("held_out") else None,
-            back_translations=content.get("back_translations", []),
+            Selected.from_json(content["selected"]) if content.get("selected") else None,
+            content.get("back_translations", []),
         )
 
 

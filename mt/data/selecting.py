@@ -46,6 +46,9 @@ UNSETTLED = "end of the corpus"
 TEMPLATE = "template in training"
 """The rule for held-out pairs of a template that much of a corpus follows."""
 
+LEFT = -1
+"""Instead of the number of a rule: nothing is wrong with the pair, but `data.corpora.NAME.select` did not take it."""
+
 LEAKS = ("like a held-out pair", "words of a held-out pair")
 """The rules of `DROPS` that keep the splits apart."""
 
@@ -64,7 +67,7 @@ class Selection:
     is_ruled: Mask
     """False for pairs of corpora with `clean: false`."""
     dropped: NDArray[np.int8]
-    """0 for kept pairs, otherwise the number of the rule in `DROPS`, from 1."""
+    """0 for kept pairs, otherwise the number of the rule in `DROPS`, from 1, or `LEFT`."""
     conflicting: Indices
     """The pair because of which a pair was dropped, or -1."""
     groups: NDArray[np.uint64]

@@ -24,6 +24,8 @@ class Sentence(NamedTuple):
     """Addresses that are at its end because the model had lost or changed them."""
     is_empty: bool = False
     """Whether the model gave nothing for it, so that it is left as it was."""
+    asked: str = ""
+    """What the model translated for it; empty if all of it is copied."""
 
 
 def assemble(plan: Plan, answers: Mapping[str, str]) -> tuple[Marked, list[Sentence]]:
@@ -88,12 +90,12 @@ def _sentences(plan: Plan, placed: list[tuple[Piece, int, Placed | None]]) -> li
     for start, end in plan.sentences:
         while placed[first][0].end <= start:
             first += 1
-        target, moved, put_back, is_empty = "", 0, 0, False
+        target, moved, put_back, is_empty, asked = "", 0, 0, False, ""
         for piece, _, part in islice(placed, first, None):
             if piece.start >= end:
                 break
             target += plan.marked.text[max(piece.start, start) : min(piece.end, end)] if part is None else part.text
             if part is not None:
-                moved, put_back, is_empty = part.moved, part.put_back, part.is_empty
-        sentences.append(Sentence(plan.marked.text[start:end], target, moved, put_back, is_empty))
+                moved, put_back, is_empty, asked = part.moved, part.put_back, part.is_empty, part.asked
+        sentences.append(Sentence(plan.marked.text[start:end], target, moved, put_back, is_empty, asked))
     return sentences

@@ -11,31 +11,40 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mt.config import ModelConfig
-from mt.documents.bilingual import BilingualTable
+from mt.documents.bilingual import line_of
+from mt.documents.checking import Checker, Row
 from mt.documents.formats import read_document
 from mt.documents.marked import Document
 from mt.documents.outputs import Job
 from mt.documents.reading import read_content
-from mt.documents.translating import Translate, report_faults, translate_documents
+from mt.documents.review_files import Review, review_files
+from mt.documents.translating import Translate, Translated, report_faults, translate_documents
 from mt.files import new_file
+from mt.systems.streaming import Translation
 
 _new = partial(new_file, make_parents=True)
 
 
-def write_lines(job: Job, lines: Iterable[str], translate: Translate) -> list[Path]:
+def write_lines(job: Job, lines: Iterable[str], translate: Translate, review: Review) -> list[Path]:
     """Translate lines as they come, in flat memory, and write them window by window. Returns what was written."""
+    read: deque[str] = deque()
+    count = 0
     with ExitStack() as stack:
         write = _printed if job.output is None else _writer(stack.enter_context(_new(job.output)))
-        table = None if job.bilingual is None else stack.enter_context(_new(job.bilingual))
-        rows = BilingualTable(job.document_name)
-        if table is not None:
-            table.write(rows.head())
-        read: deque[str] = deque()
-        for window in translate(lines if table is None else _remembered(lines, read)):
-            write(window)
-            if table is not None:
-                table.write(rows.rows((read.popleft(), line) for line in window))
+        add = stack.enter_context(review_files(job, review))
+        checker = review.checker() if review.needs_checks(job) else None
+        for window in translate(_remembered(lines, read) if review.needs_rows(job) else lines):
+            write([line_of(*each) if review.has_columns else each.text for each in window])
+            for translation in window if read else ():
+                count += 1
+                add([_row_of_line(checker, count, read.popleft(), translation)])
     return job.paths
+
+
+def _row_of_line(checker: Checker | None, number: int, source: str, translation: Translation) -> Row:
+    if checker is None:
+        return Row(source, *translation)
+    return checker.row_of_line(number, source, translation)
 
 
 def _remembered(lines: Iterable[str], read: deque[str]) -> Iterator[str]:
@@ -61,23 +70,32 @@ def read_documents(jobs: Sequence[Job], column: str | None, model: ModelConfig) 
 
 
 def write_documents(
-    documents: Sequence[tuple[Job, Document]], translate: Translate, model: ModelConfig
+    documents: Sequence[tuple[Job, Document]], translate: Translate, review: Review
 ) -> Iterator[tuple[Job, list[Path]]]:
     """Translate documents, and write each as soon as it is done. Yields each with what was written."""
     if not documents:
         return
+    languages = review.model.languages
     named = [(job.name, document) for job, document in documents]
-    for (job, _), translated in zip(documents, translate_documents(named, translate, model.languages), strict=True):
+    for (job, _), translated in zip(documents, translate_documents(named, translate, languages), strict=True):
         if job.output is None:
             sys.stdout.buffer.write(translated.content)
             sys.stdout.buffer.flush()
         else:
             with _new(job.output) as stream:
                 stream.write(translated.content)
-        if job.bilingual is not None:
-            rows = BilingualTable(job.document_name)
-            with _new(job.bilingual) as stream:
-                stream.write(rows.head())
-                stream.write(rows.rows((sentence.source, sentence.target) for sentence in translated.sentences))
+        if review.needs_rows(job):
+            with review_files(job, review) as add:
+                add(_rows_of(translated, review.checker() if review.needs_checks(job) else None))
         report_faults(translated)
         yield job, job.paths
+
+
+def _rows_of(translated: Translated, checker: Checker | None) -> Iterator[Row]:
+    for sentence, confidence, place in zip(
+        translated.sentences, translated.confidences, translated.places, strict=True
+    ):
+        if checker is None:
+            yield Row(sentence.source, sentence.target)
+        else:
+            yield checker.row_of_sentence(sentence, confidence, place)

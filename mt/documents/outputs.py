@@ -30,11 +30,13 @@ class Job:
     """None: standard output."""
     bilingual: Path | None = None
     """Where source and target go side by side; None: nowhere."""
+    page: Path | None = None
+    """Where the page goes on which a person corrects the translations; None: nowhere."""
 
     @property
     def paths(self) -> list[Path]:
         """What is written, apart from standard output."""
-        return [path for path in (self.output, self.bilingual) if path is not None]
+        return [path for path in (self.output, self.bilingual, self.page) if path is not None]
 
     @property
     def document_name(self) -> str:
@@ -98,12 +100,21 @@ def codes_of(source: str, target: str) -> tuple[str, str]:
 
 def bilingual_path(output: Path | None, file: str, languages: tuple[str, str]) -> Path:
     """`report.ar.docx` -> `report.ar.docx.bilingual.tsv`, beside the translation, or where that would be."""
+    return _beside(output, file, languages, "--bilingual", ".bilingual.tsv")
+
+
+def page_path(output: Path | None, file: str, languages: tuple[str, str]) -> Path:
+    """`report.ar.docx` -> `report.ar.docx.review.html`, in the same place as the table."""
+    return _beside(output, file, languages, "--page", ".review.html")
+
+
+def _beside(output: Path | None, file: str, languages: tuple[str, str], option: str, ending: str) -> Path:
     path = output
     if path is None:
         if file == "-" or is_pipe(file):
-            raise UsageError("--bilingual needs a name: give --output FILE, or a file to translate")
+            raise UsageError(f"{option} needs a name: give --output FILE, or a file to translate")
         path = translated_name(Path(file), languages)
-    return path.with_name(f"{path.name}.bilingual.tsv")
+    return path.with_name(f"{path.name}{ending}")
 
 
 def check_free(path: Path, files: Sequence[str], *, overwrite: bool) -> None:

@@ -29,7 +29,7 @@ class Placed:
     def __init__(self, core: Core, answers: Mapping[str, str]) -> None:
         """answers: translations of at least `core.texts()`."""
         self._core, self._answers = core, answers
-        self.text = answers[core.text]
+        self.text, self.asked = answers[core.text], core.text
         self.is_empty = False
         """Whether the model gave nothing, so that the source is left in its place."""
         self.ranges: dict[int, Span] = {}
@@ -39,7 +39,8 @@ class Placed:
         self.put_back = 0
         """Addresses that the model had lost or changed."""
         if any(_exact(self.text, _as_answer(core.text_of(each))) is None for each in core.addresses):
-            self.text = answers.get(core.without_addresses, "")
+            self.asked = core.without_addresses
+            self.text = answers.get(self.asked, "")
         if not self.text.strip():
             self.is_empty = True
             self.text = core.text

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import logging
-import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
 from mt.documents.assembly import Sentence, assemble
+from mt.documents.checking import NOT_TRANSLATED, faults_of_form, loses_digits
 from mt.documents.marked import Document
 from mt.documents.plan import Plan, plan_unit
+from mt.evaluation.confidence import Confidence
 from mt.evaluation.fidelity import checks_of
 from mt.languages import LanguagePair
+from mt.systems.streaming import Translation
 from mt.text.glossary import read_glossary
-from mt.text.normalise import western_digits
 
 logger = logging.getLogger(__name__)
 
-Translate = Callable[[Iterable[str]], Iterator[list[str]]]
+Translate = Callable[[Iterable[str]], Iterator[list[Translation]]]
 """Sentences in, their translations out, window by window and in order."""
 
-_NUMBER = re.compile(r"\d+")
 _NAMED = 5
 
 
@@ -37,6 +36,8 @@ class Translated(NamedTuple):
     """Where each sentence is in the file."""
     faults: dict[str, list[int]]
     """What a person should look at, in words, and in which sentences, counted from 1."""
+    confidences: list[Confidence | None]
+    """That of each sentence; None without one, and for what is copied."""
 
 
 def translate_documents(
@@ -49,7 +50,7 @@ def translate_documents(
     plans = [[plan_unit(unit.marked, languages.source) for unit in document.units] for _, document in documents]
     waiting = list(dict.fromkeys(text for each in plans for plan in each for text in plan.texts()))
     found = chain.from_iterable(translate(waiting))
-    answers: dict[str, str] = {}
+    answers: dict[str, Translation] = {}
     asked = iter(waiting)
     for (name, document), own in zip(documents, plans, strict=True):
         for text in (text for plan in own for text in plan.texts()):
@@ -59,13 +60,15 @@ def translate_documents(
 
 
 def _finished(
-    name: str, document: Document, plans: list[Plan], answers: dict[str, str], languages: LanguagePair
+    name: str, document: Document, plans: list[Plan], answers: dict[str, Translation], languages: LanguagePair
 ) -> Translated:
-    units = [assemble(plan, answers) for plan in plans]
+    texts = {asked: answer.text for asked, answer in answers.items()}
+    units = [assemble(plan, texts) for plan in plans]
     sentences = [sentence for _, inside in units for sentence in inside]
     content = document.render([marked for marked, _ in units], languages)
     places = [unit.place for unit, (_, inside) in zip(document.units, units, strict=True) for _ in inside]
-    return Translated(name, content, sentences, places, find_faults(sentences, languages))
+    confidences = [answers[each.asked].confidence if each.asked else None for each in sentences]
+    return Translated(name, content, sentences, places, find_faults(sentences, languages), confidences)
 
 
 def find_faults(sentences: Sequence[Sentence], languages: LanguagePair) -> dict[str, list[int]]:
@@ -74,22 +77,18 @@ def find_faults(sentences: Sequence[Sentence], languages: LanguagePair) -> dict[
     glossary = read_glossary(None, languages)
     faults: dict[str, list[int]] = {}
     for number, sentence in enumerate(sentences, start=1):
-        has_lost = _loses_digits(sentence) if check is None else bool(check(sentence.source, sentence.target, glossary))
+        has_lost = (
+            loses_digits(*sentence[:2]) if check is None else bool(check(sentence.source, sentence.target, glossary))
+        )
         found = {
-            "not translated": sentence.is_empty,
+            NOT_TRANSLATED: sentence.is_empty,
             "other numbers or dates": has_lost and not sentence.is_empty,
-            "address put back at the end": sentence.put_back > 0,
-            "formatting or placeholder moved to the end": sentence.moved > 0,
+            **faults_of_form(sentence),
         }
         for fault, is_found in found.items():
             if is_found:
                 faults.setdefault(fault, []).append(number)
     return faults
-
-
-def _loses_digits(sentence: Sentence) -> bool:
-    source, target = (Counter(_NUMBER.findall(western_digits(text))) for text in sentence[:2])
-    return bool(source - target)
 
 
 def report_faults(translated: Translated) -> None:

@@ -148,7 +148,11 @@ def confidence_of(
     matter. Raises `RunError` if the run's `confidence.json` is damaged.
     """
     values = mean_log_probabilities(translator, sources, hypotheses, decoding or DecodingConfig())
-    calibration = None if run is None else read_calibration(run.confidence)
+    return confidences_of(None if run is None else read_calibration(run.confidence), values)
+
+
+def confidences_of(calibration: Calibration | None, values: Sequence[float]) -> list[Confidence]:
+    """The confidence in translations with these mean log-probabilities, without a calibration no more than these."""
     if calibration is None:
         return [Confidence(None, None, None, value) for value in values]
     return calibration.confidences(values)

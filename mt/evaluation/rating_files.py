@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mt.errors import DataError
-from mt.evaluation.blind_review import RATINGS_FORMAT
+from mt.evaluation.blind_review import FIRST_RATINGS_FORMAT, RATINGS_FORMAT
 from mt.input_files import read_small
 from mt.wording import shorten
 
@@ -58,7 +58,7 @@ def read_ratings_file(path: Path) -> RatingsFile:
         reason = "nested too deeply" if isinstance(error, RecursionError) else shorten(str(error), 200)
         raise DataError(f"{path}: not JSON ({reason}); {_EXPORT_AGAIN}") from error
     found = content.get("format") if isinstance(content, dict) else None
-    if found != RATINGS_FORMAT:
+    if found not in (RATINGS_FORMAT, FIRST_RATINGS_FORMAT):
         raise DataError(
             f"{path}: expected format {RATINGS_FORMAT}, found {shorten(json.dumps(found))}; {_EXPORT_AGAIN}"
         )
@@ -71,11 +71,17 @@ def read_ratings_file(path: Path) -> RatingsFile:
         raise DataError(f"{path}: reviewer, test_set or page is longer than {_MAX_NAME} characters; {_EXPORT_AGAIN}")
     if not reviewer.strip():
         raise DataError(f'{path}: no reviewer; write a name into the file, as in "reviewer": "Noor"')
-    if not items:
+    # A sentence may have a reviewer's translation and no rating.
+    ratings = [_item(path, n, x) for n, x in enumerate(items, 1) if not _is_translation_alone(x)]
+    if not ratings:
         raise DataError(f"{path}: contains no ratings; leave it out")
-    file = RatingsFile(path, reviewer.strip(), test_set, page, [_item(path, n, x) for n, x in enumerate(items, 1)])
+    file = RatingsFile(path, reviewer.strip(), test_set, page, ratings)
     _check_sentences(file)
     return file
+
+
+def _is_translation_alone(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("choice", "") is None and isinstance(value.get("correction"), dict)
 
 
 def _item(path: Path, number: int, value: Any) -> Item:

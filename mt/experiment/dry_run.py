@@ -25,7 +25,6 @@ from mt.models.families import family_of_model
 from mt.models.transformers_model import TransformersTranslator
 from mt.processes import one_run, process_state, wait_for_everyone
 from mt.teamwork import from_main
-from mt.training.arguments import uses_bf16
 from mt.training.encoded_pairs import EncodedPair
 from mt.training.memory import bytes_of_micro_batch, free_bytes
 from mt.training.trainer import TranslationTrainer
@@ -124,7 +123,7 @@ def measure(trainer: TranslationTrainer, base: TransformersTranslator, eval_ever
     model, training, sampler = base.model, trainer.config.training, trainer.sampler
     parameters = list(model.parameters())
     free = free_bytes(model)
-    precision = {"uses_bf16": uses_bf16(training.precision), "uses_fp16": training.precision == "fp16"}
+    precision = {"uses_bf16": trainer.args.bf16, "uses_fp16": training.precision == "fp16"}
     needed = bytes_of_micro_batch(model, trainer.loss, sampler.max_tokens, **precision)
     train: Any = trainer.train_dataset
     pairs = [train[index] for index in range(min(ROWS, len(train)))]

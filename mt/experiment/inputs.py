@@ -7,7 +7,7 @@ from typing import Any
 
 from mt.config import Config, ModelConfig
 from mt.config.input_paths import corpora_of, tables_of
-from mt.data.cache import input_hashes
+from mt.data.cache import encoder_identities, input_hashes
 from mt.data.formats.backtranslated import read_provenance
 from mt.data.readers import input_files
 from mt.errors import DataError, ModelError
@@ -18,7 +18,8 @@ from mt.models.identity import model_identity
 def identify(config: Config) -> dict[str, Any]:
     """`inputs`, the SHA-256 of every file by its path, and `base_model`, its name and the hashes of its files.
 
-    Also `back_translations`, if there are some: how they were made, by corpus.
+    Where there are some, by corpus: `encoders`, what its selection encodes sentences with, and `back_translations`, how
+    they were made.
 
     Raises `DataError` for a file that cannot be read, `ModelError` if there is no such model or no network.
     """
@@ -29,11 +30,12 @@ def identify(config: Config) -> dict[str, Any]:
     scratch = config.model.scratch is not None
     identity = None if scratch else _identity_of_base(config.model)
     name = None if scratch else config.model.name
-    return {
+    facts: dict[str, Any] = {
         "inputs": {printable(path): digest for path, digest in files.items()},
         "base_model": {"name": name, "identity": identity},
-        **({"back_translations": made} if (made := back_translations(config)) else {}),
     }
+    by_corpus = {"encoders": encoder_identities(config.data.corpora), "back_translations": back_translations(config)}
+    return facts | {name: found for name, found in by_corpus.items() if found}
 
 
 def back_translations(config: Config) -> dict[str, list[dict[str, Any]]]:

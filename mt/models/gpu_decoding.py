@@ -22,7 +22,10 @@ def with_aligned_rows(weight: Tensor, dtype: torch.dtype) -> Tensor:
 
     GPUs multiply matrices several times as fast if every dimension is a multiple of 8, but vocabularies have any size:
     opus-mt-tc-big-en-ar has 61,247 entries. The added rows exist only for a matrix product, and their logits are 0.
+    On a CPU, which gains nothing by them, it is the weight itself if that is in `dtype` already.
     """
+    if weight.device.type == "cpu":
+        return weight.detach().to(dtype)
     entries, width = weight.shape
     aligned = weight.new_zeros(-(-entries // _ALIGNMENT) * _ALIGNMENT, width, dtype=dtype)
     aligned[:entries] = weight.detach()

@@ -65,6 +65,13 @@ def mean_log_probabilities(
     return means
 
 
+def counted_tokens(translator: Translator, hypotheses: Sequence[str]) -> list[int]:
+    """Over how many tokens `mean_log_probabilities` takes the mean of each hypothesis."""
+    languages = _language_ids(translator)
+    targets = translator.encode_targets(list(hypotheses))
+    return [sum(index not in languages for index in ids[: translator.max_tokens]) for ids in targets]
+
+
 def _language_ids(translator: Translator) -> set[int | None]:
     return {translator.languages.forced_bos_token_id, translator.languages.decoder_start_token_id}
 

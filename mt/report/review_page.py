@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from mt.evaluation.blind_review import RATINGS_FORMAT, ReviewItem, _sha256, hypothesis_hash
+from mt.evaluation.blind_review import FIRST_RATINGS_FORMAT, RATINGS_FORMAT, ReviewItem, _sha256, hypothesis_hash
 from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
 from mt.report.pages import render_page
 
@@ -25,7 +25,7 @@ def render_review(test_set: str, items: Sequence[ReviewItem], languages: Languag
         styles=["page.css", "review.css"],
         script="review.js",
         title=f"Blind review: {test_set}",
-        review={"format": RATINGS_FORMAT, "page": page, **content},
+        review={"format": RATINGS_FORMAT, "former_format": FIRST_RATINGS_FORMAT, "page": page, **content},
         sentences=len(items),
         languages=languages,
     )

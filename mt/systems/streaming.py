@@ -7,16 +7,20 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import DataError
+from mt.evaluation.confidence import Confidence
 from mt.input_files import is_pipe
 from mt.models.decoding import prepared, translate
+from mt.models.engines import Engine
 from mt.models.model_files import shown
 from mt.models.terminology import check_terminology
 from mt.models.translator import Translator
 from mt.progress import ProgressMeter
-from mt.systems.engine_choice import open_conversion, plan_engine
+from mt.systems.confidence import Estimator, Parts
+from mt.systems.engine_choice import open_conversion, own_engine, plan_engine
 from mt.systems.fitting import fitting_parts
 from mt.systems.translating import open_translator
 from mt.text.lines import read_lines, read_pipe, read_stdin
@@ -52,64 +56,91 @@ def lines_of(decoding: DecodingConfig, file: str) -> Iterator[str]:
 
 
 def translate_lines(model: ModelConfig, decoding: DecodingConfig, lines: Iterable[str]) -> Iterator[list[str]]:
-    """See `Stream.lines`."""
-    return Stream(model, decoding).lines(lines)
+    """The texts of `Stream.lines`, without confidence."""
+    for window in Stream(model, decoding).lines(lines):
+        yield [translation.text for translation in window]
+
+
+class Translation(NamedTuple):
+    """What the model gives for a line or a sentence."""
+
+    text: str
+    """Empty for a blank line."""
+    confidence: Confidence | None = None
+    """None for a blank line, and where none is asked for."""
 
 
 class Stream:
     """A model that is loaded when there is something to translate, by the engine that the first window is large enough
     for."""
 
-    def __init__(self, model: ModelConfig, decoding: DecodingConfig) -> None:
-        self._model, self._decoding = model, decoding
+    def __init__(self, model: ModelConfig, decoding: DecodingConfig, estimator: Estimator | None = None) -> None:
+        """estimator: gives the translations their confidence, if that is wanted."""
+        self._model, self._decoding, self._estimator = model, decoding, estimator
         self._translator: Translator | None = None
 
-    def lines(self, lines: Iterable[str]) -> Iterator[list[str]]:
+    def lines(self, lines: Iterable[str]) -> Iterator[list[Translation]]:
         """The translations of the lines, `WINDOW` at a time; no line is read before those ahead of it are translated.
 
         A line that is too long for the model is cut, and the log names it.
         """
         return self._translated(lines, "line", _translate_as_they_are)
 
-    def sentences(self, sentences: Iterable[str]) -> Iterator[list[str]]:
+    def sentences(self, sentences: Iterable[str]) -> Iterator[list[Translation]]:
         """The translations of sentences of documents, in the same way, but nothing is cut.
 
         A sentence that is too long for the model is translated in parts, which end at commas if it has any.
         """
         return self._translated(sentences, "sentence", _translate_in_parts)
 
-    def _translated(self, lines: Iterable[str], unit: str, translate_window: _TranslateWindow) -> Iterator[list[str]]:
+    def _translated(
+        self, lines: Iterable[str], unit: str, translate_window: _TranslateWindow
+    ) -> Iterator[list[Translation]]:
         rest, first = iter(lines), 1
         with ProgressMeter("translate", unit=f"{unit}s") as meter:
             while window := list(islice(rest, WINDOW)):
                 sources = [normalise(line) for line in window]
                 wanted = [index for index, source in enumerate(sources) if source]
-                texts = [sources[index] for index in wanted]
-                translations = [""] * len(window)
+                translations = [Translation("")] * len(window)
                 meter.advance(len(window) - len(wanted))
                 if wanted:
-                    if self._translator is None:
-                        self._translator = _opened(self._model, self._decoding, texts)
+                    texts = [sources[index] for index in wanted]
+                    translator = self._opened(texts)
                     origins = [f"{unit} {first + index}" for index in wanted]
-                    found = translate_window(self._translator, texts, self._decoding, origins, meter)
-                    for index, hypothesis in zip(wanted, found, strict=True):
-                        translations[index] = hypothesis
+                    found = translate_window(translator, texts, self._decoding, origins, meter)
+                    for index, translation in zip(wanted, self._with_confidence(translator, found), strict=True):
+                        translations[index] = translation
                 yield translations
                 first += len(window)
 
+    def _with_confidence(self, translator: Translator, found: Sequence[Parts]) -> Iterator[Translation]:
+        texts = [" ".join(hypothesis for _, hypothesis in parts) for parts in found]
+        if self._estimator is None:
+            return map(Translation, texts)
+        return map(Translation, texts, self._estimator.confidences(translator, found))
 
-_TranslateWindow = Callable[[Translator, list[str], DecodingConfig, list[str], ProgressMeter], list[str]]
+    def _opened(self, sources: list[str]) -> Translator:
+        """The model, loaded by the first call; sources: on some of which its conversion is checked."""
+        if self._translator is None:
+            self._translator, engine = _open(self._model, self._decoding, sources)
+            if self._estimator is not None:
+                self._estimator.check_engine(engine)
+        return self._translator
+
+
+_TranslateWindow = Callable[[Translator, list[str], DecodingConfig, list[str], ProgressMeter], list[Parts]]
 
 
 def _translate_as_they_are(
     translator: Translator, texts: list[str], decoding: DecodingConfig, origins: list[str], meter: ProgressMeter
-) -> list[str]:
-    return translate(translator, texts, decoding, "translate", origins, meter)
+) -> list[Parts]:
+    found = translate(translator, texts, decoding, "translate", origins, meter)
+    return [[pair] for pair in zip(texts, found, strict=True)]
 
 
 def _translate_in_parts(
     translator: Translator, texts: list[str], decoding: DecodingConfig, origins: list[str], meter: ProgressMeter
-) -> list[str]:
+) -> list[Parts]:
     def fits(text: str) -> bool:
         return len(translator.encode_sources(prepared([text], decoding))[0]) <= translator.max_tokens
 
@@ -121,8 +152,8 @@ def _translate_in_parts(
     _report_parts(texts, parts)
     names = [origin for origin, own in zip(origins, parts, strict=True) for _ in own]
     flat = [part for own in parts for part in own]
-    found = iter(translate(translator, flat, decoding, "translate", names, meter))
-    return [" ".join(islice(found, len(own))) for own in parts]
+    found = zip(flat, translate(translator, flat, decoding, "translate", names, meter), strict=True)
+    return [list(islice(found, len(own))) for own in parts]
 
 
 def _report_parts(texts: Sequence[str], parts: Sequence[Sequence[str]]) -> None:
@@ -134,6 +165,9 @@ def _report_parts(texts: Sequence[str], parts: Sequence[Sequence[str]]) -> None:
             )
 
 
-def _opened(model: ModelConfig, decoding: DecodingConfig, sources: list[str]) -> Translator:
+def _open(model: ModelConfig, decoding: DecodingConfig, sources: list[str]) -> tuple[Translator, Engine]:
     engine = plan_engine(model, decoding, len(sources))
-    return open_conversion(model, decoding, engine, sources) or open_translator(model, decoding)
+    conversion = open_conversion(model, decoding, engine, sources)
+    if conversion is not None:
+        return conversion, engine
+    return open_translator(model, decoding), own_engine(model, decoding)

@@ -32,6 +32,8 @@ class TunedSettings:
     fixed_shapes: bool = False
     """Whether micro-batches have a few shapes only, as a GPU needs it; a run that starts on a CPU has new ones always.
     """
+    bf16: bool = False
+    """Whether updates are computed in bf16 autocast; of a run on a GPU its own support for bf16 decides."""
 
     def loss(self, label_smoothing: float) -> LossOptions:
         """The loss that training uses."""
@@ -48,14 +50,14 @@ def tuned_settings_in(manifest: Mapping[str, Any]) -> TunedSettings | None:
         return None
     values = found if isinstance(found, dict) else {}
     tokens, is_chunked = values.get("micro_batch_tokens"), values.get("chunked_loss")
-    # Earlier versions had no fixed shapes.
-    fixed_shapes = values.get("fixed_shapes", False)
-    if type(tokens) is not int or tokens < 1 or type(is_chunked) is not bool or type(fixed_shapes) is not bool:
+    # Earlier versions had neither fixed shapes nor bf16 on a CPU.
+    switches = (is_chunked, values.get("fixed_shapes", False), values.get("bf16", False))
+    if type(tokens) is not int or tokens < 1 or any(type(switch) is not bool for switch in switches):
         raise RunError(
-            f"the manifest's {MANIFEST_KEY} must hold micro_batch_tokens and chunked_loss, and fixed_shapes can only "
-            f"be true or false, not {found!r:.80}; restore manifest.json, or start again with --overwrite"
+            f"the manifest's {MANIFEST_KEY} must hold micro_batch_tokens and chunked_loss, and fixed_shapes and bf16 "
+            f"can only be true or false, not {found!r:.80}; restore manifest.json, or start again with --overwrite"
         )
-    return TunedSettings(tokens, is_chunked, fixed_shapes)
+    return TunedSettings(tokens, *map(bool, switches))
 
 
 def tune(model: nn.Module, config: TrainingConfig, *, uses_bf16: bool) -> TunedSettings:
@@ -70,14 +72,14 @@ def tune(model: nn.Module, config: TrainingConfig, *, uses_bf16: bool) -> TunedS
     tokens = config.micro_batch_tokens or find_micro_batch(
         model, options, limit, uses_bf16=uses_bf16, uses_fp16=config.precision == "fp16"
     )
-    return TunedSettings(tokens, is_chunked, fixed_shapes=device == "cuda")
+    return TunedSettings(tokens, is_chunked, fixed_shapes=device == "cuda", bf16=uses_bf16)
 
 
 def _is_chunked(config: TrainingConfig, device: str) -> bool:
     if config.loss != "auto":
         return config.loss == "chunked"
     reasons = {
-        "this device has no fused kernel for the chunked one": not has_fused_kernel(device),
+        "without Triton the chunked one is slower on a GPU": device == "cuda" and not has_fused_kernel(device),
         "in fp16 the gradients of the chunked one underflow": config.precision == "fp16",
     }
     reason = next((reason for reason, holds in reasons.items() if holds), None)

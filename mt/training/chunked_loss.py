@@ -74,7 +74,7 @@ class _ChunkedLoss(torch.autograd.Function):
             if of_rows is not None:
                 torch.mm(logits, matrix, out=of_rows[part])
             if of_weight is not None:
-                of_weight += torch.mm(logits.T, rows[part])[:entries]
+                _add_product(of_weight, logits.T, rows[part])
         ctx.of_rows, ctx.of_weight = of_rows, of_weight
         return total
 
@@ -84,6 +84,14 @@ class _ChunkedLoss(torch.autograd.Function):
         # In place: the weight's gradient may be a gigabyte.
         scaled = [None if gradient is None else gradient.mul_(scale) for gradient in (ctx.of_rows, ctx.of_weight)]
         return scaled[0], scaled[1], None, None, None, None
+
+
+def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
+    """total += left @ right, without the rows that `left` has more."""
+    if (left.dtype, len(left)) == (total.dtype, len(total)):
+        total.addmm_(left, right)
+    else:
+        total += torch.mm(left, right)[: len(total)]
 
 
 def _loss_and_gradient(
@@ -98,22 +106,30 @@ def _loss_and_gradient(
     logits: float (tokens, entries or more), of which the first `entries` columns count; bias: float (entries,);
     labels: int64 (tokens,).
     """
+    # In place wherever it is possible: each new tensor of this size costs as much as half a matrix product.
     values = logits[:, :entries].float()
     if bias is not None:
-        values = values + bias
-    is_token = labels != IGNORED_LABEL
-    targets = torch.where(is_token, labels, 0)[:, None]
-    normaliser = values.logsumexp(dim=1, keepdim=True)
-    expected = (1 - label_smoothing) * values.gather(1, targets) + label_smoothing * values.mean(dim=1, keepdim=True)
-    loss = ((normaliser - expected).squeeze(1) * is_token).sum()
-    is_target = torch.arange(entries, device=logits.device) == targets
-    gradient = (values - normaliser).exp() - label_smoothing / entries - (1 - label_smoothing) * is_target
-    logits[:, :entries] = (gradient * is_token[:, None]).to(logits.dtype)
+        values += bias
+    is_token = (labels != IGNORED_LABEL)[:, None]
+    targets = torch.where(is_token, labels[:, None], 0)
+    expected = (1 - label_smoothing) * values.gather(1, targets)
+    if label_smoothing:
+        expected += label_smoothing * values.mean(dim=1, keepdim=True)
+    highest = values.amax(dim=1, keepdim=True)
+    probabilities = values.sub_(highest).exp_()
+    total = probabilities.sum(dim=1, keepdim=True)
+    loss = ((total.log() + highest - expected) * is_token).sum()
+    gradient = probabilities.mul_(is_token / total)
+    if label_smoothing:
+        gradient -= is_token * (label_smoothing / entries)
+    gradient.scatter_add_(1, targets, is_token * (label_smoothing - 1.0))
+    if logits.dtype != torch.float32:
+        logits[:, :entries] = gradient
     return loss
 
 
 def has_fused_kernel(device: str) -> bool:
-    """Whether this type of device (`cuda`, `cpu`) has the kernel that makes the chunked loss faster than the plain."""
+    """Whether there is one kernel for loss and gradient on this type of device (`cuda`, `cpu`)."""
     return device == "cuda" and find_spec("triton") is not None
 
 

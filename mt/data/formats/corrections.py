@@ -1,47 +1,92 @@
-"""`corrections`: the table of `mt translate --bilingual`, in which a person has corrected translations.
+"""`corrections`: translations that a person has corrected.
 
-Only rows whose `target` is no longer what the model wrote, which is in the column `machine`, are pairs to learn from.
-The others are counted as `not corrected`: nobody may have read them, and a model learns nothing from its own output.
+They are in the table of `mt translate --bilingual`, or in the ratings of an `mt review` page (`.json`), where reviewers
+may write a better translation. Only rows whose `target` is no longer what the model wrote, which is in the column
+`machine`, are pairs to learn from. The others are counted as `not corrected`: nobody may have read them, and a model
+learns nothing from its own output.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from mt.config import CorpusConfig
 from mt.data.formats.sheets import ENDINGS, read_workbook
 from mt.data.formats.tables import read_csv, read_tsv
 from mt.data.pair import Pair, Rejection
 from mt.errors import DataError
+from mt.input_files import read_small
 from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
 from mt.text.lines import uncompressed_name
 
 NOT_CORRECTED = "not corrected"
 MACHINE = "machine"
 """The column with the translation as the model wrote it."""
+_MAX_BYTES = 64 << 20
+_RATINGS = "mt-ratings-"
 
 
 def read_corrections(path: Path, options: CorpusConfig, languages: LanguagePair = ENGLISH_TO_ARABIC) -> Iterator[Pair]:
-    """The rows of the table, in whichever format a spreadsheet has saved it; white space alone is no correction.
+    """The rows of a table, in whichever format a spreadsheet has saved it, or the translations in a file of ratings.
 
-    Raises `DataError` for a table without the columns `source`, `target` and `machine`, or with no correction in it.
+    White space alone is no correction. Raises `DataError` for a table without the columns `source`, `target` and
+    `machine`, for JSON that is no ratings of `mt review`, and for a file with no correction in it.
     """
+    is_ratings = Path(uncompressed_name(path)).suffix.lower() == ".json"
+    rows = _rated(path) if is_ratings else _rows(path, options, languages)
+    count = changed = 0
+    for pair, machine in rows:
+        is_same = pair.target.split() == machine.split()
+        count, changed = count + 1, changed + (not is_same)
+        yield pair._replace(fault=Rejection(NOT_CORRECTED)) if is_same else pair
+    if count and not changed:
+        raise DataError(
+            f"{path}: none of its {count} translations is corrected: target is the same as {MACHINE} in each row; "
+            "correct some, or leave the corpus out"
+        )
+
+
+def _rows(path: Path, options: CorpusConfig, languages: LanguagePair) -> Iterator[tuple[Pair, str]]:
+    """(pair, what the model wrote) for each row of a table."""
     read = _reader(path)
     named = replace(options, source_column=options.source_column or "source")
     corrected = read(path, replace(named, target_column=options.target_column or "target"), languages)
     written = read(path, replace(named, target_column=MACHINE), languages)
-    rows = changed = 0
-    for pair, before in zip(corrected, written, strict=True):
-        is_same = pair.target.split() == before.target.split()
-        rows, changed = rows + 1, changed + (not is_same)
-        yield pair._replace(fault=Rejection(NOT_CORRECTED)) if is_same else pair
-    if rows and not changed:
+    return ((pair, before.target) for pair, before in zip(corrected, written, strict=True))
+
+
+def _rated(path: Path) -> Iterator[tuple[Pair, str]]:
+    """(pair, the translation that the reviewer started from) for each translation that one has written.
+
+    The document of a pair is the test set of the page.
+    """
+    try:
+        content = json.loads(read_small(path, "ratings file", _MAX_BYTES))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not JSON ({error!s:.100}); export it again from the review page") from error
+    is_ratings = isinstance(content, dict) and str(content.get("format")).startswith(_RATINGS)
+    if not is_ratings or not isinstance(content.get("items"), list):
+        raise DataError(f"{path}: no ratings exported from a page of `mt review`, the only JSON with corrections")
+    items = [item for item in content["items"] if isinstance(item, dict) and item.get("correction") is not None]
+    if not items:
+        raise DataError(f"{path}: holds ratings, but no translation that a reviewer has written; leave the corpus out")
+    for item in items:
+        yield _pair_of(path, item, str(content.get("test_set", "")))
+
+
+def _pair_of(path: Path, item: dict[str, Any], test_set: str) -> tuple[Pair, str]:
+    correction, sentence = item["correction"], item.get("sentence")
+    texts = [correction.get(key) if isinstance(correction, dict) else None for key in ("source", "target", MACHINE)]
+    if not all(isinstance(text, str) for text in texts) or type(sentence) is not int:
         raise DataError(
-            f"{path}: none of its {rows} translations is corrected: target is the same as {MACHINE} in each row; "
-            "correct some, or leave the corpus out"
+            f"{path}: a correction lacks sentence, source, target or {MACHINE}; export it again from the review page"
         )
+    source, target, machine = map(str, texts)
+    return Pair(source, target, f"{path}:sentence {sentence + 1}", test_set), machine
 
 
 def _reader(path: Path) -> Callable[[Path, CorpusConfig, LanguagePair], Iterator[Pair]]:

@@ -15,20 +15,36 @@
   let isExported = true;
 
   function noAnswer() {
-    return { choice: null, comment: "", saw_reference: false };
+    return { choice: null, comment: "", saw_reference: false, better: "", from: null };
   }
 
+  const oneLine = (text) => text.replace(/[\s\x1c-\x1f\x85]+/g, " ").replace(/^ | $/g, "");
   const isRated = (answer) => answer.choice !== null;
-  const isTouched = (answer) => isRated(answer) || answer.comment !== "" || answer.saw_reference;
+  /** The translation that the reviewer has written; null if there is none, or if it is one of the two. */
+  function betterOf(answer, item) {
+    const better = oneLine(answer.better);
+    return better === "" || [item.left, item.right].some((text) => oneLine(text) === better) ? null : better;
+  }
+  const isTouched = (answer) => isRated(answer) || answer.comment !== "" || answer.better !== "" || answer.saw_reference;
+  const isTouchedRow = (row) =>
+    row.choice !== null || row.comment !== "" || row.saw_reference || row.correction !== null;
   const ratedCount = () => answers.filter(isRated).length;
   const progressText = () => `${ratedCount()} of ${items.length} rated`;
 
   // The file: what is exported, imported and kept in the browser has one form.
 
+  function correctionOf(answer, item) {
+    const target = betterOf(answer, item);
+    return target === null ? null
+      : { source: item.source, target, machine: answer.from === null ? "" : item[answer.from], from: answer.from };
+  }
+
   function asFile(isWanted) {
-    const rows = items.map((item, i) => ({
-      sentence: item.sentence, left: item.left_hash, right: item.right_hash, ...answers[i],
-    }));
+    const rows = items.map((item, i) => {
+      const { choice, comment, saw_reference } = answers[i];
+      const correction = correctionOf(answers[i], item);
+      return { sentence: item.sentence, left: item.left_hash, right: item.right_hash, choice, comment, saw_reference, correction };
+    });
     return {
       format: review.format, reviewer: byId("reviewer").value.trim(), test_set: review.test_set, page: review.page,
       items: rows.filter(isWanted),
@@ -37,7 +53,8 @@
 
   /** Answers by position from a file's content; throws an Error that says what is wrong with it. */
   function answersFrom(file) {
-    if (file === null || typeof file !== "object" || file.format !== review.format || !Array.isArray(file.items)) {
+    const isRatings = file !== null && typeof file === "object" && Array.isArray(file.items);
+    if (!isRatings || ![review.format, review.former_format].includes(file.format)) {
       throw new Error("it holds no ratings");
     }
     if (file.page !== review.page) throw new Error("it belongs to another review page");
@@ -47,11 +64,18 @@
       const at = row === null || typeof row !== "object" ? undefined : positions.get(row.sentence);
       const isSound = at !== undefined && row.left === items[at].left_hash && row.right === items[at].right_hash
         && (row.choice === null || CHOICES.includes(row.choice))
-        && typeof row.comment === "string" && typeof row.saw_reference === "boolean";
+        && typeof row.comment === "string" && typeof row.saw_reference === "boolean" && isSoundCorrection(row.correction);
       if (!isSound) throw new Error("a rating in it does not fit this page");
-      found[at] = { choice: row.choice, comment: row.comment, saw_reference: row.saw_reference };
+      const { target: better, from } = row.correction ?? { target: "", from: null };
+      found[at] = { choice: row.choice, comment: row.comment, saw_reference: row.saw_reference, better, from };
     }
     return found;
+  }
+
+  /** Files of the former format have no corrections. */
+  function isSoundCorrection(correction) {
+    return correction === undefined || correction === null
+      || (typeof correction.target === "string" && [null, "left", "right"].includes(correction.from));
   }
 
   function takeFile(file) {
@@ -68,7 +92,9 @@
 
   function save() {
     try {
-      localStorage.setItem(storageKey, JSON.stringify({ ...asFile(isTouched), position }));
+      // A translation that is just being written is kept as it is.
+      const drafts = answers.map(({ better, from }, i) => [i, better, from]).filter(([, better]) => better !== "");
+      localStorage.setItem(storageKey, JSON.stringify({ ...asFile(isTouchedRow), drafts, position }));
     } catch {
       lackStorage();
     }
@@ -85,6 +111,7 @@
     try {
       const file = JSON.parse(kept);
       takeFile(file);
+      for (const [i, better, from] of file.drafts ?? []) Object.assign(answers[i], { better: String(better), from });
       position = Number.isInteger(file.position) && items[file.position] ? file.position : 0;
     } catch (error) {
       byId("trouble").textContent = `The ratings that this browser kept cannot be used: ${error.message}.`;
@@ -122,6 +149,8 @@
     fill("reference-text", item.reference);
     showReference(false);
     byId("comment").value = answers[position].comment;
+    byId("better").value = answers[position].better;
+    byId("better-details").open = answers[position].better !== "";
     byId("previous").disabled = position === 0;
     byId("next").disabled = position === items.length - 1;
     showProgress();
@@ -153,6 +182,16 @@
     byId("notice").textContent = isDone ? "All sentences are rated. Export your ratings to a file." : "";
   }
 
+  function startFrom(side) {
+    const written = betterOf(answers[position], items[position]);
+    if (written !== null && !confirm("Replace what you have written by this translation?")) return;
+    answers[position].better = items[position][side];
+    answers[position].from = side;
+    byId("better").value = items[position][side];
+    change();
+    byId("better").focus();
+  }
+
   function moveTo(index) {
     if (index < 0 || index >= items.length) return;
     position = index;
@@ -169,7 +208,7 @@
   }
 
   function exportFile() {
-    const file = asFile(isRated);
+    const file = asFile((row) => row.choice !== null || row.correction !== null);
     if (file.items.length === 0) {
       byId("notice").textContent = "Nothing is rated yet, so there is nothing to export.";
       return;
@@ -186,9 +225,12 @@
     link.click();
     setTimeout(() => URL.revokeObjectURL(url), 60_000);
     isExported = true;
-    const left = answers.filter((answer) => !isRated(answer) && answer.comment !== "").length;
+    const better = file.items.filter((row) => row.correction !== null).length;
+    const left = answers.filter((answer, i) =>
+      !isRated(answer) && answer.comment !== "" && betterOf(answer, items[i]) === null).length;
     const leftOut = left ? ` Comments on sentences without a rating are left out (${left}).` : "";
-    byId("notice").textContent = `${progressText()}, exported to ${link.download}.${leftOut}`;
+    const also = better ? ` and ${better} better translation${better === 1 ? "" : "s"}` : "";
+    byId("notice").textContent = `${progressText()}${also}, exported to ${link.download}.${leftOut}`;
   }
 
   async function importFile() {
@@ -254,6 +296,12 @@
       answers[position].comment = event.target.value;
       change();
     });
+    byId("better").addEventListener("input", (event) => {
+      answers[position].better = event.target.value;
+      if (event.target.value === "") answers[position].from = null;
+      change();
+    });
+    for (const side of ["left", "right"]) byId(`from-${side}`).addEventListener("click", () => startFrom(side));
     byId("show-reference").addEventListener("click", () => {
       const isShown = byId("reference").hidden;
       showReference(isShown);
@@ -284,7 +332,7 @@
     const here = position;
     restore();
     position = here;
-    if (document.activeElement === byId("comment")) showProgress();
+    if ([byId("comment"), byId("better")].includes(document.activeElement)) showProgress();
     else showSentence();
   }
 
