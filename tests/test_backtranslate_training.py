@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from datasets import Dataset, load_from_disk
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from mt.config import Config, CorpusConfig, DataConfig, EvaluationConfig, ModelConfig
+from mt.config import Config, CorpusConfig, DataConfig, DecodingConfig, EvaluationConfig, ModelConfig, TrainingConfig
 from mt.data.builder import build_data
 from mt.data.formats.backtranslated import COLUMNS, read_provenance, rows_as_bytes
 from mt.data.readers import check_corpus, format_of, read_corpus
@@ -63,6 +66,18 @@ def test_rows_are_pairs(tmp_path: Path):
     as_table = CorpusConfig(path=str(path), format="tsv")
     assert [pair[:2] for pair in read_corpus("news", as_table)] == [pair[:2] for pair in pairs]
     assert (as_table.own_split, as_table.training_tag) == (None, "")
+
+
+_CELLS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])).filter(str.split)
+
+
+@given(st.lists(st.tuples(_CELLS, _CELLS), min_size=1, max_size=12))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+def test_any_text_is_read_as_it_was_written(tmp_path: Path, pairs: list[tuple[str, str]]):
+    rows = [(source, target, "a.txt", str(number)) for number, (source, target) in enumerate(pairs, start=1)]
+    path = table(tmp_path / "any.backtranslated.tsv", rows)
+    found = [pair[:2] for pair in read_corpus("any", CorpusConfig(path=str(path)))]
+    assert found == [(" ".join(source.split()), " ".join(target.split())) for source, target in pairs]
 
 
 def test_a_table_without_its_columns(tmp_path: Path):
@@ -118,11 +133,17 @@ def test_targets_like_a_test_sentence_are_dropped(tmp_path: Path):
     assert f"{test}:3 in test" in rejected
 
 
-def encoded(translator: TransformersTranslator, **options: Any) -> tuple[list[int], list[int]]:
+def encoded(
+    translator: TransformersTranslator, terms: Path | None = None, **options: Any
+) -> tuple[list[int], list[int]]:
     """The source of a pair of people and that of a back-translated one, as training sees them."""
     columns = {"source": ["The road.", "The road."], "target": ["طريق.", "طريق."], "corpus": ["news", "made"]}
     corpora = {"news": CorpusConfig(path="a.tsv"), "made": CorpusConfig(path="a.backtranslated.tsv", **options)}
-    pairs, left_out = encode_training(translator, Dataset.from_dict(columns), Config(data=DataConfig(corpora=corpora)))
+    config = Config(data=DataConfig(corpora=corpora))
+    if terms is not None:
+        decoding, training = DecodingConfig(terminology=str(terms)), TrainingConfig(term_share=1.0)
+        config = replace(config, decoding=decoding, training=training)
+    pairs, left_out = encode_training(translator, Dataset.from_dict(columns), config)
     assert left_out == 0
     plain, tagged = (list(pairs.sources[index]) for index in (0, 1))
     return plain, tagged
@@ -138,6 +159,14 @@ def test_sources_are_tagged_in_training():
     assert not set(tagged[1:-1]) & set(translator.tokenizer.all_special_ids)
     _, other = encoded(translator, tag="new")
     assert tokens(other)[1] == "▁new"
+
+
+def test_terms_come_after_the_tag(tmp_path: Path):
+    terms = tmp_path / "terms.tsv"
+    terms.write_text("english\tarabic\tkind\nroad\tطريق\tmilitary\n", encoding="utf-8")
+    translator = load_translator(ModelConfig())
+    tagged = encoded(translator, terms=terms)[1]
+    assert translator.tokenizer.decode(tagged, skip_special_tokens=True) == ">>ara<< <BT> The road. طريق"
 
 
 def test_the_tag_where_the_vocabulary_lacks_its_signs(nllb_directory: Path):
@@ -169,7 +198,16 @@ def test_what_is_said_of_it(tmp_path: Path):
     )
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"model": {"name": 3}, "sha256": ""}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("{", "[]", "{}", "[" * 100_000),
+        json.dumps(FACTS),
+        *(json.dumps({**FACTS, "sha256": "", **wrong}) for wrong in ({"model": 3}, {"inputs": [{}]}, {"counts": {}})),
+        json.dumps({**FACTS, "sha256": "", "model": {**FACTS["model"], "name": None}}),
+        json.dumps({**FACTS, "sha256": "", "decoding": {"num_beams": "4"}}),
+    ],
+)
 def test_provenance_that_is_none(content: str, tmp_path: Path):
     path = table(tmp_path / "news.backtranslated.tsv")
     Path(f"{path}.json").write_text(content, encoding="utf-8")

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from mt.config import CorpusConfig
-from mt.config.data import Format, is_backtranslated_table, is_bilingual_table
+from mt.config.formats import Format, is_backtranslated_table, is_bilingual_table
 from mt.data.formats.backtranslated import read_backtranslated
 from mt.data.formats.corrections import read_corrections
 from mt.data.formats.documents import first_pairs

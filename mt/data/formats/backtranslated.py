@@ -62,12 +62,22 @@ def read_provenance(table: Path) -> dict[str, Any]:
         return named
     try:
         facts = json.loads(read_small(file, "provenance", _MAX_BYTES))
-        is_ours = isinstance(facts["model"]["name"], str) and isinstance(facts["sha256"], str)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DataError(f"{file}: is no provenance of back-translations; restore it, or remove it") from error
+        is_ours = _is_provenance(facts)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        is_ours = False
     if not is_ours:
         raise DataError(f"{file}: is no provenance of back-translations; restore it, or remove it")
     return {**facts, **named, "is_unchanged": _sha256(table) == facts["sha256"]}
+
+
+def _is_provenance(facts: Any) -> bool:
+    """Whether what reports say of it is there. Raises `KeyError` and the like if it is not."""
+    model, languages, engine = facts["model"], facts["languages"], facts["engine"]
+    texts = [model["name"], model["revision"], *(languages[side] for side in ("source", "target")), facts["sha256"]]
+    texts += [engine["name"], engine["precision"], *(each["document"] for each in facts["inputs"])]
+    numbers = [facts["counts"]["pairs"], facts["decoding"]["num_beams"], facts["decoding"].get("mbr", 0)]
+    is_identified = all(isinstance(key, str) for key in model["identity"])
+    return is_identified and all(isinstance(text, str) for text in texts) and {*map(type, numbers)} == {int}
 
 
 def _sha256(table: Path) -> str:
