@@ -165,6 +165,20 @@ def test_a_model_of_another_direction_is_refused(monkeypatch: pytest.MonkeyPatch
     assert names_here() == ["news.ar.txt"]
 
 
+def test_the_direction_is_told_as_soon_as_there_is_enough(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], romanising: Romanising
+):
+    """A first text of a few lines in other letters says nothing; what follows does, and only once."""
+    use_windows_of(monkeypatch, 4)
+    write("news.ar.txt", "BBC\nCNN\n12\n\n" + "\n".join(numbered(4)) + "\nX\nY\nZ\n")
+    assert backtranslate(monkeypatch, "news.ar.txt") == 0
+    assert "10 pairs of 11 lines" in capsys.readouterr().err
+    write("more.ar.txt", "BBC\nCNN\n12\n\nX\nY\nZ\n")
+    assert "3 of the first 3 sentences are not in Arabic letters" in refusal(monkeypatch, capsys, "more.ar.txt")
+    # What was translated before is kept: the model may be the right one, and the text mended.
+    assert Path("more.backtranslated.tsv.unfinished").is_file()
+
+
 def test_language_tokens_of_another_direction(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.setattr(backtranslation, "open_translator", open_translator)
     write("news.ar.txt", "ماء\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import subprocess
@@ -151,6 +152,8 @@ def test_what_was_begun_otherwise_is_refused(
     monkeypatch.setattr(backtranslation, "own_engine", lambda *_: Engine("torch", "2.0", "float16"))
     assert "was begun with torch 2" in refusal(monkeypatch, capsys)
     assert Path(UNFINISHED).read_bytes() == before
+    assert backtranslate(monkeypatch, "news.ar.txt", "--overwrite") == 0
+    assert len(rows_of(Path(TABLE))) == 31
 
 
 def test_overwrite_begins_anew(monkeypatch: pytest.MonkeyPatch, romanising: Romanising, tmp_path: Path):
@@ -184,6 +187,26 @@ def test_a_text_that_has_changed_is_refused(
     change(lines)
     Path("news.ar.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     assert said in refusal(monkeypatch, capsys)
+    assert backtranslate(monkeypatch, "news.ar.txt", "--overwrite") == 0
+    assert [row[1] for row in rows_of(Path(TABLE))[1:]] == list(filter(None, lines))
+    assert not Path(UNFINISHED).exists()
+
+
+def test_a_pipe_is_not_read_twice(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    def piped(lines: list[str], *argv: str) -> int:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\n".join(lines).encode())))
+        return backtranslate(monkeypatch, "-", "--output", TABLE, *argv)
+
+    add = UnfinishedTable.add
+    monkeypatch.setattr(UnfinishedTable, "add", at_call(3, add, kill))
+    with pytest.raises(Killed):
+        piped(LINES)
+    monkeypatch.setattr(UnfinishedTable, "add", add)
+    assert piped(["ماء", *LINES[1:]], "--overwrite") == 1
+    said = only_line(capsys)
+    assert f"stdin: has changed since {UNFINISHED} was begun; put the former text back, or remove {UNFINISHED}" in said
+    assert piped(LINES) == 0
+    assert [row[3] for row in rows_of(Path(TABLE))[1:]] == [str(n) for n in range(1, 32) if n != 25]
 
 
 def test_lines_may_be_added_behind_those_that_are_done(monkeypatch: pytest.MonkeyPatch):

@@ -41,13 +41,12 @@ def run(argv: Sequence[str], prog: str) -> int:
     check_terminology(settings.decoding)
     output = output_of(command, settings.model.source_language)
     texts = [Text(*each) for each in zip(command.files, names_of(command.files), strict=True)]
-    lines = None if any(_is_nameless(text.file) for text in texts) else count_lines(texts, settings.decoding)
+    lines = None if any(text.is_pipe for text in texts) else count_lines(texts, settings.decoding)
     with claimed(output) as table:
         check_outputs(command, output, is_begun=table.state_file.is_file())
         work = BackTranslation(settings.model, settings.decoding, texts, table)
         try:
-            work.go_on(overwrite=command.overwrite)
-            work.make(lines)
+            work.make(lines, overwrite=command.overwrite)
         except KeyboardInterrupt:
             kept = f"; {work.kept_pairs:,} pairs are kept, and the same command goes on" if work.kept_pairs else ""
             print(f"{prog}: interrupted{kept}", file=sys.stderr)
@@ -82,7 +81,9 @@ def _parser(prog: str) -> QuietParser:
         help=f"where the pairs are written, a name that ends in {ENDING}; default: beside a single text, "
         f"news.ar.txt -> news{ENDING}",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace pairs that are there already")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace pairs that are there already, and what was begun otherwise"
+    )
     parser.add_class_arguments(ModelConfig, "model", skip=NOT_FOR_DECODING - {"name"})
     parser.set_defaults({f"model.{name}": language for name, language in _USUAL.items()})
     parser.add_class_arguments(DecodingConfig, "decoding")

@@ -17,7 +17,8 @@ from typing import Any
 import mt
 from mt.config import DecodingConfig, ModelConfig
 from mt.data.formats.backtranslated import COLUMNS, provenance_file, rows_as_bytes
-from mt.errors import DataError, ModelError, RunError
+from mt.errors import DataError, ModelError
+from mt.input_files import is_pipe
 from mt.languages import Language
 from mt.models.decoding import prepared, translate
 from mt.models.engines import TORCH, Engine
@@ -25,23 +26,17 @@ from mt.models.model_files import shown
 from mt.models.translator import Translator
 from mt.progress import ProgressMeter
 from mt.systems.engine_choice import open_conversion, own_engine, plan_engine
+from mt.systems.made_with import difference, made_with
 from mt.systems.streaming import lines_of
 from mt.systems.translating import open_translator
-from mt.systems.translation_cache import cache_key
-from mt.systems.unfinished_table import UnfinishedTable
+from mt.systems.unfinished_table import ANEW, BegunOtherwise, UnfinishedTable
 from mt.text.normalise import normalise, script_share
 
 WINDOW = 1000
 """Lines that are translated together and kept together: an interruption costs at most these."""
 
-# What `mt.systems.translation_cache.cache_key` holds that is not of the model and its search alone.
-_NOT_OF_THE_MODEL = ("sources", "precision", "libraries")
-_WORDS = {
-    "model": "another model",
-    "languages": "other languages",
-    "terms": "other terms",
-    "prompt": "another prompt",
-}
+# A headline or two may well be in other letters.
+_ENOUGH_TO_TELL = 3
 
 Row = tuple[str, str, str, str]
 """Cells in the order of `COLUMNS`."""
@@ -55,6 +50,11 @@ class Text:
     """`-`: standard input."""
     name: str
     """Its name in the table, the document of its pairs."""
+
+    @property
+    def is_pipe(self) -> bool:
+        """Whether it can be read only once."""
+        return self.file == "-" or is_pipe(self.file)
 
 
 def count_lines(texts: Sequence[Text], decoding: DecodingConfig) -> int:
@@ -71,7 +71,7 @@ class BackTranslation:
         """Raises `ModelError` if the model cannot be identified, and `ConfigError` for unknown languages."""
         self._model, self._decoding, self._texts, self._table = model, decoding, texts, table
         self._languages = model.languages
-        self._made_with = _made_with(model, decoding)
+        self._made_with = made_with(model, decoding, WINDOW)
         self._translator: Translator | None = None
         self._engine: Mapping[str, str] | None = None
         self._inputs: list[dict[str, Any]] = []
@@ -82,43 +82,47 @@ class BackTranslation:
         """Those on the disk."""
         self._is_direction_known = False
 
-    def go_on(self, *, overwrite: bool) -> None:
-        """Take over what an earlier process has done, if there is something.
+    def make(self, lines: int | None = None, *, overwrite: bool = False) -> None:
+        """Go on where an earlier process was, translate what is left, and give the table its name.
 
-        overwrite: discard what was made otherwise. Raises `RunError` for it without that, and for a damaged table.
+        lines: the number of all lines, if it is known. overwrite: begin anew if the table was begun otherwise.
+
+        Raises `UserError`s: without `overwrite`, for a table that was begun otherwise or is damaged; for a model of
+        another direction; and if there is no pair.
         """
         try:
             state = self._table.state()
             if state is not None:
                 self._take_over(state)
-        except RunError:
-            if not overwrite:
+            self._translate(lines)
+        except BegunOtherwise as error:
+            if not overwrite or error.has_read_pipe:
                 raise
             self._table.discard()
+            self._forget()
+            self._translate(lines)
+
+    def _forget(self) -> None:
+        """Nothing was done."""
+        self._translator, self._engine, self._inputs = None, None, []
+        self.counts, self.kept_pairs = Counter(), 0
 
     def _take_over(self, state: Mapping[str, Any]) -> None:
         found, now = state.get("made_with"), self._made_with
         if not isinstance(found, dict) or found != now:
-            raise RunError(
-                f"{self._table.unfinished}: was begun with {_difference(found, now)}; go on as it was begun, or give "
-                "--overwrite to begin anew"
+            raise BegunOtherwise(
+                f"{self._table.unfinished}: was begun with {difference(found, now)}; go on as it was begun, or {ANEW}"
             )
         names = [each["document"] for each in state["inputs"]]
         if names != [text.name for text in self._texts][: len(names)]:
-            raise RunError(
-                f"{self._table.unfinished}: was begun from {', '.join(names)}; name the same texts first, or give "
-                "--overwrite to begin anew"
+            raise BegunOtherwise(
+                f"{self._table.unfinished}: was begun from {', '.join(names)}; name the same texts first, or {ANEW}"
             )
         self._inputs, self._engine = state["inputs"], state["engine"]
         self.counts = Counter(state["counts"])
         self.kept_pairs = self.counts["pairs"]
 
-    def make(self, lines: int | None = None) -> None:
-        """Translate what is left, and give the table its name. lines: the number of all lines, if it is known.
-
-        Raises `UserError`s: for a text that is another than when the table was begun, for a model of another direction,
-        and if there is no pair.
-        """
+    def _translate(self, lines: int | None) -> None:
         done = self.counts["lines"]
         with ProgressMeter("back-translate", lines, "lines", done=done) as meter:
             for text, first, window in self._windows():
@@ -161,10 +165,18 @@ class BackTranslation:
             count += 1
         is_same = count == known["lines"] and digest.hexdigest() == known["sha256"]
         if not is_same or (is_done and next(lines, None) is not None):
-            raise RunError(
-                f"{known['document']}: has changed since {self._table.unfinished} was begun; put the former text back, "
-                "or give --overwrite to begin anew"
+            raise self._otherwise(
+                f"{known['document']}: has changed since {self._table.unfinished} was begun; put the former text back"
             )
+
+    def _otherwise(self, fault: str) -> BegunOtherwise:
+        """The error for what is found while texts are read."""
+        # What a pipe has given cannot be read again.
+        has_read_pipe = any(text.is_pipe for text in self._texts)
+        remedy = (
+            f"remove {self._table.state_file} and {self._table.unfinished} to begin anew" if has_read_pipe else ANEW
+        )
+        return BegunOtherwise(f"{fault}, or {remedy}", has_read_pipe=has_read_pipe)
 
     def _rows(self, text: Text, first: int, window: list[str], meter: ProgressMeter) -> list[Row]:
         """The rows of a window; each line that occurs in it several times is translated once."""
@@ -193,23 +205,25 @@ class BackTranslation:
         fitting = [target for target, length in zip(targets, lengths, strict=True) if length <= translator.max_tokens]
         found = translate(translator, fitting, self._decoding, meter=meter)
         if not self._is_direction_known:
-            self._check_letters(found, self._languages.target, "translations", "into")
-            self._is_direction_known = True
+            self._is_direction_known = self._check_letters(found, self._languages.target, "translations", "into")
         return dict(zip(fitting, found, strict=True))
 
-    def _check_letters(self, texts: list[str], language: Language, what: str, preposition: str) -> None:
-        """Raise `ModelError` if most of the texts with letters are not in those of the language."""
+    def _check_letters(self, texts: list[str], language: Language, what: str, preposition: str) -> bool:
+        """Whether there are enough texts to tell. Raises `ModelError` if most of them are in other letters than those
+        of the language."""
         if not self._languages.has_two_scripts:
-            return
+            return True
         with_letters = [text for text in texts if any(map(str.isalpha, text))]
         wrong = [text for text in with_letters if script_share(text, language.script) < 0.5]
-        if len(wrong) * 2 > len(with_letters):
+        is_enough = len(with_letters) >= _ENOUGH_TO_TELL
+        if is_enough and len(wrong) * 2 > len(with_letters):
             raise ModelError(
                 f"{shown(self._model.name)}: should translate {preposition} {language.name}, but {len(wrong)} of the "
                 f"first {len(with_letters)} {what} are not in {language.script_name} letters, such as "
                 f"`{wrong[0]:.40}`; name a model of the other direction, or set --model.source_language and "
                 "--model.target_language"
             )
+        return is_enough
 
     def _opened(self, targets: list[str]) -> Translator:
         """The model, on the engine that the table was begun with, or that the first window is large enough for."""
@@ -225,9 +239,9 @@ class BackTranslation:
             raise ModelError(f"{shown(self._model.name)}: cannot translate {self._languages}: {fault}") from error
         engine = planned if converted is not None else own_engine(self._model, decoding)
         if self._engine not in (None, _as_json(engine)):
-            raise RunError(
+            raise self._otherwise(
                 f"{self._table.unfinished}: was begun with {Engine(**self._engine or {})}, and this is {engine}; go on "
-                "as it was begun, or give --overwrite to begin anew"
+                "as it was begun"
             )
         self._engine = _as_json(engine)
         return translator
@@ -255,28 +269,6 @@ class BackTranslation:
             "counts": dict(self.counts),
             "sha256": self._table.sha256,
         }
-
-
-def _made_with(model: ModelConfig, decoding: DecodingConfig) -> dict[str, Any]:
-    """What the translation of a line depends on, but for the engine. Raises `ModelError` if it cannot be told."""
-    key = cache_key(model, decoding, [])
-    if key is None:
-        raise ModelError(
-            f"{shown(model.name)}: neither a directory here nor a model that could be fetched from the hub at revision "
-            f"`{model.revision}`; check the name, the revision and the network"
-        )
-    return {name: fact for name, fact in key.facts.items() if name not in _NOT_OF_THE_MODEL} | {"window": WINDOW}
-
-
-def _difference(before: Any, now: Mapping[str, Any]) -> str:
-    """What an unfinished table was begun with, where this command is different: `decoding.num_beams 4, not 1`."""
-    if not isinstance(before, dict):
-        return "another version of mt"
-    before_search, search = before.get("decoding") or {}, now["decoding"]
-    options = [name for name in search if before_search.get(name) != search[name]]
-    changed = [f"decoding.{name} {before_search.get(name)}, not {search[name]}" for name in options]
-    changed += [words for name, words in _WORDS.items() if before.get(name) != now.get(name)]
-    return "; ".join(changed) or "another version of mt"
 
 
 def _as_json(engine: Engine) -> dict[str, str]:

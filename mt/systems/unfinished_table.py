@@ -20,8 +20,17 @@ from mt.errors import ModelError, RunError
 from mt.files import printable, remove, sync, write_json, writing
 from mt.models.model_files import read_object
 
-_ANEW = "give --overwrite to begin anew"
+ANEW = "give --overwrite to begin anew"
 _CHUNK = 1 << 20
+
+
+class BegunOtherwise(RunError):  # noqa: N818 - it is a state of the table
+    """An unfinished table is damaged, or was begun in another way than it would go on."""
+
+    def __init__(self, message: str, *, has_read_pipe: bool = False) -> None:
+        super().__init__(message)
+        self.has_read_pipe = has_read_pipe
+        """Whether there is no way to begin anew, because what a pipe has given is lost."""
 
 
 class UnfinishedTable:
@@ -56,21 +65,21 @@ class UnfinishedTable:
     def state(self) -> dict[str, Any] | None:
         """The state that the last `add` left; None if there is no unfinished table.
 
-        Raises `RunError` for a file at one of our names that we did not write, and for a damaged one.
+        Raises `BegunOtherwise` for a file at one of our names that we did not write, and for a damaged one.
         """
         if not os.path.lexists(self.state_file):
             if os.path.lexists(self.unfinished):
-                raise RunError(f"{self.unfinished}: is without its {self.state_file.name}; {_ANEW}")
+                raise BegunOtherwise(f"{self.unfinished}: is without its {self.state_file.name}; {ANEW}")
             return None
         try:
             state = read_object(self.state_file)
         except ModelError as error:
-            raise RunError(f"{self.state_file}: cannot be read; {_ANEW}") from error
+            raise BegunOtherwise(f"{self.state_file}: cannot be read; {ANEW}") from error
         self._check(state)
         return None if self.is_empty else state
 
     def _check(self, state: Mapping[str, Any]) -> None:
-        """Hash the bytes that count. Raises `RunError` if they are not those that were written."""
+        """Hash the bytes that count. Raises `BegunOtherwise` if they are not those that were written."""
         size = state.get("bytes")
         self._digest, self._size = hashlib.sha256(), 0
         if isinstance(size, int) and size and self.unfinished.is_file():
@@ -79,10 +88,13 @@ class UnfinishedTable:
                     self._digest.update(chunk)
                     self._size += len(chunk)
         if self._size != size or self.sha256 != state.get("sha256"):
-            raise RunError(f"{self.unfinished}: was changed or has lost rows since it was written; {_ANEW}")
+            raise BegunOtherwise(f"{self.unfinished}: was changed or has lost rows since it was written; {ANEW}")
 
     def discard(self) -> None:
         """Remove the unfinished table."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
         for file in (self.unfinished, self.state_file):
             remove(file)
         self._digest, self._size = hashlib.sha256(), 0
