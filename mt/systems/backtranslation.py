@@ -1,7 +1,7 @@
 """Back-translation: text that people wrote in the target language gets sources, which a model writes.
 
 Windows of lines are translated one after the other, and kept as they come. A window always holds the same lines, and is
-decoded by the same engine, whether the work was interrupted or not, so the table is the same, too.
+decoded by the same engine, whether the work was interrupted or not: on a CPU the table is the same, too.
 """
 
 from __future__ import annotations
