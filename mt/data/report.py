@@ -49,6 +49,8 @@ class CorpusReport:
     """How the dev and test pairs were chosen; None in reports of an earlier version."""
     selected: Selected | None = None
     """Which training pairs `select` took; None without that option."""
+    back_translations: list[dict[str, Any]] = field(default_factory=list)
+    """How each table of back-translations was made; see `mt.data.formats.backtranslated.read_provenance`."""
 
     def drop(self, pair: Pair) -> None:
         """Count a pair that is not used under the rule of its `fault`, and keep the first few of each rule."""
@@ -85,6 +87,7 @@ class CorpusReport:
             "samples": [_pair_as_json(pair) for pair in self.samples],
             "epoch_pairs": self.epoch_pairs,
             "held_out": None if self.held_out is None else asdict(self.held_out),
+            "back_translations": self.back_translations,
             "selected": None if self.selected is None else self.selected.as_json(),
         }
 
@@ -104,6 +107,7 @@ class CorpusReport:
             content["epoch_pairs"],
             HeldOut(**content["held_out"]) if content.get("held_out") else None,
             Selected.from_json(content["selected"]) if content.get("selected") else None,
+            content.get("back_translations", []),
         )
 
 
