@@ -351,9 +351,8 @@ def write_results(
     base = {test_set: {m: score(figures[1], "base", test_set, m) for m in ("chrF", "BLEU")} for test_set in sets}
     content = {"seeds": len(figures), "pairs": counts, "base": base, "ways": summary, "tuned_shares": shares}
     (docs / "adaptation.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    (docs / "adaptation.md").write_text(
-        "\n".join(page(figures, summary, base, counts, shares)) + "\n", encoding="utf-8"
-    )
+    lines = [*page(figures, summary, base, counts, shares), *selection_section(docs)]
+    (docs / "adaptation.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     points = {
         way: tuple((g - h, g, g + h) for g, h in (summary[way][s]["chrF"].values() for s in (FLORES, DOMAIN)))
         for way in ways
@@ -366,6 +365,15 @@ def write_results(
     for variable, colour in colours.items():
         chart = chart.replace(variable, colour)
     (docs / "adaptation.svg").write_text(chart, encoding="utf-8")
+
+
+def selection_section(docs: Path) -> Iterator[str]:
+    """The part of the page that `benchmarks/selection.py` made, from its figures, where they are."""
+    from selection_page import FIGURES, section
+
+    if (docs / FIGURES).is_file():
+        yield ""
+        yield from section(json.loads((docs / FIGURES).read_text(encoding="utf-8")))
 
 
 def figures_by_sentence() -> dict[str, str]:
@@ -390,7 +398,7 @@ def page(
     seeds, by_sentence = len(figures), figures_by_sentence()
     yield "# Adaptation methods, measured"
     yield ""
-    yield from _wrapped(
+    yield from wrapped(
         f"`tiny-en-ar` was fine-tuned on {counts['full_train']:,} pairs from investigations in Syria and Yemen. "
         f"{counts['dev']} pairs were held out to choose checkpoints and {counts['test']} for the test, both in blocks "
         "of neighbouring lines, so that the test sentences come from other articles than the training pairs. The table "
@@ -422,7 +430,7 @@ def page(
             + (f" | {significant_seeds(figures, way)} of {seeds} |")
         )
     yield ""
-    yield from _wrapped(
+    yield from wrapped(
         "*Same, split by sentence* is an earlier measurement with dev and test sentences from the very articles that "
         "were trained on (`data.blocks: off`); such gains are larger than those on a new article. *General* is "
         f"{counts['general_test']} pairs of the base's own corpus that neither the base nor any run was trained on. "
@@ -436,7 +444,7 @@ def page(
     absent = [way for way in CLEANED if way not in summary and way in by_sentence]
     if absent:
         yield ""
-        yield from _wrapped(
+        yield from wrapped(
             "Stricter cleaning of the training pairs was measured with the split by sentence only: "
             f"{', '.join(f'`{way}` {by_sentence[way]}' for way in absent)}, `full` {by_sentence['full']}."
         )
@@ -451,7 +459,8 @@ def page(
             yield f"- `{way}`, {counts[f'{way}_train']:,} pairs: {mean:+.2f} ± {half:.2f}, paired by seed"
 
 
-def _wrapped(paragraph: str) -> list[str]:
+def wrapped(paragraph: str) -> list[str]:
+    """The lines of a paragraph of Markdown."""
     return textwrap.wrap(paragraph, 118, break_long_words=False, break_on_hyphens=False)
 
 

@@ -42,6 +42,7 @@ ELSEWHERE = {
     "make format": "changes files",
     "make faults": "tests/test_faults.py injects a few of each kind",
     "make bench": "tests/test_benchmarks.py, with --quick",
+    ".venv/bin/mt serve tiny-en-ar": "tests/test_serve_command.py, at another port",
     ".venv/bin/python -m faults --only overwrite_spares --verbose": "tests/test_faults.py",
     ".venv/bin/python benchmarks/gpu.py CORPUS.tsv.gz --json gpu.json": "tests/test_gpu_benchmark.py, with --tiny",
     ".venv/bin/python faults/fuzz.py --inputs 20000": "tests/test_fuzz.py runs fewer inputs",
@@ -327,6 +328,8 @@ def write_stand_ins(root: Path) -> None:
         "memory.xlf": XLIFF,
         "desk.csv": "id,headline\n1,The army left the town.\n",
         "english.txt": "".join(f"{source}\n" for source, _ in desk[:3]),
+        "archive.ar.txt": "".join(f"{line}\n" for line in references[:3]),
+        "archive.backtranslated.tsv": f"source\ttarget\n{news}",
         "amal.json": ratings("amal", tuned, base),
         "omar.json": ratings("omar", base, tuned),
     }

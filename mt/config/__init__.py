@@ -14,6 +14,7 @@ from mt.config.data import CleaningConfig, CorpusConfig, DataConfig
 from mt.config.decoding import DecodingConfig
 from mt.config.evaluation import EvaluationConfig
 from mt.config.model import ModelConfig, ScratchConfig
+from mt.config.select import SelectConfig
 from mt.config.training import TrainingConfig
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "LoraConfig",
     "ModelConfig",
     "ScratchConfig",
+    "SelectConfig",
     "TrainingConfig",
 ]
 
@@ -66,5 +68,7 @@ class Config:
         require(has_terms, "decoding.terminology", "name a table of terms if training.term_share is above 0", None)
         for name, corpus in self.held_out_sets.items():
             require(not corpus.is_glossary, f"the test set `{name}`", "hold sentences, not terms", corpus.format)
+            is_real = not corpus.is_backtranslated
+            require(is_real, f"the test set `{name}`", "hold sources that people wrote", "back-translations")
         for name in self.adaptation.kl_corpora:
             require(name in self.data.corpora, "adaptation.kl_corpora", "name corpora of data.corpora", name)

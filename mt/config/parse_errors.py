@@ -36,7 +36,9 @@ def one_sentence(message: str, options: Sequence[str]) -> str:
             "options", "options ('{key: value}', or '{}' for the defaults)"
         )
         hint = "; put it in quotes" if wanted[0][0] == "str" and not got[1].startswith(("[", "{")) else ""
-        return f"{key[1]}: expected {kinds}, got {shorten(got[1])!r}{hint}"
+        # The value of an option that was typed alone, inside a section that is left out by default.
+        value = re.sub(r"^(?:Namespace\(\w+=|NestedArg\(key='\w+', val=)'?([^'=]*)'?\)$", r"\1", got[1])
+        return f"{key[1]}: expected {kinds}, got {shorten(value)!r}{hint}"
     return shorten(re.sub(r"\s+", " ", text), 500) + _suggestion(text, options)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 from types import TracebackType
 
@@ -38,6 +39,12 @@ class RejectedFile:
         """Add a pair with its `fault`; both sides are normalised, so they hold neither tabs nor line ends."""
         assert pair.fault is not None
         self._writer.writerow([quoted_cell(text) for text in (*pair.fault, pair.origin, pair.source, pair.target)])
+
+    def add_all(self, other: Path) -> None:
+        """Add the pairs of another file of this kind."""
+        with other.open(encoding="utf-8", newline="") as file:
+            next(file)
+            shutil.copyfileobj(file, self._file)
 
 
 def quoted_cell(text: str) -> str:

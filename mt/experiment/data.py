@@ -13,6 +13,7 @@ from mt.data.cache import code_files
 from mt.data.report import DataReport
 from mt.data.saved import take_build
 from mt.errors import ModelError
+from mt.experiment.inputs import back_translations
 from mt.files import sha256_of, sha256_of_json, write_json
 from mt.models.model_files import check_model_name
 from mt.report.data_card import licences_of, write_report
@@ -31,6 +32,8 @@ def take_data(config: Config, build: Path, run: RunDirectory, *, as_tsv: bool = 
     as_tsv: with the splits as tables, too. Raises `RunError` on a full disk.
     """
     report = DataReport.read(build / "data_report.json")
+    for name, made in back_translations(config).items():
+        report.corpora[name].back_translations = made
     _describe_vocabulary(config, build, report)
     write_report(run, report, config.model.languages, licences_of(config.data.corpora))
     take_build(build, run, config.model.languages, as_tsv=as_tsv)

@@ -12,8 +12,10 @@ from mt.data.report import LENGTH_STEP, DataReport
 from mt.data.splitting import SPLITS
 from mt.files import write_json, write_text
 from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
+from mt.report.back_translations import made_in_words
 from mt.report.charts import bar_chart, ranking
 from mt.report.markdown import text_of
+from mt.report.selection_card import selection_as_markdown, selection_charts, selection_view
 from mt.runs import RunDirectory
 from mt.text.languages import reads_numbers
 
@@ -41,8 +43,10 @@ def summary(report: DataReport) -> str:
     """One line: how many pairs each split holds, and how many are in none."""
     kept = ", ".join(f"{sum(corpus.kept[split] for corpus in report.corpora.values())} {split}" for split in SPLITS)
     dropped = ", ".join(f"{count} {rule}" for rule, count in report.dropped.most_common())
+    left = sum(corpus.selected.left for corpus in report.corpora.values() if corpus.selected)
     mended = ", ".join(f"{count} {fault}" for fault, count in report.mended.most_common())
     said = [kept, f"not used: {report.dropped.total()} ({dropped})" if dropped else ""]
+    said += [f"not selected: {left}"] if left else []
     return "; ".join(filter(None, [*said, f"mended: {report.mended.total()} ({mended})" if mended else ""]))
 
 
@@ -71,11 +75,14 @@ def as_markdown(
     for name, corpus in report.corpora.items():
         lines += [f"## {text_of(name)}", ""]
         lines += [f"Held out {text_of(corpus.held_out.in_words())}.", ""] if corpus.held_out else []
+        lines += [f"{text_of(made_in_words(made))}\n" for made in corpus.back_translations]
         for side, counts in (("Source", corpus.source_words), ("Target", corpus.target_words)):
             lines += [f"{side} lengths in words:", "", "```", *_text_bars(counts), "```", ""]
         if corpus.place_names:
             named = ", ".join(f"{place} {count}" for place, count in corpus.place_names.most_common(_SHOWN_PLACES))
             lines += [f"Places named most often, in sentences: {named}.", ""]
+        if corpus.selected:
+            lines += [*selection_as_markdown(corpus.selected, languages, with_sentences=with_sentences), ""]
         if corpus.mended:
             mended = ", ".join(f"{count} {fault}" for fault, count in corpus.mended.most_common())
             lines += [f"Pairs that were mended: {mended}.", ""]
@@ -90,7 +97,9 @@ def _overview(report: DataReport) -> Iterator[str]:
     yield "| corpus | read | not used | train | dev | test | in an epoch |"
     yield "|---|--:|---|--:|--:|--:|--:|"
     for name, corpus in report.corpora.items():
-        dropped = ", ".join(f"{count} {rule}" for rule, count in sorted(corpus.dropped.items())) or "none"
+        counts = [f"{count} {rule}" for rule, count in sorted(corpus.dropped.items())]
+        counts += [f"{corpus.selected.left} not selected"] if corpus.selected else []
+        dropped = ", ".join(counts) or "none"
         kept = " | ".join(str(corpus.kept[split]) for split in SPLITS)
         yield f"| {text_of(name)} | {corpus.read} | {dropped} | {kept} | {corpus.epoch_pairs:g} |"
 
@@ -167,7 +176,13 @@ def card_view(
         "left_out": rules_left_out(languages),
         "splits": SPLITS,
         "vocabulary": list(vocabulary_rows(report)),
+        "back_translations": {
+            name: list(map(made_in_words, corpus.back_translations)) for name, corpus in report.corpora.items()
+        },
         "charts": {name: list(_charts(report, name)) for name in report.corpora},
+        "selections": {
+            name: selection_view(corpus.selected) for name, corpus in report.corpora.items() if corpus.selected
+        },
     }
 
 
@@ -181,6 +196,8 @@ def _charts(report: DataReport, name: str) -> Iterator[Any]:
     }
     if width:
         yield bar_chart(f"Lengths in {name}", max(labels, others, key=len), padded, "words", "pairs")
+    if corpus.selected:
+        yield from selection_charts(corpus.selected, name)
     if corpus.dropped:
         yield ranking(f"Pairs of {name} that are not used", dict(corpus.dropped.most_common()), "pairs")
     if corpus.place_names:

@@ -29,6 +29,16 @@ def render_page(name: str, *, styles: Sequence[str], script: str | None = None, 
     return template.render(**parts, **content)
 
 
+def render_served_page(name: str, *, policy: str, **content: Any) -> str:
+    """A page from a template of this folder that links to its style sheets and script, which a server has beside it."""
+    return _environment().get_template(name).render(policy=Markup(policy), styles=[], script=None, **content)
+
+
+def part_of_page(*names: str) -> str:
+    """The style sheets or scripts of these names, one after another."""
+    return "\n".join(map(_text, names))
+
+
 def _text(name: str) -> str:
     return (_FOLDER / name).read_text(encoding="utf-8")
 

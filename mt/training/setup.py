@@ -32,6 +32,8 @@ from mt.training.warm_up import WarmUp
 
 logger = logging.getLogger(__name__)
 
+_NAMES = {True: "bf16 autocast over float32 weights", False: "float32"}
+
 
 def check_training(config: Config) -> None:
     """Raise `ConfigError` for what this machine and its packages cannot do; cheap."""
@@ -105,6 +107,7 @@ def build_trainer(
     # Processes agree on what they measure in collectives, which time out, and one may have loaded its model slowly.
     wait_for_everyone()
     in_bf16 = uses_bf16(config.training.precision, settings)
+    logger.info("precision: %s", "fp16" if config.training.precision == "fp16" else _NAMES[in_bf16])
     if settings is None:
         settings = tune(translator.model, config.training, uses_bf16=in_bf16)
     is_joined = family_of_model(translator.model).is_prompted

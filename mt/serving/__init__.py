@@ -1,0 +1,1 @@
+"""`mt serve`: systems behind a page and a JSON endpoint."""
