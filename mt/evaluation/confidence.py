@@ -184,7 +184,8 @@ def _calibration_in(content: Mapping[str, Any]) -> Calibration:
     _require(all(map(_is_number, (*chain(*knots), sentences, level, half_width))), "a number in it is none")
     scores = [y for _, y in knots]
     is_rising = bool(knots) and knots == sorted(knots) and scores == sorted(scores)
-    _require(is_rising and 0 <= scores[0] <= scores[-1] <= 100, "its knots do not rise from chrF 0 to 100")
+    # sacreBLEU's 100 may be a little more.
+    _require(is_rising and 0 <= scores[0] <= scores[-1] < 100.001, "its knots do not rise from chrF 0 to 100")
     _require(half_width >= 0 and 0 < level < 1, "its half_width or level is out of range")
     is_known = isinstance(decoding, dict) and isinstance(terms := decoding.get("terminology"), str | None)
     is_known = is_known and "\0" not in (terms or "")
