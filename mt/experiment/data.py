@@ -10,10 +10,11 @@ from typing import Any
 
 from mt.config import Config
 from mt.data.cache import code_files
+from mt.data.formats.backtranslated import read_provenance
+from mt.data.readers import input_files
 from mt.data.report import DataReport
 from mt.data.saved import take_build
 from mt.errors import ModelError
-from mt.experiment.inputs import back_translations
 from mt.files import sha256_of, sha256_of_json, write_json
 from mt.models.model_files import check_model_name
 from mt.report.data_card import licences_of, write_report
@@ -92,3 +93,10 @@ def _read_vocabulary(kept: Path | None) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return vocabulary if isinstance(vocabulary, dict) else {}
+
+
+def back_translations(config: Config) -> dict[str, list[dict[str, Any]]]:
+    """How each table of each back-translated corpus was made, by corpus. Raises `DataError`."""
+    found = {name: corpus for name, corpus in config.data.corpora.items() if corpus.is_backtranslated}
+    languages = config.model.languages
+    return {name: [read_provenance(file) for file in input_files(each, languages)] for name, each in found.items()}

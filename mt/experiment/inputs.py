@@ -8,9 +8,8 @@ from typing import Any
 from mt.config import Config, ModelConfig
 from mt.config.input_paths import corpora_of, tables_of
 from mt.data.cache import encoder_identities, input_hashes
-from mt.data.formats.backtranslated import read_provenance
-from mt.data.readers import input_files
 from mt.errors import DataError, ModelError
+from mt.experiment.data import back_translations
 from mt.files import printable, sha256_of
 from mt.models.identity import model_identity
 
@@ -36,13 +35,6 @@ def identify(config: Config) -> dict[str, Any]:
     }
     by_corpus = {"encoders": encoder_identities(config.data.corpora), "back_translations": back_translations(config)}
     return facts | {name: found for name, found in by_corpus.items() if found}
-
-
-def back_translations(config: Config) -> dict[str, list[dict[str, Any]]]:
-    """How each table of each back-translated corpus was made, by corpus. Raises `DataError`."""
-    found = {name: corpus for name, corpus in config.data.corpora.items() if corpus.is_backtranslated}
-    languages = config.model.languages
-    return {name: [read_provenance(file) for file in input_files(each, languages)] for name, each in found.items()}
 
 
 def _identity_of_base(model: ModelConfig) -> dict[str, Any]:
