@@ -177,12 +177,13 @@ def both(
     """Token ids by torch, sentence by sentence, and by CTranslate2, all together."""
     encoded, limits = encode_within_limits(translator, sources(20), decoding)
     ends = {translator.model.generation_config.eos_token_id, translator.model.generation_config.pad_token_id}
-    expected = []
-    for ids, limit in zip(encoded, limits, strict=True):
-        (found,) = translator.generate([ids], [limit], decoding)
-        expected.append(list(takewhile(lambda token: token not in ends, found)))
     convert(translator, directory / "converted", "float32")
     converted = load_ctranslate2(ModelConfig(name=str(directory / "converted")))
+    expected = []
+    for ids, limit in zip(encoded, limits, strict=True):
+        (found,) = translator.generate([ids], [converted.search_limit(limit)], decoding)
+        own = found[: limit - len(translator.decoder_prefix)]
+        expected.append(list(takewhile(lambda token: token not in ends, own)))
     return expected, converted.generate(encoded, limits, decoding)
 
 
@@ -221,10 +222,10 @@ def test_terms_are_given_to_both_engines(tmp_path: Path, marian_directory: Path)
 
 def test_batches_of_one_limit():
     encoded = [[1] * length for length in (3, 5, 3, 4)]
-    assert batch_by_length(encoded, [16, 20, 16, 18], 100, has_one_limit=True) == [[1], [3], [0, 2]]
-    assert batch_by_length(encoded, [16, 20, 16, 18], 100, has_one_limit=False) == [[0, 2, 3, 1]]
-    assert batch_by_length(encoded, [16, 20, 16, 18], 4, has_one_limit=True) == [[1], [3], [2], [0]]
-    assert batch_by_length([], [], 100, has_one_limit=True) == []
+    assert batch_by_length(encoded, [16, 20, 16, 18], 100) == [[1], [3], [0, 2]]
+    assert batch_by_length(encoded, [0, 0, 0, 0], 100) == [[0, 2, 3, 1]]
+    assert batch_by_length(encoded, [16, 20, 16, 18], 4) == [[1], [3], [2], [0]]
+    assert batch_by_length([], [], 100) == []
 
 
 def test_precision_of_a_model_that_overflows(model: Path, monkeypatch: pytest.MonkeyPatch):
@@ -521,3 +522,17 @@ def test_a_run_lends_a_converted_model_its_search_but_no_engine(model: Path, tmp
     typed = settings_of_model(str(tmp_path / "int8"), None, {"engine": "torch"}, like=run)
     with pytest.raises(ModelError, match="engine torch cannot decode a CTranslate2 model"):
         plan_engine(typed.model, typed.decoding, 1)
+
+
+def test_limits_are_rounded_up_so_that_sources_share_batches(tmp_path: Path, marian_directory: Path):
+    convert(load_translator(ModelConfig(name=str(marian_directory))), tmp_path / "converted", "float32")
+    converted = load_ctranslate2(ModelConfig(name=str(tmp_path / "converted")))
+    limits = (1, 7, 8, 9, 15, 16, 17, 33, 63, 64, 65, 100, 127, 128, 200, 500)
+    rounded = [converted.search_limit(limit) for limit in limits]
+    assert rounded == [1, 8, 8, 12, 16, 16, 24, 48, 64, 64, 96, 128, 128, 128, 256, 512]
+    # Each is cut to its own limit, of which the start token, which is not in the result, is one.
+    long = [[5, 6, 7, 0], [8, 9, 10, 0]]
+    cut = converted.generate(long, [17, 24], DecodingConfig(num_beams=1))
+    assert [len(ids) for ids in cut] == [16, 23]
+    whole = converted.generate(long, [24, 24], DecodingConfig(num_beams=1))
+    assert cut == [whole[0][:16], whole[1]]

@@ -45,7 +45,6 @@ class CTranslate2Translator(Translator):
     engine: Any
     vocabulary: list[str]
     """Tokens by id."""
-    has_one_limit_per_batch = True
     adds_end_token: bool
     """Whether the engine itself appends `</s>` to the source, as after a conversion from Marian's own format."""
 
@@ -71,15 +70,21 @@ class CTranslate2Translator(Translator):
         """The number of prefix tokens that CTranslate2 repeats in its hypotheses; not the first mBART's start token."""
         return int(self.languages.forced_bos_token_id is not None)
 
-    def generate(self, sources: Sequence[list[int]], limits: Sequence[int], config: DecodingConfig) -> list[list[int]]:
-        """See `Translator`. The result has no end tokens; sources of different limits are translated one after another.
+    def search_limit(self, limit: int) -> int:
+        """See `Translator`: rounded up, 33 to 48 and 100 to 128, by less than a half.
 
-        CTranslate2 has one length limit per batch, and the limit can decide which hypothesis of a beam search wins: a
-        translation must not depend on the sentences beside it.
+        CTranslate2 has one limit per batch, and it can decide which hypothesis of a beam search wins. A translation
+        must not depend on the sentences beside it, so it cannot be that of the longest. Batches of exactly equal
+        limits would be so small that most of the time would go into reading the weights.
         """
+        step = 1 << max(0, limit.bit_length() - 2)
+        return -(-limit // step) * step
+
+    def generate(self, sources: Sequence[list[int]], limits: Sequence[int], config: DecodingConfig) -> list[list[int]]:
+        """See `Translator`. The result has no end tokens."""
         groups: dict[int, list[int]] = defaultdict(list)
         for index, limit in enumerate(limits):
-            groups[limit].append(index)
+            groups[self.search_limit(limit)].append(index)
         batches = [([sources[i] for i in group], [limits[i] for i in group]) for group in groups.values()]
         hypotheses: list[list[int]] = [[]] * len(sources)
         for group, found in zip(groups.values(), self.generate_each(batches, config), strict=True):
@@ -89,15 +94,15 @@ class CTranslate2Translator(Translator):
 
     def generate_each(self, batches: Iterable[Batch], config: DecodingConfig) -> Iterator[list[list[int]]]:
         """See `Translator`. Every core works on a batch of its own, which is twice as fast as all on the same one."""
-        waiting: deque[list[Any]] = deque()
+        waiting: deque[tuple[list[Any], Sequence[int]]] = deque()
         with library_errors(f"{self.name}: CTranslate2 cannot translate with this model; convert it again"):
             for sources, limits in batches:
-                assert len(set(limits)) == 1, "a batch has one limit"
-                waiting.append(self._submit(sources, limits[0], config))
+                (limit,) = set(map(self.search_limit, limits))
+                waiting.append((self._submit(sources, limit, config), limits))
                 if len(waiting) > _BATCHES_AHEAD * self.engine.num_translators:
-                    yield self._ids_of(waiting.popleft())
+                    yield self._ids_of(*waiting.popleft())
             while waiting:
-                yield self._ids_of(waiting.popleft())
+                yield self._ids_of(*waiting.popleft())
 
     def _submit(self, sources: Sequence[list[int]], limit: int, config: DecodingConfig) -> list[Any]:
         """Have a batch translated; the results are there when they are asked for."""
@@ -117,8 +122,14 @@ class CTranslate2Translator(Translator):
         )
         return results
 
-    def _ids_of(self, results: list[Any]) -> list[list[int]]:
-        return [[self._ids[token] for token in each.result().hypotheses[0][self._repeated :]] for each in results]
+    def _ids_of(self, results: list[Any], limits: Sequence[int]) -> list[list[int]]:
+        start = self._repeated
+        # The start token counts towards the limit, and CTranslate2 does not return it.
+        found = [
+            each.result().hypotheses[0][start : max(start, limit - 1)]
+            for each, limit in zip(results, limits, strict=True)
+        ]
+        return [[self._ids[token] for token in tokens] for tokens in found]
 
 
 def check_ctranslate2(name: str) -> None:

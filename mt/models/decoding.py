@@ -42,7 +42,7 @@ def translate(
     with _bar(progress, encoded) if progress and meter is None else nullcontext() as own:
         bar = meter or own
         max_tokens = max(1, translator.batch_tokens(config) // max(config.num_beams, config.mbr))
-        batches = batch_by_length(encoded, limits, max_tokens, has_one_limit=translator.has_one_limit_per_batch)
+        batches = batch_by_length(encoded, list(map(translator.search_limit, limits)), max_tokens)
         inputs = (([encoded[i] for i in batch], [limits[i] for i in batch]) for batch in batches)
         for batch, texts in zip(batches, _texts(translator, inputs, config), strict=True):
             for index, hypothesis in zip(batch, texts, strict=True):
@@ -66,17 +66,15 @@ def _bar(job: str, encoded: Sequence[list[int]]) -> ProgressMeter:
     return ProgressMeter(job, len(encoded), work=sum(map(len, encoded)))
 
 
-def batch_by_length(
-    encoded: Sequence[list[int]], limits: Sequence[int], max_tokens: int, *, has_one_limit: bool
-) -> list[list[int]]:
+def batch_by_length(encoded: Sequence[list[int]], limits: Sequence[int], max_tokens: int) -> list[list[int]]:
     """The indices of the sources in batches, longest first: running out of memory shows at once.
 
-    has_one_limit: only sources of the same limit share a batch. Encoded lengths 3, 5, 3 with equal limits of the first
-    and the last: [[1], [0, 2]].
+    limits: only sources of the same one share a batch; see `Translator.search_limit`. Encoded lengths 3, 5, 3 with
+    limits 16, 20, 16: [[1], [0, 2]].
     """
     groups: dict[int, list[int]] = {}
     for index, limit in enumerate(limits):
-        groups.setdefault(limit if has_one_limit else 0, []).append(index)
+        groups.setdefault(limit, []).append(index)
     batches: list[list[int]] = []
     for limit in sorted(groups):
         lengths = np.array([(len(encoded[i]), len(encoded[i])) for i in groups[limit]]).reshape(-1, 2)

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
 
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase
@@ -55,9 +54,6 @@ class Translator(ABC):
     overflows: bool = False
     """Whether half precision, which a GPU decodes in, has turned out to be too small for the model."""
 
-    has_one_limit_per_batch: ClassVar[bool] = False
-    """Whether all hypotheses of a batch must have the same limit."""
-
     @property
     @abstractmethod
     def max_tokens(self) -> int:
@@ -83,6 +79,13 @@ class Translator(ABC):
     def batch_tokens(self, config: DecodingConfig) -> int:
         """Padded source tokens of a batch, all beams counted."""
         return config.batch_tokens or 4096
+
+    def search_limit(self, limit: int) -> int:
+        """The maximum length that a hypothesis with this limit is searched with, before it is cut to the limit.
+
+        Only sources that are searched with the same one share a batch. 0: that of the longest in the batch.
+        """
+        return 0
 
     def generate_each(self, batches: Iterable[Batch], config: DecodingConfig) -> Iterator[list[list[int]]]:
         """The hypotheses of each batch, in order, as `generate` returns them."""
