@@ -136,6 +136,15 @@ def test_systems_and_health(client: TestClient):
     assert client.get("/health").json() == {"status": "ok", "requests": 0, "queue_size": 64}
 
 
+def test_health_says_that_nothing_is_translated_any_more(client: TestClient, served: Served):
+    served.queue.is_broken = True
+    response = client.get("/health")
+    assert (response.status_code, response.json()["status"]) == (503, "failed")
+    response = client.post("/translate", json={"text": "They left."})
+    error = "the server translates no more and must be restarted; its log says why"
+    assert (response.status_code, response.json()) == (500, {"error": error})
+
+
 DEEP = b'{"text": ' + b"[" * 60_000 + b"]" * 60_000 + b"}"
 UNREADABLE = "the request is nested too deeply, or has a number that is too long"
 BAD = [
@@ -169,6 +178,12 @@ def test_bad_requests_are_refused_in_one_sentence(
     response = client.post("/translate", content=body, headers={"Content-Type": "application/json"})
     assert (response.status_code, response.json()) == (status, {"error": error})
     assert served.fakes["base"].turns == []
+
+
+def test_a_byte_order_mark_is_no_fault(client: TestClient):
+    body = b'\xef\xbb\xbf{"text": "They left.", "systems": ["base"]}'
+    response = client.post("/translate", content=body, headers={"Content-Type": "application/json"})
+    assert (response.status_code, response.json()["translations"][0]["text"]) == (200, "غادروا.")
 
 
 def test_the_longest_text_is_taken_however_it_is_escaped(client: TestClient):

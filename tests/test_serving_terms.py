@@ -12,7 +12,7 @@ from mt.text.glossary import Glossary, Term
 GLOSSARY = Glossary(
     [
         Term(("Aleppo",), ("حلب",), "place"),
-        Term(("air strike",), ("غارة جوية", "قصف جوي عنيف", "جوي"), "weapon"),
+        Term(("air strike",), ("غارة جوية", "قصف جوي عنيف", "عنيف"), "weapon"),
     ]
 )
 
@@ -21,11 +21,11 @@ GLOSSARY = Glossary(
     ("source", "translation", "found"),
     [
         ("Aleppo", "في حلب.", [(True, 3, 6)]),
-        ("Aleppo", "في «وحَلَب»!", [(True, 4, 9)]),
+        ("Aleppo", "في «وحَلَب»!", [(True, 4, 10)]),
         ("Aleppo", "في المدينة", [(False, None, None)]),
         ("air strike", "غارة\u00a0 جوية", [(True, 0, 10)]),
         # The fewest words, though a longer form begins before them.
-        ("An air strike", "قصف جوي عنيف", [(True, 4, 7)]),
+        ("An air strike", "قصف جوي عنيف", [(True, 8, 12)]),
         ("Aleppo, Aleppo", "حلب، حلب", [(True, 0, 3), (True, 0, 3)]),
         ("Aleppo", "كلمة " * 1000 + "حلب", [(True, 5000, 5003)]),
     ],

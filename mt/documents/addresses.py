@@ -52,7 +52,7 @@ def _found_in(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _length_without_punctuation(found: str) -> int:
-    """Without the characters at its end that belong to the sentence: a full stop, or a bracket that was opened before."""
+    """Without what belongs to the sentence at its end: a full stop, or a bracket that was opened before."""
     counts = Counter(found)
     length = len(found)
     while length:
