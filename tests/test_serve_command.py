@@ -114,6 +114,17 @@ def test_a_file_of_translations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 
 
 @pytest.mark.slow
+def test_a_directory_without_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.txt").write_text("a\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert run(monkeypatch, "mt", "serve", "./notes", "--port", "0") == 1
+    assert "./notes: is no run and holds no model; name a directory that does" in only_line(capsys)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("host", "warns"), [("127.0.0.1", False), ("0.0.0.0", True)])
 def test_a_server_that_others_reach_is_warned_of(
     host: str, warns: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
