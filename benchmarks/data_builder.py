@@ -1,32 +1,43 @@
 """Time and memory of a whole build on synthetic pairs, and what it finds of the duplicates planted in them.
 
     python benchmarks/data_builder.py --pairs 1000000 --json data_builder.json
+    taskset -c 0,1 python benchmarks/data_builder.py --pairs 1000000 3000000 10000000 --json data_builder.json
+
+With several numbers of pairs it builds one after the other, smallest first, and makes a table; ten million pairs take 4
+GB for the corpus and four times that for the build, in the directory for temporary files (TMPDIR).
 
 The pairs are made on the spot: sentences of 8 to 35 words drawn from a Zipf distribution over 60,000 words, the most
 frequent ones real and all others invented. One in five is a near-duplicate of an earlier pair: on both sides one
 word in twelve, at least one, is replaced, dropped or moved, and case and punctuation are changed. The file carries no
-hint of which; the benchmark remembers. Memory is that of all processes together (PSS). `--way plain` builds with the
-library `datasets` alone, as `benchmarks/data_plain.py` says.
+hint of which; the benchmark remembers. Memory is that of all processes together (PSS) at its highest, disk the largest
+sum of the sizes of all files of the build. CPU time is for comparisons on a machine that does something else, too.
+`--way plain` builds with the library `datasets` alone, as `benchmarks/data_plain.py` says.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from xxhash import xxh3_64_intdigest
 
 VOCABULARY = 60_000
 PLANTED_SHARE = 0.2
 CHUNK = 20_000
+LOOKS_PER_LOOK_AT_DISK = 8
 PLAIN = Path(__file__).with_name("data_plain.py")
 ENGLISH_HEAD = ["the", "of", "in", "and", "to", "a", "that", "was", "were", "is", "on", "for", "by", "with", "from"]
 ARABIC_HEAD = ["في", "من", "على", "أن", "إلى", "التي", "عن", "مع", "الذي", "بعد", "كان", "هذا", "قبل", "قال"]
@@ -92,8 +103,8 @@ def write_corpus(path: Path, pairs: int, seed: int) -> dict[int, int]:
     return originals
 
 
-def build(corpus: Path, work: Path, way: str) -> dict[str, float]:
-    """Build in a process of its own; returns its wall time and the largest memory of it and its workers."""
+def build(corpus: Path, work: Path, way: str) -> dict[str, Any]:
+    """Build in a process of its own; returns its times, the largest memory of it and its workers, and its disk."""
     code = (
         "import json, resource, sys, time\n"
         "from pathlib import Path\n"
@@ -110,15 +121,38 @@ def build(corpus: Path, work: Path, way: str) -> dict[str, float]:
     script = work / "build.py"
     script.write_text(code, encoding="utf-8")
     command = [str(script)] if way == "mt" else [str(PLAIN), str(corpus), str(work)]
-    peak, process = 0, subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True)
-    while process.poll() is None:
-        peak = max(peak, resident(process.pid))
-        time.sleep(0.25)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    process = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True)
+    peak, disk = watch(process, work)
     assert process.stdout is not None
     if process.returncode:
         sys.exit(f"the build failed with exit status {process.returncode}")
-    result = json.loads(process.stdout.read())
-    return {**result, "peak_gib": round(peak / 2**30, 3)}
+    result, after = json.loads(process.stdout.read()), resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    sizes = {"peak_gib": round(peak / 2**30, 3), "disk_gib": round(disk / 2**30, 3)}
+    return {**result, "cpu_seconds": round(cpu, 1), **sizes}
+
+
+def watch(process: subprocess.Popen[str], work: Path) -> tuple[int, int]:
+    """(largest memory of a process and its children, largest size of its files), in bytes, until it ends."""
+    peak, disk, looks = 0, 0, 0
+    while process.poll() is None:
+        peak = max(peak, resident(process.pid))
+        if looks % LOOKS_PER_LOOK_AT_DISK == 0:
+            disk = max(disk, size_of(work))
+        looks += 1
+        time.sleep(0.25)
+    return peak, max(disk, size_of(work))
+
+
+def size_of(directory: Path) -> int:
+    """Bytes of all files below a directory, some of which may go in this moment."""
+    total = 0
+    for parent, _, names in os.walk(directory):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += Path(parent, name).lstat().st_size
+    return total
 
 
 def resident(pid: int) -> int:
@@ -133,50 +167,100 @@ def resident(pid: int) -> int:
 
 def leaks(work: Path, corpus: Path, originals: dict[int, int]) -> dict[str, int]:
     """How many planted duplicates are in another split than their original, and how many unrelated pairs went."""
-    from datasets import load_from_disk
-
-    data = load_from_disk(str(work / "data"))
-    split_of = {source: split for split in ("train", "dev", "test") for source in data[split]["source"]}
-    lines = [line.partition("\t")[0] for line in corpus.read_text(encoding="utf-8").splitlines()]
-    across = sum(
-        lines[line - 1] in split_of
-        and lines[original - 1] in split_of
-        and split_of[lines[line - 1]] != split_of[lines[original - 1]]
-        for line, original in originals.items()
-    )
-    related = set(originals) | set(originals.values())
+    split_of_line = splits_of_lines(work, corpus)
+    duplicates = np.fromiter(originals, np.int64, len(originals))
+    firsts = np.fromiter(originals.values(), np.int64, len(originals))
+    one, other = split_of_line[duplicates - 1], split_of_line[firsts - 1]
+    across = int(((one >= 0) & (other >= 0) & (one != other)).sum())
     if not (work / "rejected.tsv").exists():
         return {"planted": len(originals), "across_splits": across}
+    is_related = np.zeros(len(split_of_line) + 1, bool)
+    is_related[duplicates] = is_related[firsts] = True
+    false_merges = 0
     with (work / "rejected.tsv").open(encoding="utf-8") as file:
-        dropped = [row for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if "held-out" in row[0]]
-    false_merges = sum(int(row[2].rpartition(":")[2]) not in related for row in dropped)
-    return {"planted": len(originals), "across_splits": across, "unrelated": len(lines) - len(related),
-            "false_merges": false_merges}  # fmt: skip
+        for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
+            if "held-out" in row[0]:
+                false_merges += not is_related[int(row[2].rpartition(":")[2])]
+    return {"planted": len(originals), "across_splits": across,
+            "unrelated": len(split_of_line) - int(is_related.sum()), "false_merges": false_merges}  # fmt: skip
+
+
+def splits_of_lines(work: Path, corpus: Path) -> np.ndarray:
+    """int (lines,): the number of the split that the source of each line is in, -1 for none.
+
+    Hashes stand for the sources: the texts of ten million pairs would take more memory than the build.
+    """
+    from datasets import load_from_disk
+
+    data, hashes, numbers = load_from_disk(str(work / "data")), [], []
+    for number, split in enumerate(("train", "dev", "test")):
+        for batch in data[split].with_format("arrow").iter(50_000):
+            hashes.append(hashes_of(batch["source"].to_pylist()))
+            numbers.append(np.full(batch.num_rows, number, np.int8))
+    known, split_of = np.concatenate(hashes), np.concatenate(numbers)
+    order = np.argsort(known, kind="stable")
+    known, split_of = known[order], split_of[order]
+    with corpus.open(encoding="utf-8") as file:
+        sources = (line.partition("\t")[0] for line in file)
+        lines = np.concatenate([hashes_of(chunk) for chunk in iter(lambda: list(islice(sources, 50_000)), [])])
+    index = np.searchsorted(known, lines, side="right") - 1
+    return np.where(known[index] == lines, split_of[index], -1)
+
+
+def hashes_of(texts: list[str]) -> np.ndarray:
+    """uint64 (texts,): equal for equal texts."""
+    return np.array([xxh3_64_intdigest(text.encode()) for text in texts], np.uint64)
+
+
+def measure(pairs: int, seed: int, way: str) -> dict[str, Any]:
+    """All figures of one build, which is made in a temporary directory."""
+    directory = Path(tempfile.mkdtemp(prefix="benchmark-"))
+    try:
+        corpus = directory / "made.tsv"
+        originals = write_corpus(corpus, pairs, seed)
+        print(f"{pairs} pairs, {corpus.stat().st_size / 2**20:.0f} MiB", file=sys.stderr)
+        (directory / "build").mkdir()
+        figures = {"pairs": pairs, "cores": len(os.sched_getaffinity(0))}
+        figures |= build(corpus, directory / "build", way)
+        return figures | leaks(directory / "build", corpus, originals)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """A Markdown table of several builds."""
+    cores = rows[0]["cores"]
+    lines = [
+        f"| pairs | build, {cores} cores | per million pairs | CPU time | memory | disk | planted | "
+        "across splits | merged wrongly |",
+        "|--:" * 9 + "|",
+    ]
+    for row in rows:
+        merged = f"{row['false_merges']:,} of {row['unrelated']:,}" if "unrelated" in row else ""
+        lines.append(
+            f"| {row['pairs']:,} | {row['seconds']:,.0f} s | {row['seconds'] / row['pairs'] * 1e6:,.0f} s | "
+            f"{row['cpu_seconds']:,.0f} s | {row['peak_gib']:.1f} GiB | {row['disk_gib']:.1f} GiB | "
+            f"{row['planted']:,} | {row['across_splits']:,} | {merged} |"
+        )
+    return "\n".join(lines)
 
 
 def main() -> None:
     """Make, build, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=1_000_000)
+    parser.add_argument("--pairs", type=int, nargs="+", default=[1_000_000], help="several make a table")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--way", choices=("mt", "plain"), default="mt", help="what builds")
-    parser.add_argument("--json", type=Path, help="write the figures here too")
+    parser.add_argument("--json", type=Path, help="write the figures here too: an object, or a list of several")
     options = parser.parse_args()
-    directory = Path(tempfile.mkdtemp(prefix="benchmark-"))
-    try:
-        corpus = directory / "made.tsv"
-        originals = write_corpus(corpus, options.pairs, options.seed)
-        print(f"{options.pairs} pairs, {corpus.stat().st_size / 2**20:.0f} MiB", file=sys.stderr)
-        (directory / "build").mkdir()
-        figures = {"pairs": options.pairs, "cores": len(os.sched_getaffinity(0))}
-        figures |= build(corpus, directory / "build", options.way)
-        figures |= leaks(directory / "build", corpus, originals)
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-    text = json.dumps(figures, indent=2)
-    print(text)
-    if options.json:
-        options.json.write_text(text + "\n", encoding="utf-8")
+    rows = []
+    for pairs in sorted(options.pairs):
+        rows.append(measure(pairs, options.seed, options.way))
+        # One by one, so that what is done is there if a later one fails.
+        text = json.dumps(rows if len(options.pairs) > 1 else rows[0], indent=2)
+        if options.json:
+            options.json.write_text(text + "\n", encoding="utf-8")
+    print(table(rows) if len(rows) > 1 else text)
 
 
 if __name__ == "__main__":

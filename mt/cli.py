@@ -50,6 +50,7 @@ COMMANDS = {
     "leaderboard": Command("leaderboard", "show all runs below a folder in one table, or what differs between two"),
     "review": Command("review", "write a page on which a person compares two systems blindly"),
     "translate": Command("translate", "translate lines, or documents into documents"),
+    "backtranslate": Command("backtranslate", "make training pairs from text in the target language"),
     "serve": Command("serve", "put systems side by side on pasted text, on a web page and as JSON"),
     "export": Command("export", "write a model to a new directory, in half precision or for CTranslate2"),
     "publish": Command("publish", "upload a run's model to the Hugging Face hub, with its cards"),
@@ -67,7 +68,7 @@ def main() -> int:
         return _print_version()
     if argv and argv[0] in COMMANDS:
         return _guarded(COMMANDS[argv[0]], argv[1:], f"mt {argv[0]}")
-    lines = ["usage: mt COMMAND ...", "", *(f"  {name:<12} {each.summary}" for name, each in COMMANDS.items())]
+    lines = ["usage: mt COMMAND ...", "", *(f"  {name:<13} {each.summary}" for name, each in COMMANDS.items())]
     wants_help = argv in (["-h"], ["--help"])
     if argv and not wants_help:
         lines.insert(0, f"mt: no command `{argv[0]}`")

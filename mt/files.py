@@ -95,7 +95,11 @@ def write_bytes(path: Path, content: bytes, *, make_parents: bool = False) -> No
 
 @contextmanager
 def new_file(path: Path, *, make_parents: bool = False) -> Iterator[BinaryIO]:
-    """A file to write, which gets its name when the context ends without an error; see `write_bytes`."""
+    """A file to write, which gets its name when the context ends without an error; see `write_bytes`.
+
+    Raises `RunError`, also for the name of a pipe or a device.
+    """
+    refuse_device(path)
     with writing(path):
         if make_parents:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -111,6 +115,14 @@ def new_file(path: Path, *, make_parents: bool = False) -> Iterator[BinaryIO]:
             temporary.unlink(missing_ok=True)
             raise
         sync(path.parent)
+
+
+def refuse_device(path: Path) -> None:
+    """Raise `RunError` if this is the name of a pipe or a device, which a new file would replace: also `/dev/null`."""
+    with writing(path):
+        is_device = path.exists() and not path.is_file() and not path.is_dir()
+    if is_device:
+        raise RunError(f"{printable(path)}: is a pipe or a device, which a file would replace; name another file")
 
 
 def write_json(path: Path, value: Any, *, make_parents: bool = False) -> None:

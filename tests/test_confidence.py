@@ -270,6 +270,8 @@ def test_what_is_kept_is_read_again(tmp_path: Path, marian: TransformersTranslat
     for none in (None, run):
         for each, value in zip(confidence_of(none, marian, sources, targets), values, strict=True):
             assert (each.expected_chrf, each.low, each.high, each.mean_log_probability) == (None, None, None, value)
+    write_json(run.confidence, calibration_as_json(Calibration([(-1.0, 0.0), (0.0, 100.00000000000001)], 0.0, 60)))
+    assert read_calibration(run.confidence) is not None
     calibration = Calibration([(-9.0, 20.0), (0.0, 20.0)], 6.5, 60, 0.8, {"num_beams": 4}, "torch 2.13.0 in float32")
     write_json(run.confidence, calibration_as_json(calibration))
     assert read_calibration(run.confidence) == calibration
@@ -286,6 +288,21 @@ def test_what_is_kept_is_read_again(tmp_path: Path, marian: TransformersTranslat
         {"knots": [[0.0, "x"]]},
         {"half_width": None},
         {"half_width": math.nan},
+        {"half_width": -1.0},
+        {"half_width": True},
+        {"version": True},
+        {"knots": [[-1.0, 90.0], [0.0, 10.0]]},
+        {"knots": [[-1.0, -1.0], [0.0, 10.0]]},
+        {"knots": [[-1.0, 10.0], [0.0, 101.0]]},
+        {"knots": [[-(10**400), 10.0]]},
+        {"knots": ["12"]},
+        {"level": 1.5},
+        {"level": "0.8"},
+        {"sentences": "x"},
+        {"engine": None},
+        {"decoding": ["num_beams"]},
+        {"decoding": {"terminology": 7}},
+        {"decoding": {"terminology": "a\0b"}},
         {"sentences": ...},
     ],
 )
@@ -296,6 +313,7 @@ def test_a_damaged_file_is_refused(change: dict[str, Any], tmp_path: Path):
     file.write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(RunError, match=r"confidence\.json: cannot be read .* train\.py with --resume"):
         read_calibration(file)
-    file.write_text("[" * 10, encoding="utf-8")
-    with pytest.raises(RunError, match=r"confidence\.json: cannot be read"):
-        read_calibration(file)
+    for text in ("[" * 10, "[" * 100_000):
+        file.write_text(text, encoding="utf-8")
+        with pytest.raises(RunError, match=r"confidence\.json: cannot be read"):
+            read_calibration(file)

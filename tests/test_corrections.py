@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,10 @@ from datasets import load_from_disk
 
 from mt.config import CorpusConfig, DataConfig
 from mt.data.builder import build_data
-from mt.data.readers import format_of, read_corpus
+from mt.data.pair import Rejection
+from mt.data.readers import check_corpus, format_of, read_corpus
+from mt.documents.bilingual import BilingualTable
+from mt.documents.checking import Row
 from mt.errors import DataError
 from tests.commands import write_small_config
 from tests.helpers import run
@@ -82,6 +87,88 @@ def test_a_table_for_review_is_known_by_its_name():
     assert CorpusConfig(path="bilingual.tsv").own_split is None
 
 
+def test_no_cell_of_a_table_is_a_formula(tmp_path: Path):
+    """What a spreadsheet would run has an apostrophe before it, which the reader takes away again."""
+    texts = ["=1+1", "- Yes", "@a", "+9", "'=1", "''-", "'quoted'", "1 = 1", "'", "\uff1d1"]
+    stream = io.BytesIO()
+    with BilingualTable(stream, "=a.txt") as writing:
+        writing.add(Row(f"{text} in English", f"{text} بالعربية") for text in texts)
+    lines = stream.getvalue().decode("utf-8-sig").splitlines()
+    assert [line.split("\t")[0] for line in lines[1:]] == [
+        "'=1+1 in English",
+        "'- Yes in English",
+        "'@a in English",
+        "'+9 in English",
+        "''=1 in English",
+        "'''- in English",
+        "'quoted' in English",
+        "1 = 1 in English",
+        "' in English",
+        "'\uff1d1 in English",
+    ]
+    rows = [line.split("\t") for line in lines[1:]]
+    for row in rows[:-1]:
+        row[1] = row[1].replace("بالعربية", "بالعربي")
+    # A spreadsheet may take the apostrophe for its own when a cell is edited.
+    rows[-1][1] = rows[-1][1].removeprefix("'")
+    pairs = list(read_corpus("desk", CorpusConfig(path=str(table(tmp_path / "a.bilingual.tsv", rows)))))
+    assert [pair.source for pair in pairs] == [f"{text} in English" for text in texts]
+    assert [pair.target for pair in pairs] == [*(f"{text} بالعربي" for text in texts[:-1]), f"{texts[-1]} بالعربية"]
+    assert [pair.fault for pair in pairs] == [*[None] * 9, Rejection("not corrected")]
+    assert {pair.document for pair in pairs} == {"=a.txt"}
+
+
+def test_targets_that_were_sorted_without_their_rows(tmp_path: Path):
+    rows = [[SOURCES[n], TARGETS[n], TARGETS[n], "a.txt", str(n + 1)] for n in range(9)]
+    shifted = [[source, after, *rest] for (source, _, *rest), after in zip(rows[:-1], TARGETS[1:], strict=True)]
+    path = table(tmp_path / "a.bilingual.tsv", [*shifted, rows[-1]])
+    with pytest.raises(
+        DataError,
+        match="8 of its 8 changed targets are machine translations of other rows: was the column `target` sorted or",
+    ):
+        list(read_corpus("desk", CorpusConfig(path=str(path))))
+    # Two sentences may well be given the translation of a third.
+    for row in rows[:2]:
+        row[1] = TARGETS[2]
+    pairs = list(read_corpus("desk", CorpusConfig(path=str(table(path, rows)))))
+    assert sum(pair.fault is None for pair in pairs) == 2
+
+
+def test_letters_that_a_spreadsheet_has_lost(tmp_path: Path):
+    """As older spreadsheets save it, in an encoding that has no Arabic letters."""
+    rows = [[re.sub("[^ -~]", "?", cell) for cell in row] for row in ROWS]
+    with_number = [["It is 5.", "5?", "5.", "a.txt", "9"], ["", "", "", "a.txt", "10"]]
+    path = table(tmp_path / "a.bilingual.tsv", rows + with_number)
+    with pytest.raises(
+        DataError, match=r"a\.bilingual\.tsv: 4 of its 5 translations are question marks: the program that saved it"
+    ):
+        list(read_corpus("desk", CorpusConfig(path=str(path))))
+
+
+def test_a_table_for_review_under_another_name_is_not_learnt_as_it_is(tmp_path: Path):
+    path = str(table(tmp_path / "edited.csv", ROWS, ","))
+    with pytest.raises(
+        DataError, match=r"edited\.csv:1: a table for review, .* set the corpus's `format` to corrections"
+    ):
+        list(read_corpus("desk", CorpusConfig(path=path)))
+    told = CorpusConfig(path=path, source_column="source", target_column="target")
+    assert len(list(read_corpus("desk", told))) == 4
+
+
+def test_corrections_in_a_directory_are_for_training(tmp_path: Path):
+    table(tmp_path / "a.bilingual.tsv", ROWS)
+    rated(tmp_path / "amal.json", [BETTER])
+    (tmp_path / "notes.tsv").write_text("No.\tلا.\n", encoding="utf-8")
+    with pytest.raises(
+        DataError,
+        match=r"holds corrections, such as a\.bilingual\.tsv, which are for training only; set its `format` to",
+    ):
+        check_corpus("desk", CorpusConfig(path=str(tmp_path)))
+    check_corpus("desk", CorpusConfig(path=str(tmp_path), split="train"))
+    pairs = list(read_corpus("desk", CorpusConfig(path=str(tmp_path), format="corrections")))
+    assert [pair.target for pair in pairs if pair.fault is None] == ["قُتل شخصان.", "قال: «لا».", "الطريق مغلق."]
+
+
 def test_nothing_is_corrected(tmp_path: Path):
     path = table(tmp_path / "a.bilingual.tsv", [ROWS[0], ROWS[2]])
     with pytest.raises(
@@ -131,6 +218,7 @@ def test_translations_of_reviewers_are_corrections(tmp_path: Path):
         (["A."], {}, "a correction lacks sentence, source, target or machine; export it again"),
         ([], {"items": [{"sentence": "4", "correction": BETTER}]}, "a correction lacks sentence, source, target or"),
         ([BETTER], {"format": "other"}, "no ratings exported from a page of `mt review`"),
+        ([BETTER], {"format": "mt-ratings-3"}, "no ratings exported from a page of `mt review`"),
         ([BETTER], {"items": None}, "no ratings exported from a page of `mt review`"),
     ],
 )
@@ -144,6 +232,12 @@ def test_ratings_without_corrections(
 def test_ratings_that_are_no_json(tmp_path: Path):
     (tmp_path / "a.json").write_text("{")
     with pytest.raises(DataError, match=r"a\.json: not JSON"):
+        list(read_corpus("desk", CorpusConfig(path=str(tmp_path / "a.json"), format="corrections")))
+
+
+def test_ratings_that_cannot_be_written(tmp_path: Path):
+    (tmp_path / "a.json").write_text('{"format": "mt-ratings-2", "items": ["\\ud800"]}')
+    with pytest.raises(DataError, match=r"a\.json: not JSON .*surrogates not allowed"):
         list(read_corpus("desk", CorpusConfig(path=str(tmp_path / "a.json"), format="corrections")))
 
 

@@ -328,6 +328,8 @@ def write_stand_ins(root: Path) -> None:
         "memory.xlf": XLIFF,
         "desk.csv": "id,headline\n1,The army left the town.\n",
         "english.txt": "".join(f"{source}\n" for source, _ in desk[:3]),
+        "archive.ar.txt": "".join(f"{line}\n" for line in references[:3]),
+        "archive.backtranslated.tsv": f"source\ttarget\n{news}",
         "amal.json": ratings("amal", tuned, base),
         "omar.json": ratings("omar", base, tuned),
     }

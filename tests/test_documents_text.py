@@ -12,8 +12,10 @@ import lxml.html
 import pytest
 
 from mt.documents.formats import Format
+from mt.documents.marked import Marked
+from mt.documents.tables import read_table
 from mt.errors import DataError
-from mt.languages import ARABIC, ENGLISH, LanguagePair
+from mt.languages import ARABIC, ENGLISH, ENGLISH_TO_ARABIC, LanguagePair
 from tests.document_cases import shout, text_of, translated
 
 WRAPPED = """\
@@ -144,6 +146,13 @@ def test_tables(content: str, kind: Format, column: str | None, expected: str):
 def test_wrong_columns(content: str, column: str | None, message: str):
     with pytest.raises(DataError, match=re.escape(message)):
         translated(content, "csv", column=column)
+
+
+def test_no_translation_in_a_table_becomes_a_formula():
+    """A cell that is one already, or a dialogue with dashes, stays what it is."""
+    table = read_table(b"id,text\n1,'=x\n2,- a\n3,b\n4,'c\n", "in", "csv", "text")
+    translations = [Marked("=X"), Marked("- A"), Marked("+B"), Marked("'C")]
+    assert table.render(translations, ENGLISH_TO_ARABIC) == b"id,text,ar\n1,'=x,'=X\n2,- a,- A\n3,b,'+B\n4,'c,'C\n"
 
 
 def test_table_opens_again():

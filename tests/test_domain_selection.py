@@ -101,7 +101,8 @@ def build(tmp_path: Path, *arguments: Any, **more: Any) -> tuple[list[str], Data
 
 def store_of(tmp_path: Path, pairs: list[tuple[str, str]]) -> PairStore:
     store = PairStore(tmp_path)
-    store.append([Pair(*pair) for pair in pairs], fingerprint(*zip(*pairs, strict=True), "key"))  # type: ignore[arg-type]
+    prints = fingerprint(*zip(*pairs, strict=True), "key")  # type: ignore[arg-type]
+    store.begin().append([Pair(*pair) for pair in pairs], prints, len(pairs))
     store.finish()
     return store
 

@@ -12,7 +12,7 @@ import pytest
 
 from mt import files
 from mt.errors import RunError
-from mt.files import UNFINISHED, new_directory
+from mt.files import UNFINISHED, new_directory, write_text
 
 
 @pytest.mark.parametrize("name", ["news", "flores-200", "تجربة", "a.b", "opus mt", "x" * 100])
@@ -220,3 +220,12 @@ def test_a_copied_tree_that_fails_is_told_by_its_first_error(tmp_path: Path):
     assert "(No space left on device); what was finished before is kept: free space there" in str(
         files.cannot_write(tmp_path, shutil.Error(listed[1:]))
     )
+
+
+def test_a_pipe_is_not_replaced_by_a_file(tmp_path: Path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(RunError, match="pipe: is a pipe or a device, which a file would replace; name another file"):
+        write_text(pipe, "words")
+    assert pipe.is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]

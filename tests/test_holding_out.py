@@ -57,7 +57,7 @@ def build(directory: Path, rows: list[tuple[str, ...]], **options: object) -> tu
 
 def side(sources: list[str]) -> SideColumns:
     words = (prints := fingerprint(sources, sources, "key").source).words
-    return SideColumns(prints.keys, prints.letters, words.counts, np.cumsum(words.counts) - words.counts, words.hashes)
+    return SideColumns(prints.keys, words.counts, np.cumsum(words.counts) - words.counts, words.hashes)
 
 
 def test_likeness_of_lines_by_hand():

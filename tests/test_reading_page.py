@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 import time
 from pathlib import Path
@@ -108,6 +109,30 @@ def test_text_is_escaped_and_nothing_is_fetched():
     assert data["first"] == 2
 
 
+def test_a_model_that_fails_in_a_sentence_spoils_no_page():
+    """In half precision a model may find no number, or none but infinity; JSON has neither."""
+    rows = [sure_row(-0.5), sure_row(math.nan), sure_row(-math.inf), sure_row(-2.0)]
+    html = render_page("a.txt", rows, ENGLISH_TO_ARABIC)
+    text = re.search(r'id="reading-data">(.*?)</script>', html, re.DOTALL)[1]  # type: ignore[index]
+    data = json.loads(text, parse_constant=lambda name: pytest.fail(name))
+    assert [row["rank"] for row in data["sentences"]] == [4, 1, 2, 3]
+    assert [row["numbers"] for row in data["sentences"]] == [[50, 40, 60, -0.5], None, None, [50, 40, 60, -2.0]]
+    stream = io.BytesIO()
+    with BilingualTable(stream, "a.txt", has_confidence=True) as table:
+        table.add(rows)
+    assert [line.split("\t")[5:] for line in stream.getvalue().decode().splitlines()[1:]] == [
+        ["50.0", "40.0", "60.0", "-0.5000", "", "4"],
+        ["", "", "", "", "", "1"],
+        ["", "", "", "", "", "2"],
+        ["50.0", "40.0", "60.0", "-2.0000", "", "3"],
+    ]
+
+
+def sure_row(mean: float) -> Row:
+    chrf = (mean, mean, mean) if math.isnan(mean) else (50.0, 40.0, 60.0)
+    return Row("One.", "واحد.", Confidence(*chrf, mean))
+
+
 def test_what_is_left_out_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture):
     monkeypatch.setattr(review_files, "MAX_ON_PAGE", 2)
     monkeypatch.setattr(streaming, "open_translator", lambda *_: Shouting())
@@ -174,7 +199,7 @@ def test_corrections_are_saved_as_the_table_is_written(reading: Page, tmp_path: 
     assert name == "news.txt.bilingual.tsv"
     assert reading.inner_text("#notice") == "4 of 7 read, 3 changed, saved as news.txt.bilingual.tsv."
     edits = {2: "غادر 12 رجلا «اليوم».", 5: 'قال: "كلا"، ثم "لا".', 8: "=1+1 هو اثنان."}
-    assert content.decode() == written(ROWS, edits).decode()
+    assert content.decode() == written(ROWS, {**edits, 8: f"'{edits[8]}"}).decode()
     (tmp_path / name).write_bytes(content)
     pairs = [pair for pair in read_corpus("desk", CorpusConfig(path=str(tmp_path / name))) if pair.fault is None]
     assert [(pair.source, pair.target, pair.document) for pair in pairs] == [
@@ -219,6 +244,27 @@ def test_reload_keeps_and_reset_takes_back(reading: Page):
 
 
 @pytest.mark.browser
+def test_a_document_that_is_translated_again(reading: Page, tmp_path: Path):
+    """A correction is of its sentence, so it outlives the translation; that a translation was read does not."""
+    box(reading, 1).fill("كان الهدوء سائدا.")
+    box(reading, 5).fill("قال شيئا.")
+    box(reading, 5).fill(ROWS[4].target)
+    reading.get_by_label("Sentence 8 is read", exact=True).check()
+    reading.get_by_label("Sentence 7 is read", exact=True).check()
+    again = [row._replace(target=f"{row.target} ثانية") if n in (0, 4, 7) else row for n, row in enumerate(ROWS)]
+    open_page(reading, tmp_path, again)
+    assert reading.inner_text("#notice") == (
+        "The document has been translated again. What you corrected before is still here; changed: 1."
+    )
+    assert [box(reading, n).input_value() for n in (1, 5, 8)] == ["كان الهدوء سائدا.", again[4].target, again[7].target]
+    assert reading.inner_text("#progress") == "2 of 7 read, 1 changed"
+    assert saved(reading)[1].decode() == written(again, {1: "كان الهدوء سائدا."}).decode()
+    # Other sentences are another document.
+    open_page(reading, tmp_path, [*again[1:], again[0]])
+    assert reading.inner_text("#progress") == "0 of 7 read, 0 changed"
+
+
+@pytest.mark.browser
 def test_two_tabs(reading: Page):
     other = reading.context.new_page()
     other.goto(reading.url)
@@ -245,6 +291,14 @@ def test_without_storage(page: Page, tmp_path: Path):
     saved(page)
     page.reload()
     assert asked == ["beforeunload"]
+
+
+@pytest.mark.browser
+def test_storage_that_is_switched_off(page: Page, tmp_path: Path):
+    """Firefox with `dom.storage.enabled` false has null in its place."""
+    page.add_init_script("Object.defineProperty(window, 'localStorage', {get() { return null; }});")
+    open_page(page, tmp_path)
+    assert page.inner_text("#trouble").startswith("This browser does not keep your corrections. Save them")
 
 
 @pytest.mark.browser

@@ -146,6 +146,7 @@ def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     [
         (["--sentences", "0"], 1, "--sentences must be at least 1, got 0"),
         (["--output", "{tmp}"], 1, "is a directory; name a file with --output FILE"),
+        (["--output", "/dev/null", "--overwrite"], 1, "/dev/null: is a pipe or a device, which a file would replace"),
         (["--output", "{tmp}/first.txt/x.html"], 1, "x.html: cannot be written (File exists)"),
         (["--test_set", "more={tmp}/news.tsv"], 2, "a page holds one test set, got news, more; make a page of each"),
         (["third.txt"], 2, "third.txt"),

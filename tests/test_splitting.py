@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mt.config import CleaningConfig, CorpusConfig, DataConfig
+from mt.data.alike import jaccard
 from mt.data.builder import build_data
-from mt.data.fingerprints import fingerprint
-from mt.data.neighbours import jaccard
+from mt.data.fingerprints import Words, fingerprint
 from mt.data.splitting import DEV, TEST, TRAIN, assign_levels, over_limit
 from tests.conftest import SEED
 
@@ -174,7 +174,7 @@ def test_eight_pairs_fill_all_three_splits(tmp_path: Path):
 
 
 def test_jaccard_by_hand():
-    # Words 3 of 5, pairs 1 of 5.
-    assert jaccard([1, 2, 3, 4], [1, 2, 5, 4]) == (3 + 1) / (5 + 5)
-    assert jaccard([1, 1], [1, 1]) == 1.0
-    assert jaccard([1], [2]) == 0.0
+    ones = Words(np.array([1, 2, 3, 4, 1, 1, 1], np.uint64) << np.uint64(8), np.array([4, 2, 1]))
+    others = Words(np.array([1, 2, 5, 4, 1, 1, 2], np.uint64) << np.uint64(8), np.array([4, 2, 1]))
+    # Words 3 of 5, pairs 1 of 5; a repeated word counts once; nothing in common.
+    assert jaccard(ones, others).tolist() == [(3 + 1) / (5 + 5), 1.0, 0.0]

@@ -17,6 +17,7 @@ from mt.data.readers import read_corpus
 from mt.documents import outputs
 from mt.errors import DataError, UsageError
 from mt.files import UNFINISHED
+from mt.report import reading_page
 from mt.systems import streaming
 from tests.document_cases import Shouting
 from tests.helpers import only_line, run
@@ -102,6 +103,7 @@ def test_document_through_standard_streams(monkeypatch: pytest.MonkeyPatch, capf
         (["a.html", "--output", "link", "--overwrite"], "link: the translation would be written over the document"),
         (["a.html", "new/a.html", "--output", "o"], "o/a.ar.html: would be the translation of several files"),
         (["a.html", "a.html"], "a file is named twice; name it once"),
+        (["b.html", "new/../b.html"], "b.ar.html: would be the translation of several files"),
         (["a.html", "b.html", "--output", "-"], "only one translation can go to standard output"),
         (["--bilingual"], "--bilingual needs a name: give --output FILE, or a file to translate"),
         (["a.html", "-"], "-: the translation needs a name; give --output FILE"),
@@ -118,6 +120,18 @@ def test_document_through_standard_streams(monkeypatch: pytest.MonkeyPatch, capf
         (["bad.xlf"], "bad.xlf:1: not valid XML ("),
         (["b.html", "bad.xlf"], "bad.xlf:1: not valid XML ("),
         (["bad.docx"], "bad.docx: not a DOCX file (File is not a zip file)"),
+        (["a.html", "--output", "a.pdf/x/o.html"], "a.pdf/x/o.html: cannot be written (a.pdf is no directory); give"),
+        (["a.html", "--output", "x" * 250, "--page"], ".review.html: cannot be written (File name too long); give"),
+        (["b.html", "--output", "closed/o.html"], "closed/o.html: cannot be written (closed is not writable); give"),
+        (
+            ["b.html", "--output", "pipe", "--overwrite"],
+            "pipe: is a pipe or a device, which a file would replace",
+        ),
+        (
+            ["b.html", "--output", "to_null", "--overwrite"],
+            "to_null: is a pipe or a device, which a",
+        ),
+        (["b.html", "--output", "closed/new/o.html"], "cannot be written (closed is not writable); give --output"),
     ],
 )
 def test_refused_before_a_model_is_loaded(
@@ -134,6 +148,12 @@ def test_refused_before_a_model_is_loaded(
     Path("bad.xlf").write_text("<xliff")
     Path("bad.docx").write_text("text")
     Path("link").symlink_to("a.html")
+    Path("to_null").symlink_to("/dev/null")
+    os.mkfifo("pipe")
+    Path("closed").mkdir()
+    access = os.access
+    # A test that root runs may write everywhere.
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "closed" and access(path, mode))
     before = sorted(Path().rglob("*"))
     assert translate(monkeypatch, *argv) in (1, 2)
     assert message in only_line(capsys)
@@ -184,7 +204,7 @@ def test_bilingual_table_is_a_corpus(monkeypatch: pytest.MonkeyPatch):
         "\ufeffsource\ttarget\tmachine\tfile\tsegment\n"
         "One came.\tجملة «9»\tجملة «9»\ta.txt\t1\n"
         '"""Two"" left."\t"""جملة"" هنا"\t"""جملة"" هنا"\ta.txt\t2\n'
-        "=3 and\tجملة «6»\tجملة «6»\ta.txt\t3\n"
+        "'=3 and\tجملة «6»\tجملة «6»\ta.txt\t3\n"
         "four\tجملة «4»\tجملة «4»\ta.txt\t4\n"
     )
     text = Path("a.ar.txt.bilingual.tsv").read_text(encoding="utf-8")
@@ -236,6 +256,23 @@ def test_nothing_is_left_of_what_fails(monkeypatch: pytest.MonkeyPatch):
     for name in ("a.html", "b.txt"):
         assert translate(monkeypatch, name, "--output", "out.html", "--bilingual") == 1
     assert sorted(Path().iterdir()) == [Path("a.html"), Path("b.txt")]
+
+
+@pytest.mark.parametrize("name", ["a.html", "b.txt"])
+def test_translation_and_table_survive_a_page_that_fails(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def render(*_: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(reading_page, "render_page", render)
+    monkeypatch.setattr("mt.systems.confidence.mean_log_probabilities", lambda _, sources, *__: [-1.0] * len(sources))
+    Path(name).write_text("One\n")
+    assert translate(monkeypatch, name, "--output", "out", "--bilingual", "--page") == 1
+    assert "out.review.html: cannot be written (No space left on device); what was finished before" in only_line(capsys)
+    assert sorted(Path().iterdir()) == [Path(name), Path("out"), Path("out.bilingual.tsv")]
+    assert Path("out").read_text() == "ONE\n"
+    assert Path("out.bilingual.tsv").read_text("utf-8-sig").splitlines()[1].split("\t")[:2] == ["One", "ONE"]
 
 
 def test_what_to_look_at_is_one_line(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):

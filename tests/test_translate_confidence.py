@@ -207,6 +207,13 @@ def test_a_table_with_confidence_is_a_corpus(scored: list[list[tuple[str, str]]]
         ]
 
 
+def test_a_file_name_of_two_lines(scored: list[list[tuple[str, str]]], monkeypatch: pytest.MonkeyPatch):
+    Path("a\nb\tc.txt").write_text("One.\nTwo.\n")
+    assert translate(monkeypatch, "a\nb\tc.txt", "--output", "out", "--bilingual", "--confidence") == 0
+    lines = Path("out.bilingual.tsv").read_text(encoding="utf-8").splitlines()
+    assert [line.split("\t")[3:5] for line in lines[1:]] == [["a b c.txt", "1"], ["a b c.txt", "2"]]
+
+
 def test_ranks_of_rows():
     assert ranks([-1.0, None, -3.0, float("-inf"), -1.0]) == [3, None, 2, 1, 4]
 
@@ -217,6 +224,8 @@ def test_documents_need_a_table_or_a_page(
     Path("a.html").write_text("<p>One.</p>")
     assert translate(monkeypatch, "a.html", "--confidence") == 2
     assert "--confidence has columns beside lines and in the table of --bilingual; for documents" in only_line(capsys)
+    assert translate(monkeypatch, "a.html", "--confidence", "--page") == 0
+    assert "log-probability" in Path("a.ar.html.review.html").read_text(encoding="utf-8")
 
 
 # Checks in words

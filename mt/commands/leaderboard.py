@@ -9,7 +9,7 @@ from typing import Literal
 
 from mt.config.parsing import QuietParser, parse_or_help
 from mt.errors import RunError, UsageError
-from mt.files import printable, write_text
+from mt.files import printable, refuse_device, write_text
 
 _DEFAULT_METRIC = "chrF"
 _PUBLISHED = ("BLEU", "chrF", "chrF++", "TER")
@@ -168,7 +168,10 @@ def parse_leaderboard(argv: Sequence[str], prog: str) -> LeaderboardCommand:
 def check_leaderboard(command: LeaderboardCommand) -> None:
     """Refuse an `--output` that is a directory, or a file that is not to be replaced. Raises `RunError`."""
     output = command.output
-    if output is not None and output.is_dir():
+    if output is None:
+        return
+    refuse_device(output)
+    if output.is_dir():
         raise RunError(f"{printable(output)}: is a directory; name a file with --output FILE.html")
-    if output is not None and output.exists() and not command.overwrite:
+    if output.exists() and not command.overwrite:
         raise RunError(f"{printable(output)}: exists; replace it with --overwrite or choose another --output")

@@ -14,7 +14,7 @@ from mt.config.checks import require
 from mt.config.parsing import QuietParser, parse_or_help
 from mt.errors import RunError, UsageError
 from mt.experiment.early_checks import check_corpora, check_tables
-from mt.files import write_text, writing
+from mt.files import refuse_device, write_text, writing
 from mt.systems.names import check_systems
 from mt.systems.pairs import compared_pair, expected_pair
 from mt.wording import counted
@@ -142,6 +142,7 @@ def check_page(output: Path, overwrite: bool) -> None:
 
     A browser keeps the ratings, but only the page they were given on can export them.
     """
+    refuse_device(output)
     if output.is_dir():
         raise RunError(f"{output}: is a directory; name a file with --output FILE")
     if output.exists() and not overwrite:

@@ -179,9 +179,9 @@ def check_translate(command: TranslateCommand) -> None:
     if len(set(command.files)) < len(command.files):
         raise UsageError("a file is named twice; name it once")
     check_column(command.formats, command.column)
-    if command.has_confidence and not command.is_bilingual and "lines" not in command.formats:
+    if command.has_confidence and not (command.is_bilingual or command.has_page) and "lines" not in command.formats:
         raise UsageError(
-            "--confidence has columns beside lines and in the table of --bilingual; for documents, add one"
+            "--confidence has columns beside lines and in the table of --bilingual; for documents, add one, or --page"
         )
     # A run says in its config which languages it translates, and so how files are named; that is read later.
     if not is_file(Path(command.name) / "config.yaml"):

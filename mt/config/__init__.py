@@ -68,5 +68,7 @@ class Config:
         require(has_terms, "decoding.terminology", "name a table of terms if training.term_share is above 0", None)
         for name, corpus in self.held_out_sets.items():
             require(not corpus.is_glossary, f"the test set `{name}`", "hold sentences, not terms", corpus.format)
+            is_real = not corpus.is_backtranslated
+            require(is_real, f"the test set `{name}`", "hold sources that people wrote", "back-translations")
         for name in self.adaptation.kl_corpora:
             require(name in self.data.corpora, "adaptation.kl_corpora", "name corpora of data.corpora", name)

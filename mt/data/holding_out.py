@@ -138,7 +138,8 @@ class _Chooser:
         return self._by_block(rest, len(names))
 
     def _by_document(self, documents: Hashes, names: Hashes, has_one: Mask) -> None:
-        by_name = np.array([hash_of(f"{self._config.split_key}\0{name}") / 2**64 for name in names.tolist()])
+        numbers = (hash_of(f"{self._config.split_key}\0{name}") / 2**64 for name in names)
+        by_name = np.fromiter(numbers, np.float64, len(names))
         here = self._lines[has_one]
         self._found.positions[here] = by_name[np.searchsorted(names, documents[has_one])]
         self._found.units[here] = documents[has_one]

@@ -9,8 +9,9 @@ from itertools import chain
 from pathlib import Path
 
 from mt.config import CorpusConfig
-from mt.config.data import Format, is_bilingual_table
-from mt.data.formats.corrections import read_corrections
+from mt.config.formats import Format, is_backtranslated_table, is_bilingual_table
+from mt.data.formats.backtranslated import read_backtranslated
+from mt.data.formats.corrections import is_of_ratings, read_corrections
 from mt.data.formats.documents import first_pairs
 from mt.data.formats.moses import read_moses, target_file
 from mt.data.formats.pairs import read_pairs
@@ -39,6 +40,7 @@ _READERS: dict[str, Callable[[Path, CorpusConfig, LanguagePair], Iterator[Pair]]
     "hf": read_hf,
     "glossary": read_terms,
     "corrections": read_corrections,
+    "backtranslated": read_backtranslated,
 }
 _ENDINGS: dict[str, Format] = {
     ".txt": "pairs",
@@ -118,7 +120,9 @@ def files_of(options: CorpusConfig, languages: LanguagePair = ENGLISH_TO_ARABIC)
         return [_with_target(options, file, root, languages) for file in files]
     kinds = [_format_of_name(file, languages) for file in files]
     if options.format != "auto":
-        stated = [file for file, kind in zip(files, kinds, strict=True) if kind == options.format] or files
+        stated = [file for file, kind in zip(files, kinds, strict=True) if kind == options.format]
+        stated += [file for file in files if options.format == "corrections" and is_of_ratings(file)]
+        stated = stated or files
         return [replace(options, path=str(file)) for file in stated]
     return [replace(options, path=str(file), format=kind) for file, kind in zip(files, kinds, strict=True) if kind]
 
@@ -139,6 +143,8 @@ def _may_be_corpus(file: Path, root: Path) -> bool:
 def _format_of_name(path: Path, languages: LanguagePair) -> Format | None:
     if is_bilingual_table(path.name):
         return "corrections"
+    if is_backtranslated_table(path.name):
+        return "backtranslated"
     ending = Path(uncompressed_name(path)).suffix.lower()
     return "moses" if ending == f".{languages.source.code}" else _ENDINGS.get(ending)
 
@@ -183,6 +189,17 @@ def _check_directory(name: str, options: CorpusConfig, languages: LanguagePair) 
             f"format ({known}); set the corpus's `format`, to hf for a data set of that library"
         )
     for file in files:
+        if file.is_backtranslated and not options.is_backtranslated:
+            raise DataError(
+                f"{printable(file.path)}: corpus `{name}`: back-translations among other pairs could get into the test "
+                f"split; move the file elsewhere, and name it as a corpus of its own"
+            )
+        if file.is_corrections and options.own_split is None:
+            raise DataError(
+                f"{printable(Path(options.path))}: corpus `{name}` holds corrections, such as {Path(file.path).name}, "
+                "which are for training only; set its `format` to corrections, which reads nothing else in it, or its "
+                "`split` to train"
+            )
         check_corpus(name, file, languages)
     sources = {target_file(Path(file.path), file, languages) for file in files if file.format == "moses"}
     for path in sorted(Path(options.path).rglob("*")):

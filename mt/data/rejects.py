@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 from types import TracebackType
 
+from mt.data.formats.formulas import shielded
 from mt.data.pair import Pair
 
 REJECTED = "rejected.tsv"
@@ -13,8 +15,6 @@ REJECTED = "rejected.tsv"
 
 HEADER = ("rule", "detail", "place", "source", "target")
 """Names of its columns; `place` is `Pair.origin`."""
-
-_FORMULA_BEGINS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 
 class RejectedFile:
@@ -40,11 +40,16 @@ class RejectedFile:
         assert pair.fault is not None
         self._writer.writerow([quoted_cell(text) for text in (*pair.fault, pair.origin, pair.source, pair.target)])
 
+    def add_all(self, other: Path) -> None:
+        """Add the pairs of another file of this kind."""
+        with other.open(encoding="utf-8", newline="") as file:
+            next(file)
+            shutil.copyfileobj(file, self._file)
+
 
 def quoted_cell(text: str) -> str:
     """A cell on one line, with an apostrophe before what a spreadsheet would run as a formula.
 
     Tabs and line ends become spaces, so no cell begins with one.
     """
-    cell = " ".join(text.split())
-    return f"'{cell}" if cell.startswith(_FORMULA_BEGINS) else cell
+    return shielded(" ".join(text.split()))

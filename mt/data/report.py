@@ -49,6 +49,8 @@ class CorpusReport:
     """How the dev and test pairs were chosen; None in reports of an earlier version."""
     selected: Selected | None = None
     """Which training pairs `select` took; None without that option."""
+    back_translations: list[dict[str, Any]] = field(default_factory=list)
+    """How each table of back-translations was made; see `mt.data.formats.backtranslated.read_provenance`."""
 
     def drop(self, pair: Pair) -> None:
         """Count a pair that is not used under the rule of its `fault`, and keep the first few of each rule."""
@@ -58,6 +60,18 @@ class CorpusReport:
         if len(examples) < _EXAMPLES_PER_RULE:
             source, target = shorten(pair.source, _EXAMPLE_CHARACTERS), shorten(pair.target, _EXAMPLE_CHARACTERS)
             examples.append(pair._replace(source=source, target=target))
+
+    def add(self, later: CorpusReport) -> None:
+        """Count what became of further pairs of the corpus before they were compared with each other."""
+        self.read += later.read
+        for mine, more in zip(self._counters(), later._counters(), strict=True):
+            mine.update(more)
+        for rule, pairs in later.examples.items():
+            examples = self.examples.setdefault(rule, [])
+            examples += pairs[: _EXAMPLES_PER_RULE - len(examples)]
+
+    def _counters(self) -> tuple[Counter[str], ...]:
+        return self.dropped, self.place_names, self.mended
 
     def as_json(self) -> dict[str, Any]:
         """What `data_report.json` holds of this corpus."""
@@ -73,6 +87,7 @@ class CorpusReport:
             "samples": [_pair_as_json(pair) for pair in self.samples],
             "epoch_pairs": self.epoch_pairs,
             "held_out": None if self.held_out is None else asdict(self.held_out),
+            "back_translations": self.back_translations,
             "selected": None if self.selected is None else self.selected.as_json(),
         }
 
@@ -92,6 +107,7 @@ class CorpusReport:
             content["epoch_pairs"],
             HeldOut(**content["held_out"]) if content.get("held_out") else None,
             Selected.from_json(content["selected"]) if content.get("selected") else None,
+            content.get("back_translations", []),
         )
 
 
@@ -114,6 +130,11 @@ class DataReport:
     """How well the model's tokenizer covers each corpus; see `mt.data.vocabulary`."""
     tokenizer: str = ""
     """The model whose vocabulary that is, or why it was not measured."""
+
+    def add(self, later: DataReport) -> None:
+        """Count further pairs of the same corpora."""
+        for name, corpus in later.corpora.items():
+            self.corpora[name].add(corpus)
 
     @property
     def dropped(self) -> Counter[str]:

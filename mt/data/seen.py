@@ -20,9 +20,9 @@ import pyarrow.compute as pc
 from datasets import Dataset
 from numpy.typing import NDArray
 
+from mt.data.alike import Edges, only_alike
 from mt.data.decontamination import LookUp, find_overlaps
-from mt.data.fingerprints import Hashes, Side, Words, fingerprint, hash_of, scramble
-from mt.data.neighbours import Edges, only_alike
+from mt.data.fingerprints import Hashes, Side, Words, fingerprint, hash_of, scramble, stretches
 from mt.data.preparing import usable_workers
 from mt.data.selection import Indices, Mask
 from mt.data.store import SideColumns
@@ -109,7 +109,7 @@ class _WordReader:
         chunks = numbers[encoded.indices.to_numpy()]
         sizes = np.array(self._chunks.sizes, np.int64)
         counts = sizes[chunks]
-        hashes = _gather(np.array(self._chunks.hashes, np.uint64), (np.cumsum(sizes) - sizes)[chunks], counts)
+        hashes = np.array(self._chunks.hashes, np.uint64)[stretches((np.cumsum(sizes) - sizes)[chunks], counts)]
         first = np.asarray(lists.offsets)[:-1] - lists.offsets[0].as_py()
         return _with_wordless(Words(hashes, np.add.reduceat(counts, first)), texts)
 
@@ -127,12 +127,6 @@ class _Chunks(dict[str, int]):
         self.hashes.extend(map(hash_of, words))
         self[chunk] = number = len(self)
         return number
-
-
-def _gather(values: Hashes, starts: Indices, counts: Indices) -> Hashes:
-    """Stretches of `values`, one after the other."""
-    gathered: Hashes = values[np.repeat(starts - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())]
-    return gathered
 
 
 def _with_wordless(words: Words, texts: pa.ChunkedArray) -> Words:
@@ -166,7 +160,7 @@ class _Pool:
             worth, triples_worth = side.worth_a_look(of_batch, rules)
             rows = np.flatnonzero(worth)
             if len(rows):
-                self._compare_closely(side, _take(of_batch, rows), triples_worth[rows], rules)
+                self._compare_closely(side, of_batch.at(rows), triples_worth[rows], rules)
         rows = pa.array(np.flatnonzero(is_equal))
         found = set(zip(*(column.take(rows).to_pylist() for column in texts), strict=True))
         if found:
@@ -238,9 +232,8 @@ class _PoolSide:
     def beside(self, words: Words) -> SideColumns:
         """The test sentences, followed by others."""
         counts = np.concatenate([self.words.counts, words.counts])
-        nothing = np.empty(0, np.uint64)
         hashes = np.concatenate([self.words.hashes, words.hashes])
-        return SideColumns(nothing, nothing, counts, np.cumsum(counts) - counts, hashes)
+        return SideColumns(np.empty(0, np.uint64), counts, np.cumsum(counts) - counts, hashes)
 
 
 def _rarest(rows: Indices, first: Indices, many: Indices) -> tuple[Indices, Indices, Indices]:
@@ -267,8 +260,3 @@ def _count(hits: Mask, counts: Indices) -> Indices:
     ends = np.cumsum(counts)
     counted: Indices = sums[ends] - sums[ends - counts]
     return counted
-
-
-def _take(words: Words, rows: Indices) -> Words:
-    counts = words.counts[rows]
-    return Words(_gather(words.hashes, (np.cumsum(words.counts) - words.counts)[rows], counts), counts)

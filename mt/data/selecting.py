@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mt.config import CorpusConfig, DataConfig
-from mt.data.decontamination import find_overlaps
+from mt.data.decontamination import overlaps_in_parts
 from mt.data.holding_out import HoldingOut
-from mt.data.neighbours import Clusters, Levels, find_clusters
+from mt.data.neighbours import Clusters, Search, find_clusters
 from mt.data.selection import Indices, Mask, combine, first_of_equals, rank_among_equals
 from mt.data.splitting import (
     DEV,
@@ -30,7 +29,8 @@ from mt.data.splitting import (
     over_limit,
     whole_units,
 )
-from mt.data.store import PairStore, SideColumns
+from mt.data.store import SIDES, PairStore, SideColumns
+from mt.data.triples import Levels
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +55,8 @@ LEAKS = ("like a held-out pair", "words of a held-out pair")
 # If similar held-out pairs would cost a corpus more than this share of its pairs, those are dropped instead.
 _MOST_LOST = 0.25
 _FEWEST_ALIKE = 20
+# Each takes up to a third of a gibibyte, and few can be busy at once: they wait for each other in Python.
+_MOST_THREADS = 4
 
 
 @dataclass
@@ -88,36 +90,37 @@ class Selection:
 
 
 def select_pairs(
-    store: PairStore, config: DataConfig, corpora: Sequence[CorpusConfig], holding_out: HoldingOut
+    store: PairStore,
+    config: DataConfig,
+    corpora: Sequence[CorpusConfig],
+    holding_out: HoldingOut,
+    work: Path,
+    threads: int,
 ) -> Selection:
     """Apply the rules of `DROPS` and assign the splits.
 
-    corpora: those of the store, in order; those that are not in `config` are test sets.
+    corpora: those of the store, in order; those that are not in `config` are test sets. work: for parts of the
+    searches, of which those are used again that an interrupted selection of the same pairs has left there. Raises
+    `OSError` if the disk is full.
     """
-    sides = (store.side("source"), store.side("target"))
+    sides, threads = [store.side(name) for name in SIDES], min(threads, _MOST_THREADS)
     positions, corpus_of = holding_out.positions, store.column("corpora", np.int32)
-    size, own = len(positions), len(config.corpora)
-    levels = _levels(positions, corpus_of, config, corpora)
-    is_ruled = np.array([corpus.clean for corpus in corpora])[corpus_of]
-    selection = Selection(
-        levels,
-        corpus_of < own,
-        is_ruled,
-        dropped=np.zeros(size, np.int8),
-        conflicting=np.full(size, -1, np.int64),
-        groups=np.zeros(size, np.uint64),
-    )
+    selection = _everything(_levels(positions, corpus_of, config, corpora), corpus_of, config, corpora)
+    levels = selection.levels
     selection.drop(holding_out.is_unsettled, UNSETTLED)
     is_divided = np.array([corpus.own_split is None for corpus in corpora])[corpus_of]
-    _drop_duplicates(selection, config, is_divided, store.column("pairs", np.uint64), *sides)
+    _drop_duplicates(selection, config, is_divided, store)
     logger.info("looking for neighbours among %d pairs", int(selection.kept.sum()))
-    # Threads are enough: numpy's sorting and hashing run in parallel.
-    with ThreadPoolExecutor(len(sides)) as pool:
-        work = [pool.submit(find_clusters, side, levels, selection.kept, config.similarity) for side in sides]
-        clusters = [side.result() for side in work]
+    # One side after the other: a search takes a table of half a gibibyte.
+    clusters = [
+        find_clusters(side, levels, selection.kept, config.similarity, Search(work / name, threads))
+        for name, side in zip(SIDES, sides, strict=True)
+    ]
     _drop_alike(selection, config, clusters)
     _drop_templates(selection, corpus_of, is_divided, clusters)
-    _drop_leaks(selection, config, clusters, sides)
+    conflicting = find_leaks(clusters, selection.levels, selection.kept)
+    selection.drop(conflicting >= 0, "like a held-out pair", conflicting)
+    _drop_overlaps(selection, config, sides, work, threads)
     kept = selection.kept & selection.is_own
     alike = group_pairs(clusters, kept)
     groups = whole_units(alike, holding_out.units)
@@ -128,6 +131,21 @@ def select_pairs(
     selection.groups = np.where(holding_out.units > 0, holding_out.units, names)
     selection.levels = _fill(levels, is_divided & (groups >= 0), groups, positions, config)
     return selection
+
+
+def _everything(
+    levels: Levels, corpus_of: NDArray[np.int32], config: DataConfig, corpora: Sequence[CorpusConfig]
+) -> Selection:
+    """The selection of all pairs, before any rule."""
+    size = len(levels)
+    return Selection(
+        levels,
+        corpus_of < len(config.corpora),
+        np.array([corpus.clean for corpus in corpora])[corpus_of],
+        dropped=np.zeros(size, np.int8),
+        conflicting=np.full(size, -1, np.int64),
+        groups=np.zeros(size, np.uint64),
+    )
 
 
 def _levels(
@@ -146,9 +164,7 @@ def _drop_duplicates(
     selection: Selection,
     config: DataConfig,
     is_divided: Mask,
-    pairs: NDArray[Any],
-    source: SideColumns,
-    target: SideColumns,
+    store: PairStore,
 ) -> None:
     cleaning = config.cleaning
     # The copy of a test set's pair is a leak, not a duplicate; so is a copy in a corpus pinned to another split.
@@ -156,15 +172,17 @@ def _drop_duplicates(
     # never takes it away.
     split = np.where(selection.is_own, selection.levels, TEST + 1)
     corpora = np.where(selection.is_own & is_divided, TEST + 2, split)
-    for rule, is_on, keys in (
-        ("exact duplicate", cleaning.duplicates, combine(pairs, corpora)),
-        ("near duplicate", cleaning.near_duplicates != "none", combine(source.letters, target.letters, corpora)),
+    for rule, is_on, names in (
+        ("exact duplicate", cleaning.duplicates, ["pairs"]),
+        ("near duplicate", cleaning.near_duplicates != "none", [f"{side}_letters" for side in SIDES]),
     ):
-        first = first_of_equals(keys)
+        first = first_of_equals(combine(*(store.column(name, np.uint64) for name in names), corpora))
         selection.drop((first != np.arange(len(first))) & selection.is_ruled & is_on, rule, first)
     if cleaning.max_targets_per_source is not None:
         rank = np.zeros(len(split), np.int64)
-        rank[selection.kept] = rank_among_equals(combine(source.letters, split)[selection.kept])
+        rank[selection.kept] = rank_among_equals(
+            combine(store.column(f"{SIDES[0]}_letters", np.uint64), split)[selection.kept]
+        )
         selection.drop((rank >= cleaning.max_targets_per_source) & selection.is_ruled, "too many targets")
 
 
@@ -186,8 +204,8 @@ def _drop_templates(
     """If similar pairs in several splits make up much of a corpus, drop the few held-out ones, not the many others.
 
     Daily reports from one template are all similar: nine tenths of them would be dropped because of one. No pair is
-    moved. Counts the leaks among divided pairs only, `_drop_leaks` those of all pairs; either takes about a millisecond
-    for 10,000 pairs.
+    moved. Counts the leaks among divided pairs only, `select_pairs` those of all pairs; either takes about a
+    millisecond for 10,000 pairs.
     """
     divided = selection.kept & selection.is_own & is_divided
     is_lost = find_leaks(clusters, selection.levels, divided) >= 0
@@ -202,15 +220,14 @@ def _drop_templates(
         selection.drop(too_many, TEMPLATE)
 
 
-def _drop_leaks(
-    selection: Selection, config: DataConfig, clusters: Sequence[Clusters], sides: Sequence[SideColumns]
+def _drop_overlaps(
+    selection: Selection, config: DataConfig, sides: Sequence[SideColumns], work: Path, threads: int
 ) -> None:
-    conflicting = find_leaks(clusters, selection.levels, selection.kept)
-    selection.drop(conflicting >= 0, "like a held-out pair", conflicting)
-    for side in sides if config.decontaminate_words is not None else ():
+    for name, side in zip(SIDES, sides, strict=True) if config.decontaminate_words is not None else ():
         training = selection.kept & selection.is_own & (selection.levels == TRAIN)
         held_out = selection.kept & (selection.levels > TRAIN)
-        conflicting = find_overlaps(side, training, held_out, config.decontaminate_words or 0)
+        length = config.decontaminate_words or 0
+        conflicting = overlaps_in_parts(side, training, held_out, length, work / name, threads)
         selection.drop(conflicting >= 0, "words of a held-out pair", conflicting)
 
 

@@ -18,6 +18,7 @@ from scipy.sparse import csr_array
 
 from mt.data.fingerprints import Fingerprints, Words
 from mt.data.pair import Pair
+from mt.data.store import SIDES, PairStore
 from mt.errors import DataError
 from mt.wording import counted
 
@@ -121,6 +122,18 @@ class SlipWatches:
                 origins = [pairs[row].origin for row in rows.tolist()]
                 sources, targets = _rows(prints.source.words, rows), _rows(prints.target.words, rows)
                 _refuse(self._watches[corpus].add(sources, targets, origins))
+
+    def resume(self, store: PairStore) -> None:
+        """Be as after all pairs of the store; none of them are out of step, or they would not be there.
+
+        What a watch remembers are the last windows, so only these are watched again.
+        """
+        corpora, sides = store.column("corpora", np.int32), [store.side(name) for name in SIDES]
+        for corpus, watch in self._watches.items():
+            rows = np.flatnonzero(corpora == corpus)
+            rows = rows[max(0, len(rows) // WINDOW - 2) * WINDOW :]
+            sources, targets = (side.words_at(rows) for side in sides)
+            watch.add(sources, targets, store.origins(rows).to_pylist())
 
     def finish(self) -> None:
         """Call this after the last chunk."""

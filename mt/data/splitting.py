@@ -10,8 +10,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from mt.data.fingerprints import Hashes
-from mt.data.neighbours import Clusters, Levels
+from mt.data.neighbours import Clusters
 from mt.data.selection import Indices, Mask
+from mt.data.triples import Levels
 
 SPLITS = ("train", "dev", "test")
 """Names of the splits by level."""
@@ -63,7 +64,10 @@ def group_pairs(sides: Sequence[Clusters], kept: Mask) -> Indices:
     for side in sides:
         first = np.full(side.size, -1, np.int64)
         first[side.of_pair[members[::-1]]] = members[::-1]
-        links.append(np.stack([members, first[side.of_pair[members]]]))
+        firsts = first[side.of_pair[members]]
+        # Most sentences are in one pair only, which needs no link to itself.
+        is_link = firsts != members
+        links.append(np.stack([members[is_link], firsts[is_link]]))
         edges = first[side.edges]
         links.append(edges[(edges >= 0).all(axis=1)].T)
     one, other = np.concatenate(links, axis=1)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO
 
-from mt.data.formats.corrections import MACHINE
+from mt.data.formats.formulas import shielded
+from mt.data.formats.tables import MACHINE
 from mt.documents.checking import Row, ranks, sort_key
 from mt.evaluation.confidence import Confidence
 
@@ -19,7 +21,8 @@ COLUMNS = ("source", "target", MACHINE, "file", "segment")
 it, from 1.
 
 A reviewer edits `target`. What is then different from `MACHINE` is read back as a corpus of corrections
-(`mt.data.formats.corrections`); `file` is the document of a pair."""
+(`mt.data.formats.corrections`); `file` is the document of a pair. What would be a formula has an apostrophe before
+it."""
 CONFIDENCE_COLUMNS = ("expected_chrf", "low", "high", "log_probability", "checks", "read_first")
 """With `--confidence`: expected chrF with its interval, mean log-probability, failed checks in words, and the rank of
 the sentence in the order to read, from 1."""
@@ -46,7 +49,7 @@ class BilingualTable(AbstractContextManager["BilingualTable"]):
         for row in rows:
             self._segment += 1
             texts = (" ".join(each.split()) for each in (row.source, row.target, row.target))
-            cells = (*texts, self._file, str(self._segment))
+            cells = (*map(shielded, (*texts, self._file)), str(self._segment))
             if self._waiting is None:
                 self._stream.write(_rows([cells]))
                 continue
@@ -71,7 +74,7 @@ class BilingualTable(AbstractContextManager["BilingualTable"]):
 
 def cells_of(confidence: Confidence | None) -> tuple[str, ...]:
     """Expected chrF, low, high and mean log-probability as text: four cells, of which the unknown ones are empty."""
-    if confidence is None:
+    if confidence is None or not math.isfinite(confidence.mean_log_probability):
         return ("", "", "", "")
     chrf = (confidence.expected_chrf, confidence.low, confidence.high)
     return (*("" if each is None else f"{each:.1f}" for each in chrf), f"{confidence.mean_log_probability:.4f}")

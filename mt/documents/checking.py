@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -101,10 +102,14 @@ def reading_order(rows: Sequence[Row]) -> list[int | None]:
 
 
 def sort_key(row: Row) -> float | None:
-    """What rows are ordered by: missing translations first, then the least probable ones; None: not at all."""
+    """What rows are ordered by: missing translations first, then the least probable ones; None: not at all.
+
+    A translation whose probability a model cannot compute counts as the least probable.
+    """
     if row.is_missing:
         return float("-inf")
-    return None if row.confidence is None else row.confidence.mean_log_probability
+    mean = None if row.confidence is None else row.confidence.mean_log_probability
+    return float("-inf") if mean is not None and math.isnan(mean) else mean
 
 
 def ranks(keys: Sequence[float | None]) -> list[int | None]:

@@ -30,8 +30,9 @@ def write_lines(job: Job, lines: Iterable[str], translate: Translate, review: Re
     read: deque[str] = deque()
     count = 0
     with ExitStack() as stack:
-        write = _printed if job.output is None else _writer(stack.enter_context(_new(job.output)))
+        # What is entered last is complete first: a page that fails must not take the translation with it.
         add = stack.enter_context(review_files(job, review))
+        write = _printed if job.output is None else _writer(stack.enter_context(_new(job.output)))
         checker = review.checker() if review.needs_checks(job) else None
         for window in translate(_remembered(lines, read) if review.needs_rows(job) else lines):
             write([line_of(*each) if review.has_columns else each.text for each in window])

@@ -40,8 +40,8 @@ class Job:
 
     @property
     def document_name(self) -> str:
-        """The name of the document in bilingual tables."""
-        return "stdin" if self.file == "-" else Path(self.file).name
+        """The name of the document in bilingual tables, on one line."""
+        return "stdin" if self.file == "-" else " ".join(Path(self.file).name.replace("\t", " ").splitlines())
 
 
 def output_paths(
@@ -57,9 +57,10 @@ def output_paths(
             raise UsageError("only one translation can go to standard output; give --output DIRECTORY")
         return [None]
     paths = [_path_of(file, output, codes, is_only=len(files) == 1) for file in files]
-    for file, path in zip(files, paths, strict=True):
+    places = [os.path.realpath(path) for path in paths]
+    for file, path, place in zip(files, paths, places, strict=True):
         _check(path, files, overwrite=overwrite)
-        if paths.count(path) > 1:
+        if places.count(place) > 1:
             raise DataError(
                 f"{printable(path)}: would be the translation of several files, such as {printable(file)}; translate "
                 "them one by one"
@@ -123,6 +124,11 @@ def check_free(path: Path, files: Sequence[str], *, overwrite: bool) -> None:
 
 
 def _check(path: Path, files: Sequence[str], *, overwrite: bool) -> None:
+    fault = _fault_of(path)
+    if fault is not None:
+        raise DataError(
+            f"{printable(path)}: cannot be written ({fault}); give --output, with a place and name that can"
+        )
     for file in files:
         try:
             is_same = file != "-" and os.path.samefile(file, path)  # noqa: PTH121
@@ -130,7 +136,28 @@ def _check(path: Path, files: Sequence[str], *, overwrite: bool) -> None:
             is_same = False
         if is_same:
             raise DataError(f"{printable(path)}: the translation would be written over the document; name another file")
+    if is_pipe(path):
+        raise DataError(
+            f"{printable(path)}: is a pipe or a device, which a file would replace; give `-` for standard output"
+        )
     if is_directory(path):
         raise DataError(f"{printable(path)}: is a directory, and would be a translation; name another file")
     if os.path.lexists(path) and not overwrite:
         raise DataError(f"{printable(path)}: is there already; give --overwrite to replace it, or --output")
+
+
+def _fault_of(path: Path) -> str | None:
+    """Why nothing can be written under this name, as far as that can be told before; None if it can.
+
+    Documents are written when they are translated, and an error then would cost all of it.
+    """
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        return error.strerror or str(error)
+    above = next(each for each in path.absolute().parents if os.path.lexists(each))
+    if not is_directory(above):
+        return f"{printable(above.name)} is no directory"
+    return None if os.access(above, os.W_OK | os.X_OK) else f"{printable(above.name)} is not writable"

@@ -23,6 +23,7 @@ MAX_ON_PAGE = 20_000
 Render = Callable[[str, Sequence[Row], LanguagePair, int], str]
 """A page as HTML: from the name of the document, its rows, the languages, and how many rows are left out."""
 Add = Callable[[Iterable[Row]], None]
+_new = partial(new_file, make_parents=True)
 
 
 @dataclass(frozen=True)
@@ -52,32 +53,46 @@ class Review:
 @contextmanager
 def review_files(job: Job, review: Review) -> Iterator[Add]:
     """A function that takes the rows of a file in order; table and page are complete when the context ends."""
-    new = partial(new_file, make_parents=True)
     on_page: list[Row] = []
     count = 0
     with ExitStack() as stack:
-        page = None if job.page is None else stack.enter_context(new(job.page))
-        table = None
-        if job.bilingual is not None:
-            stream = stack.enter_context(new(job.bilingual))
-            table = stack.enter_context(BilingualTable(stream, job.document_name, has_confidence=review.has_columns))
+        page = None if job.page is None else stack.enter_context(_new(job.page))
+        # The table is complete before the page is made, which may fail.
+        with _table(job, review) as table:
 
-        def add(rows: Iterable[Row]) -> None:
-            nonlocal count
-            for row in rows:
-                count += 1
-                if page is not None and len(on_page) < MAX_ON_PAGE:
-                    on_page.append(row)
-                if table is not None:
-                    table.add([row])
+            def add(rows: Iterable[Row]) -> None:
+                nonlocal count
+                for row in rows:
+                    count += 1
+                    if page is not None and len(on_page) < MAX_ON_PAGE:
+                        on_page.append(row)
+                    if table is not None:
+                        table.add([row])
 
-        yield add
-        if page is not None and review.render is not None:
-            left_out = count - len(on_page)
-            if left_out:
-                logger.warning(
-                    "%s: has %d sentences, and its page the first %d; split the file to read the rest on a page",
-                    *(job.name, count, MAX_ON_PAGE),
-                )
-            html = review.render(job.document_name, on_page, review.model.languages, left_out)
-            page.write(html.encode("utf-8", "replace"))
+            yield add
+        if page is not None:
+            page.write(_page_of(job, review, on_page, count))
+
+
+@contextmanager
+def _table(job: Job, review: Review) -> Iterator[BilingualTable | None]:
+    if job.bilingual is None:
+        yield None
+        return
+    with (
+        _new(job.bilingual) as stream,
+        BilingualTable(stream, job.document_name, has_confidence=review.has_columns) as table,
+    ):
+        yield table
+
+
+def _page_of(job: Job, review: Review, rows: Sequence[Row], count: int) -> bytes:
+    """rows: those on the page, the first of `count`."""
+    assert review.render is not None
+    if count > len(rows):
+        logger.warning(
+            "%s: has %d sentences, and its page the first %d; split the file to read the rest on a page",
+            *(job.name, count, len(rows)),
+        )
+    html = review.render(job.document_name, rows, review.model.languages, count - len(rows))
+    return html.encode("utf-8", "replace")

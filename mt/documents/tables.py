@@ -7,6 +7,7 @@ import io
 import re
 from typing import Any
 
+from mt.data.formats.formulas import FORMULA_BEGINS
 from mt.documents.marked import Marked, Unit
 from mt.documents.reading import bom_of, text_of
 from mt.errors import DataError
@@ -33,7 +34,10 @@ class TableDocument:
 
     def render(self, translations: list[Marked], languages: LanguagePair) -> bytes:
         """The table with a column more, which is headed by the code of the target language."""
-        cells = [translation.text for translation in translations]
+        cells = [
+            _harmless(unit.marked.text, translation.text)
+            for unit, translation in zip(self.units, translations, strict=True)
+        ]
         if self._has_header:
             cells.insert(0, _new_name(self._rows[0], languages.target.code))
         width = max(map(len, self._rows), default=0)
@@ -48,6 +52,12 @@ class TableDocument:
         """The cell as a table without quotation marks can hold it."""
         is_bare = self._dialect["quoting"] == csv.QUOTE_NONE
         return re.sub(rf"[\r\n{re.escape(self._dialect['delimiter'])}]+", " ", cell) if is_bare else cell
+
+
+def _harmless(source: str, translation: str) -> str:
+    """The translation, which must be no formula for a spreadsheet unless the source is one already."""
+    begins = tuple(FORMULA_BEGINS)
+    return f"'{translation}" if translation.startswith(begins) and not source.startswith(begins) else translation
 
 
 def read_table(content: bytes, name: str, ending: str, column: str | None) -> TableDocument:

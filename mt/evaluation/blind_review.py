@@ -13,12 +13,6 @@ STORAGE_KEY = b"mt-ratings-"
 """In every page: the prefix of the keys under which a browser stores a reviewer's choices."""
 
 
-RATINGS_FORMAT = "mt-ratings-2"
-"""The `format` of a ratings file; change the number whenever an older version would misread the file."""
-FIRST_RATINGS_FORMAT = "mt-ratings-1"
-"""The same without reviewers' own translations; still read."""
-
-
 @dataclass(frozen=True)
 class ReviewItem:
     """One sentence with its two translations, on shuffled sides."""

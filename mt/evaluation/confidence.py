@@ -14,6 +14,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -169,17 +170,35 @@ def read_calibration(file: Path) -> Calibration | None:
         return _calibration_in(json.loads(file.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         fault = f"cannot be read ({error!s:.100})"
         raise RunError(f"{file}: {fault}; end the run again by train.py with --resume, or remove the file") from error
 
 
 def _calibration_in(content: Mapping[str, Any]) -> Calibration:
-    if content["version"] != VERSION:
-        raise ValueError(f"its version is {content['version']!r:.20}, not {VERSION}")
-    knots = [(float(x), float(y)) for x, y in content["knots"]]
-    numbers = [*(number for knot in knots for number in knot), float(content["half_width"]), float(content["level"])]
-    if not knots or not all(map(math.isfinite, numbers)) or knots != sorted(knots):
-        raise ValueError("its knots are not numbers that rise")
-    known = {key: content[key] for key in ("sentences", "level", "decoding", "engine")}
-    return Calibration(knots, float(content["half_width"]), **known)
+    version, knots = content["version"], [(x, y) for x, y in content["knots"]]
+    if version != VERSION or type(version) is not int:
+        raise ValueError(f"its version is {version!r:.20}, not {VERSION}")
+    sentences, level, half_width = (content[key] for key in ("sentences", "level", "half_width"))
+    decoding, engine = content["decoding"], content["engine"]
+    _require(all(map(_is_number, (*chain(*knots), sentences, level, half_width))), "a number in it is none")
+    scores = [y for _, y in knots]
+    is_rising = bool(knots) and knots == sorted(knots) and scores == sorted(scores)
+    # sacreBLEU's 100 may be a little more.
+    _require(is_rising and 0 <= scores[0] <= scores[-1] < 100.001, "its knots do not rise from chrF 0 to 100")
+    _require(half_width >= 0 and 0 < level < 1, "its half_width or level is out of range")
+    is_known = isinstance(decoding, dict) and isinstance(terms := decoding.get("terminology"), str | None)
+    is_known = is_known and "\0" not in (terms or "")
+    _require(is_known and isinstance(engine, str), "its decoding or engine is not one")
+    points = [(float(x), float(y)) for x, y in knots]
+    return Calibration(points, float(half_width), sentences, float(level), decoding, engine)
+
+
+def _is_number(value: object) -> bool:
+    # JSON's true is an int.
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _require(holds: bool, fault: str) -> None:
+    if not holds:
+        raise ValueError(fault)

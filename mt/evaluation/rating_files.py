@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from mt.data.formats.corrections import FIRST_RATINGS_FORMAT, RATINGS_FORMAT
 from mt.errors import DataError
-from mt.evaluation.blind_review import FIRST_RATINGS_FORMAT, RATINGS_FORMAT
 from mt.input_files import read_small
 from mt.wording import shorten
 

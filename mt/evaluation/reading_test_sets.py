@@ -78,7 +78,15 @@ def read_named_test_set(
     is_general: bool = False,
     resampling: Resampling = "auto",
 ) -> TestSet:
-    """A test set from a file. Sources are normalised like training data; references stay as they are."""
+    """A test set from a file. Sources are normalised like training data; references stay as they are.
+
+    Raises `DataError`, also for back-translations, whose sources are no test of anything.
+    """
+    if corpus.is_backtranslated:
+        raise DataError(
+            f"{corpus.path}: test set `{name}` holds back-translations, whose sources a model wrote; test on sentences "
+            "that people wrote and translated"
+        )
     pairs = read_test_set(name, corpus, options, languages)
     ours, theirs = languages.source.name, languages.target.name
     right = sum(script_share(pair.target, languages.target.script) > 0.5 for pair in pairs)

@@ -10,6 +10,8 @@ from typing import Any
 
 from mt.config import Config
 from mt.data.cache import code_files
+from mt.data.formats.backtranslated import read_provenance
+from mt.data.readers import input_files
 from mt.data.report import DataReport
 from mt.data.saved import take_build
 from mt.errors import ModelError
@@ -31,6 +33,8 @@ def take_data(config: Config, build: Path, run: RunDirectory, *, as_tsv: bool = 
     as_tsv: with the splits as tables, too. Raises `RunError` on a full disk.
     """
     report = DataReport.read(build / "data_report.json")
+    for name, made in back_translations(config).items():
+        report.corpora[name].back_translations = made
     _describe_vocabulary(config, build, report)
     write_report(run, report, config.model.languages, licences_of(config.data.corpora))
     take_build(build, run, config.model.languages, as_tsv=as_tsv)
@@ -89,3 +93,10 @@ def _read_vocabulary(kept: Path | None) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return vocabulary if isinstance(vocabulary, dict) else {}
+
+
+def back_translations(config: Config) -> dict[str, list[dict[str, Any]]]:
+    """How each table of each back-translated corpus was made, by corpus. Raises `DataError`."""
+    found = {name: corpus for name, corpus in config.data.corpora.items() if corpus.is_backtranslated}
+    languages = config.model.languages
+    return {name: [read_provenance(file) for file in input_files(each, languages)] for name, each in found.items()}

@@ -9,6 +9,7 @@ from mt.config import Config, ModelConfig
 from mt.config.input_paths import corpora_of, tables_of
 from mt.data.cache import encoder_identities, input_hashes
 from mt.errors import DataError, ModelError
+from mt.experiment.data import back_translations
 from mt.files import printable, sha256_of
 from mt.models.identity import model_identity
 
@@ -16,7 +17,9 @@ from mt.models.identity import model_identity
 def identify(config: Config) -> dict[str, Any]:
     """`inputs`, the SHA-256 of every file by its path, and `base_model`, its name and the hashes of its files.
 
-    `encoders`, by corpus: what its selection encodes sentences with, where one does.
+    Where there are some, by corpus: `encoders`, what its selection encodes sentences with, and `back_translations`, how
+    they were made.
+
     Raises `DataError` for a file that cannot be read, `ModelError` if there is no such model or no network.
     """
     languages = config.model.languages
@@ -26,10 +29,12 @@ def identify(config: Config) -> dict[str, Any]:
     scratch = config.model.scratch is not None
     identity = None if scratch else _identity_of_base(config.model)
     name = None if scratch else config.model.name
-    return {
+    facts: dict[str, Any] = {
         "inputs": {printable(path): digest for path, digest in files.items()},
         "base_model": {"name": name, "identity": identity},
-    } | ({"encoders": encoders} if (encoders := encoder_identities(config.data.corpora)) else {})
+    }
+    by_corpus = {"encoders": encoder_identities(config.data.corpora), "back_translations": back_translations(config)}
+    return facts | {name: found for name, found in by_corpus.items() if found}
 
 
 def _identity_of_base(model: ModelConfig) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from mt.experiment.confidence import DevTranslations, add_confidence
 from mt.experiment.translations import FINETUNED
 from mt.files import write_text
 from mt.input_files import is_directory
+from mt.report.back_translations import made_in_words
 from mt.report.data_card import card_view, licences_of
 from mt.report.model_card import render_model_card
 from mt.report.writing import write_evaluation
@@ -62,6 +63,8 @@ def score_run(
     } | describe_searches(evaluation.decoding, evaluation.engines)
     if facts.get("evaluation_share") is not None:
         shown["evaluations on the dev split"] = f"{facts['evaluation_share']:.0%} of the training time"
+    made = facts.get("back_translations") or {}
+    shown |= {f"back-translations {name}": " ".join(map(made_in_words, tables)) for name, tables in made.items()}
     licences = licences_of(config.data.corpora)
     card = card_view(DataReport.read(run.data_report), config.model.languages, licences)
     run.check_there(run.model / "README.md")

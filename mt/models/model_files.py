@@ -139,6 +139,13 @@ def shown(name: str) -> str:
     return name[:100] if is_path_name(name) else repr(name[:100])
 
 
+def shown_name(name: str) -> str:
+    """The name of a model for others: of a path the last parts, which say nothing of this machine."""
+    parts = Path(name).parts
+    is_path = name.startswith((".", "/", "~")) or len(parts) > 2 or Path(name).is_dir()
+    return "/".join(parts[-2:]) if is_path and parts[-1:] == ("model",) else parts[-1] if is_path and parts else name
+
+
 def is_index(value: object) -> bool:
     """Whether a value from JSON can be a token's id."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0

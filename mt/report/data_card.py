@@ -12,6 +12,7 @@ from mt.data.report import LENGTH_STEP, DataReport
 from mt.data.splitting import SPLITS
 from mt.files import write_json, write_text
 from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
+from mt.report.back_translations import made_in_words
 from mt.report.charts import bar_chart, ranking
 from mt.report.markdown import text_of
 from mt.report.selection_card import selection_as_markdown, selection_charts, selection_view
@@ -74,6 +75,7 @@ def as_markdown(
     for name, corpus in report.corpora.items():
         lines += [f"## {text_of(name)}", ""]
         lines += [f"Held out {text_of(corpus.held_out.in_words())}.", ""] if corpus.held_out else []
+        lines += [f"{text_of(made_in_words(made))}\n" for made in corpus.back_translations]
         for side, counts in (("Source", corpus.source_words), ("Target", corpus.target_words)):
             lines += [f"{side} lengths in words:", "", "```", *_text_bars(counts), "```", ""]
         if corpus.place_names:
@@ -174,6 +176,9 @@ def card_view(
         "left_out": rules_left_out(languages),
         "splits": SPLITS,
         "vocabulary": list(vocabulary_rows(report)),
+        "back_translations": {
+            name: list(map(made_in_words, corpus.back_translations)) for name, corpus in report.corpora.items()
+        },
         "charts": {name: list(_charts(report, name)) for name in report.corpora},
         "selections": {
             name: selection_view(corpus.selected) for name, corpus in report.corpora.items() if corpus.selected

@@ -61,7 +61,7 @@ def read_publication(root: Path, repo: str, licence: str | None, *, with_report:
     for file in _REPORT if with_report else ():
         if not (root / file).is_file():
             raise RunError(f"{root / file}: is missing; leave out --with_report, or resume the run to write it again")
-    chain = licence_chain(config, section_of(manifest, "inputs"))
+    chain = licence_chain(config, section_of(manifest, "inputs"), section_of(manifest, "back_translations"))
     return Publication(
         repo,
         config,

@@ -13,9 +13,10 @@ from huggingface_hub import ModelCard
 
 from mt.config import Config
 from mt.errors import RunError
+from mt.models.model_files import shown_name
 from mt.report.leaderboard_options import differing, method_of, section_of, with_defaults
 from mt.report.markdown import code, table, text_of
-from mt.report.publishing_licences import Part, shown_name
+from mt.report.publishing_licences import Part
 
 _FINETUNED = "finetuned"
 

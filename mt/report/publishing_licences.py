@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 from huggingface_hub import ModelCard, try_to_load_from_cache
@@ -21,7 +22,7 @@ from mt.config.parsing import read_config
 from mt.errors import ConfigError, UserError
 from mt.files import printable, sha256_of
 from mt.manifest import read_manifest
-from mt.models.model_files import EMBEDDED_MODELS
+from mt.models.model_files import EMBEDDED_MODELS, shown_name
 from mt.report.data_card import Licences
 from mt.report.leaderboard_options import section_of
 from mt.runs import RunDirectory
@@ -59,7 +60,7 @@ class Part:
     """Something that the model was made from."""
 
     kind: str
-    """`base model` or `corpus`."""
+    """`base model`, `corpus` or `model of back-translations`."""
     name: str
     licence: str | None
     """As the hub writes it, or as its owner does; None: unknown."""
@@ -84,9 +85,22 @@ def is_noncommercial(licence: str | None) -> bool:
     return licence is not None and _NONCOMMERCIAL.search(licence.casefold()) is not None
 
 
-def licence_chain(config: Config, inputs: Mapping[str, str]) -> list[Part]:
-    """Base models and corpora, with their licences. inputs: SHA-256 by path, from the run's manifest."""
-    return [*_bases(config.model, _MAX_BASES), *_corpora(config, inputs)]
+def licence_chain(
+    config: Config, inputs: Mapping[str, str], back_translations: Mapping[str, Any] | None = None
+) -> list[Part]:
+    """Base models and corpora, with their licences, and the models that wrote sources of the corpora.
+
+    inputs: SHA-256 by path, back_translations: how they were made, by corpus; both are in the run's manifest.
+    """
+    return [*_bases(config.model, _MAX_BASES), *_corpora(config, inputs), *_translators(back_translations or {})]
+
+
+def _translators(back_translations: Mapping[str, Any]) -> Iterator[Part]:
+    """Each model once, in the order of the corpora."""
+    made = [each.get("model") for tables in back_translations.values() for each in tables]
+    for name, revision in dict.fromkeys((model["name"], model["revision"]) for model in made if model):
+        licence, origin = _licence_of_base(ModelConfig(name=name, revision=revision))
+        yield Part("model of back-translations", shown_name(name), licence, origin)
 
 
 def licence_of_model(chain: Sequence[Part], wanted: str | None = None) -> str:
@@ -187,10 +201,3 @@ def _is_ours(corpus: CorpusConfig, inputs: Mapping[str, str]) -> bool:
 def _our_hashes() -> frozenset[str]:
     folder = EMBEDDED_MODELS / "data"
     return frozenset(sha256_of(file) for file in folder.rglob("*") if file.is_file())
-
-
-def shown_name(name: str) -> str:
-    """The name of a model for others: of a path the last parts, which say nothing of this machine."""
-    parts = Path(name).parts
-    is_path = name.startswith((".", "/", "~")) or len(parts) > 2 or Path(name).is_dir()
-    return "/".join(parts[-2:]) if is_path and parts[-1:] == ("model",) else parts[-1] if is_path and parts else name

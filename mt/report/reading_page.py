@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from mt.data.formats.formulas import FORMULA_BEGINS
 from mt.documents.bilingual import COLUMNS
 from mt.documents.checking import Row, reading_order
 from mt.evaluation.confidence import LEVEL
@@ -25,14 +26,22 @@ def render_page(document: str, rows: Sequence[Row], languages: LanguagePair, lef
     ranked = sum(rank is not None for rank in order)
     first = math.ceil(ranked * LOOKED_AT)
     sentences = [_as_json(row, rank) for row, rank in zip(rows, order, strict=True)]
-    content = {"file": document, "sentences": [[each["source"], each["machine"]] for each in sentences]}
+    # The browser keeps corrections under this key: they stay when the same sentences are translated again.
+    content = {"file": document, "sources": [each["source"] for each in sentences]}
     page = hashlib.sha256(json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")).hexdigest()
     return render_template(
         "reading.html.jinja",
         styles=["page.css", "reading.css"],
         script="reading.js",
         title=f"Read and correct: {document}",
-        reading={"page": page, "file": document, "columns": COLUMNS, "first": first, "sentences": sentences},
+        reading={
+            "page": page,
+            "file": document,
+            "columns": COLUMNS,
+            "formula": FORMULA_BEGINS,
+            "first": first,
+            "sentences": sentences,
+        },
         count=len(rows),
         left_out=left_out,
         languages=languages,
@@ -48,7 +57,8 @@ def _as_json(row: Row, rank: int | None) -> dict[str, Any]:
     source, machine = (" ".join(text.split()) for text in (row.source, row.target))
     known = row.confidence
     numbers = None
-    if known is not None:
+    # JSON has no infinity, which a model in half precision may find.
+    if known is not None and math.isfinite(known.mean_log_probability):
         chrf = (known.expected_chrf, known.low, known.high)
         numbers = [
             *(None if each is None else round(each) for each in chrf),

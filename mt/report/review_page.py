@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from mt.evaluation.blind_review import FIRST_RATINGS_FORMAT, RATINGS_FORMAT, ReviewItem, _sha256, hypothesis_hash
+from mt.data.formats.corrections import FIRST_RATINGS_FORMAT, RATINGS_FORMAT
+from mt.evaluation.blind_review import ReviewItem, _sha256, hypothesis_hash
 from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
 from mt.report.pages import render_page
 

@@ -42,7 +42,7 @@ def encode_training(translator: TransformersTranslator, train: Dataset, config: 
     max_source = min(config.data.max_source_tokens, translator.max_tokens)
     max_target = min(config.data.max_target_tokens, translator.max_tokens)
     corpora = list(train["corpus"])
-    tags = [config.data.corpora[corpus].tag for corpus in corpora]
+    tags = [config.data.corpora[corpus].training_tag for corpus in corpora]
     plain, targets_text = list(train["source"]), list(train["target"])
     share, glossary = config.training.term_share, config.decoding.terminology
     annotated = with_translated_terms(plain, targets_text, glossary, share, config.seed)

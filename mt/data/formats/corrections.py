@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from mt.config import CorpusConfig
+from mt.data.formats.formulas import unshielded
 from mt.data.formats.sheets import ENDINGS, read_workbook
-from mt.data.formats.tables import read_csv, read_tsv
+from mt.data.formats.tables import MACHINE, read_csv, read_tsv
 from mt.data.pair import Pair, Rejection
 from mt.errors import DataError
 from mt.input_files import read_small
@@ -24,29 +25,60 @@ from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
 from mt.text.lines import uncompressed_name
 
 NOT_CORRECTED = "not corrected"
-MACHINE = "machine"
-"""The column with the translation as the model wrote it."""
+RATINGS_FORMAT = "mt-ratings-2"
+"""The `format` of a ratings file; change the number whenever an older version would misread the file."""
+FIRST_RATINGS_FORMAT = "mt-ratings-1"
+"""The same without reviewers' own translations; still read."""
 _MAX_BYTES = 64 << 20
-_RATINGS = "mt-ratings-"
+_FEWEST_MOVED = 3
 
 
 def read_corrections(path: Path, options: CorpusConfig, languages: LanguagePair = ENGLISH_TO_ARABIC) -> Iterator[Pair]:
     """The rows of a table, in whichever format a spreadsheet has saved it, or the translations in a file of ratings.
 
     White space alone is no correction. Raises `DataError` for a table without the columns `source`, `target` and
-    `machine`, for JSON that is no ratings of `mt review`, and for a file with no correction in it.
+    `machine`, for JSON that is no ratings of `mt review`, for a file with no correction in it, and for a table whose
+    letters are lost or whose targets have left their rows.
     """
-    is_ratings = Path(uncompressed_name(path)).suffix.lower() == ".json"
-    rows = _rated(path) if is_ratings else _rows(path, options, languages)
-    count = changed = 0
+    rows = _rated(path) if is_of_ratings(path) else _rows(path, options, languages)
+    count = with_text = lost = 0
+    machines, changed = set[str](), list[str]()
     for pair, machine in rows:
-        is_same = pair.target.split() == machine.split()
-        count, changed = count + 1, changed + (not is_same)
-        yield pair._replace(fault=Rejection(NOT_CORRECTED)) if is_same else pair
+        written, target = (" ".join(text.split()) for text in (machine, pair.target))
+        count, with_text, lost = count + 1, with_text + bool(written), lost + _is_lost(written)
+        machines.add(written)
+        changed += [] if target == written else [target]
+        yield pair._replace(fault=Rejection(NOT_CORRECTED)) if target == written else pair
+    if lost * 2 > with_text:
+        raise DataError(
+            f"{path}: {lost} of its {with_text} translations are question marks: the program that saved it has lost "
+            "the letters; save it again as CSV UTF-8 or as a workbook"
+        )
     if count and not changed:
         raise DataError(
             f"{path}: none of its {count} translations is corrected: target is the same as {MACHINE} in each row; "
             "correct some, or leave the corpus out"
+        )
+    _check_places(path, machines, changed)
+
+
+def is_of_ratings(path: Path) -> bool:
+    """Whether a file of corrections has the ratings of `mt review`, and is no table."""
+    return Path(uncompressed_name(path)).suffix.lower() == ".json"
+
+
+def _is_lost(text: str) -> bool:
+    marks = text.count("?")
+    return marks > 1 and marks > sum(map(str.isalpha, text))
+
+
+def _check_places(path: Path, machines: set[str], changed: list[str]) -> None:
+    """Raise `DataError` if most changes are translations of other rows: the column was sorted or moved by itself."""
+    moved = sum(target in machines for target in changed if target)
+    if moved >= _FEWEST_MOVED and moved * 2 > len(changed):
+        raise DataError(
+            f"{path}: {moved} of its {len(changed)} changed targets are machine translations of other rows: was the "
+            "column `target` sorted or moved by itself? Undo that, or export the table again"
         )
 
 
@@ -56,7 +88,9 @@ def _rows(path: Path, options: CorpusConfig, languages: LanguagePair) -> Iterato
     named = replace(options, source_column=options.source_column or "source")
     corrected = read(path, replace(named, target_column=options.target_column or "target"), languages)
     written = read(path, replace(named, target_column=MACHINE), languages)
-    return ((pair, before.target) for pair, before in zip(corrected, written, strict=True))
+    for pair, before in zip(corrected, written, strict=True):
+        source, target, document = map(unshielded, (pair.source, pair.target, pair.document))
+        yield pair._replace(source=source, target=target, document=document), unshielded(before.target)
 
 
 def _rated(path: Path) -> Iterator[tuple[Pair, str]]:
@@ -66,9 +100,11 @@ def _rated(path: Path) -> Iterator[tuple[Pair, str]]:
     """
     try:
         content = json.loads(read_small(path, "ratings file", _MAX_BYTES))
+        # Lone surrogates can be read, but not written.
+        json.dumps(content, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not JSON ({error!s:.100}); export it again from the review page") from error
-    is_ratings = isinstance(content, dict) and str(content.get("format")).startswith(_RATINGS)
+    is_ratings = isinstance(content, dict) and content.get("format") in (RATINGS_FORMAT, FIRST_RATINGS_FORMAT)
     if not is_ratings or not isinstance(content.get("items"), list):
         raise DataError(f"{path}: no ratings exported from a page of `mt review`, the only JSON with corrections")
     items = [item for item in content["items"] if isinstance(item, dict) and item.get("correction") is not None]

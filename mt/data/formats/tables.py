@@ -22,6 +22,9 @@ _DELIMITERS = ",;\t|"
 # Spreadsheets read and write such a first line, sometimes followed by empty cells.
 _SEPARATOR_LINE = re.compile(r'\ufeff?"?sep=([,;|\t])"?[,;|\t]*\s*', re.IGNORECASE)
 _HEAD_LINES = 1000
+MACHINE = "machine"
+"""In a table for review, the column with the translation as the model wrote it."""
+_FOR_REVIEW = {"source", "target", MACHINE, "segment"}
 
 Row = tuple[int, list[str], str]
 """(number of the first line, from 1, cells, document by the blank lines before it)."""
@@ -227,6 +230,11 @@ def _columns(
         raise DataError(f"{origin}: expected at least 2 {separated} fields, found 1 (is it a {kind} file?)")
     if [key_of(name) for name in first] == ["english", "arabic", "kind"]:
         raise DataError(f"{origin}: a table of terms, not of sentences; set the corpus's `format` to glossary")
+    if options.source_column is options.target_column is None and _FOR_REVIEW.issubset(map(key_of, first)):
+        raise DataError(
+            f"{origin}: a table for review, most of which a machine has written; set the corpus's `format` to "
+            "corrections, or source_column and target_column to learn from every row"
+        )
     return find_columns(sample, options, origin, languages)
 
 

@@ -1,12 +1,12 @@
 "use strict";
 (() => {
   const byId = (id) => document.getElementById(id);
-  const { page, file, columns, first, sentences } = JSON.parse(byId("reading-data").textContent);
+  const { page, file, columns, formula, first, sentences } = JSON.parse(byId("reading-data").textContent);
   const storageKey = "mt-corrections-" + page;
   const CHUNK = 50; // sentences that are put on the page at once, and laid out together when they are seen
   const KEEP_AFTER_MS = 300;
 
-  let notes = new Map(); // by position: {text, read}, only of what was changed or read
+  let notes = new Map(); // by position: {text, read, of}, only of what was changed or read
   let cards = new Map(); // by position, of what is shown
   let storageWorks = true;
   let isSaved = true;
@@ -30,7 +30,7 @@
   // What is kept in the browser. Private windows and some settings refuse it, at any moment.
 
   function change(i, changes) {
-    notes.set(i, { ...note(i), ...changes });
+    notes.set(i, { ...note(i), ...changes, of: hash(sentences[i].machine) });
     isSaved = false;
     clearTimeout(waiting);
     waiting = setTimeout(keep, KEEP_AFTER_MS);
@@ -48,18 +48,45 @@
   }
 
   function restore() {
+    let kept = null;
     try {
-      const kept = localStorage.getItem(storageKey);
-      if (kept !== null) notes = new Map(JSON.parse(kept).map(soundNote));
-    } catch (error) {
-      if (error instanceof DOMException) lackStorage();
-      else byId("trouble").textContent = "The corrections that this browser kept are damaged and cannot be used.";
+      kept = localStorage.getItem(storageKey);
+    } catch {
+      lackStorage();
+    }
+    if (kept === null) return;
+    try {
+      const found = JSON.parse(kept).map(soundNote);
+      const ofOthers = found.filter(([i, { of }]) => of !== hash(sentences[i].machine));
+      notes = new Map(found.map(stillTrue));
+      if (ofOthers.length) {
+        byId("notice").textContent = "The document has been translated again. What you corrected before is still here; "
+          + `changed: ${ofOthers.filter(([i]) => isChanged(i)).length}.`;
+      }
+    } catch {
+      byId("trouble").textContent = "The corrections that this browser kept are damaged and cannot be used.";
     }
   }
 
-  function soundNote([i, { text, read }]) {
-    if (!sentences[i] || !(text === null || typeof text === "string")) throw new Error("damaged");
-    return [i, { text, read: Boolean(read) }];
+  function soundNote([i, { text, read, of }]) {
+    const isSound = sentences[i] && (text === null || typeof text === "string") && typeof of === "number";
+    if (!isSound) throw new Error("damaged");
+    return [i, { text, read: Boolean(read), of }];
+  }
+
+  /** A correction is of its sentence and outlives its translation; what was left as it was has to be read again. */
+  function stillTrue([i, { text, read, of }]) {
+    const now = hash(sentences[i].machine);
+    const isCorrected = text !== null && hash(oneLine(text)) !== of;
+    const isNew = of !== now && !isCorrected;
+    return [i, { text: isNew ? null : text, read: !isNew && read, of: now }];
+  }
+
+  /** 32 bits (FNV-1a): browsers keep too little to keep each translation beside its correction. */
+  function hash(text) {
+    let value = 0x811c9dc5;
+    for (let at = 0; at < text.length; at++) value = Math.imul(value ^ text.charCodeAt(at), 0x01000193);
+    return value;
   }
 
   function lackStorage() {
@@ -158,10 +185,13 @@
 
   // The table, as `mt translate --bilingual` writes it.
 
+  /** What a spreadsheet would run as a formula gets an apostrophe, which is taken away when the table is read. */
+  const shielded = (text) => (formula.includes(text.replace(/^'+/, "")[0]) ? `'${text}` : text);
   const cell = (text) => (/["\t\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
   function table() {
-    const rows = sentences.map(({ source, machine }, i) => [source, target(i), machine, file, String(i + 1)]);
+    const rows = sentences.map(({ source, machine }, i) =>
+      [...[source, target(i), machine, file].map(shielded), String(i + 1)]);
     return "\ufeff" + [columns, ...rows].map((row) => row.map(cell).join("\t") + "\n").join("");
   }
 
