@@ -1,5 +1,7 @@
 """Sentences of paragraphs, addresses, and where the marks of a sentence go in its translation."""
 
+import time
+
 import pytest
 
 from mt.documents.addresses import address_spans
@@ -56,10 +58,23 @@ def test_arabic_sentences(text: str, sentences: int):
         ("On example.org/news: more[^1] text", ["example.org/news", "[^1]"]),
         ("The end.Then 3.5 or U.N. or e.g. this", []),
         ("«http://مثال.com/صفحة»، نعم", ["http://مثال.com/صفحة"]),
+        ("HTTP://A.B, ftp://c (www.d.e).", ["HTTP://A.B", "ftp://c", "www.d.e"]),
+        ("a@b.c+d@e.f -x.com.y@z.org -g@h.i a@b a-www.x", ["a@b.c", "+d@e.f", "-x.com", ".y@z.org", "g@h.i", "www.x"]),
+        ("a.com+b.co.uk _c.com d.come /e.org/f g.org.uk/h", ["a.com", "g.org.uk/h"]),
+        ("/e.a.com [^1]: [^a b] [^[^c]x [^]", ["a.com", "[^1]:", "[^[^c]"]),
+        ("http://a/(b))).] www.... x.com/...", ["http://a/(b)", "www", "x.com/"]),
     ],
 )
 def test_addresses(text: str, found: list[str]):
     assert [text[a:b] for a, b in address_spans(text)] == found
+
+
+@pytest.mark.parametrize("part", ["a.", "a-", "a+", "a-b.", "[^", "a_a.", "http://)", "x.com+", "a@b.c+", "a@"])
+def test_addresses_are_found_in_time_that_grows_with_the_length(part: str):
+    text = part * (40_000 // len(part))
+    began = time.process_time()
+    address_spans(text)
+    assert time.process_time() - began < 1
 
 
 def plan(*parts: str | tuple[str, str]) -> Plan:

@@ -57,6 +57,10 @@ def taken_port() -> socket.socket:
         (["tiny-en-ar", "--nonsense", "1"], 2, "--nonsense"),
         (["tiny-en-ar", "--queue_size", "0"], 1, "queue_size must be greater than 0, got 0"),
         (["tiny-en-ar", "--decoding.num_beams", "0"], 1, "decoding.num_beams must be greater than 0, got 0"),
+        (["tiny-en-ar", "--allowed_host", "https://a.org"], 2, "--allowed_host https://a.org: give a name only, as in"),
+        (["tiny-en-ar", "--allowed_host", "a.org:80"], 2, "--allowed_host a.org:80: give a name only, as in"),
+        (["tiny-en-ar", "--allowed_host", "*"], 2, "--allowed_host *: give a name only, as in"),
+        (["tiny-en-ar", "--trusted_proxy", "localhost"], 2, "--trusted_proxy localhost: give an address, as in"),
         (["./none"], 1, "./none: no such file or directory"),
         (["none.txt"], 1, "none.txt: no such file or directory"),
         (["tiny-en-ar", "--glossary", "none.tsv"], 1, "none.tsv: no such glossary"),
@@ -107,6 +111,17 @@ def test_a_file_of_translations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.chdir(tmp_path)
     assert run(monkeypatch, "mt", "serve", "tiny-en-ar", "vendor.txt", "--port", "0") == 1
     assert "vendor.txt: translations in a file cannot be served" in only_line(capsys)
+
+
+@pytest.mark.slow
+def test_a_directory_without_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.txt").write_text("a\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert run(monkeypatch, "mt", "serve", "./notes", "--port", "0") == 1
+    assert "./notes: is no run and holds no model; name a directory that does" in only_line(capsys)
 
 
 @pytest.mark.slow

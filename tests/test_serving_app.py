@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Thread
@@ -19,14 +20,15 @@ from starlette.testclient import TestClient
 
 from mt.config.serving import ServingConfig
 from mt.errors import ConfigError
-from mt.languages import pair_named
+from mt.languages import ENGLISH_TO_ARABIC, pair_named
 from mt.serving import texts as serving_texts
 from mt.serving.app import send_in_parts
 from mt.serving.protection import AllowedHosts
 from mt.serving.rate_limit import MAX_CLIENTS, RateLimit, client_of
 from mt.serving.server import config_of
+from mt.systems.streaming import Translation
 from mt.text.glossary import Glossary, fold_for_terms
-from tests.serving_cases import Fake, Served, serving
+from tests.serving_cases import GLOSSARY, Fake, Served, serving
 
 Result = TypeVar("Result")
 BASE = "http://127.0.0.1:8000"
@@ -136,6 +138,15 @@ def test_systems_and_health(client: TestClient):
     assert client.get("/health").json() == {"status": "ok", "requests": 0, "queue_size": 64}
 
 
+def test_health_says_that_nothing_is_translated_any_more(client: TestClient, served: Served):
+    served.queue.is_broken = True
+    response = client.get("/health")
+    assert (response.status_code, response.json()["status"]) == (503, "failed")
+    response = client.post("/translate", json={"text": "They left."})
+    error = "the server translates no more and must be restarted; its log says why"
+    assert (response.status_code, response.json()) == (500, {"error": error})
+
+
 DEEP = b'{"text": ' + b"[" * 60_000 + b"]" * 60_000 + b"}"
 UNREADABLE = "the request is nested too deeply, or has a number that is too long"
 BAD = [
@@ -169,6 +180,21 @@ def test_bad_requests_are_refused_in_one_sentence(
     response = client.post("/translate", content=body, headers={"Content-Type": "application/json"})
     assert (response.status_code, response.json()) == (status, {"error": error})
     assert served.fakes["base"].turns == []
+
+
+def test_hundreds_of_equal_addresses_take_no_seconds():
+    text = "the army ](a@b." * 660
+    began = time.process_time()
+    pasted = serving_texts.PastedText(text, ENGLISH_TO_ARABIC)
+    found = pasted.translated({each: Translation(each, None) for each in pasted.texts()}, GLOSSARY)
+    assert time.process_time() - began < 2
+    assert found["text"] == text
+
+
+def test_a_byte_order_mark_is_no_fault(client: TestClient):
+    body = b'\xef\xbb\xbf{"text": "They left.", "systems": ["base"]}'
+    response = client.post("/translate", content=body, headers={"Content-Type": "application/json"})
+    assert (response.status_code, response.json()["translations"][0]["text"]) == (200, "غادروا.")
 
 
 def test_the_longest_text_is_taken_however_it_is_escaped(client: TestClient):

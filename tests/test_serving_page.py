@@ -311,3 +311,38 @@ def test_everything_has_a_name(site: Site, page: Page):
     assert page.locator("[role=status]").count() == 1
     assert page.locator("h1").count() == 1
     assert page.evaluate("document.documentElement.lang") == "en"
+
+
+def test_a_copy_that_failed_is_not_called_one(site: Site, page: Page):
+    translate(page, site)
+    page.evaluate("navigator.clipboard.writeText = () => Promise.reject(); document.execCommand = () => false")
+    page.get_by_role("button", name="Copy the translation by base").click()
+    page.get_by_role("alert").get_by_text("The browser does not allow this page to copy.").wait_for()
+    # Empty, but there: screen readers announce nothing in what was hidden before.
+    assert page.get_by_role("status").text_content(timeout=5000) == ""
+
+
+def test_another_tab_shows_the_same_history(site: Site, page: Page):
+    page.goto(site.address)
+    other = page.context.new_page()
+    translate(other, site, "They left.", 1)
+    page.get_by_role("button", name="They left.").wait_for()
+    other.get_by_role("button", name="Clear the history").click()
+    page.get_by_role("button", name="They left.").wait_for(state="detached")
+
+
+def test_the_count_is_right_after_coming_back(site: Site, page: Page):
+    page.goto(site.address)
+    page.get_by_label("English text").fill("They left.")
+    page.goto("about:blank")
+    page.go_back()
+    page.wait_for_load_state("load")
+    used = len(page.get_by_label("English text").input_value())
+    page.get_by_text(f"{used} of 10,000 characters").wait_for()
+
+
+def test_on_paper_there_are_only_the_translations(site: Site, page: Page):
+    translate(page, site)
+    page.emulate_media(media="print")
+    assert page.locator("button:visible, textarea:visible").count() == 0
+    assert page.locator(".written:visible").count() == 9

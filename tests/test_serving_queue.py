@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mt.serving.answers import AnswerCache
-from mt.serving.queue import Answers, Queue, StoppingError
+from mt.serving.queue import Answers, BrokenError, Queue, StoppingError
 from mt.systems.streaming import Translation
 
 
@@ -205,3 +205,48 @@ def test_the_answers_not_asked_for_longest_are_forgotten(steps: list[tuple[str, 
         assert step == "keep" or result == answer(text)
     assert [text for text in ("aa", "bb", "cc", "much too long") if cache.get("a", text)] == kept
     assert cache.get("b", "aa") is None
+
+
+class PanicError(BaseException):
+    """As of a library in Rust."""
+
+
+@pytest.mark.parametrize("method", ["tokens", "translate"])
+def test_a_panic_fails_one_request_only(method: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
+    fake = Fake()
+    own = getattr(fake, method)
+
+    def panic(given: Any) -> Any:
+        if "odd" in given:
+            raise PanicError("the secret text")
+        return own(given)
+
+    monkeypatch.setattr(fake, method, panic)
+    queue = Queue({"a": fake})
+    odd, good = queue.submit({"a": ["odd"]}), queue.submit({"a": ["good"]})
+    queue.step()
+    with pytest.raises(RuntimeError, match="PanicError"):
+        odd.result(0)
+    assert good.result(0) == {"a": translated("good")}
+    assert "secret" not in caplog.text
+
+
+@pytest.mark.parametrize("method", ["get", "keep"])
+def test_when_the_thread_ends_by_a_failure_nobody_waits_for_ever(
+    method: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    def fail(*_: Any) -> Any:
+        raise MemoryError("the secret text")
+
+    cache = AnswerCache()
+    monkeypatch.setattr(cache, method, fail)
+    queue = Queue({"a": Fake(turn_tokens=1)}, cache)
+    before = [queue.submit({"a": ["x"]}), queue.submit({"a": ["y"]})]
+    assert not queue.is_broken
+    queue.run()
+    assert queue.is_broken
+    for future in [*before, queue.submit({"a": ["z"]})]:
+        with pytest.raises(BrokenError):
+            future.result(0)
+    assert "nothing is translated any more, the server must be restarted: MemoryError in " in caplog.text
+    assert "secret" not in caplog.text

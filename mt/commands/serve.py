@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from importlib.util import find_spec
+from ipaddress import ip_network
 from typing import Any
 
 from mt.commands.environment import quiet_libraries
@@ -16,11 +18,13 @@ from mt.config.parsing import QuietParser, parse_or_help
 from mt.config.serving import ServingConfig
 from mt.errors import RunError, UsageError
 from mt.experiment.early_checks import check_tables
+from mt.files import printable
 from mt.systems.names import check_systems
 
 logger = logging.getLogger(__name__)
 
 MAX_SYSTEMS = 4
+_HOST = re.compile(r"[\w.-]+|\[?[\da-f:.]+\]?", re.IGNORECASE)
 _NEEDED = ("starlette", "uvicorn")
 
 
@@ -121,7 +125,7 @@ def serve_parser(prog: str) -> QuietParser:
         metavar="ADDRESS",
         type=str | None,
         default=None,
-        help="the address of a proxy whose X-Forwarded-For header says who the client is",
+        help="the address, or network, of a proxy whose X-Forwarded-For header says who the client is",
     )
     parser.add_argument(
         "--glossary",
@@ -144,6 +148,7 @@ def parse_serve(argv: Sequence[str], prog: str) -> ServeCommand:
         raise UsageError(f"at most {MAX_SYSTEMS} systems can be shown side by side, got {len(options.systems)}")
     if not 0 <= options.port < 2**16:
         raise UsageError(f"--port must be from 0 to 65535, got {options.port}")
+    _check_proxy(options.allowed_host, options.trusted_proxy)
     return ServeCommand(
         options.systems,
         options.host,
@@ -154,6 +159,22 @@ def parse_serve(argv: Sequence[str], prog: str) -> ServeCommand:
         ServingConfig(**{each.name: options[each.name] for each in fields(ServingConfig)}),
         *typed_sections(parser, argv, is_scored=True),
     )
+
+
+def _check_proxy(names: Sequence[str], trusted_proxy: str | None) -> None:
+    """Raise `UsageError` for what would never be the name or address of any request, and so be of no effect."""
+    for name in names:
+        if not _HOST.fullmatch(name):
+            raise UsageError(
+                f"--allowed_host {printable(name)}: give a name only, as in mt.example.org, without http:// or port"
+            )
+    try:
+        _ = trusted_proxy and ip_network(trusted_proxy)
+    except ValueError:
+        raise UsageError(
+            f"--trusted_proxy {printable(str(trusted_proxy))}: give an address, as in 127.0.0.1, or a network, as in "
+            "10.0.0.0/8"
+        ) from None
 
 
 def check_serve(command: ServeCommand) -> None:

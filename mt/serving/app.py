@@ -23,7 +23,7 @@ from mt.errors import DataError
 from mt.languages import Language, LanguagePair
 from mt.report.pages import part_of_page, render_served_page
 from mt.serving.protection import PAGE_POLICY, AllowedHosts, Protection
-from mt.serving.queue import Answers, Queue, StoppingError
+from mt.serving.queue import Answers, BrokenError, Queue, StoppingError
 from mt.serving.rate_limit import RateLimit
 from mt.serving.refusals import BUSY_SECONDS, RefusalError, Wanted, read_request
 from mt.serving.texts import PastedText
@@ -111,6 +111,8 @@ class Service:
             answers = await _result_unless_gone(self._queue.submit(dict.fromkeys(wanted.systems, texts)), request)
         except StoppingError:
             raise RefusalError(503, "the server is stopping; try again when it is back", BUSY_SECONDS) from None
+        except BrokenError:
+            raise RefusalError(500, "the server translates no more and must be restarted; its log says why") from None
         translations = [
             {"system": name}
             | await to_thread.run_sync(pasted.translated, answers[name], self._glossary, limiter=self._threads)
@@ -132,7 +134,9 @@ class Service:
 
     async def health(self, _: Request) -> Response:
         """`GET /health`."""
-        return JSONResponse({"status": "ok", "requests": self._active, "queue_size": self._config.queue_size})
+        status, code = ("failed", 503) if self._queue.is_broken else ("ok", 200)
+        content = {"status": status, "requests": self._active, "queue_size": self._config.queue_size}
+        return JSONResponse(content, code)
 
     def page(self) -> str:
         """The page, which is the same for everybody."""

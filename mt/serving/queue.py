@@ -29,6 +29,10 @@ class StoppingError(Exception):
     """The server is about to end, and begins nothing new."""
 
 
+class BrokenError(Exception):
+    """The thread that translates has ended by a failure; nothing is translated any more."""
+
+
 @dataclass(eq=False)
 class _Job:
     """The texts of one request."""
@@ -53,7 +57,10 @@ class _Job:
             with suppress(InvalidStateError):  # its client may be going at this moment
                 self.future.set_result(self.found)
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
+        if not isinstance(error, Exception):
+            # The event loop would end by it.
+            error = RuntimeError(type(error).__name__)
         with suppress(InvalidStateError):
             self.future.set_exception(error)
 
@@ -69,12 +76,16 @@ class Queue:
         self._cache = AnswerCache() if cache is None else cache
         self._inbox: SimpleQueue[_Job | None] = SimpleQueue()
         self._lines: dict[str, deque[_Job]] = {system: deque() for system in systems}
+        self._unfinished: set[_Job] = set()
         self._is_closed = False
+        self.is_broken = False
+        """Whether the thread that translates has ended by a failure."""
 
     def submit(self, texts: Mapping[str, Sequence[str]]) -> Future[Answers]:
         """Have texts translated, each system those under its name. Cancel the future if nobody waits for it any more.
 
-        Raises `StoppingError` after `close`; the future does if the request has not begun by then.
+        Raises `StoppingError` after `close`; the future does if the request has not begun by then. The future raises
+        `BrokenError` if nothing is translated any more.
         """
         if self._is_closed:
             raise StoppingError
@@ -83,7 +94,12 @@ class Queue:
         if job.missing == 0:
             job.future.set_result(job.found)
         else:
+            self._unfinished.add(job)
+            job.future.add_done_callback(lambda _: self._unfinished.discard(job))
             self._inbox.put(job)
+            # After `add`, as `_break` sets this before it looks for jobs.
+            if self.is_broken:
+                job.fail(BrokenError())
         return job.future
 
     def close(self) -> None:
@@ -92,9 +108,18 @@ class Queue:
         self._inbox.put(None)
 
     def run(self) -> None:
-        """Translate until `close`; to be called in a thread."""
-        while self.step():
-            pass
+        """Translate until `close`; to be called in a thread. A failure outside the systems fails all requests."""
+        try:
+            while self.step():
+                pass
+        except BaseException as error:
+            log_failure(logger, "nothing is translated any more, the server must be restarted", error)
+            self._break()
+
+    def _break(self) -> None:
+        self.is_broken = True
+        for job in list(self._unfinished):
+            job.fail(BrokenError())
 
     def step(self) -> bool:
         """Translate one turn, waiting for something to translate; false if there is nothing left after `close`."""
@@ -152,7 +177,7 @@ class Queue:
     def _size(self, system: str, job: _Job, text: str) -> int:
         try:
             return self._systems[system].tokens(text)
-        except Exception as error:
+        except BaseException as error:  # a panic of a tokenizer, which is written in Rust, is no `Exception`
             log_failure(logger, f"{system}: a translation failed", error)
             job.fail(error)
             return 0
@@ -165,7 +190,7 @@ class Queue:
             return
         try:
             answers = dict(zip(texts, self._systems[system].translate(texts), strict=True))
-        except Exception as error:
+        except BaseException as error:  # a panic of a tokenizer, which is written in Rust, is no `Exception`
             jobs = list(dict.fromkeys(job for job, _ in wanted))
             if len(jobs) == 1:
                 log_failure(logger, f"{system}: a translation failed", error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -77,7 +78,8 @@ def _too_long(max_characters: int) -> RefusalError:
 
 def _parsed(body: bytes) -> Any:
     try:
-        return json.loads(body.decode("utf-8"))
+        # Editors on Windows begin a file with a byte order mark.
+        return json.loads(body.removeprefix(codecs.BOM_UTF8).decode("utf-8"))
     except UnicodeDecodeError as error:
         raise RefusalError(400, f"the request is not UTF-8 (byte {error.start + 1})") from error
     except json.JSONDecodeError as error:

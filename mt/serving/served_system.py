@@ -10,6 +10,7 @@ from mt.config import CorpusConfig, ModelConfig
 from mt.data.readers import read_corpus
 from mt.errors import DataError
 from mt.evaluation.confidence import read_calibration
+from mt.input_files import is_directory
 from mt.languages import ENGLISH
 from mt.models.ctranslate2_model import CTranslate2Translator
 from mt.models.decoding import prepared, translate
@@ -71,6 +72,8 @@ class ServedSystem:
 
 def check_servable(system: System) -> None:
     """Raise `DataError` for a file of translations, and `RunError` if what a run knows of its confidence is damaged."""
+    if system.is_text and is_directory(system.path):
+        raise DataError(f"{system.path}: is no run and holds no model; name a directory that does")
     if system.is_text:
         raise DataError(f"{system.path}: translations in a file cannot be served; name the run or model that made them")
     if system.run is not None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import uvicorn
 
+from mt.serving.connections import Connection
 from mt.serving.queue import Queue
 
 # More connections than a browser or a proxy opens for all requests that may wait; others are refused at once.
@@ -63,7 +64,7 @@ def config_of(app: Any, trusted_proxy: str | None) -> uvicorn.Config:
     """HTTP without a log of requests, which would say who asks; proxies are believed only if they are named."""
     return uvicorn.Config(
         app,
-        http="h11",
+        http=Connection,
         ws="none",
         lifespan="off",
         log_config=None,

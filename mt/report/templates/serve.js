@@ -149,6 +149,7 @@
   }
 
   async function copy(whole, name) {
+    let isCopied = true;
     try {
       await navigator.clipboard.writeText(whole);
     } catch {
@@ -157,11 +158,12 @@
       const before = document.activeElement;
       document.body.append(field);
       field.select();
-      document.execCommand("copy");
+      isCopied = document.execCommand("copy");
       field.remove();
       before.focus();
     }
-    say(`Copied the translation by ${name}.`);
+    if (isCopied) say(`Copied the translation by ${name}.`);
+    else complain("The browser does not allow this page to copy. Mark the text, and copy it by Ctrl+C.");
   }
 
   // The server
@@ -294,6 +296,10 @@
     say("The history is cleared.");
     text.focus();
   });
+  // Browsers put the text back when one returns to the page, after this script has run.
+  window.addEventListener("pageshow", count);
+  // Another tab has translated or cleared something.
+  window.addEventListener("storage", showHistory);
   count();
   showHistory();
 })();
