@@ -16,9 +16,6 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Several processes share the cores: threads of each on all of them would only wait for each other.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# Every machine calculates alike: a CPU with AMX would train in bf16.
-os.environ["ONEDNN_MAX_CPU_ISA"] = "AVX512_CORE"
-
 import pytest
 from hypothesis import HealthCheck, settings
 

@@ -40,8 +40,8 @@ def test_found_on_a_model(marian_directory: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_resumed_run_keeps_its_settings():
-    known = {"micro_batch_tokens": 77, "chunked_loss": True, "fixed_shapes": True, "bf16": True}
-    assert tuned_settings_in({"tuned_settings": known}) == TunedSettings(77, True, fixed_shapes=True, bf16=True)
+    known = {"micro_batch_tokens": 77, "chunked_loss": True, "fixed_shapes": True}
+    assert tuned_settings_in({"tuned_settings": known}) == TunedSettings(77, True, fixed_shapes=True)
     assert tuned_settings_in({"name": "a new run"}) is None
 
 
@@ -61,12 +61,11 @@ def test_the_manifest_of_an_earlier_version_is_read():
         {"micro_batch_tokens": "7", "chunked_loss": True},
         {"chunked_loss": 1},
         {"micro_batch_tokens": 7, "chunked_loss": True, "fixed_shapes": 1},
-        {"micro_batch_tokens": 7, "chunked_loss": True, "bf16": "yes"},
     ],
 )
 def test_damaged_settings_are_refused(damaged: object):
     with pytest.raises(
-        RunError, match=r"must hold micro_batch_tokens and chunked_loss, and fixed_shapes and bf16 .*, not .*; restore"
+        RunError, match=r"must hold micro_batch_tokens and chunked_loss, and fixed_shapes .*, not .*; restore"
     ):
         tuned_settings_in({"tuned_settings": damaged})
 

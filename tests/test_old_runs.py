@@ -69,7 +69,7 @@ def test_the_run_that_was_killed_is_resumed(old: Path, monkeypatch: pytest.Monke
     manifest = json.loads((half / "manifest.json").read_text())
     assert manifest["splits"] == SPLITS
     assert (manifest["updates"], manifest["updates_planned"], len(manifest["starts"])) == (6, 6, 2)
-    settings = {"micro_batch_tokens": 1200, "chunked_loss": False, "fixed_shapes": False, "bf16": False}
+    settings = {"micro_batch_tokens": 1200, "chunked_loss": False, "fixed_shapes": False}
     assert manifest["tuned_settings"] == settings
     lines = [json.loads(line) for line in (half / "metrics.jsonl").read_text().splitlines()]
     logged = {line["update"]: (line["eval_loss"], line["eval_chrF"]) for line in lines}

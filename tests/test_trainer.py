@@ -14,7 +14,6 @@ from mt.models.transformers_model import TransformersTranslator, load_translator
 from mt.training import chunked_loss, setup
 from mt.training.adaptation import prepare_model
 from mt.training.arguments import uses_bf16, warmup_updates
-from mt.training.autotune import TunedSettings
 from mt.training.batching import BatchPlan, Collator
 from mt.training.dev_evaluation import model_inputs, uniform_loss
 from mt.training.encoded_pairs import EncodedPair
@@ -156,16 +155,7 @@ def test_a_gradient_that_is_not_finite_stops_before_the_update(
 
 def test_precision(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
     assert (uses_bf16("auto"), uses_bf16("bf16"), uses_bf16("fp32")) == (False, True, False)
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
-    assert not uses_bf16("auto")  # by the variable that tests/conftest.py sets
-    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA")
-    assert (uses_bf16("auto"), uses_bf16("bf16"), uses_bf16("fp32")) == (True, True, False)
-    # A run that began in float32 stays in it.
-    assert [uses_bf16("auto", TunedSettings(500, True, bf16=begun)) for begun in (False, True)] == [False, True]
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    assert not uses_bf16("auto", TunedSettings(500, True, bf16=True))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
     assert uses_bf16("auto")

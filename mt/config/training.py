@@ -79,8 +79,8 @@ class TrainingConfig:
     """Number of newest checkpoints to keep, besides those that the final model may be made from."""
 
     precision: Literal["auto", "bf16", "fp32", "fp16"] = "auto"
-    """`auto`: bf16 autocast over float32 weights if the GPU supports it or the CPU multiplies matrices in it (AMX),
-    otherwise float32. fp16 overflows in many Marian and M2M-100 models; use it only on GPUs without bf16."""
+    """`auto`: bf16 autocast over float32 weights if the GPU supports it, otherwise float32. fp16 overflows in many
+    Marian and M2M-100 models; use it only on GPUs without bf16."""
 
     gradient_checkpointing: bool = False
     """Recompute activations instead of storing them: less memory, about a third slower."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import torch
@@ -10,13 +9,10 @@ from transformers import Seq2SeqTrainingArguments
 
 from mt.config import Config, TrainingConfig
 from mt.processes import uses_cpu
-from mt.training.autotune import TunedSettings
 from mt.training.batching import BatchPlan
 
 
-def training_arguments(
-    config: Config, plan: BatchPlan, checkpoints: Path, *, uses_bf16: bool
-) -> Seq2SeqTrainingArguments:
+def training_arguments(config: Config, plan: BatchPlan, checkpoints: Path) -> Seq2SeqTrainingArguments:
     """The library's arguments for a run that saves to `checkpoints` and is cut into updates as `plan` says."""
     training = config.training
     every = min(training.eval_every_updates, plan.updates)
@@ -35,7 +31,7 @@ def training_arguments(
         max_grad_norm=training.max_grad_norm,
         optim="adamw_torch_fused",
         use_cpu=uses_cpu(),
-        bf16=uses_bf16,
+        bf16=uses_bf16(training.precision),
         fp16=training.precision == "fp16",
         eval_strategy="steps",
         eval_steps=every,
@@ -57,23 +53,14 @@ def training_arguments(
     )
 
 
-def uses_bf16(precision: str, begun: TunedSettings | None = None) -> bool:
-    """Whether training runs in bf16 autocast on this machine.
+def uses_bf16(precision: str) -> bool:
+    """Whether training runs in bf16 autocast on this machine; `auto` means: if the GPU supports it.
 
-    `auto` means: if the GPU supports it or, without a GPU, if the CPU multiplies matrices in bf16. begun: the settings
-    of the run that is resumed; what began in float32 on a CPU, as everything did in earlier versions, stays so.
+    Not on a CPU, even if it multiplies matrices in bf16 (AMX): its library makes new code for every new shape of a
+    batch, which takes a small model as long as is gained.
     """
-    if precision != "auto":
-        return precision == "bf16"
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
-    return has_amx() and (begun is None or begun.bf16)
-
-
-def has_amx() -> bool:
-    """Whether the CPU has circuits for matrix products in bf16 (Intel's AMX, in Xeons since 2023), and PyTorch may use
-    them: the variable `ONEDNN_MAX_CPU_ISA` can keep its library from it."""
-    return bool(torch.cpu._is_amx_tile_supported()) and "AMX" in os.environ.get("ONEDNN_MAX_CPU_ISA", "AMX").upper()
+    has_bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    return has_bf16 if precision == "auto" else precision == "bf16"
 
 
 def warmup_updates(training: TrainingConfig, plan: BatchPlan) -> int:

@@ -32,8 +32,6 @@ class TunedSettings:
     fixed_shapes: bool = False
     """Whether micro-batches have a few shapes only, as a GPU needs it; a run that starts on a CPU has new ones always.
     """
-    bf16: bool = False
-    """Whether updates are computed in bf16 autocast; of a run on a GPU its own support for bf16 decides."""
 
     def loss(self, label_smoothing: float) -> LossOptions:
         """The loss that training uses."""
@@ -50,12 +48,12 @@ def tuned_settings_in(manifest: Mapping[str, Any]) -> TunedSettings | None:
         return None
     values = found if isinstance(found, dict) else {}
     tokens, is_chunked = values.get("micro_batch_tokens"), values.get("chunked_loss")
-    # Earlier versions had neither fixed shapes nor bf16 on a CPU.
-    switches = (is_chunked, values.get("fixed_shapes", False), values.get("bf16", False))
+    # Earlier versions had no fixed shapes.
+    switches = (is_chunked, values.get("fixed_shapes", False))
     if type(tokens) is not int or tokens < 1 or any(type(switch) is not bool for switch in switches):
         raise RunError(
-            f"the manifest's {MANIFEST_KEY} must hold micro_batch_tokens and chunked_loss, and fixed_shapes and bf16 "
-            f"can only be true or false, not {found!r:.80}; restore manifest.json, or start again with --overwrite"
+            f"the manifest's {MANIFEST_KEY} must hold micro_batch_tokens and chunked_loss, and fixed_shapes can only "
+            f"be true or false, not {found!r:.80}; restore manifest.json, or start again with --overwrite"
         )
     return TunedSettings(tokens, *map(bool, switches))
 
@@ -72,7 +70,7 @@ def tune(model: nn.Module, config: TrainingConfig, *, uses_bf16: bool) -> TunedS
     tokens = config.micro_batch_tokens or find_micro_batch(
         model, options, limit, uses_bf16=uses_bf16, uses_fp16=config.precision == "fp16"
     )
-    return TunedSettings(tokens, is_chunked, fixed_shapes=device == "cuda", bf16=uses_bf16)
+    return TunedSettings(tokens, is_chunked, fixed_shapes=device == "cuda")
 
 
 def _is_chunked(config: TrainingConfig, device: str) -> bool:

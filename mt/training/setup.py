@@ -106,13 +106,13 @@ def build_trainer(
     _place_model(config, translator)
     # Processes agree on what they measure in collectives, which time out, and one may have loaded its model slowly.
     wait_for_everyone()
-    in_bf16 = uses_bf16(config.training.precision, settings)
+    in_bf16 = uses_bf16(config.training.precision)
     logger.info("precision: %s", "fp16" if config.training.precision == "fp16" else _NAMES[in_bf16])
     if settings is None:
         settings = tune(translator.model, config.training, uses_bf16=in_bf16)
     is_joined = family_of_model(translator.model).is_prompted
     sampler = _batch_sampler(config, train, settings, is_joined=is_joined)
-    arguments = training_arguments(config, sampler.plan, checkpoints, uses_bf16=in_bf16)
+    arguments = training_arguments(config, sampler.plan, checkpoints)
     trainer = TranslationTrainer(translator, train, sampler, dev, general, config, settings, kl_base, args=arguments)
     _set_callbacks(trainer, callbacks)
     return trainer
