@@ -117,12 +117,12 @@ def new_file(path: Path, *, make_parents: bool = False) -> Iterator[BinaryIO]:
         sync(path.parent)
 
 
-def refuse_device(path: Path) -> None:
+def refuse_device(path: Path, remedy: str = "name another file") -> None:
     """Raise `RunError` if this is the name of a pipe or a device, which a new file would replace: also `/dev/null`."""
     with writing(path):
         is_device = path.exists() and not path.is_file() and not path.is_dir()
     if is_device:
-        raise RunError(f"{printable(path)}: is a pipe or a device, which a file would replace; name another file")
+        raise RunError(f"{printable(path)}: is a pipe or a device, which a file would replace; {remedy}")
 
 
 def write_json(path: Path, value: Any, *, make_parents: bool = False) -> None:

@@ -32,7 +32,7 @@ class Romanising(Shouting):
         config: DecodingConfig,  # type: ignore[override]
     ) -> list[list[int]]:
         self.translated += [bytes(ids).decode() for ids in batch]
-        return batch
+        return super().generate(batch, limits, config)
 
     def decode(self, token_ids: list[list[int]]) -> list[str]:
         return ["".join(_LETTERS.get(letter, letter) for letter in bytes(ids).decode()) for ids in token_ids]

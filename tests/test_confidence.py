@@ -18,7 +18,7 @@ from mt.evaluation.confidence import (
     Calibration,
     calibrate,
     calibration_as_json,
-    confidence_of,
+    confidences_of,
     conformal_quantile,
     isotonic_knots,
     read_calibration,
@@ -267,15 +267,15 @@ def test_what_is_kept_is_read_again(tmp_path: Path, marian: TransformersTranslat
     run = RunDirectory(tmp_path)
     sources, targets = pairs(3)
     values = mean_log_probabilities(marian, sources, targets, PLAIN)
-    for none in (None, run):
-        for each, value in zip(confidence_of(none, marian, sources, targets), values, strict=True):
-            assert (each.expected_chrf, each.low, each.high, each.mean_log_probability) == (None, None, None, value)
+    assert read_calibration(run.confidence) is None
+    for each, value in zip(confidences_of(None, values), values, strict=True):
+        assert (each.expected_chrf, each.low, each.high, each.mean_log_probability) == (None, None, None, value)
     write_json(run.confidence, calibration_as_json(Calibration([(-1.0, 0.0), (0.0, 100.00000000000001)], 0.0, 60)))
     assert read_calibration(run.confidence) is not None
     calibration = Calibration([(-9.0, 20.0), (0.0, 20.0)], 6.5, 60, 0.8, {"num_beams": 4}, "torch 2.13.0 in float32")
     write_json(run.confidence, calibration_as_json(calibration))
     assert read_calibration(run.confidence) == calibration
-    for each in confidence_of(run, marian, sources, targets, PLAIN):
+    for each in confidences_of(read_calibration(run.confidence), values):
         assert (each.expected_chrf, each.low, each.high) == (20, 13.5, 26.5)
 
 

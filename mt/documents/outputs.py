@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mt.documents.formats import Format
 from mt.errors import DataError, UsageError
-from mt.files import printable
+from mt.files import printable, refuse_device
 from mt.input_files import is_directory, is_pipe
 from mt.languages import language_named
 
@@ -136,10 +136,7 @@ def _check(path: Path, files: Sequence[str], *, overwrite: bool) -> None:
             is_same = False
         if is_same:
             raise DataError(f"{printable(path)}: the translation would be written over the document; name another file")
-    if is_pipe(path):
-        raise DataError(
-            f"{printable(path)}: is a pipe or a device, which a file would replace; give `-` for standard output"
-        )
+    refuse_device(path, "give `-` for standard output")
     if is_directory(path):
         raise DataError(f"{printable(path)}: is a directory, and would be a translation; name another file")
     if os.path.lexists(path) and not overwrite:

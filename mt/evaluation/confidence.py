@@ -23,11 +23,7 @@ from numpy.typing import NDArray
 from sacrebleu.metrics import CHRF
 from scipy.optimize import isotonic_regression
 
-from mt.config import DecodingConfig
 from mt.errors import RunError
-from mt.models.log_probabilities import mean_log_probabilities
-from mt.models.translator import Translator
-from mt.runs import RunDirectory
 
 VERSION = 1
 MIN_SENTENCES = 50
@@ -134,22 +130,6 @@ def conformal_quantile(errors: Numbers, level: float) -> float:
     """
     rank = math.ceil((len(errors) + 1) * level - 1e-9)
     return math.inf if rank > len(errors) else float(np.sort(errors)[rank - 1])
-
-
-def confidence_of(
-    run: RunDirectory | None,
-    translator: Translator,
-    sources: Sequence[str],
-    hypotheses: Sequence[str],
-    decoding: DecodingConfig | None = None,
-) -> list[Confidence]:
-    """The confidence in each translation; without a run, or with one that was not calibrated, no chrF is expected.
-
-    translator: the run's model, also in CTranslate2. decoding: as the hypotheses were decoded; only tag and terms
-    matter. Raises `RunError` if the run's `confidence.json` is damaged.
-    """
-    values = mean_log_probabilities(translator, sources, hypotheses, decoding or DecodingConfig())
-    return confidences_of(None if run is None else read_calibration(run.confidence), values)
 
 
 def confidences_of(calibration: Calibration | None, values: Sequence[float]) -> list[Confidence]:

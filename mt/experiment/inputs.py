@@ -12,6 +12,7 @@ from mt.errors import DataError, ModelError
 from mt.experiment.data import back_translations
 from mt.files import printable, sha256_of
 from mt.models.identity import model_identity
+from mt.models.model_files import not_found
 
 
 def identify(config: Config) -> dict[str, Any]:
@@ -41,10 +42,7 @@ def _identity_of_base(model: ModelConfig) -> dict[str, Any]:
     try:
         return model_identity(model.name, model.revision)
     except OSError as error:
-        raise ModelError(
-            f"{model.name}: neither a directory here nor a model that could be fetched from the hub at revision "
-            f"`{model.revision}`; check the name, the revision and the network"
-        ) from error
+        raise ModelError(not_found(model.name, model.revision)) from error
 
 
 def _hash(path: str) -> str:

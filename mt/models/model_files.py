@@ -46,10 +46,7 @@ class ModelFiles:
                 self.path, file, revision=self.revision, _raise_exceptions_for_missing_entries=file == "config.json"
             )
         except (OSError, ValueError) as error:
-            raise ModelError(
-                f"{self.name}: neither a directory here nor a model that could be fetched from the hub at revision "
-                f"`{self.revision}`; check the name, the revision and the network ({first_line(error)})"
-            ) from error
+            raise ModelError(f"{not_found(self.name, self.revision)} ({first_line(error)})") from error
         return None if found is None else Path(found)
 
     def read_json(self, file: str, max_bytes: int = _MAX_SETTINGS_BYTES) -> dict[str, Any] | None:
@@ -132,6 +129,14 @@ def is_path_name(name: str) -> bool:
         return False
     is_short = 0 < len(name.encode()) < _MAX_PATH_BYTES and max(map(len, parts)) < _MAX_PART_BYTES
     return is_short and name.isprintable()
+
+
+def not_found(name: str, revision: str | None) -> str:
+    """The sentence on a model that is neither here nor on the hub, or that the hub does not give."""
+    return (
+        f"{name}: neither a directory here nor a model that could be fetched from the hub at revision `{revision}`; "
+        "check the name, the revision and the network"
+    )
 
 
 def shown(name: str) -> str:

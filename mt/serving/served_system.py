@@ -19,7 +19,7 @@ from mt.models.model_files import is_ctranslate2
 from mt.models.translator import Translator
 from mt.systems.confidence import Estimator, estimator_of
 from mt.systems.engine_choice import MIN_SENTENCES, open_conversion, own_engine, plan_engine
-from mt.systems.fitting import fitting_parts
+from mt.systems.fitting import parts_for
 from mt.systems.streaming import Translation
 from mt.systems.system import System
 from mt.systems.translating import open_translator
@@ -50,24 +50,19 @@ class ServedSystem:
     def tokens(self, text: str) -> int:
         """Source tokens of a text."""
         source = normalise(text)
-        return len(self._encoded([source])[0]) if source else 0
+        return len(self._translator.encode_sources(prepared([source], self._decoding))[0]) if source else 0
 
     def translate(self, texts: Sequence[str]) -> list[Translation]:
         """As `mt translate` translates sentences of documents: normalised, and in parts if too long for the model."""
         sources = [normalise(text) for text in texts]
-        parts = [fitting_parts(source, self._fits) if source else [] for source in sources]
+        fitting = iter(parts_for(self._translator, list(filter(None, sources)), self._decoding))
+        parts = [next(fitting) if source else [] for source in sources]
         found = iter(translate(self._translator, [part for own in parts for part in own], self._decoding))
         pairs = [list(zip(own, islice(found, len(own)), strict=True)) for own in parts]
         hypotheses = [" ".join(hypothesis for _, hypothesis in own) for own in pairs]
         there = [index for index, hypothesis in enumerate(hypotheses) if hypothesis.strip()]
         sure = dict(zip(there, self._estimator.confidences(self._translator, [pairs[i] for i in there]), strict=True))
         return [Translation(hypothesis, sure.get(index)) for index, hypothesis in enumerate(hypotheses)]
-
-    def _fits(self, text: str) -> bool:
-        return len(self._encoded([text])[0]) <= self._translator.max_tokens
-
-    def _encoded(self, sources: Sequence[str]) -> list[list[int]]:
-        return self._translator.encode_sources(prepared(sources, self._decoding))
 
 
 def check_servable(system: System) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -238,12 +238,12 @@ class BackTranslation:
             fault = str(error).removeprefix(f"{self._model.name}: ")
             raise ModelError(f"{shown(self._model.name)}: cannot translate {self._languages}: {fault}") from error
         engine = planned if converted is not None else own_engine(self._model, decoding)
-        if self._engine not in (None, _as_json(engine)):
+        if self._engine not in (None, asdict(engine)):
             raise self._otherwise(
                 f"{self._table.unfinished}: was begun with {Engine(**self._engine or {})}, and this is {engine}; go on "
                 "as it was begun"
             )
-        self._engine = _as_json(engine)
+        self._engine = asdict(engine)
         return translator
 
     def _keep(self, rows: list[Row]) -> None:
@@ -269,7 +269,3 @@ class BackTranslation:
             "counts": dict(self.counts),
             "sha256": self._table.sha256,
         }
-
-
-def _as_json(engine: Engine) -> dict[str, str]:
-    return {"name": engine.name, "version": engine.version, "precision": engine.precision}

@@ -7,7 +7,7 @@ from typing import Any
 
 from mt.config import DecodingConfig, ModelConfig
 from mt.errors import ModelError
-from mt.models.model_files import shown
+from mt.models.model_files import not_found, shown
 from mt.systems.translation_cache import cache_key
 
 # What `cache_key` holds that is not of the model and its search alone; the engine is known when the model is loaded.
@@ -27,10 +27,7 @@ def made_with(model: ModelConfig, decoding: DecodingConfig, window: int) -> dict
     """
     key = cache_key(model, decoding, [])
     if key is None:
-        raise ModelError(
-            f"{shown(model.name)}: neither a directory here nor a model that could be fetched from the hub at revision "
-            f"`{model.revision}`; check the name, the revision and the network"
-        )
+        raise ModelError(not_found(shown(model.name), model.revision))
     return {name: fact for name, fact in key.facts.items() if name not in _NOT_OF_THE_MODEL} | {"window": window}
 
 

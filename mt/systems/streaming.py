@@ -13,7 +13,7 @@ from mt.config import DecodingConfig, ModelConfig
 from mt.errors import DataError
 from mt.evaluation.confidence import Confidence
 from mt.input_files import is_pipe
-from mt.models.decoding import prepared, translate
+from mt.models.decoding import translate
 from mt.models.engines import Engine
 from mt.models.model_files import shown
 from mt.models.terminology import check_terminology
@@ -21,7 +21,7 @@ from mt.models.translator import Translator
 from mt.progress import ProgressMeter
 from mt.systems.confidence import Estimator, Parts
 from mt.systems.engine_choice import open_conversion, own_engine, plan_engine
-from mt.systems.fitting import fitting_parts
+from mt.systems.fitting import parts_for
 from mt.systems.translating import open_translator
 from mt.text.lines import read_lines, read_pipe, read_stdin
 from mt.text.normalise import normalise
@@ -141,14 +141,7 @@ def _translate_as_they_are(
 def _translate_in_parts(
     translator: Translator, texts: list[str], decoding: DecodingConfig, origins: list[str], meter: ProgressMeter
 ) -> list[Parts]:
-    def fits(text: str) -> bool:
-        return len(translator.encode_sources(prepared([text], decoding))[0]) <= translator.max_tokens
-
-    lengths = translator.encode_sources(prepared(texts, decoding))
-    parts = [
-        [text] if len(ids) <= translator.max_tokens else fitting_parts(text, fits)
-        for text, ids in zip(texts, lengths, strict=True)
-    ]
+    parts = parts_for(translator, texts, decoding)
     _report_parts(texts, parts)
     names = [origin for origin, own in zip(origins, parts, strict=True) for _ in own]
     flat = [part for own in parts for part in own]
