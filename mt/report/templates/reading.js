@@ -275,6 +275,8 @@
     byId("restart").addEventListener("click", restart);
     window.addEventListener("pagehide", keep);
     window.addEventListener("beforeunload", (event) => {
+      // Here, too: a page that is opened next may be in another process, and read before `pagehide` has written.
+      keep();
       if (!storageWorks && !isSaved && count(isChanged)) event.preventDefault();
     });
     window.addEventListener("storage", (event) => {
