@@ -22,6 +22,7 @@ from mt.data import cache, collecting, decontamination, neighbours, preparing
 from mt.data.builder import build_data
 from mt.data.cache import cached_build
 from mt.data.decontamination import find_overlaps, overlaps_in_parts
+from mt.data.engines.local import Local
 from mt.data.fingerprints import fingerprint
 from mt.data.neighbours import Search, find_clusters
 from mt.data.pair import Pair
@@ -64,7 +65,7 @@ def test_neighbours_are_those_of_all_pairs_compared_whatever_the_partitions(tmp_
     side, levels = side_of(made), np.random.default_rng(1).integers(0, 3, 400).astype(np.int8)
     found = []
     for number, (partitions, threads) in enumerate([(1, 1), (3, 2), (16, 3), (16, 1)]):
-        search = Search(tmp_path / str(number), threads, partitions)
+        search = Search(tmp_path / str(number), Local(threads), partitions)
         clusters = find_clusters(side, levels, np.ones(400, bool), 0.6, search)
         found.append(clusters.edges.tolist())
         assert len(list(search.directory.glob("candidates-*"))) == partitions
@@ -82,7 +83,7 @@ def test_neighbours_are_those_of_all_pairs_compared_whatever_the_partitions(tmp_
 def test_equal_triples_are_chained_in_the_order_of_sentences(tmp_path: Path):
     # Forty sentences that share eleven words of fourteen: every one is like every other, so the chain is the order.
     made = [[*range(11), 20 + 3 * i, 21 + 3 * i, 22 + 3 * i] for i in range(40)]
-    clusters = find_clusters(side_of(made), np.zeros(40, np.int8), np.ones(40, bool), 0.6, Search(tmp_path, 2, 4))
+    clusters = find_clusters(side_of(made), np.zeros(40, np.int8), np.ones(40, bool), 0.6, Search(tmp_path, Local(2), 4))
     assert clusters.edges.tolist() == [[i, i + 1] for i in range(39)]
 
 
@@ -97,7 +98,7 @@ def test_shared_words_are_found_in_any_number_of_ranges(tmp_path: Path):
     for ranges in (1, 3, 16):
         for threads in (1, 3):
             directory = tmp_path / f"{ranges}-{threads}"
-            found = overlaps_in_parts(side, ~is_held_out, is_held_out, 5, directory, threads, ranges)
+            found = overlaps_in_parts(side, ~is_held_out, is_held_out, 5, directory, Local(threads), ranges)
             assert found.tolist() == whole.tolist()
 
 
@@ -178,10 +179,8 @@ def test_splits_are_those_of_former_versions(corpus: Path, tmp_path: Path, monke
 
 
 def test_parts_of_any_size_give_the_same_bytes(
-    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    corpus: Path, tmp_path: Path, request: pytest.FixtureRequest
 ):
-    # The rows of a chunk stay together in the files of the splits.
-    monkeypatch.setattr(preparing, "_CHUNK_PAIRS", 200)
     plain = built(options(corpus), tmp_path / "plain")
     request.getfixturevalue("small")
     for workers in (1, 3):
@@ -276,9 +275,9 @@ def test_a_killed_build_goes_on(
     interrupt(corpus, tmp_path / "cache", kill)
     numbers, search = [], neighbours._write_candidates
 
-    def noted(triples: Path, number: int, *others: object) -> None:
-        numbers.append((triples.parent.name, number))
-        search(triples, number, *others)  # type: ignore[arg-type]
+    def noted(shared: tuple[Path, float], number: int, directory: Path) -> None:
+        numbers.append((shared[0].parent.name, number))
+        search(shared, number, directory)
 
     monkeypatch.setattr(neighbours, "_write_candidates", noted)
     with caplog.at_level("INFO"):

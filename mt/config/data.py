@@ -263,6 +263,11 @@ class DataConfig:
     workers: int | None = None
     """Worker processes for cleaning. Default: one per core, at most 8. The result does not depend on the number."""
 
+    engine: Literal["local", "ray"] = "local"
+    """What builds the data. `local`: processes and threads of this machine. `ray`: Ray, on the cluster that the
+    environment variable RAY_ADDRESS names (HOST:PORT, or auto for one that runs on this machine); if it is not set, on
+    this machine alone. The result is the same."""
+
     cache_dir: str | None = None
     """Where finished builds are kept for later runs. Default: mt/ in $XDG_CACHE_HOME or ~/.cache."""
 

@@ -18,9 +18,11 @@ from datasets import DatasetDict
 from mt.config import CorpusConfig, DataConfig
 from mt.data.collecting import Collection, empty_side, preparation
 from mt.data.domain_selection import select_like_domain
+from mt.data.engines import open_engine
 from mt.data.holding_out import HoldingOut, hold_out
 from mt.data.mixing import mixing_weights
 from mt.data.pair import Pair, Rejection
+from mt.data.parts import sweep
 from mt.data.readers import read_corpus
 from mt.data.rejects import REJECTED, RejectedFile
 from mt.data.report import LENGTH_STEP, DataReport
@@ -85,13 +87,15 @@ def build_data(
     with ExitStack() as stack:
         stack.enter_context(_one_sentence(directory, work))
         work = work or stack.enter_context(_workspace(directory))
+        sweep(work)
         store = stack.enter_context(PairStore(work))
         rejected = stack.enter_context(RejectedFile(directory / REJECTED))
-        collection.store_in(store)
+        engine = stack.enter_context(open_engine(config, work, collection.workers))
+        collection.store_in(store, engine)
         build = _Build(collection, collection.report_of(store, rejected))
         logger.info("looking for pairs that are alike, and dividing them into splits")
         holding_out = hold_out(store, config, corpora)
-        selection = select_pairs(store, config, corpora, holding_out, work, collection.workers())
+        selection = select_pairs(store, config, corpora, holding_out, work, engine)
         for name, selected in select_like_domain(store, config, selection).items():
             build.report.corpora[name].selected = selected
         splits = {split: SplitFile(work / f"{split}.arrow") for split in SPLITS}

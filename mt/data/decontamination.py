@@ -7,13 +7,15 @@ number: 20 million n-grams in ranges of 16 million take two passes over the trai
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from mt.data.engines.engine import Engine
+from mt.data.engines.local import Local
 from mt.data.fingerprints import Hashes, Words
-from mt.data.parts import in_order, make_parts
+from mt.data.parts import make_parts
 from mt.data.selection import Indices, Mask
 from mt.data.store import SideColumns
 
@@ -30,7 +32,7 @@ def overlaps_in_parts(
     held_out: Mask,
     length: int,
     directory: Path,
-    threads: int,
+    engine: Engine,
     ranges: int | None = None,
 ) -> Indices:
     """What `find_overlaps` returns, through parts in `directory` (`mt.data.parts`), one for each range of hashes.
@@ -41,14 +43,14 @@ def overlaps_in_parts(
     count = ranges or 1 + ngrams // _NGRAMS_PER_RANGE
     parts = [directory / f"overlaps-{number:04}" for number in range(count)]
 
-    def write(number: int, part: Path) -> None:
-        found = _overlaps(side, training, held_out, length, (number, count), threads)
+    def write(engine: Engine, number: int, part: Path) -> None:
+        found = _overlaps(side, training, held_out, length, (number, count), engine)
         for name, values in zip(_FOUND, found, strict=True):
             values.tofile(part / name)
 
-    # One after the other: the memory is for the n-grams of one range.
-    tasks = [(part, partial(write, number)) for number, part in enumerate(parts)]
-    make_parts(tasks, 1, "ranges of the search for words of held-out pairs")
+    # One after the other: the memory is for the n-grams of one range. The engine divides the training pairs.
+    numbered = [(part, number) for number, part in enumerate(parts)]
+    make_parts(write, engine, numbered, Local(1), "ranges of the search for words of held-out pairs")
     columns = (np.concatenate([np.fromfile(part / name, np.int64) for part in parts]) for name in _FOUND)
     return _last(len(training), *columns)
 
@@ -59,7 +61,7 @@ def find_overlaps(side: SideColumns, training: Mask, held_out: Mask, length: int
     Returns int (pairs,): the index of that held-out pair, -1 if there is none. Case, punctuation and diacritics do not
     count, and all numbers are equal.
     """
-    return _last(len(training), *_overlaps(side, training, held_out, length, (0, 1), 1))
+    return _last(len(training), *_overlaps(side, training, held_out, length, (0, 1), Local(1)))
 
 
 def _last(size: int, pairs: Indices, places: Indices, owners: Indices) -> Indices:
@@ -71,7 +73,7 @@ def _last(size: int, pairs: Indices, places: Indices, owners: Indices) -> Indice
 
 
 def _overlaps(
-    side: SideColumns, training: Mask, held_out: Mask, length: int, part: tuple[int, int], threads: int
+    side: SideColumns, training: Mask, held_out: Mask, length: int, part: tuple[int, int], engine: Engine
 ) -> tuple[Indices, Indices, Indices]:
     """(training pair, place of the n-gram in it, held-out pair) of each shared n-gram in a range of hashes.
 
@@ -81,21 +83,36 @@ def _overlaps(
     nothing = np.empty(0, np.int64)
     if not len(known):
         return nothing, nothing, nothing
-    # Most n-grams are in no held-out pair; here one memory access says so, in a binary search twenty do.
-    may_be_known = LookUp(known)
-
-    def compare(members: Indices) -> tuple[Indices, Indices, Indices]:
-        ngrams = _ngrams(side, members, length)
-        worth_a_search = np.flatnonzero(may_be_known.may_hold(ngrams.hashes))
-        hashes = ngrams.hashes[worth_a_search]
-        index = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
-        is_shared = known[index] == hashes
-        place = worth_a_search[is_shared]
-        return members[np.searchsorted(np.cumsum(ngrams.counts), place, side="right")], place, owners[index[is_shared]]
-
-    found = [(nothing,) * 3, *in_order(compare, _chunks(side, np.flatnonzero(training), length), threads)]
+    shared = _HeldOut(side._replace(keys=side.keys[:0]), length, known, owners, LookUp(known))
+    chunks = _chunks(side, np.flatnonzero(training), length)
+    found = [(nothing,) * 3, *engine.in_order(_compare, shared, chunks)]
     pairs, places, shared = (np.concatenate(column) for column in zip(*found, strict=True))
     return pairs, places, shared
+
+
+class _HeldOut(NamedTuple):
+    """What training pairs are compared with."""
+
+    side: SideColumns
+    length: int
+    known: Hashes
+    """The n-grams of held-out pairs, sorted."""
+    owners: Indices
+    """Their pairs."""
+    may_be_known: LookUp
+    """Most n-grams are in no held-out pair; here one memory access says so, in a binary search twenty do."""
+
+
+def _compare(held_out: _HeldOut, members: Indices) -> tuple[Indices, Indices, Indices]:
+    """(training pair, place of the n-gram in it, held-out pair) of each n-gram that some training pairs share."""
+    side, length, known, owners, may_be_known = held_out
+    ngrams = _ngrams(side, members, length)
+    worth_a_search = np.flatnonzero(may_be_known.may_hold(ngrams.hashes))
+    hashes = ngrams.hashes[worth_a_search]
+    index = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
+    is_shared = known[index] == hashes
+    place = worth_a_search[is_shared]
+    return members[np.searchsorted(np.cumsum(ngrams.counts), place, side="right")], place, owners[index[is_shared]]
 
 
 def _chunks(side: SideColumns, pairs: Indices, length: int) -> Iterator[Indices]:

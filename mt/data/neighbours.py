@@ -12,12 +12,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from mt.data.alike import Edges, only_alike
+from mt.data.engines.engine import Engine
 from mt.data.parts import is_finished, make_part, make_parts
 from mt.data.selection import Indices, Mask, run_starts
 from mt.data.store import SideColumns
@@ -48,7 +50,7 @@ class Search(NamedTuple):
 
     directory: Path
     """For the parts. What an interrupted search for the same has left there is used again."""
-    threads: int
+    engine: Engine
     partitions: int | None = None
     """Default: as many as keep each of them small. The result does not depend on the number."""
 
@@ -73,7 +75,8 @@ def _distinct(side: SideColumns, levels: Levels, kept: Mask) -> tuple[Indices, S
     of_pair[members] = cluster
     highest = np.zeros(len(first), np.int8)
     np.maximum.at(highest, cluster, levels[members])
-    return of_pair, Sentences(side, members[first], highest)
+    # Without the keys, which nothing after this needs: sentences may be sent to other machines.
+    return of_pair, Sentences(side._replace(keys=side.keys[:0]), members[first], highest)
 
 
 def find_neighbours(sentences: Sentences, similarity: float, search: Search) -> Edges:
@@ -83,34 +86,33 @@ def find_neighbours(sentences: Sentences, similarity: float, search: Search) -> 
     triples = search.directory / "triples"
     parts = [search.directory / f"candidates-{number:04}" for number in range(count)]
     if not all(map(is_finished, parts)):
-        make_part(triples, partial(write_triples, sentences, count, search.threads))
-    tasks = [(part, partial(_write_candidates, triples, number, similarity)) for number, part in enumerate(parts)]
-    make_parts(tasks, search.threads, "partitions of the search for neighbours")
+        make_part(triples, partial(write_triples, sentences, count, search.engine))
+    numbered = [(part, number) for number, part in enumerate(parts)]
+    what = "partitions of the search for neighbours"
+    make_parts(_write_candidates, (triples, similarity), numbered, search.engine, what)
     remove(triples)
     files = [part / _CODES for part in parts]
     ranges = 1 + sum(file.stat().st_size for file in files) // 8 // _CODES_PER_RANGE
     borders = np.linspace(0, size, ranges + 1).astype(np.int64) * size
     alike = [search.directory / f"alike-{number:04}" for number in range(ranges)]
-    make_parts(
-        [
-            (part, partial(_write_alike, files, (int(low), int(high)), sentences, similarity))
-            for part, low, high in zip(alike, borders[:-1], borders[1:], strict=True)
-        ],
-        search.threads,
-        "parts of the comparison of sentences",
-    )
+    ranged = [(part, (int(low), int(high))) for part, (low, high) in zip(alike, pairwise(borders), strict=True)]
+    what = "parts of the comparison of sentences"
+    make_parts(_write_alike, (files, sentences, similarity), ranged, search.engine, what)
     codes = np.concatenate([np.fromfile(part / _CODES, np.int64) for part in alike])
     return np.stack(np.divmod(codes, max(size, 1)), axis=1)
 
 
-def _write_candidates(triples: Path, number: int, similarity: float, directory: Path) -> None:
+def _write_candidates(shared: tuple[Path, float], number: int, directory: Path) -> None:
+    """shared: what `write_triples` wrote, and the similarity."""
+    triples, similarity = shared
     candidates_in(triples, number, similarity).tofile(directory / _CODES)
 
 
 def _write_alike(
-    files: Sequence[Path], borders: tuple[int, int], sentences: Sentences, similarity: float, directory: Path
+    shared: tuple[Sequence[Path], Sentences, float], borders: tuple[int, int], directory: Path
 ) -> None:
-    """Those of the candidates between two codes that are alike."""
+    """Those of the candidates between two codes that are alike. shared: the files of the candidates, and of whom."""
+    files, sentences, similarity = shared
     codes = np.concatenate([_between(file, *borders) for file in files])
     codes.sort()
     size = len(sentences.examples)

@@ -6,19 +6,23 @@ order and how often, its bytes are the same.
 
 from __future__ import annotations
 
+import errno
 import logging
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
+from mt.data.engines.engine import Engine, Item, Shared
 from mt.files import UNFINISHED, find_damage, remove, write_checksums
 
 logger = logging.getLogger(__name__)
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+# Network file systems remember for up to a minute that a directory was not there.
+_SECONDS_UNTIL_SEEN = 120
 
 
 def is_finished(part: Path) -> bool:
@@ -37,9 +41,11 @@ def is_finished(part: Path) -> bool:
 
 
 def begin_part(part: Path) -> Path:
-    """An empty directory beside `part`, to be filled and given to `end_part`. Raises `OSError`."""
-    work = part.with_name(f"{UNFINISHED}{part.name}")
-    remove(work)
+    """An empty directory beside `part`, to be filled and given to `end_part`. Raises `OSError`.
+
+    Nobody else fills it: a machine that was given up may be at work still on the same part.
+    """
+    work = part.with_name(f"{UNFINISHED}{secrets.token_hex(6)}-{part.name}")
     work.mkdir(parents=True)
     return work
 
@@ -53,7 +59,19 @@ def end_part(work: Path, part: Path) -> None:
     """
     write_checksums(work)
     remove(part)
-    work.rename(part)
+    try:
+        work.rename(part)
+    except OSError:
+        if not is_finished(part):
+            raise
+        # A machine that was given up has made it in this moment.
+        remove(work)
+
+
+def sweep(directory: Path) -> None:
+    """Remove what killed processes have left of parts anywhere in `directory`."""
+    for leftover in list(directory.rglob(f"{UNFINISHED}*")):
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def make_part(part: Path, make: Callable[[Path], None]) -> bool:
@@ -61,37 +79,44 @@ def make_part(part: Path, make: Callable[[Path], None]) -> bool:
     if is_finished(part):
         return True
     work = begin_part(part)
-    make(work)
+    try:
+        make(work)
+    except BaseException:
+        remove(work)
+        raise
     end_part(work, part)
     return False
 
 
-def make_parts(parts: Iterable[tuple[Path, Callable[[Path], None]]], threads: int, what: str) -> None:
-    """`make_part` for several; the log says how many were taken from an interrupted build.
+def make_parts(
+    make: Callable[[Shared, Item, Path], None],
+    shared: Shared,
+    parts: Sequence[tuple[Path, Item]],
+    engine: Engine,
+    what: str,
+) -> None:
+    """`make_part` for several by an engine; the log says how many were taken from an interrupted build.
 
-    what: the parts in words, such as "partitions of the search". Raises `OSError`.
+    make: a function of a module. what: the parts in words, such as "partitions of the search". Raises `OSError`.
     """
-    before = list(in_order(lambda each: make_part(*each), parts, threads))
+    before = list(engine.in_order(partial(_make_one, make), shared, parts))
+    for part, _ in parts:
+        _wait_for(part)
     if any(before):
         logger.info("%d of %d %s were finished before and are used again", sum(before), len(before), what)
 
 
-def in_order(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
-    """The results of `function` in the order of `items`, computed by threads, few of them ahead of time.
+def _make_one(make: Callable[[Shared, Item, Path], None], shared: Shared, one: tuple[Path, Item]) -> bool:
+    part, item = one
+    return make_part(part, partial(make, shared, item))
 
-    Threads are enough where the work is numpy's: its sorting and arithmetic run in parallel.
-    """
-    if threads == 1:
-        yield from map(function, items)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        waiting: deque[Future[Result]] = deque()
-        try:
-            for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) > threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+
+def _wait_for(part: Path) -> None:
+    """Wait until a part is seen here that may have been made on another machine. Raises `OSError`."""
+    end = time.monotonic() + _SECONDS_UNTIL_SEEN
+    while not part.is_dir():
+        if time.monotonic() > end:
+            raise OSError(errno.ENOENT, f"{part}, made on another machine, is not seen on this one")
+        # A look at the list of names makes a network file system ask again.
+        os.listdir(part.parent)
+        time.sleep(0.5)

@@ -7,7 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from mt.config import CleaningConfig
 from mt.config.data import Tatweel
@@ -31,10 +31,6 @@ _CHUNK_CHARACTERS = 4_000_000
 # Chunks per worker that wait to be processed or written; more would only take memory.
 _CHUNKS_AHEAD_PER_WORKER = 3
 _MAX_WORKERS = 8
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
 
 class Preparation(NamedTuple):
     """What is done to a chunk; sent to the workers."""
@@ -132,7 +128,7 @@ def _fault(source: str, target: str, cleaning: CleaningConfig | None, languages:
 
 def prepare_all(pairs: Iterable[Pair], preparation: Preparation, workers: int) -> Iterator[Prepared]:
     """`prepare` chunk by chunk, in order; the result does not depend on the number of processes."""
-    chunks = _chunked(pairs)
+    chunks = chunked(pairs)
     if workers == 1:
         yield from (prepare(chunk, preparation) for chunk in chunks)
         return
@@ -151,7 +147,8 @@ def prepare_all(pairs: Iterable[Pair], preparation: Preparation, workers: int) -
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _chunked(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
+def chunked(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
+    """The pairs, some at a time: as many as are cleaned in less than a second."""
     chunk: list[Pair] = []
     characters = 0
     for pair in pairs:

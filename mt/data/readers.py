@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 from mt.config import CorpusConfig
 from mt.config.formats import Format, is_backtranslated_table, is_bilingual_table
@@ -69,8 +70,7 @@ def read_corpus(name: str, options: CorpusConfig, languages: LanguagePair = ENGL
     Raises `DataError` for a file that is missing, is not in its format, or contains no pair.
     """
     check_corpus(name, options, languages)
-    read = _read_directory if is_folder(options, languages) else _read_file
-    pairs = read(options, languages)
+    pairs = chain.from_iterable(read_file(file, languages) for file in corpus_files(options, languages))
     first = next(pairs, None)
     if first is None:
         raise DataError(f"{options.path}: no sentence pairs in the file; expected one pair per line")
@@ -78,22 +78,37 @@ def read_corpus(name: str, options: CorpusConfig, languages: LanguagePair = ENGL
     yield from pairs
 
 
-def _read_file(options: CorpusConfig, languages: LanguagePair) -> Iterator[Pair]:
-    return _READERS[format_of(options, languages)](Path(options.path), options, languages)
+class CorpusFile(NamedTuple):
+    """A file of a corpus, or a data set of the library `datasets`; it can be read without the others."""
+
+    options: CorpusConfig
+    """Those of the corpus, with the path of this file."""
+    name: str = ""
+    """In a directory: the file's name there."""
+    is_one_of_several: bool = False
 
 
-def _read_directory(options: CorpusConfig, languages: LanguagePair) -> Iterator[Pair]:
-    root = Path(options.path)
-    files = files_of(options, languages)
-    for file in files:
-        name = file.path.removeprefix(f"{root}/")
-        pairs = _read_file(file, languages)
-        head = first_pairs(pairs)
-        following = next(pairs, None)
-        # A file with more pairs is a corpus, not a document, and so is a single file.
-        default = name if following is None and len(files) > 1 else ""
-        for pair in chain(head, [] if following is None else [following], pairs):
-            yield pair._replace(document=_document(name, pair.document) if pair.document else default)
+def corpus_files(options: CorpusConfig, languages: LanguagePair = ENGLISH_TO_ARABIC) -> list[CorpusFile]:
+    """What a corpus is read from, in this order; its pairs are those of `read_file` for one after the other."""
+    if not is_folder(options, languages):
+        return [CorpusFile(options)]
+    root, files = Path(options.path), files_of(options, languages)
+    return [CorpusFile(file, file.path.removeprefix(f"{root}/"), len(files) > 1) for file in files]
+
+
+def read_file(file: CorpusFile, languages: LanguagePair) -> Iterator[Pair]:
+    """Stream the raw pairs of one file of a corpus. Raises `DataError`."""
+    options, name, is_one_of_several = file
+    pairs = _READERS[format_of(options, languages)](Path(options.path), options, languages)
+    if not name:
+        yield from pairs
+        return
+    head = first_pairs(pairs)
+    following = next(pairs, None)
+    # A file with more pairs is a corpus, not a document, and so is a single file.
+    default = name if following is None and is_one_of_several else ""
+    for pair in chain(head, [] if following is None else [following], pairs):
+        yield pair._replace(document=_document(name, pair.document) if pair.document else default)
 
 
 def _document(file: str, document: str) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mt.config import CorpusConfig, DataConfig
 from mt.data.decontamination import overlaps_in_parts
+from mt.data.engines.engine import Engine
 from mt.data.holding_out import HoldingOut
 from mt.data.neighbours import Clusters, Search, find_clusters
 from mt.data.selection import Indices, Mask, combine, first_of_equals, rank_among_equals
@@ -55,8 +56,6 @@ LEAKS = ("like a held-out pair", "words of a held-out pair")
 # If similar held-out pairs would cost a corpus more than this share of its pairs, those are dropped instead.
 _MOST_LOST = 0.25
 _FEWEST_ALIKE = 20
-# Each takes up to a third of a gibibyte, and few can be busy at once: they wait for each other in Python.
-_MOST_THREADS = 4
 
 
 @dataclass
@@ -95,7 +94,7 @@ def select_pairs(
     corpora: Sequence[CorpusConfig],
     holding_out: HoldingOut,
     work: Path,
-    threads: int,
+    engine: Engine,
 ) -> Selection:
     """Apply the rules of `DROPS` and assign the splits.
 
@@ -103,7 +102,7 @@ def select_pairs(
     searches, of which those are used again that an interrupted selection of the same pairs has left there. Raises
     `OSError` if the disk is full.
     """
-    sides, threads = [store.side(name) for name in SIDES], min(threads, _MOST_THREADS)
+    sides = [store.side(name) for name in SIDES]
     positions, corpus_of = holding_out.positions, store.column("corpora", np.int32)
     selection = _everything(_levels(positions, corpus_of, config, corpora), corpus_of, config, corpora)
     levels = selection.levels
@@ -113,14 +112,14 @@ def select_pairs(
     logger.info("looking for neighbours among %d pairs", int(selection.kept.sum()))
     # One side after the other: a search takes a table of half a gibibyte.
     clusters = [
-        find_clusters(side, levels, selection.kept, config.similarity, Search(work / name, threads))
+        find_clusters(side, levels, selection.kept, config.similarity, Search(work / name, engine))
         for name, side in zip(SIDES, sides, strict=True)
     ]
     _drop_alike(selection, config, clusters)
     _drop_templates(selection, corpus_of, is_divided, clusters)
     conflicting = find_leaks(clusters, selection.levels, selection.kept)
     selection.drop(conflicting >= 0, "like a held-out pair", conflicting)
-    _drop_overlaps(selection, config, sides, work, threads)
+    _drop_overlaps(selection, config, sides, work, engine)
     kept = selection.kept & selection.is_own
     alike = group_pairs(clusters, kept)
     groups = whole_units(alike, holding_out.units)
@@ -221,13 +220,13 @@ def _drop_templates(
 
 
 def _drop_overlaps(
-    selection: Selection, config: DataConfig, sides: Sequence[SideColumns], work: Path, threads: int
+    selection: Selection, config: DataConfig, sides: Sequence[SideColumns], work: Path, engine: Engine
 ) -> None:
     for name, side in zip(SIDES, sides, strict=True) if config.decontaminate_words is not None else ():
         training = selection.kept & selection.is_own & (selection.levels == TRAIN)
         held_out = selection.kept & (selection.levels > TRAIN)
         length = config.decontaminate_words or 0
-        conflicting = overlaps_in_parts(side, training, held_out, length, work / name, threads)
+        conflicting = overlaps_in_parts(side, training, held_out, length, work / name, engine)
         selection.drop(conflicting >= 0, "words of a held-out pair", conflicting)
 
 

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 from datasets import Dataset, DatasetDict, Features, load_from_disk
 from datasets.arrow_writer import ArrowWriter
@@ -30,18 +31,14 @@ class SplitFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        # The fingerprint is that of a stream of the batches; by default, `datasets` makes one that changes every time.
+        # The fingerprint is that of a stream of the rows; by default, `datasets` makes one that changes every time.
         self._digest = hashlib.sha256(SCHEMA.serialize())
         self._writer = ArrowWriter(features=Features.from_arrow_schema(SCHEMA), path=str(path))
         self._waiting: deque[pa.RecordBatch] = deque()
         self._rows = 0
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Add rows with the columns of `SCHEMA`."""
-        serialized = batch.serialize()
-        self._digest.update(serialized)
-        # Read back and cut as `save_to_disk` does it: how a batch was made shows in the padding in the file.
-        batch = pa.ipc.read_record_batch(serialized, SCHEMA)
+        """Add rows with the columns of `SCHEMA`; the file does not depend on how the rows are divided into batches."""
         self._waiting += [batch.slice(start, _ROWS) for start in range(0, batch.num_rows, _ROWS)]
         self._rows += batch.num_rows
         while self._rows >= _ROWS:
@@ -50,7 +47,7 @@ class SplitFile:
     def _write(self, rows: int) -> None:
         """Write some of the rows that wait."""
         self._rows -= rows
-        pieces = []
+        pieces, taken = [], rows
         while rows:
             piece = self._waiting.popleft()
             if piece.num_rows > rows:
@@ -58,7 +55,10 @@ class SplitFile:
                 piece = piece.slice(0, rows)
             pieces.append(piece)
             rows -= piece.num_rows
-        self._writer.write_table(pa.Table.from_batches(pieces))
+        # Copied: the padding between the columns of a slice shows what was around it.
+        rows_of_table = pa.Table.from_batches(pieces).take(np.arange(taken)).combine_chunks()
+        self._digest.update(rows_of_table.to_batches()[0].serialize())
+        self._writer.write_table(rows_of_table)
 
     def finish(self) -> Dataset:
         """Write what is left; returns an empty split of the same columns and with the fingerprint of the rows."""

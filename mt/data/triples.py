@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mt.data.alike import Edges, may_be_alike, signatures
+from mt.data.engines.engine import Engine
 from mt.data.fingerprints import Hashes, Words, stretches
-from mt.data.parts import in_order
 from mt.data.selection import Indices, run_starts
 from mt.data.store import SideColumns
 
@@ -57,24 +57,17 @@ class Sentences(NamedTuple):
             yield numbers, self.examples[numbers]
 
 
-def write_triples(sentences: Sentences, partitions: int, threads: int, directory: Path) -> None:
+def write_triples(sentences: Sentences, partitions: int, engine: Engine, directory: Path) -> None:
     """Write the rarest triples of each sentence, those shared with others, divided into partitions by their hash.
 
     Beside them are what `candidates_in` needs to know of the sentences: lengths, levels and signatures.
     """
-    frequency = _frequencies(sentences, threads)
-
-    def rare(chunk: tuple[Indices, Indices]) -> tuple[Indices, Hashes, Hashes, Indices]:
-        numbers, pairs = chunk
-        words = sentences.side.words_at(pairs)
-        hashes, owners = _rarest(words.ngrams(3), frequency)
-        return numbers, signatures(words.ngrams(2)), hashes, numbers[owners]
-
+    shared = sentences.side, _frequencies(sentences, engine)
     marks = np.zeros((len(sentences.examples), 2), np.uint64)
     with ExitStack() as stack:
         names = (partition_files(directory, number) for number in range(partitions))
         files = [tuple(stack.enter_context(path.open("wb")) for path in paths) for paths in names]
-        for numbers, of_chunk, hashes, owners in in_order(rare, sentences.chunks(), threads):
+        for numbers, of_chunk, hashes, owners in engine.in_order(_rare, shared, sentences.chunks()):
             marks[numbers] = of_chunk
             # Sorted by triple and, for equal ones, by split: the level replaces the two lowest bits.
             triples = (hashes & ~np.uint64(3)) | sentences.levels[owners].astype(np.uint64)
@@ -88,32 +81,46 @@ def write_triples(sentences: Sentences, partitions: int, threads: int, directory
     sentences.levels.tofile(directory / "levels")
 
 
+def _rare(
+    shared: tuple[SideColumns, NDArray[np.uint8]], chunk: tuple[Indices, Indices]
+) -> tuple[Indices, Hashes, Hashes, Indices]:
+    """(numbers of the sentences, their signatures, their rarest triples, the sentence of each of these) of a chunk.
+
+    shared: the side, and how often triples occur.
+    """
+    (side, frequency), (numbers, pairs) = shared, chunk
+    words = side.words_at(pairs)
+    hashes, owners = _rarest(words.ngrams(3), frequency)
+    return numbers, signatures(words.ngrams(2)), hashes, numbers[owners]
+
+
 def partition_files(directory: Path, number: int) -> tuple[Path, Path]:
     """The files of a partition: its triples, and the sentence that has each."""
     return directory / f"triples-{number:04}", directory / f"owners-{number:04}"
 
 
-def _frequencies(sentences: Sentences, threads: int) -> NDArray[np.uint8]:
+def _frequencies(sentences: Sentences, engine: Engine) -> NDArray[np.uint8]:
     """uint8 (slots,): how many occurrences of triples fell into each slot."""
     words = int(sentences.side.counts[sentences.examples].sum())
     frequency = np.zeros(1 << int(np.clip(4 * words, 1 << 16, _MAX_SLOTS) - 1).bit_length(), np.uint8)
-
-    def count(chunk: tuple[Indices, Indices]) -> tuple[Indices, Indices]:
-        slots = _slots(sentences.side.words_at(chunk[1]).ngrams(3).hashes, frequency)
-        return np.unique(slots, return_counts=True)
-
-    for slots, counts in in_order(count, sentences.chunks(), threads):
+    for slots, counts in engine.in_order(_counted, (sentences.side, len(frequency)), sentences.chunks()):
         frequency[slots] = np.minimum(frequency[slots] + counts, _MOST)
     return frequency
 
 
-def _slots(hashes: Hashes, frequency: NDArray[np.uint8]) -> NDArray[np.int64]:
-    return (hashes & np.uint64(len(frequency) - 1)).astype(np.int64)
+def _counted(shared: tuple[SideColumns, int], chunk: tuple[Indices, Indices]) -> tuple[Indices, Indices]:
+    """(slots, how many triples of a chunk fall into each). shared: the side, and the number of slots."""
+    side, size = shared
+    return np.unique(_slots(side.words_at(chunk[1]).ngrams(3).hashes, size), return_counts=True)
+
+
+def _slots(hashes: Hashes, size: int) -> NDArray[np.int64]:
+    return (hashes & np.uint64(size - 1)).astype(np.int64)
 
 
 def _rarest(triples: Words, frequency: NDArray[np.uint8]) -> tuple[Hashes, Indices]:
     owners = np.repeat(np.arange(len(triples.counts)), triples.counts)
-    frequencies = frequency[_slots(triples.hashes, frequency)]
+    frequencies = frequency[_slots(triples.hashes, len(frequency))]
     is_shared = frequencies > 1
     hashes, owners, frequencies = triples.hashes[is_shared], owners[is_shared], frequencies[is_shared]
     # Sorted by sentence, then by frequency; the hash breaks ties in the same way in every sentence.
