@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,7 +138,6 @@ def die_with_node(name):
     if is_second() and once(name):
         manager = next(one for one in psutil.Process().parents() if "raylet" in one.name())
         manager.kill()
-        manager.wait()
         os.kill(os.getpid(), signal.SIGKILL)
 
 def small_chunks():
@@ -202,16 +202,17 @@ class Runner:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=300,
+            timeout=100,
         )
 
 
 def processes_of(temporary: Path) -> list[psutil.Process]:
-    """The processes of Ray whose files are in this directory."""
+    """The processes of Ray that were started with this directory."""
     found = []
-    for process in psutil.process_iter(["cmdline"]):
-        if any(str(temporary) in word for word in process.info["cmdline"] or []):
-            found.append(process)
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("RAY_TMPDIR") == str(temporary) and process.pid != os.getpid():
+                found.append(process)
     return found
 
 
@@ -220,14 +221,16 @@ def temporary() -> Iterator[Path]:
     """Ray's own directory; short, because the names of sockets are in it. Whatever is left of Ray ends with it."""
     pytest.importorskip("ray")
     directory = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
-    try:
-        yield directory
-    finally:
-        left = processes_of(directory)
-        for process in left:
-            process.kill()
-        psutil.wait_procs(left, timeout=30)
-        shutil.rmtree(directory, ignore_errors=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_TMPDIR", str(directory))
+        try:
+            yield directory
+        finally:
+            left = processes_of(directory)
+            for process in left:
+                process.kill()
+            psutil.wait_procs(left, timeout=30)
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture
@@ -237,13 +240,13 @@ def alone(corpora: Path, temporary: Path, tmp_path: Path) -> Runner:
     return Runner(corpora, tmp_path / "notes", temporary)
 
 
-@pytest.fixture(scope="module")
-def cluster(temporary: Path) -> Iterator[tuple[str, str]]:
-    """(address, head node) of two nodes with a CPU each on this machine."""
+@contextmanager
+def two_nodes() -> Iterator[tuple[str, str]]:
+    """(address, head node) of a cluster of two nodes with a CPU each on this machine."""
     from ray.cluster_utils import Cluster
 
     health = {"health_check_period_ms": 1000, "health_check_failure_threshold": 10}
-    common = {"num_cpus": 1, "object_store_memory": 200 << 20, "include_dashboard": False, "temp_dir": str(temporary)}
+    common = {"num_cpus": 1, "object_store_memory": 200 << 20, "include_dashboard": False}
     nodes = Cluster()
     try:
         head = nodes.add_node(**common, _system_config=health)
@@ -251,6 +254,13 @@ def cluster(temporary: Path) -> Iterator[tuple[str, str]]:
         yield nodes.address, head.node_id
     finally:
         nodes.shutdown()
+
+
+@pytest.fixture(scope="module")
+def cluster(temporary: Path) -> Iterator[tuple[str, str]]:
+    """A cluster in the directory `temporary`, for all tests that do not end nodes."""
+    with two_nodes() as nodes:
+        yield nodes
 
 
 @pytest.fixture
@@ -287,3 +297,185 @@ def test_a_cluster_of_two_nodes_with_a_worker_killed_in_each_stage(
     assert killed == stages
     # Parts of the killed ones are gone, too.
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [Path(result.stdout.strip()).name]
+
+
+def test_a_node_that_dies_takes_nothing_with_it(
+    alone: Runner, expected: dict[str, str], tmp_path: Path
+):
+    with two_nodes() as (address, head):
+        alone.address, alone.head = address, head
+        result = alone.run(tmp_path / "cache", "EVENT = lambda name: name == 'prepare' and die_with_node(name)")
+    assert finished(result) == expected
+    assert (alone.notes / "prepare").exists()
+
+
+def test_a_killed_driver_goes_on_with_either_engine(joined: Runner, expected: dict[str, str], tmp_path: Path):
+    cache = tmp_path / "cache"
+    kill = """
+from mt.data.collecting import Collection
+account, counted = Collection._account, []
+def killing(*arguments):
+    counted.append(arguments)
+    if len(counted) > 21:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return account(*arguments)
+Collection._account = killing
+"""
+    assert joined.run(cache, kill).returncode == -signal.SIGKILL
+    # Again by Ray, up to the third partition of one side.
+    kill = """
+from mt.data import parts
+wait_for, waited = parts._wait_for, []
+def killing(part):
+    waited.append(part)
+    if len(waited) > 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    wait_for(part)
+parts._wait_for = killing
+"""
+    second = joined.run(cache, kill)
+    assert second.returncode == -signal.SIGKILL, second.stderr
+    assert "an interrupted build goes on: 1000 pairs were read before" in second.stderr
+    last = joined.run(cache, engine="local")
+    assert "partitions of the search for neighbours were finished before and are used again" in last.stderr
+    assert finished(last) == expected
+
+
+def test_a_build_of_the_local_engine_goes_on_by_ray(joined: Runner, expected: dict[str, str], tmp_path: Path):
+    kill = """
+from mt.data import collecting
+account, counted = collecting.Collection._account, []
+def killing(*arguments):
+    counted.append(arguments)
+    if len(counted) > 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return account(*arguments)
+collecting.Collection._account = killing
+"""
+    assert joined.run(tmp_path / "cache", kill, engine="local").returncode == -signal.SIGKILL
+    result = joined.run(tmp_path / "cache")
+    assert "an interrupted build goes on: 800 pairs were read before" in result.stderr
+    assert finished(result) == expected
+
+
+def sentence(result: subprocess.CompletedProcess[str]) -> str:
+    """The only thing that the command says about a mistake."""
+    assert result.returncode == 1, result.stderr
+    said = [line for line in result.stderr.splitlines() if not line.startswith("INFO:")]
+    assert len(said) == 1, result.stderr
+    return said[0]
+
+
+def test_what_is_wrong_with_a_corpus_is_said_as_by_the_local_engine(joined: Runner, tmp_path: Path):
+    corpora = tmp_path / "corpora"
+    shutil.copytree(joined.corpora, corpora)
+    joined.corpora = corpora
+    with (corpora / "general.jsonl").open("a", encoding="utf-8") as file:
+        file.write("\n{no json")
+    local, by_ray = (sentence(joined.run(tmp_path / engine, engine=engine)) for engine in ("local", "ray"))
+    assert local == by_ray
+    assert "general.jsonl:1021: " in local
+
+
+def test_a_node_that_does_not_see_what_it_needs(joined: Runner, tmp_path: Path):
+    blind = """
+def elsewhere(place, facts):
+    return ray_nodes.fault_of_node(place, facts._replace(file=f"/else{facts.file}") if is_second() else facts)
+ray_cluster.fault_of_node = elsewhere
+"""
+    said = sentence(joined.run(tmp_path / "cache", blind))
+    assert said.startswith("mt: data.engine ray: node ")
+    assert " does not see /else" in said
+    assert said.endswith("set data.cache_dir to a directory on storage that all nodes see at the same path")
+    blind = """
+def elsewhere(place, files):
+    return ray_nodes.fault_of_files(place, [("else/" + path, size) for path, size in files] if is_second() else files)
+ray_cluster.fault_of_files = elsewhere
+"""
+    said = sentence(joined.run(tmp_path / "cache", blind))
+    assert " does not have the file else/made.tsv of this machine (does not exist); put the corpora on storage" in said
+
+
+def test_what_a_node_says_of_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from importlib.metadata import version
+
+    place, libraries = Place.here(), {name: version(name) for name in LIBRARIES}
+    (tmp_path / "token").write_text("abc", encoding="utf-8")
+    facts = Facts(sys.version.split()[0], libraries, str(tmp_path / "token"), "abc")
+    assert fault_of_node(place, facts) is None
+    assert [path.name for path in tmp_path.iterdir()] == ["token"]
+    for other, fault in (
+        (facts._replace(token="of another disk"), f"does not see {tmp_path}, where this build is made; set data.cache"),
+        (facts._replace(file=str(tmp_path / "no" / "token")), f"does not see {tmp_path / 'no'}, where"),
+        (facts._replace(python="3.1.4"), "and this process 3.1.4; install the same on all nodes"),
+        (facts._replace(libraries={"ftfy": "6.0.0"}), "and this process 6.0.0; install the same on all nodes"),
+    ):
+        assert fault in (fault_of_node(place, other) or "")
+    file = tmp_path / "token"
+    assert fault_of_files(place, [(str(file), 3)]) is None
+    assert "(has another size there); put" in (fault_of_files(place, [(str(file), 4)]) or "")
+    assert "(does not exist); put" in (fault_of_files(place, [(str(tmp_path / "no.tsv"), 4)]) or "")
+    monkeypatch.chdir("/")
+    # Relative paths are those of the place where the command was started.
+    assert fault_of_files(Place(str(tmp_path)), [("token", 3)]) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("127.0.0.1:1", r"RAY_ADDRESS is `127.0.0.1:1`, and nothing answers there \(.*refused\); start Ray there, "),
+        ("ray://127.0.0.1:10001", "RAY_ADDRESS is `ray://127.0.0.1:10001`, and data.engine ray needs HOST:PORT"),
+        ("nonsense", "RAY_ADDRESS is `nonsense`, and data.engine ray needs HOST:PORT of the cluster, or auto"),
+        ("127.0.0.1:99999", "RAY_ADDRESS is `127.0.0.1:99999`, and nothing answers there"),
+    ],
+)
+def test_addresses_that_are_no_cluster(address: str, message: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(ConfigError, match=message), ray_cluster.connected(None):
+        pass
+
+
+def test_auto_without_a_cluster(monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_ADDRESS", "auto")
+    monkeypatch.setattr("ray._private.services.find_gcs_addresses", lambda: set())
+    monkeypatch.setattr("ray._private.services.find_bootstrap_address", lambda _: None)
+    message = "the cluster at auto cannot be joined .*; start Ray there, correct RAY_ADDRESS, or unset it"
+    with pytest.raises(ConfigError, match=message), ray_cluster.connected(None):
+        pass
+
+
+def test_without_ray(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ray_cluster, "find_spec", lambda _: None)
+    message = r"data.engine ray needs the extra `ray`: pip install 'mt-conflict-news\[ray\]'"
+    with pytest.raises(ConfigError, match=message), ray_cluster.connected(None):
+        pass
+
+
+def test_another_version_of_ray():
+    class Ray:
+        __version__ = "2.60.0"
+
+        @staticmethod
+        def init(**_: object) -> None:
+            raise RuntimeError(
+                "Version mismatch: The cluster was started with:\n    Ray: 2.9.0\n    Python: 3.8.1\nThis process ..."
+            )
+
+    message = "RAY_ADDRESS: the cluster has other versions than this process with Ray 2.60.0 .*Ray: 2.9.0; Python: 3.8"
+    with pytest.raises(ConfigError, match=message):
+        ray_cluster._init(Ray, "10.0.0.1:6379", {})
+
+
+def write_number(shared: int, number: int, directory: Path) -> None:
+    (directory / "number").write_text(str(shared + number), encoding="utf-8")
+
+
+def test_parts_by_any_engine_are_finished_once(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    parts = [(tmp_path / f"part-{number}", number) for number in range(3)]
+    make_parts(write_number, 10, parts[:2], Local(2), "parts")
+    with caplog.at_level(logging.INFO):
+        make_parts(write_number, 10, parts, Local(2), "parts")
+    assert "2 of 3 parts were finished before and are used again" in caplog.text
+    assert [(part / "number").read_text(encoding="utf-8") for part, _ in parts] == ["10", "11", "12"]
+    assert list(Local(3).in_order(np.add, 5, range(4))) == [5, 6, 7, 8]
