@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from itertools import combinations, pairwise
@@ -83,7 +84,9 @@ def test_neighbours_are_those_of_all_pairs_compared_whatever_the_partitions(tmp_
 def test_equal_triples_are_chained_in_the_order_of_sentences(tmp_path: Path):
     # Forty sentences that share eleven words of fourteen: every one is like every other, so the chain is the order.
     made = [[*range(11), 20 + 3 * i, 21 + 3 * i, 22 + 3 * i] for i in range(40)]
-    clusters = find_clusters(side_of(made), np.zeros(40, np.int8), np.ones(40, bool), 0.6, Search(tmp_path, Local(2), 4))
+    clusters = find_clusters(
+        side_of(made), np.zeros(40, np.int8), np.ones(40, bool), 0.6, Search(tmp_path, Local(2), 4)
+    )
     assert clusters.edges.tolist() == [[i, i + 1] for i in range(39)]
 
 
@@ -178,9 +181,7 @@ def test_splits_are_those_of_former_versions(corpus: Path, tmp_path: Path, monke
     assert rows_hash(tmp_path / "two") == "afe763f3ae30dfba"
 
 
-def test_parts_of_any_size_give_the_same_bytes(
-    corpus: Path, tmp_path: Path, request: pytest.FixtureRequest
-):
+def test_parts_of_any_size_give_the_same_bytes(corpus: Path, tmp_path: Path, request: pytest.FixtureRequest):
     plain = built(options(corpus), tmp_path / "plain")
     request.getfixturevalue("small")
     for workers in (1, 3):
@@ -396,6 +397,20 @@ def test_two_builds_at_once_make_one(corpus: Path, tmp_path: Path):
     assert [process.returncode for process in both] == [0, 0], logs
     assert sum("dividing them into splits" in log for log in logs) == 1
     assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+@pytest.mark.slow
+def test_workers_end_with_a_killed_build(corpus: Path, tmp_path: Path):
+    kill = "collecting.Collection._account = kill_at(collecting.Collection._account, 3)"
+    script = KILLED.format(kill=kill, corpus=str(corpus), cache=str(tmp_path)).replace("workers=1", "workers=2")
+    head, cleaning, rest = script.partition("cleaning = ")
+    script = head + "if __name__ == '__main__':\n" + textwrap.indent(cleaning + rest, "    ")
+    file = tmp_path / "build.py"
+    file.write_text(script, encoding="utf-8")
+    # The pipe is closed when the last process that may write to it has ended.
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run([sys.executable, str(file)], env=environment, capture_output=True, timeout=120)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
 
 
 def test_watches_for_slipped_lines_go_on_where_they_were(tmp_path: Path):

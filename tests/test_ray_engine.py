@@ -6,6 +6,7 @@ nodes functions that kill their own process the first time they run.
 
 from __future__ import annotations
 
+import functools
 import gzip
 import json
 import logging
@@ -30,7 +31,7 @@ from mt.data.engines import ray_cluster
 from mt.data.engines.local import Local
 from mt.data.engines.ray_nodes import LIBRARIES, Facts, Place, fault_of_files, fault_of_node
 from mt.data.parts import make_parts
-from mt.errors import ConfigError, DataError
+from mt.errors import ConfigError
 from tests.conftest import ROOT
 from tests.test_partitions import ARABIC, SMALL, WORDS, contents, sentences
 
@@ -188,7 +189,9 @@ class Runner:
     address: str = ""
     head: str = ""
 
-    def run(self, cache: Path, extra: str = "", engine: str = "ray", **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, cache: Path, extra: str = "", engine: str = "ray", **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         """`extra` is put before the build."""
         script = f"{SCRIPT}\n{extra}\nif __name__ == '__main__':\n    main(sys.argv[1], {engine!r})\n"
         file = self.notes / "script.py"
@@ -199,8 +202,7 @@ class Runner:
             command,
             cwd=self.corpora,
             env={**os.environ, **own, **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
             timeout=100,
         )
@@ -299,9 +301,7 @@ def test_a_cluster_of_two_nodes_with_a_worker_killed_in_each_stage(
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [Path(result.stdout.strip()).name]
 
 
-def test_a_node_that_dies_takes_nothing_with_it(
-    alone: Runner, expected: dict[str, str], tmp_path: Path
-):
+def test_a_node_that_dies_takes_nothing_with_it(alone: Runner, expected: dict[str, str], tmp_path: Path):
     with two_nodes() as (address, head):
         alone.address, alone.head = address, head
         result = alone.run(tmp_path / "cache", "EVENT = lambda name: name == 'prepare' and die_with_node(name)")
@@ -438,7 +438,7 @@ def test_addresses_that_are_no_cluster(address: str, message: str, monkeypatch: 
 def test_auto_without_a_cluster(monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("ray")
     monkeypatch.setenv("RAY_ADDRESS", "auto")
-    monkeypatch.setattr("ray._private.services.find_gcs_addresses", lambda: set())
+    monkeypatch.setattr("ray._private.services.find_gcs_addresses", functools.cache(set))
     monkeypatch.setattr("ray._private.services.find_bootstrap_address", lambda _: None)
     message = "the cluster at auto cannot be joined .*; start Ray there, correct RAY_ADDRESS, or unset it"
     with pytest.raises(ConfigError, match=message), ray_cluster.connected(None):

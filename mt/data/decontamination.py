@@ -86,8 +86,8 @@ def _overlaps(
     shared = _HeldOut(side._replace(keys=side.keys[:0]), length, known, owners, LookUp(known))
     chunks = _chunks(side, np.flatnonzero(training), length)
     found = [(nothing,) * 3, *engine.in_order(_compare, shared, chunks)]
-    pairs, places, shared = (np.concatenate(column) for column in zip(*found, strict=True))
-    return pairs, places, shared
+    pairs, places, conflicting = (np.concatenate(column) for column in zip(*found, strict=True))
+    return pairs, places, conflicting
 
 
 class _HeldOut(NamedTuple):

@@ -108,9 +108,7 @@ def _write_candidates(shared: tuple[Path, float], number: int, directory: Path) 
     candidates_in(triples, number, similarity).tofile(directory / _CODES)
 
 
-def _write_alike(
-    shared: tuple[Sequence[Path], Sentences, float], borders: tuple[int, int], directory: Path
-) -> None:
+def _write_alike(shared: tuple[Sequence[Path], Sentences, float], borders: tuple[int, int], directory: Path) -> None:
     """Those of the candidates between two codes that are alike. shared: the files of the candidates, and of whom."""
     files, sentences, similarity = shared
     codes = np.concatenate([_between(file, *borders) for file in files])

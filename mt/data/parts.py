@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import secrets
 import shutil
 import time
@@ -118,5 +117,5 @@ def _wait_for(part: Path) -> None:
         if time.monotonic() > end:
             raise OSError(errno.ENOENT, f"{part}, made on another machine, is not seen on this one")
         # A look at the list of names makes a network file system ask again.
-        os.listdir(part.parent)
+        list(part.parent.iterdir())
         time.sleep(0.5)

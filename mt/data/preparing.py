@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -31,6 +33,7 @@ _CHUNK_CHARACTERS = 4_000_000
 # Chunks per worker that wait to be processed or written; more would only take memory.
 _CHUNKS_AHEAD_PER_WORKER = 3
 _MAX_WORKERS = 8
+
 
 class Preparation(NamedTuple):
     """What is done to a chunk; sent to the workers."""
@@ -134,7 +137,7 @@ def prepare_all(pairs: Iterable[Pair], preparation: Preparation, workers: int) -
         return
     # Spawned, not forked: the caller may have started threads, torch's for instance.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
         waiting: deque[Future[Prepared]] = deque()
         try:
             for chunk in chunks:
@@ -145,6 +148,18 @@ def prepare_all(pairs: Iterable[Pair], preparation: Preparation, workers: int) -
                 yield waiting.popleft().result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """End this worker when its parent is killed: otherwise it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def end() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=end, daemon=True).start()
 
 
 def chunked(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:

@@ -59,7 +59,7 @@ def connected(workers: int | None) -> Iterator[Any]:
         logger.info("Ray: %s on %s", counted(cpus, "CPU"), where)
         yield ray
     finally:
-        ray.shutdown()
+        ray.shutdown(wait_for_processes=True)
 
 
 def _address() -> str | None:

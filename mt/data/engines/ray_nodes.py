@@ -39,7 +39,7 @@ class Place(NamedTuple):
     @classmethod
     def here(cls) -> Place:
         """The current directory."""
-        return cls(os.getcwd())
+        return cls(str(Path.cwd()))
 
     def go(self) -> None:
         """Go there, if it is on this node; only relative paths need it."""
@@ -143,6 +143,4 @@ def read_tasks(tasks: pa.Table, place: Place, languages: LanguagePair) -> Iterat
 
 def prepare_chunks(chunks: pa.Table, preparation: Preparation) -> pa.Table:
     """Chunks of pairs normalised, checked and fingerprinted."""
-    return table(
-        chunk if isinstance(chunk, UserError) else prepare(chunk, preparation) for chunk in contents(chunks)
-    )
+    return table(chunk if isinstance(chunk, UserError) else prepare(chunk, preparation) for chunk in contents(chunks))
