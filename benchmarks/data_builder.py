@@ -2,6 +2,7 @@
 
     python benchmarks/data_builder.py --pairs 1000000 --json data_builder.json
     taskset -c 0,1 python benchmarks/data_builder.py --pairs 1000000 3000000 10000000 --json data_builder.json
+    python benchmarks/data_builder.py --pairs 300000 --engine local ray
 
 With several numbers of pairs it builds one after the other, smallest first, and makes a table; ten million pairs take 4
 GB for the corpus and four times that for the build, in the directory for temporary files (TMPDIR).
@@ -12,6 +13,9 @@ word in twelve, at least one, is replaced, dropped or moved, and case and punctu
 hint of which; the benchmark remembers. Memory is that of all processes together (PSS) at its highest, disk the largest
 sum of the sizes of all files of the build. CPU time is for comparisons on a machine that does something else, too.
 `--way plain` builds with the library `datasets` alone, as `benchmarks/data_plain.py` says.
+
+With several engines each builds the same corpus; `data` is a hash of the splits and the rejected pairs. The time of Ray
+includes its start. CPU time is that of the processes that the build has started itself, which Ray's workers are not.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import csv
+import hashlib
 import json
 import os
 import resource
@@ -103,7 +108,7 @@ def write_corpus(path: Path, pairs: int, seed: int) -> dict[int, int]:
     return originals
 
 
-def build(corpus: Path, work: Path, way: str) -> dict[str, Any]:
+def build(corpus: Path, work: Path, way: str, engine: str) -> dict[str, Any]:
     """Build in a process of its own; returns its times, the largest memory of it and its workers, and its disk."""
     code = (
         "import json, resource, sys, time\n"
@@ -114,7 +119,7 @@ def build(corpus: Path, work: Path, way: str) -> dict[str, Any]:
         "    import datasets; datasets.disable_progress_bars()\n"
         "    started = time.monotonic()\n"
         f"    corpora = {{'made': CorpusConfig(path={str(corpus)!r})}}\n"
-        f"    _, report = build_data(DataConfig(corpora=corpora), Path({str(work)!r}))\n"
+        f"    _, report = build_data(DataConfig(corpora=corpora, engine={engine!r}), Path({str(work)!r}))\n"
         "    print(json.dumps({'seconds': time.monotonic() - started, 'dropped': report.dropped,\n"
         "                      'kept': report.corpora['made'].kept}))\n"
     )
@@ -130,7 +135,15 @@ def build(corpus: Path, work: Path, way: str) -> dict[str, Any]:
     result, after = json.loads(process.stdout.read()), resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     sizes = {"peak_gib": round(peak / 2**30, 3), "disk_gib": round(disk / 2**30, 3)}
-    return {**result, "cpu_seconds": round(cpu, 1), **sizes}
+    return {**result, "engine": engine, "cpu_seconds": round(cpu, 1), **sizes, "data": hash_of_build(work)}
+
+
+def hash_of_build(work: Path) -> str:
+    """The beginning of a SHA-256 of all splits and, if there are any, of the rejected pairs."""
+    digest = hashlib.sha256()
+    for file in sorted([*(work / "data").rglob("*.arrow"), *work.glob("rejected.tsv")]):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def watch(process: subprocess.Popen[str], work: Path) -> tuple[int, int]:
@@ -212,17 +225,21 @@ def hashes_of(texts: list[str]) -> np.ndarray:
     return np.array([xxh3_64_intdigest(text.encode()) for text in texts], np.uint64)
 
 
-def measure(pairs: int, seed: int, way: str) -> dict[str, Any]:
-    """All figures of one build, which is made in a temporary directory."""
+def measure(pairs: int, seed: int, way: str, engines: list[str]) -> list[dict[str, Any]]:
+    """All figures of one build per engine, which are made in a temporary directory."""
     directory = Path(tempfile.mkdtemp(prefix="benchmark-"))
     try:
         corpus = directory / "made.tsv"
         originals = write_corpus(corpus, pairs, seed)
         print(f"{pairs} pairs, {corpus.stat().st_size / 2**20:.0f} MiB", file=sys.stderr)
-        (directory / "build").mkdir()
-        figures = {"pairs": pairs, "cores": len(os.sched_getaffinity(0))}
-        figures |= build(corpus, directory / "build", way)
-        return figures | leaks(directory / "build", corpus, originals)
+        rows = []
+        for engine in engines:
+            work = directory / f"build-{engine}"
+            work.mkdir()
+            figures = {"pairs": pairs, "cores": len(os.sched_getaffinity(0)), **build(corpus, work, way, engine)}
+            rows.append(figures | leaks(work, corpus, originals))
+            shutil.rmtree(work)
+        return rows
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -231,14 +248,15 @@ def table(rows: list[dict[str, Any]]) -> str:
     """A Markdown table of several builds."""
     cores = rows[0]["cores"]
     lines = [
-        f"| pairs | build, {cores} cores | per million pairs | CPU time | memory | disk | planted | "
+        f"| pairs | engine | build, {cores} cores | per million pairs | CPU time | memory | disk | planted | "
         "across splits | merged wrongly |",
-        "|--:" * 9 + "|",
+        "|--:|---" + "|--:" * 8 + "|",
     ]
     for row in rows:
         merged = f"{row['false_merges']:,} of {row['unrelated']:,}" if "unrelated" in row else ""
         lines.append(
-            f"| {row['pairs']:,} | {row['seconds']:,.0f} s | {row['seconds'] / row['pairs'] * 1e6:,.0f} s | "
+            f"| {row['pairs']:,} | {row['engine']} | {row['seconds']:,.0f} s | "
+            f"{row['seconds'] / row['pairs'] * 1e6:,.0f} s | "
             f"{row['cpu_seconds']:,.0f} s | {row['peak_gib']:.1f} GiB | {row['disk_gib']:.1f} GiB | "
             f"{row['planted']:,} | {row['across_splits']:,} | {merged} |"
         )
@@ -251,13 +269,14 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, nargs="+", default=[1_000_000], help="several make a table")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--way", choices=("mt", "plain"), default="mt", help="what builds")
+    parser.add_argument("--engine", choices=("local", "ray"), nargs="+", default=["local"], help="several: one by one")
     parser.add_argument("--json", type=Path, help="write the figures here too: an object, or a list of several")
     options = parser.parse_args()
     rows = []
     for pairs in sorted(options.pairs):
-        rows.append(measure(pairs, options.seed, options.way))
+        rows += measure(pairs, options.seed, options.way, options.engine)
         # One by one, so that what is done is there if a later one fails.
-        text = json.dumps(rows if len(options.pairs) > 1 else rows[0], indent=2)
+        text = json.dumps(rows if len(rows) > 1 else rows[0], indent=2)
         if options.json:
             options.json.write_text(text + "\n", encoding="utf-8")
     print(table(rows) if len(rows) > 1 else text)

@@ -213,7 +213,9 @@ def processes_of(temporary: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
-            if process.environ().get("RAY_TMPDIR") == str(temporary) and process.pid != os.getpid():
+            # Not this process, nor what Python starts for it.
+            is_ours = process.pid == os.getpid() or "multiprocessing" in " ".join(process.cmdline())
+            if process.environ().get("RAY_TMPDIR") == str(temporary) and not is_ours:
                 found.append(process)
     return found
 
