@@ -45,6 +45,12 @@ ELSEWHERE = {
     ".venv/bin/mt serve tiny-en-ar": "tests/test_serve_command.py, at another port",
     ".venv/bin/python -m faults --only overwrite_spares --verbose": "tests/test_faults.py",
     ".venv/bin/python benchmarks/gpu.py CORPUS.tsv.gz --json gpu.json": "tests/test_gpu_benchmark.py, with --tiny",
+    ".venv/bin/ray start --head --port 6379": "tests/test_ray_engine.py starts a head node by Ray's library",
+    ".venv/bin/ray start --address 10.0.0.1:6379": "tests/test_ray_engine.py starts a second node in the same way",
+    "export RAY_ADDRESS=auto": "tests/test_ray_engine.py, with an address",
+    ".venv/bin/mt data configs/conflict_news.yaml --data.corpora.news news.tsv --data.engine ray "
+    "--data.cache_dir /shared/cache": "tests/test_ray_engine.py builds on a cluster",
+    "kubectl create -f configs/kubernetes/data.yaml": "tests/test_ray_engine.py reads the file",
     ".venv/bin/python faults/fuzz.py --inputs 20000": "tests/test_fuzz.py runs fewer inputs",
 }
 

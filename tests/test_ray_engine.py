@@ -19,11 +19,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
+import yaml
 
 from mt.config import CleaningConfig, CorpusConfig, DataConfig, SelectConfig
 from mt.data.cache import cached_build
@@ -35,7 +37,7 @@ from mt.errors import ConfigError
 from tests.conftest import ROOT
 from tests.test_partitions import ARABIC, SMALL, WORDS, contents, sentences
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(find_spec("ray") is None, reason="needs the extra `ray`")]
 
 
 def line(numbers: list[int], separator: str = "\t") -> str:
@@ -197,6 +199,8 @@ class Runner:
         file = self.notes / "script.py"
         file.write_text(script, encoding="utf-8")
         own = {"PYTHONPATH": str(ROOT), "RAY_TMPDIR": str(self.temporary), "RAY_ADDRESS": self.address}
+        # Ray keeps a token in the home directory.
+        own["HOME"] = str(self.temporary)
         command = [sys.executable, str(file), str(cache), str(self.notes), self.head]
         return subprocess.run(
             command,
@@ -223,7 +227,6 @@ def processes_of(temporary: Path) -> list[psutil.Process]:
 @pytest.fixture(scope="module")
 def temporary() -> Iterator[Path]:
     """Ray's own directory; short, because the names of sockets are in it. Whatever is left of Ray ends with it."""
-    pytest.importorskip("ray")
     directory = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_TMPDIR", str(directory))
@@ -368,6 +371,16 @@ def sentence(result: subprocess.CompletedProcess[str]) -> str:
     return said[0]
 
 
+def test_a_task_that_ends_all_its_processes_is_given_up(joined: Runner, expected: dict[str, str], tmp_path: Path):
+    deadly = "EVENT = lambda name: name == '_compare' and os.kill(os.getpid(), signal.SIGKILL)"
+    said = sentence(joined.run(tmp_path / "cache", f"ray_engine._RETRIES = 1\n{deadly}"))
+    assert said.startswith("mt: data.engine ray: the cluster has failed (WorkerCrashedError: ")
+    assert said.endswith("; what is finished is kept: start the same command again")
+    last = joined.run(tmp_path / "cache", engine="local")
+    assert "an interrupted build goes on: 2200 pairs were read before" in last.stderr
+    assert finished(last) == expected
+
+
 def test_what_is_wrong_with_a_corpus_is_said_as_by_the_local_engine(joined: Runner, tmp_path: Path):
     corpora = tmp_path / "corpora"
     shutil.copytree(joined.corpora, corpora)
@@ -438,7 +451,6 @@ def test_addresses_that_are_no_cluster(address: str, message: str, monkeypatch: 
 
 
 def test_auto_without_a_cluster(monkeypatch: pytest.MonkeyPatch):
-    pytest.importorskip("ray")
     monkeypatch.setenv("RAY_ADDRESS", "auto")
     monkeypatch.setattr("ray._private.services.find_gcs_addresses", functools.cache(set))
     monkeypatch.setattr("ray._private.services.find_bootstrap_address", lambda _: None)
@@ -481,3 +493,22 @@ def test_parts_by_any_engine_are_finished_once(tmp_path: Path, caplog: pytest.Lo
     assert "2 of 3 parts were finished before and are used again" in caplog.text
     assert [(part / "number").read_text(encoding="utf-8") for part, _ in parts] == ["10", "11", "12"]
     assert list(Local(3).in_order(np.add, 5, range(4))) == [5, 6, 7, 8]
+
+
+def test_the_job_for_kubernetes():
+    job = yaml.safe_load((ROOT / "configs" / "kubernetes" / "data.yaml").read_text(encoding="utf-8"))
+    cluster = job["spec"]["rayClusterSpec"]
+    assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
+    assert f"ray=={cluster['rayVersion']}" in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pods = [group["template"]["spec"] for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])]
+    assert len(pods) == 2
+    # All see the same volume at the same path, and the command writes nowhere else.
+    for pod in pods:
+        (container,), (volume,) = pod["containers"], pod["volumes"]
+        assert container["image"] == pods[0]["containers"][0]["image"]
+        assert container["volumeMounts"] == [{"name": "shared", "mountPath": "/shared"}]
+        assert volume == {"name": "shared", "persistentVolumeClaim": {"claimName": "shared"}}
+    words = job["spec"]["entrypoint"].split()
+    assert words[:2] == ["mt", "data"]
+    assert words[words.index("--data.engine") + 1] == "ray"
+    assert all(word.startswith("/shared/") for word in words if word.startswith("/"))

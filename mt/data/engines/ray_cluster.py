@@ -95,8 +95,12 @@ def _init(ray: Any, address: str | None, options: dict[str, Any]) -> None:
                 f"RAY_ADDRESS: the cluster has other versions than this process with {ours} ({reason}); install the "
                 "same on all machines"
             ) from error
-        place = f"the cluster at {address} cannot be joined" if address else "Ray cannot be started on this machine"
-        raise ConfigError(f"data.engine ray: {place} ({reason}); {_REMEDY}") from error
+        if address is None:
+            raise ConfigError(f"data.engine ray: Ray cannot be started on this machine ({reason})") from error
+        raise ConfigError(
+            f"data.engine ray: the cluster at {address} cannot be joined ({reason}); {_REMEDY}; if it asks for a token, "
+            "set RAY_AUTH_MODE=token, too"
+        ) from error
 
 
 def check_nodes(ray: Any, work: Path) -> None:

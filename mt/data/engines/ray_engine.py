@@ -129,10 +129,11 @@ class RayEngine:
             raise cause from error
         if isinstance(cause, Exception) and not isinstance(cause, self._ray.exceptions.RayError):
             raise error
+        # Not from `error`: it has a cause of its own, by which what is finished is kept.
         raise unusable(
             f"the cluster has failed ({type(error).__name__}: {last_line(error)}); what is finished is kept: start the "
             "same command again"
-        ) from error
+        )
 
 
 def _grouped(files: Iterable[Input], languages: LanguagePair) -> Iterator[list[Input]]:
