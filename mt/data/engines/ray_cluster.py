@@ -98,7 +98,7 @@ def _init(ray: Any, address: str | None, options: dict[str, Any]) -> None:
         if address is None:
             raise ConfigError(f"data.engine ray: Ray cannot be started on this machine ({reason})") from error
         raise ConfigError(
-            f"data.engine ray: the cluster at {address} cannot be joined ({reason}); {_REMEDY}; if it asks for a token, "
+            f"data.engine ray: the cluster at {address} cannot be joined ({reason}); {_REMEDY}; if it wants a token, "
             "set RAY_AUTH_MODE=token, too"
         ) from error
 
