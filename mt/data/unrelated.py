@@ -1,0 +1,180 @@
+"""The rule `unrelated`: a pair is dropped if its two sides fit each other no better than they fit strangers.
+
+How well sides fit is judged by word alignment or by a model. Either way a pair is compared with its own sentences in
+other company: its source with the targets of other lines, its target with their sources. So no number of one corpus is
+held against another's, and what is hard to translate is hard for the strangers, too. The threshold is what 19 in 20
+strangers do not exceed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from mt.config import DataConfig
+from mt.data.alignment_margins import AlignmentMargins
+from mt.data.model_margins import ModelMargins, PairScorer
+from mt.data.selection import Indices, Mask
+from mt.data.store import PairStore
+from mt.data.strangers import Floats, Margins
+from mt.data.unrelated_report import Stretch, Unrelated
+
+logger = logging.getLogger(__name__)
+
+STRANGERS_BELOW = 0.95
+"""Share of strangers that do not exceed the threshold, and of unrelated pairs that are found if they are like these."""
+
+# A pair has the benefit of the doubt: it is judged as if it had one more word, which fits as usual.
+_WORDS_OF_DOUBT = 1.0
+# If more of the good pairs than this would be dropped, too little is known of the words.
+_MOST_WRONG = 0.05
+_FEWEST_JUDGED = 100
+# The logarithms of how much likelier a pair is dropped, and kept, where every second pair is unrelated than elsewhere.
+_GAIN, _LOSS = float(np.log(0.5 / 0.05)), float(np.log(0.5 / 0.95))
+# About as many as nine in a row, or fifteen in thirty: chance does not do this in a million pairs.
+_MIN_GAIN = 20.0
+_MIN_SHARE = 0.5
+_MOST_STRETCHES = 5
+# A stretch that ends this near the end of the corpus goes on to it.
+_OPEN_PAIRS = 3
+
+
+class Verdict(NamedTuple):
+    """What is dropped from one corpus, and why."""
+
+    dropped: Mask
+    """bool (pairs,)."""
+    margins: Floats
+    """float64 (pairs,): what is compared with the threshold; NaN for pairs that are not judged."""
+    account: Unrelated
+
+
+def find_unrelated(
+    store: PairStore, config: DataConfig, learnt: Mask, judged: Mask, scorer: PairScorer | None, threads: int
+) -> dict[str, tuple[Indices, Verdict]]:
+    """By corpus, its judged pairs and the verdict on them.
+
+    learnt, judged: bool (pairs of the store,): which pairs word alignment learns from, and which may be dropped.
+    scorer: for `data.cleaning.unrelated: model`. Raises `ModelError` if the model does not tell pairs from strangers.
+    """
+    way = config.cleaning.unrelated
+    corpus_of, names = store.column("corpora", np.int32), list(config.corpora)
+    logger.info("looking for pairs that do not belong together, by %s", way)
+    members = [np.flatnonzero(judged & (corpus_of == number)).astype(np.int64) for number in range(len(names))]
+    source: AlignmentMargins | ModelMargins
+    if way == "model":
+        assert scorer is not None, "data.cleaning.unrelated is model, but the caller gave no model"
+        source = ModelMargins(store, members, scorer)
+    else:
+        corpora = [np.flatnonzero(learnt & (corpus_of == number)).astype(np.int64) for number in range(len(names))]
+        source = AlignmentMargins(store, corpora, store.column("pairs", np.uint64))
+    found = {}
+    for name, pairs in zip(names, members, strict=True):
+        if len(pairs):
+            verdict = judge(source.of(pairs, threads), way, store, pairs)
+            found[name] = pairs, verdict
+            _log(name, verdict.account)
+    return found
+
+
+def judge(margins: Margins, way: str, store: PairStore, pairs: Indices) -> Verdict:
+    """Which of the pairs do not belong together. pairs: of one corpus, in file order."""
+    is_judged = ~np.isnan(margins.own)
+    own, strangers = margins.own[is_judged], margins.strangers[~np.isnan(margins.strangers)]
+    nothing = np.zeros(len(pairs), bool)
+    if len(own) < _FEWEST_JUDGED:
+        reason = f"its words are known in {len(own)} pairs only, and {_FEWEST_JUDGED} are needed to judge"
+        return Verdict(nothing, margins.own, Unrelated(way, len(own), 0, reason=reason))
+    usual, threshold = float(np.median(own)), float(np.quantile(strangers, STRANGERS_BELOW))
+    shown = with_doubt(margins, usual)
+    is_low = np.nan_to_num(shown, nan=np.inf) <= threshold
+    places = np.flatnonzero(is_judged)
+    stretches = find_stretches(is_low[places])
+    is_elsewhere = np.ones(len(places), bool)
+    for first, last in stretches:
+        is_elsewhere[first : last + 1] = False
+    outside = places[is_elsewhere]
+    wrong = share_of_wrong(is_low[outside], shown[outside], strangers)
+    if len(outside) < _FEWEST_JUDGED or wrong > _MOST_WRONG:
+        reason = (
+            f"{np.mean(is_low[places]):.0%} of {len(places)} pairs fit no better than strangers do, so too little is "
+            "known of its words, or most of its sides do not belong together"
+        )
+        return Verdict(nothing, shown, Unrelated(way, len(own), 0, reason=reason))
+    told = [_told(store, pairs, places, stretch, is_low) for stretch in stretches[:_MOST_STRETCHES]]
+    account = Unrelated(way, len(own), int(is_low.sum()), threshold, usual, wrong, "", told)
+    return Verdict(is_low, shown, account)
+
+
+def with_doubt(margins: Margins, usual: float) -> Floats:
+    """float64 (pairs,): the margins as if each pair had one more word, which fits as usual.
+
+    Of two words with margin 0 and a usual one of 6: (2 * 0 + 6) / 3 = 2; of ten words 6 / 11 = 0.55.
+    """
+    found: Floats = (margins.words * margins.own + _WORDS_OF_DOUBT * usual) / (margins.words + _WORDS_OF_DOUBT)
+    return found
+
+
+def share_of_wrong(is_low: Mask, margins: Floats, strangers: Floats) -> float:
+    """Share of the pairs that is low although it belongs together, at most, about: 0 to 1.
+
+    Half of the unrelated pairs have a margin below the strangers' median, which few others have; so their number is
+    estimated from those, and 19 in 20 of them are expected to be low. The others that are low belong together.
+    """
+    if not len(is_low):
+        return 0.0
+    unrelated = min(2 * float(np.mean(margins <= np.median(strangers))), 1.0)
+    return max(0.0, float(np.mean(is_low)) - STRANGERS_BELOW * unrelated)
+
+
+def find_stretches(is_low: Mask) -> list[tuple[int, int]]:
+    """(first, last) of each stretch in which at least half of the pairs are low, far beyond chance, in order."""
+    found: list[tuple[int, int]] = []
+    total, best, start, end = 0.0, 0.0, 0, -1
+    for place, low in enumerate([*is_low.tolist(), None]):
+        if low is not None:
+            total += _GAIN if low else _LOSS
+            if total > best:
+                best, end = total, place
+        if low is None or total <= 0 or total < best - _MIN_GAIN:
+            if best >= _MIN_GAIN and np.mean(is_low[start : end + 1]) >= _MIN_SHARE:
+                found.append((start, end))
+            total, best, start = 0.0, 0.0, place + 1
+    return found
+
+
+def _told(store: PairStore, pairs: Indices, places: Indices, stretch: tuple[int, int], is_low: Mask) -> Stretch:
+    first, last = stretch
+    inside = is_low[places[first : last + 1]]
+    ends = store.pairs(pairs[places[[first, last]]])
+    origins = [ends[int(pairs[places[place]])].origin for place in stretch]
+    is_open = last >= len(places) - 1 - _OPEN_PAIRS
+    return Stretch(origins[0], "" if is_open else origins[1], len(inside), int(inside.sum()))
+
+
+def _log(name: str, account: Unrelated) -> None:
+    if account.reason:
+        logger.warning("%s: data.cleaning.unrelated drops nothing: %s", name, account.reason)
+    for stretch in account.stretches:
+        logger.warning("%s: %s", name, stretch.in_words())
+
+
+def details(verdicts: Mapping[str, tuple[Indices, Verdict]]) -> dict[int, str]:
+    """By dropped pair, its margin beside the threshold, for rejected.tsv."""
+    found = {}
+    for pairs, verdict in verdicts.values():
+        for place in np.flatnonzero(verdict.dropped).tolist():
+            margin, threshold = verdict.margins[place], verdict.account.threshold
+            found[int(pairs[place])] = f"margin {margin:.2f}, strangers up to {threshold:.2f}"
+    return found
+
+
+def mask_of(verdicts: Mapping[str, tuple[Indices, Verdict]], size: int) -> Mask:
+    """bool (size,): the pairs of the store that are dropped."""
+    found = np.zeros(size, bool)
+    for pairs, verdict in verdicts.values():
+        found[pairs[verdict.dropped]] = True
+    return found
