@@ -44,10 +44,11 @@ class AlignmentMargins:
         for pairs in corpora:
             self._folds[pairs] = folds_of(len(pairs))
         sizes = store.column("source_counts", np.int64) * store.column("target_counts", np.int64)
-        sample = np.sort(np.concatenate([*_samples(corpora, keys, sizes, max_cells), np.empty(0, np.int64)]))
-        self._sides = [_Side(store, name, sample) for name in SIDES]
+        self.sample = np.sort(np.concatenate([*_samples(corpora, keys, sizes, max_cells), np.empty(0, np.int64)]))
+        """The pairs that are learnt from, ascending."""
+        self._sides = [_Side(store, name, self.sample) for name in SIDES]
         cells = Cells.of(*(side.sample for side in self._sides))
-        folds = self._folds[sample]
+        folds = self._folds[self.sample]
         self._learnt = [cells.learn(folds != fold) for fold in range(FOLDS)]
 
     def of(self, pairs: Indices, threads: int = 1) -> Margins:

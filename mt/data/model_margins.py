@@ -16,7 +16,7 @@ from mt.data.word_links import word_table
 from mt.errors import ModelError
 from mt.progress import progress
 
-STRANGERS = 2
+STRANGERS = 4
 """Other sources that each target is given."""
 
 _TRIED = 256
@@ -60,7 +60,7 @@ class ModelMargins:
     def _of_window(self, pairs: Indices, sources: list[str], targets: list[str]) -> Margins:
         words = self._side.words_at(pairs)
         alike = similar(word_table(words, np.unique(words.hashes)))
-        strangers = choose(nearest_in_length(words.counts, 4 * STRANGERS), ~alike)
+        strangers = choose(nearest_in_length(words.counts, 3 * STRANGERS), ~alike)
         own = self._scores(sources, targets)
         others = np.stack([self._scores([sources[row] for row in rows], targets) for rows in strangers.T.tolist()])
         # A pair with too few strangers was compared with itself.

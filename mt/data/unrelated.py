@@ -3,7 +3,7 @@
 How well sides fit is judged by word alignment or by a model. Either way a pair is compared with its own sentences in
 other company: its source with the targets of other lines, its target with their sources. So no number of one corpus is
 held against another's, and what is hard to translate is hard for the strangers, too. The threshold is what 19 in 20
-strangers do not exceed.
+strangers do not exceed, or fewer where that would drop too many good pairs.
 """
 
 from __future__ import annotations
@@ -24,14 +24,17 @@ from mt.data.unrelated_report import Stretch, Unrelated
 
 logger = logging.getLogger(__name__)
 
-STRANGERS_BELOW = 0.95
-"""Share of strangers that do not exceed the threshold, and of unrelated pairs that are found if they are like these."""
+SHARES = (0.95, 0.9, 0.8, 0.7, 0.6, 0.5)
+"""Shares of strangers that do not exceed the threshold: the first that drops few good pairs is taken."""
+
+MOST_WRONG = 0.02
+"""Share of the judged pairs that may be dropped although they belong together, by estimate."""
 
 # A pair has the benefit of the doubt: it is judged as if it had one more word, which fits as usual.
 _WORDS_OF_DOUBT = 1.0
-# If more of the good pairs than this would be dropped, too little is known of the words.
-_MOST_WRONG = 0.05
 _FEWEST_JUDGED = 100
+# Where more is low, outside of stretches, it is not known what good pairs look like.
+_MOST_LOW = 0.25
 # The logarithms of how much likelier a pair is dropped, and kept, where every second pair is unrelated than elsewhere.
 _GAIN, _LOSS = float(np.log(0.5 / 0.05)), float(np.log(0.5 / 0.95))
 # About as many as nine in a row, or fifteen in thirty: chance does not do this in a million pairs.
@@ -82,31 +85,40 @@ def find_unrelated(
 
 def judge(margins: Margins, way: str, store: PairStore, pairs: Indices) -> Verdict:
     """Which of the pairs do not belong together. pairs: of one corpus, in file order."""
-    is_judged = ~np.isnan(margins.own)
-    own, strangers = margins.own[is_judged], margins.strangers[~np.isnan(margins.strangers)]
-    nothing = np.zeros(len(pairs), bool)
-    if len(own) < _FEWEST_JUDGED:
-        reason = f"its words are known in {len(own)} pairs only, and {_FEWEST_JUDGED} are needed to judge"
-        return Verdict(nothing, margins.own, Unrelated(way, len(own), 0, reason=reason))
-    usual, threshold = float(np.median(own)), float(np.quantile(strangers, STRANGERS_BELOW))
-    shown = with_doubt(margins, usual)
-    is_low = np.nan_to_num(shown, nan=np.inf) <= threshold
-    places = np.flatnonzero(is_judged)
-    stretches = find_stretches(is_low[places])
-    is_elsewhere = np.ones(len(places), bool)
-    for first, last in stretches:
-        is_elsewhere[first : last + 1] = False
-    outside = places[is_elsewhere]
-    wrong = share_of_wrong(is_low[outside], shown[outside], strangers)
-    if len(outside) < _FEWEST_JUDGED or wrong > _MOST_WRONG:
-        reason = (
-            f"{np.mean(is_low[places]):.0%} of {len(places)} pairs fit no better than strangers do, so too little is "
-            "known of its words, or most of its sides do not belong together"
+    places = np.flatnonzero(~(np.isnan(margins.own) | np.isnan(margins.strangers)))
+    known = Margins(*(column[places] for column in margins))
+    low, shown = np.zeros(len(pairs), bool), np.full(len(pairs), np.nan)
+    if len(places) < _FEWEST_JUDGED:
+        reason = f"words of {len(places)} pairs only are known, and {_FEWEST_JUDGED} are needed to judge"
+        return Verdict(low, shown, Unrelated(way, len(places), 0, reason=reason))
+    usual = float(np.median(known.own))
+    shown[places] = own = with_doubt(known, usual)
+    strangers = with_doubt(known._replace(own=known.strangers), usual)
+    for share in SHARES:
+        threshold = float(np.quantile(known.strangers, share))
+        is_low = own <= threshold
+        stretches = find_stretches(is_low)
+        outside = _outside(stretches, len(places))
+        wrong = share_of_wrong(
+            is_low[outside], known.own[outside], known.strangers, float(np.mean(strangers <= threshold))
         )
-        return Verdict(nothing, shown, Unrelated(way, len(own), 0, reason=reason))
-    told = [_told(store, pairs, places, stretch, is_low) for stretch in stretches[:_MOST_STRETCHES]]
-    account = Unrelated(way, len(own), int(is_low.sum()), threshold, usual, wrong, "", told)
-    return Verdict(is_low, shown, account)
+        if outside.sum() >= _FEWEST_JUDGED and is_low[outside].mean() <= _MOST_LOW and wrong <= MOST_WRONG:
+            low[places[is_low]] = True
+            told = [_told(store, pairs[places], stretch, is_low) for stretch in stretches[:_MOST_STRETCHES]]
+            account = Unrelated(way, len(places), int(low.sum()), share, threshold, usual, wrong, "", told)
+            return Verdict(low, shown, account)
+    reason = (
+        f"{np.mean(is_low):.0%} of {len(places)} pairs fit no better than half of the strangers do, so too little is "
+        "known of its words, or most of its sides do not belong together"
+    )
+    return Verdict(low, shown, Unrelated(way, len(places), 0, reason=reason))
+
+
+def _outside(stretches: list[tuple[int, int]], size: int) -> Mask:
+    found = np.ones(size, bool)
+    for first, last in stretches:
+        found[first : last + 1] = False
+    return found
 
 
 def with_doubt(margins: Margins, usual: float) -> Floats:
@@ -118,16 +130,17 @@ def with_doubt(margins: Margins, usual: float) -> Floats:
     return found
 
 
-def share_of_wrong(is_low: Mask, margins: Floats, strangers: Floats) -> float:
-    """Share of the pairs that is low although it belongs together, at most, about: 0 to 1.
+def share_of_wrong(is_low: Mask, own: Floats, strangers: Floats, found: float) -> float:
+    """Share of the pairs that is low although it belongs together, about: 0 to 1.
 
-    Half of the unrelated pairs have a margin below the strangers' median, which few others have; so their number is
-    estimated from those, and 19 in 20 of them are expected to be low. The others that are low belong together.
+    own, strangers: margins. found: the share of strangers that would be low. A quarter of the unrelated pairs have a
+    margin in the strangers' lowest quarter, which few others have; so their number is estimated from those, and `found`
+    of them are expected to be low. The others that are low belong together.
     """
     if not len(is_low):
         return 0.0
-    unrelated = min(2 * float(np.mean(margins <= np.median(strangers))), 1.0)
-    return max(0.0, float(np.mean(is_low)) - STRANGERS_BELOW * unrelated)
+    unrelated = min(4 * float(np.mean(own <= np.quantile(strangers, 0.25))), 1.0)
+    return max(0.0, float(np.mean(is_low)) - found * unrelated)
 
 
 def find_stretches(is_low: Mask) -> list[tuple[int, int]]:
@@ -146,13 +159,12 @@ def find_stretches(is_low: Mask) -> list[tuple[int, int]]:
     return found
 
 
-def _told(store: PairStore, pairs: Indices, places: Indices, stretch: tuple[int, int], is_low: Mask) -> Stretch:
+def _told(store: PairStore, judged: Indices, stretch: tuple[int, int], is_low: Mask) -> Stretch:
     first, last = stretch
-    inside = is_low[places[first : last + 1]]
-    ends = store.pairs(pairs[places[[first, last]]])
-    origins = [ends[int(pairs[places[place]])].origin for place in stretch]
-    is_open = last >= len(places) - 1 - _OPEN_PAIRS
-    return Stretch(origins[0], "" if is_open else origins[1], len(inside), int(inside.sum()))
+    ends = store.pairs(judged[[first, last]])
+    inside, is_open = is_low[first : last + 1], last >= len(judged) - 1 - _OPEN_PAIRS
+    until = "" if is_open else ends[int(judged[last])].origin
+    return Stretch(ends[int(judged[first])].origin, until, len(inside), int(inside.sum()))
 
 
 def _log(name: str, account: Unrelated) -> None:

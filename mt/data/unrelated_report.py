@@ -42,12 +42,14 @@ class Unrelated:
     judged: int
     """Pairs with enough known words."""
     dropped: int
+    strangers_below: float = 0.0
+    """Share of strangers, 0 to 1, that do not exceed the threshold."""
     threshold: float = 0.0
     """A pair is dropped if its margin is not above this, in nats per word."""
     usual: float = 0.0
     """The median margin of the judged pairs."""
     wrong: float = 0.0
-    """Share of the judged pairs, 0 to 1, that belong together and were dropped: an upper bound, roughly."""
+    """Share of the judged pairs, 0 to 1, that were dropped although they belong together: an estimate."""
     reason: str = ""
     """Why no pair was dropped; empty if the rule was applied."""
     stretches: list[Stretch] = field(default_factory=list)
@@ -58,9 +60,9 @@ class Unrelated:
         if self.reason:
             return f"{by}, but no pair was dropped: {self.reason}."
         return (
-            f"{by} for {counted(self.judged, 'pair')}: {self.dropped} fit no better than 19 in 20 strangers do, and "
-            f"were dropped (margin at most {self.threshold:.2f} nats per word, usually {self.usual:.2f}). At most "
-            f"about {self.wrong:.1%} of the pairs were dropped although they belong together."
+            f"{by} for {counted(self.judged, 'pair')}: {self.dropped} fit no better than {self.strangers_below:.0%} of "
+            f"strangers do, and were dropped (margin at most {self.threshold:.2f} nats per word, usually "
+            f"{self.usual:.2f}). By estimate, {self.wrong:.1%} of the pairs were dropped although they belong together."
         )
 
     def as_json(self) -> dict[str, Any]:
