@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from mt.data.alignment_margins import AlignmentMargins, fits, margins
 from mt.data.builder import build_data
 from mt.data.collecting import Collection
 from mt.data.fingerprints import Words
+from mt.data.model_margins import PairScorer
 from mt.data.report import CorpusReport, DataReport
 from mt.data.store import PairStore
 from mt.data.strangers import Margins, folds_of, nearest_in_length, similar, windows_of
@@ -37,10 +39,15 @@ def corpus_file(path: Path, sources: list[str], targets: list[str]) -> CorpusCon
 
 
 def built(
-    tmp_path: Path, corpora: dict[str, CorpusConfig], cleaning: CleaningConfig = BY_ALIGNMENT, workers: int = 1
+    tmp_path: Path,
+    corpora: dict[str, CorpusConfig],
+    cleaning: CleaningConfig = BY_ALIGNMENT,
+    workers: int = 1,
+    scorer: PairScorer | None = None,
 ) -> tuple[DataReport, set[int]]:
     """(the report, the line numbers of the first corpus that the rule dropped)."""
-    _, report = build_data(DataConfig(corpora=corpora, cleaning=cleaning, workers=workers), tmp_path)
+    config = DataConfig(corpora=corpora, cleaning=cleaning, workers=workers)
+    _, report = build_data(config, tmp_path, scorer=scorer)
     lines = [line.split("\t") for line in (tmp_path / "rejected.tsv").read_text(encoding="utf-8").splitlines()]
     path = next(iter(corpora.values())).path
     places = [line[2].rpartition(":") for line in lines if line[0] == "unrelated"]
@@ -257,7 +264,7 @@ def test_clean_false_glossaries_and_test_sets_are_left_alone(tmp_path: Path):
 
 
 def _held_out(tmp_path: Path) -> dict[str, CorpusConfig]:
-    sources = [f"Sentence {word} of several words." for word in "one two three four five six seven eight nine".split()]
+    sources = [f"Sentence {letter} of several words." for letter in "abcdefghi"]
     targets = [f"جملة {'ن' * place} من كلمات" for place in range(1, 10)]
     return {"more": corpus_file(tmp_path / "m.tsv", sources, targets)}
 
@@ -284,13 +291,14 @@ def test_where_bad_pairs_begin_is_said_in_the_card_and_the_log(tmp_path: Path, c
     assert stretch.last == ""
     assert sum(line < half - 15 for line in dropped) <= 5
     assert f"news: from about {stretch.first} on, " in caplog.text
-    assert f"**Warning:** from about {stretch.first} on, " in as_markdown(report)
+    number = stretch.first.rpartition(":")[2]
+    assert re.search(rf"\*\*Warning:\*\* from about \S+news\.tsv:{number} on, ", as_markdown(report))
     page = render_data_card("Data", card_view(report))
     assert f'<p class="bad">Warning: from about {stretch.first} on, ' in page
 
 
 def test_the_account_survives_its_file():
-    account = Unrelated("model", 200, 3, 1.5, 6.0, 0.01, "", [Stretch("a.tsv:7", "", 30, 20)])
+    account = Unrelated("model", 200, 3, 0.95, 1.5, 6.0, 0.01, "", [Stretch("a.tsv:7", "", 30, 20)])
     report = CorpusReport(read=1, unrelated=account)
     assert CorpusReport.from_json(report.as_json()) == report
     assert CorpusReport.from_json({**report.as_json(), "unrelated": None}).unrelated is None

@@ -67,6 +67,8 @@ def cached_build(
     with `data.strict`, if any pair is not used. scorer: the model of `data.cleaning.unrelated: model`, which is loaded
     only if something is built. Raises `ModelError` if it cannot be, or does not know the languages.
     """
+    if config.cleaning.unrelated == "model" and scorer is None:
+        raise ValueError("data.cleaning.unrelated is model, but no model to judge with was given")
     root = Path(config.cache_dir or cache_directory("data"))
     finished = root / _key(config, test_sets, languages, scorer)
     damage = find_damage(finished, _REQUIRED) if finished.is_dir() else "it is missing"
