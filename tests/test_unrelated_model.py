@@ -29,11 +29,15 @@ BY_MODEL = CleaningConfig(unrelated="model")
 
 
 class Judge:
-    """Finds a target likely after a source with the same number in it: log-probability -1, otherwise -5."""
+    """Finds a target likely after a source with the same number at its end: log-probability -1, otherwise -5.
+
+    spread: how far strangers may be from that, in either direction.
+    """
 
     name = "judge"
 
-    def __init__(self, version: int = 1) -> None:
+    def __init__(self, version: int = 1, spread: int = 0) -> None:
+        self.spread = spread
         self.identity: Mapping[str, Any] = {"version": version}
         self.asked: list[tuple[str, str]] = []
         self.is_loaded = False
@@ -48,7 +52,8 @@ class Judge:
         assert self.is_loaded
         pairs = list(zip(sources, targets, strict=True))
         self.asked += pairs
-        return [-1.0 if source.split()[-1] == target.split()[-1] else -5.0 for source, target in pairs]
+        numbers = [[int(side.split()[-1]) for side in pair] for pair in pairs]
+        return [-1.0 if one == other else one % (2 * self.spread + 1) - 5.0 - self.spread for one, other in numbers]
 
 
 def numbered(tmp_path: Path, count: int, wrong: Sequence[int] = ()) -> CorpusConfig:
@@ -92,9 +97,12 @@ def test_strangers_are_chosen_in_order_of_length_and_a_pair_without_any_is_its_o
 
 
 def test_wrong_pairs_are_dropped_and_the_model_is_gone_afterwards(tmp_path: Path):
-    judge, wrong = Judge(), {20, 77, 150}
+    judge, wrong = Judge(spread=2), {20, 77, 150}
     config = DataConfig(
-        corpora={"news": numbered(tmp_path, 200, sorted(wrong)), "more": CorpusConfig(path=str(_more(tmp_path)))},
+        corpora={
+            "news": numbered(tmp_path, 200, sorted(wrong)),
+            "more": CorpusConfig(path=str(_more(tmp_path)), clean=False),
+        },
         cleaning=replace(BY_MODEL, numbers="none"),
         workers=1,
     )
