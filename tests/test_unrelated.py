@@ -21,7 +21,7 @@ from mt.data.model_margins import PairScorer
 from mt.data.report import CorpusReport, DataReport
 from mt.data.store import PairStore
 from mt.data.strangers import Margins, folds_of, nearest_in_length, similar, windows_of
-from mt.data.unrelated import MOST_WRONG, find_stretches, share_of_wrong, with_doubt
+from mt.data.unrelated import MOST_WRONG, find_stretches, share_of_unrelated, with_doubt
 from mt.data.unrelated_report import Stretch, Unrelated
 from mt.data.word_links import Cells, Direction, expected_links, repeated_words, word_table
 from mt.languages import ENGLISH_TO_ARABIC
@@ -143,13 +143,16 @@ def test_the_benefit_of_the_doubt_by_hand():
     assert found == pytest.approx([2.0, 6 / 11])
 
 
-def test_the_share_of_wrong_drops_by_hand():
-    own = np.concatenate([np.full(2, -2.0), np.full(8, 1.0), np.full(90, 5.0)])
+def test_the_share_of_unrelated_pairs_by_hand():
     strangers = np.array([-1.0, 0.0, 1.0, 2.0, 3.0])  # a quarter is at most 0
-    # Two in the strangers' lowest quarter: eight unrelated pairs, half of which are expected to be low. Ten are low.
-    assert share_of_wrong(own < 2, own, strangers, 0.5) == pytest.approx(0.10 - 0.5 * 0.08)
-    assert share_of_wrong(own < 0, own, strangers, 0.5) == 0
-    assert share_of_wrong(np.zeros(0, bool), np.zeros(0), strangers, 0.5) == 0
+    own, words = np.concatenate([np.full(3, -2.0), np.full(117, 5.0), np.full(80, -2.0)]), np.full(200, 6.0)
+    words[120:] = 5
+    # Of those with six words and more, three in 120 are in the strangers' lowest quarter.
+    assert share_of_unrelated(Margins(own, own, words), strangers) == pytest.approx(4 * 3 / 120)
+    # Too few of them say nothing, so all pairs do.
+    words[:21] = 5
+    assert share_of_unrelated(Margins(own, own, words), strangers) == 1
+    assert share_of_unrelated(Margins.unknown(0), strangers) == 0
 
 
 def test_stretches():

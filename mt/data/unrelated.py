@@ -33,6 +33,7 @@ MOST_WRONG = 0.02
 # A pair has the benefit of the doubt: it is judged as if it had one more word, which fits as usual.
 _WORDS_OF_DOUBT = 1.0
 _FEWEST_JUDGED = 100
+_MANY_WORDS = 6
 # Where more is low, outside of stretches, it is not known what good pairs look like.
 _MOST_LOW = 0.25
 # The logarithms of how much likelier a pair is dropped, and kept, where every second pair is unrelated than elsewhere.
@@ -99,10 +100,11 @@ def judge(margins: Margins, way: str, store: PairStore, pairs: Indices) -> Verdi
         is_low = own <= threshold
         stretches = find_stretches(is_low)
         outside = _outside(stretches, len(places))
-        wrong = share_of_wrong(
-            is_low[outside], known.own[outside], known.strangers, float(np.mean(strangers <= threshold))
-        )
-        if outside.sum() >= _FEWEST_JUDGED and is_low[outside].mean() <= _MOST_LOW and wrong <= MOST_WRONG:
+        unrelated = share_of_unrelated(Margins(*(column[outside] for column in known)), known.strangers)
+        share_low = float(np.mean(is_low[outside])) if outside.any() else 1.0
+        # The others that are low belong together.
+        wrong = max(0.0, share_low - float(np.mean(strangers <= threshold)) * unrelated)
+        if outside.sum() >= _FEWEST_JUDGED and share_low <= _MOST_LOW and wrong <= MOST_WRONG:
             low[places[is_low]] = True
             told = [_told(store, pairs[places], stretch, is_low) for stretch in stretches[:_MOST_STRETCHES]]
             account = Unrelated(way, len(places), int(low.sum()), share, threshold, usual, wrong, "", told)
@@ -130,17 +132,16 @@ def with_doubt(margins: Margins, usual: float) -> Floats:
     return found
 
 
-def share_of_wrong(is_low: Mask, own: Floats, strangers: Floats, found: float) -> float:
-    """Share of the pairs that is low although it belongs together, about: 0 to 1.
+def share_of_unrelated(margins: Margins, strangers: Floats) -> float:
+    """Share of the pairs that do not belong together, about: 0 to 1. strangers: the margins of strangers.
 
-    own, strangers: margins. found: the share of strangers that would be low. A quarter of the unrelated pairs have a
-    margin in the strangers' lowest quarter, which few others have; so their number is estimated from those, and `found`
-    of them are expected to be low. The others that are low belong together.
+    A quarter of the unrelated pairs have a margin in the strangers' lowest quarter, which few others have, if they have
+    more than a few words. Unrelated pairs that are of one document are more alike, so this may be too low.
     """
-    if not len(is_low):
-        return 0.0
-    unrelated = min(4 * float(np.mean(own <= np.quantile(strangers, 0.25))), 1.0)
-    return max(0.0, float(np.mean(is_low)) - found * unrelated)
+    own = margins.own[margins.words >= _MANY_WORDS]
+    if len(own) < _FEWEST_JUDGED:
+        own = margins.own
+    return min(4 * float(np.mean(own <= np.quantile(strangers, 0.25))), 1.0) if len(own) else 0.0
 
 
 def find_stretches(is_low: Mask) -> list[tuple[int, int]]:

@@ -62,7 +62,8 @@ class Unrelated:
         return (
             f"{by} for {counted(self.judged, 'pair')}: {self.dropped} fit no better than {self.strangers_below:.0%} of "
             f"strangers do, and were dropped (margin at most {self.threshold:.2f} nats per word, usually "
-            f"{self.usual:.2f}). By estimate, {self.wrong:.1%} of the pairs were dropped although they belong together."
+            f"{self.usual:.2f}). Of all pairs, an estimated {self.wrong:.1%} at most were dropped although they belong "
+            "together."
         )
 
     def as_json(self) -> dict[str, Any]:

@@ -93,7 +93,7 @@ class Direction:
 
 @dataclass(frozen=True)
 class Cells:
-    """The cells of all pairs that are learnt from."""
+    """The cells of all pairs that are learnt from, but those whose two words meet in no other pair."""
 
     tables: tuple[csr_array, csr_array]
     """Source and target words of each pair, as `word_table` has them."""
@@ -115,8 +115,13 @@ class Cells:
         on_target = np.repeat(np.arange(len(pair_of_target)), width)
         on_source = stretches(source.indptr[pair_of_target].astype(np.int64), width)
         size = np.int64(max(target.shape[1], 1))
-        keys, which = np.unique(source.indices[on_source] * size + target.indices[on_target], return_inverse=True)
-        sources, targets = np.divmod(keys, size)
+        keys = source.indices[on_source] * size + target.indices[on_target]
+        links, which, meetings = np.unique(keys, return_inverse=True, return_counts=True)
+        # Most words meet once only, and would take memory.
+        is_link = meetings >= _FEWEST_MEETINGS
+        is_used = is_link[which]
+        which, on_source, on_target = (np.cumsum(is_link) - 1)[which[is_used]], on_source[is_used], on_target[is_used]
+        sources, targets = np.divmod(links[is_link], size)
         return cls((source, target), pair_of_target[on_target], (on_source, on_target), which, (sources, targets))
 
     def learn(self, is_learnt: Mask) -> tuple[Direction, Direction]:
