@@ -159,12 +159,16 @@ def test_stretches():
     def lows(*runs: tuple[bool, int]) -> np.ndarray:
         return np.concatenate([np.full(count, low) for low, count in runs])
 
-    assert find_stretches(lows((False, 50), (True, 12), (False, 50))) == [(50, 61)]
-    assert find_stretches(lows((False, 50), (True, 8), (False, 50))) == []
+    # ln(0.4 / 0.05) = 2.08 for each that is low, and 20 are needed: ten in a row, but not nine.
+    assert find_stretches(lows((False, 500), (True, 10), (False, 500))) == [(500, 509)]
+    assert find_stretches(lows((False, 500), (True, 9), (False, 500))) == []
     assert find_stretches(np.tile([False, False, True, False], 100)) == []
-    assert find_stretches(np.concatenate([np.zeros(30, bool), np.tile([True, False], 30)])) == [(30, 88)]
-    two = lows((True, 15), (False, 100), (True, 15))
-    assert find_stretches(two) == [(0, 14), (115, 129)]
+    every_second = np.concatenate([np.zeros(1000, bool), np.tile([True, False], 30), np.zeros(1000, bool)])
+    assert find_stretches(every_second) == [(1000, 1058)]
+    two = lows((True, 15), (False, 1000), (True, 15))
+    assert find_stretches(two) == [(0, 14), (1015, 1029)]
+    # Half of everything is a stretch too.
+    assert find_stretches(lows((False, 100), (True, 100))) == [(100, 199)]
     assert find_stretches(np.zeros(0, bool)) == []
 
 

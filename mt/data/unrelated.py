@@ -28,7 +28,7 @@ SHARES = (0.95, 0.9, 0.8, 0.7, 0.6, 0.5)
 """Shares of strangers that do not exceed the threshold: the first that drops few good pairs is taken."""
 
 MOST_WRONG = 0.02
-"""Share of the judged pairs that may be dropped although they belong together, by estimate."""
+"""Share of the judged pairs that may be dropped although they belong together, by estimate; or a third of the drops."""
 
 # A pair has the benefit of the doubt: it is judged as if it had one more word, which fits as usual.
 _WORDS_OF_DOUBT = 1.0
@@ -36,11 +36,11 @@ _FEWEST_JUDGED = 100
 _MANY_WORDS = 6
 # Where more is low, outside of stretches, it is not known what good pairs look like.
 _MOST_LOW = 0.25
-# The logarithms of how much likelier a pair is dropped, and kept, where every second pair is unrelated than elsewhere.
-_GAIN, _LOSS = float(np.log(0.5 / 0.05)), float(np.log(0.5 / 0.95))
-# About as many as nine in a row, or fifteen in thirty: chance does not do this in a million pairs.
+# In a stretch of unrelated pairs at least this share is low, elsewhere between these; the log-likelihood that must tell
+# them apart is that of ten low ones in a row, or sixteen in forty: chance does not do this in a million pairs.
+_MIN_SHARE = 0.4
+_ELSEWHERE = (0.05, _MOST_LOW)
 _MIN_GAIN = 20.0
-_MIN_SHARE = 0.5
 _MOST_STRETCHES = 5
 # A stretch that ends this near the end of the corpus goes on to it.
 _OPEN_PAIRS = 3
@@ -92,28 +92,32 @@ def judge(margins: Margins, way: str, store: PairStore, pairs: Indices) -> Verdi
     if len(places) < _FEWEST_JUDGED:
         reason = f"words of {len(places)} pairs only are known, and {_FEWEST_JUDGED} are needed to judge"
         return Verdict(low, shown, Unrelated(way, len(places), 0, reason=reason))
-    usual = float(np.median(known.own))
+    is_low = known.own <= np.quantile(known.strangers, SHARES[0])
+    stretches = find_stretches(is_low)
+    outside = _outside(stretches, len(places))
+    if outside.sum() < _FEWEST_JUDGED or is_low[outside].mean() > _MOST_LOW:
+        reason = (
+            f"{np.mean(is_low):.0%} of {len(places)} pairs fit no better than {SHARES[0]:.0%} of strangers do, so too "
+            "little is known of its words, or most of its sides do not belong together"
+        )
+        return Verdict(low, shown, Unrelated(way, len(places), 0, reason=reason))
+    told = [_told(store, pairs[places], stretch, is_low) for stretch in stretches[:_MOST_STRETCHES]]
+    usual = float(np.median(known.own[outside]))
     shown[places] = own = with_doubt(known, usual)
     strangers = with_doubt(known._replace(own=known.strangers), usual)
+    unrelated = share_of_unrelated(Margins(*(column[outside] for column in known)), known.strangers)
     for share in SHARES:
         threshold = float(np.quantile(known.strangers, share))
-        is_low = own <= threshold
-        stretches = find_stretches(is_low)
-        outside = _outside(stretches, len(places))
-        unrelated = share_of_unrelated(Margins(*(column[outside] for column in known)), known.strangers)
-        share_low = float(np.mean(is_low[outside])) if outside.any() else 1.0
-        # The others that are low belong together.
-        wrong = max(0.0, share_low - float(np.mean(strangers <= threshold)) * unrelated)
-        if outside.sum() >= _FEWEST_JUDGED and share_low <= _MOST_LOW and wrong <= MOST_WRONG:
-            low[places[is_low]] = True
-            told = [_told(store, pairs[places], stretch, is_low) for stretch in stretches[:_MOST_STRETCHES]]
+        # What is low beyond the unrelated pairs that are expected to be low belongs together.
+        found = float(np.mean(strangers <= threshold)) * unrelated
+        share_low = float(np.mean(own[outside] <= threshold))
+        wrong = max(0.0, share_low - found)
+        if wrong <= max(MOST_WRONG, share_low / 3):
+            low[places] = own <= threshold
             account = Unrelated(way, len(places), int(low.sum()), share, threshold, usual, wrong, "", told)
             return Verdict(low, shown, account)
-    reason = (
-        f"{np.mean(is_low):.0%} of {len(places)} pairs fit no better than half of the strangers do, so too little is "
-        "known of its words, or most of its sides do not belong together"
-    )
-    return Verdict(low, shown, Unrelated(way, len(places), 0, reason=reason))
+    reason = f"by estimate, it would be more than {MOST_WRONG:.0%} of its pairs although they belong together"
+    return Verdict(low, shown, Unrelated(way, len(places), 0, reason=reason, stretches=told))
 
 
 def _outside(stretches: list[tuple[int, int]], size: int) -> Mask:
@@ -147,10 +151,12 @@ def share_of_unrelated(margins: Margins, strangers: Floats) -> float:
 def find_stretches(is_low: Mask) -> list[tuple[int, int]]:
     """(first, last) of each stretch in which at least half of the pairs are low, far beyond chance, in order."""
     found: list[tuple[int, int]] = []
+    elsewhere = float(np.clip(is_low.mean(), *_ELSEWHERE)) if len(is_low) else 0.05
+    gain, loss = np.log(_MIN_SHARE / elsewhere), np.log((1 - _MIN_SHARE) / (1 - elsewhere))
     total, best, start, end = 0.0, 0.0, 0, -1
     for place, low in enumerate([*is_low.tolist(), None]):
         if low is not None:
-            total += _GAIN if low else _LOSS
+            total += gain if low else loss
             if total > best:
                 best, end = total, place
         if low is None or total <= 0 or total < best - _MIN_GAIN:

@@ -28,8 +28,8 @@ class Stretch:
         """A sentence without a full stop."""
         until = f"to {self.last}" if self.last else "on"
         return (
-            f"from about {self.first} {until}, {self.unrelated} of {counted(self.pairs, 'pair')} do not belong "
-            "together: the corpus has slipped there by a line or more, or its sides come from different texts"
+            f"from about {self.first} {until}, at least {self.unrelated} of {counted(self.pairs, 'pair')} do not "
+            "belong together: the corpus has slipped there by a line or more, or its sides come from different texts"
         )
 
 
