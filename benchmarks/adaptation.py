@@ -72,6 +72,8 @@ CLEANED = ("strict", "aligned")
 """Ways that differ from `full` in the training pairs alone."""
 ORDER = ("full", "averaged", "LoRA", "mixed", "interpolated", *CLEANED)
 DOMAIN, GENERAL, FLORES = "conflict", "general", "flores"
+OTHER_SECTIONS = ("## Replay, selected or drawn", "## Other training pairs")
+"""Titles of what `selection.py` and `training_pairs.py` write on the same page."""
 SEEDS = range(2, 11)
 """How many there may be; one gives no interval."""
 
@@ -351,7 +353,7 @@ def write_results(
     base = {test_set: {m: score(figures[1], "base", test_set, m) for m in ("chrF", "BLEU")} for test_set in sets}
     content = {"seeds": len(figures), "pairs": counts, "base": base, "ways": summary, "tuned_shares": shares}
     (docs / "adaptation.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    lines = [*page(figures, summary, base, counts, shares), *selection_section(docs)]
+    lines = [*page(figures, summary, base, counts, shares), *other_sections(docs / "adaptation.md")]
     (docs / "adaptation.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     points = {
         way: tuple((g - h, g, g + h) for g, h in (summary[way][s]["chrF"].values() for s in (FLORES, DOMAIN)))
@@ -367,13 +369,13 @@ def write_results(
     (docs / "adaptation.svg").write_text(chart, encoding="utf-8")
 
 
-def selection_section(docs: Path) -> Iterator[str]:
-    """The part of the page that `benchmarks/selection.py` made, from its figures, where they are."""
-    from selection_page import FIGURES, section
+def other_sections(page: Path) -> Iterator[str]:
+    """The parts of the page that other benchmarks made, as they are."""
+    from seeded_page import section_of
 
-    if (docs / FIGURES).is_file():
-        yield ""
-        yield from section(json.loads((docs / FIGURES).read_text(encoding="utf-8")))
+    for title in OTHER_SECTIONS:
+        lines = section_of(page, title)
+        yield from ["", *lines] if lines else []
 
 
 def figures_by_sentence() -> dict[str, str]:

@@ -103,7 +103,7 @@ def test_nasty_lines_are_one_row_each(monkeypatch: pytest.MonkeyPatch):
     assert content.count("\n") == 1 + len(lines) == len(content.splitlines())
     rows = list(csv.reader(content.splitlines(), "excel-tab", strict=True))
     assert [row[1] for row in rows[1:]] == [
-        *("قال «لا»", 'قال "لا" ماء', "وصل الجيش ماء", "قال ماء طريق", '"', "=ماء"),
+        *("قال «لا»", 'قال "لا" ماء', "وصل الجيش ماء", "قال ماء طريق", '"', "'=ماء"),
     ]
     assert content.splitlines()[2] == '"qal ""la"" mae"\t"قال ""لا"" ماء"\tnews.ar.txt\t2'
 

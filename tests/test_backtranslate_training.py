@@ -55,6 +55,15 @@ def with_provenance(path: Path) -> Path:
     return path
 
 
+def test_no_cell_is_a_formula(tmp_path: Path):
+    rows = [("=1+1", "- لا.", "@news.ar.txt", "1"), ("'=1+1", "'لا'.", "a", "2"), ("Yes.", "نعم - لا", "a", "3")]
+    path = table(tmp_path / "news.backtranslated.tsv", rows)
+    lines = path.read_text(encoding="utf-8").splitlines()[1:]
+    assert lines == ["'=1+1\t'- لا.\t'@news.ar.txt\t1", "''=1+1\t'لا'.\ta\t2", "Yes.\tنعم - لا\ta\t3"]
+    pairs = list(read_corpus("news", CorpusConfig(path=str(path))))
+    assert [(pair.source, pair.target, pair.document) for pair in pairs] == [row[:3] for row in rows]
+
+
 def test_rows_are_pairs(tmp_path: Path):
     path = table(tmp_path / "news.backtranslated.tsv")
     assert path.read_text(encoding="utf-8").splitlines()[2] == '"He say: ""No""."\tقال: «لا».\tnews.ar.txt\t3'

@@ -6,11 +6,15 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import mt
-from tests.conftest import ROOT, STARTER, run_with
+from mt.config import Config, CorpusConfig, DataConfig
+from mt.errors import ConfigError
+from mt.experiment.early_checks import check_held_out
+from tests.conftest import ROOT, SEED, STARTER, run_with
 
 ENTRY = """
 import json, sys
@@ -100,3 +104,28 @@ def test_refused_before_anything_heavy_is_imported(entry: str, line: str, messag
 def test_help_and_version_import_nothing_heavy(entry: str):
     assert started(entry, "--help")[0] == 0
     assert started(entry, "--version") == (0, f"mt {mt.__version__}\n", "")
+
+
+def corpora(**splits: Any) -> dict[str, CorpusConfig]:
+    """Corpora of the seed, each with this split."""
+    return {name: CorpusConfig(path=str(SEED), split=split) for name, split in splits.items()}
+
+
+def test_corpora_of_their_own_for_dev_and_test_need_no_shares():
+    data = DataConfig(corpora=corpora(news="train", held="dev", final="test"), dev_share=0.0, test_share=0.0)
+    check_held_out(Config(name="news", data=data))
+
+
+@pytest.mark.parametrize(
+    ("splits", "message"),
+    [
+        ({"news": "auto", "final": "test"}, "data.dev_share is 0, so no checkpoint could be chosen; raise it"),
+        ({"news": "auto", "held": "dev"}, "nothing to test on: raise data.test_share above 0 or name a file in"),
+        ({"news": "train", "final": "test"}, "so no sentence is left to choose a checkpoint by"),
+        ({"news": "train", "held": "dev"}, "so no sentence is left to test on"),
+    ],
+)
+def test_what_is_missing_without_shares(splits: dict[str, str], message: str):
+    data = DataConfig(corpora=corpora(**splits), dev_share=0.0, test_share=0.0)
+    with pytest.raises(ConfigError, match=message):
+        check_held_out(Config(name="news", data=data))

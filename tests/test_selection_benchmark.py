@@ -95,5 +95,9 @@ def test_gains_are_paired_by_seed(modules: Namespace, tmp_path: Path, capsys):
     # Again: the section is replaced. The benchmark that makes the rest of the page keeps it.
     modules.page.write_results(docs, results, splits)
     assert (docs / "adaptation.md").read_text(encoding="utf-8") == page
-    kept = "\n".join(modules.adaptation.selection_section(docs))
-    assert page.endswith(f"{kept}\n")
+    kept = "\n".join(modules.adaptation.other_sections(docs / "adaptation.md"))
+    assert page == f"# Methods\n\nText.\n{kept}\n"
+    # A section that comes after it stays.
+    (docs / "adaptation.md").write_text(f"{page}\n## Last\n\nMore.\n", encoding="utf-8")
+    modules.page.write_results(docs, results, splits)
+    assert (docs / "adaptation.md").read_text(encoding="utf-8") == f"{page}\n## Last\n\nMore.\n"

@@ -25,10 +25,6 @@ def check_config(config: Config) -> None:
     check_corpora(config.held_out_sets, languages)
     check_tables(tables_of(config).values(), languages)
     check_held_out(config)
-    if config.data.test_share == 0 and not config.evaluation.named_sets:
-        raise ConfigError("nothing to test on: raise data.test_share above 0 or name a file in evaluation.test_sets")
-    if config.data.dev_share == 0:
-        raise ConfigError("data.dev_share is 0, so no checkpoint could be chosen; raise it")
     if config.decoding.asks_for_ctranslate2:
         require_ctranslate2(config.decoding.asks_for_ctranslate2)
     if config.model.scratch is None:
@@ -36,7 +32,8 @@ def check_config(config: Config) -> None:
 
 
 def check_held_out(config: Config) -> None:
-    """Raise `ConfigError` if every corpus has a split of its own and none of them is for dev, or none for testing."""
+    """Raise `ConfigError` if there would be no dev pairs, or no test pairs: neither a corpus with that split, nor a
+    share of one that is divided."""
     splits = {corpus.own_split for corpus in config.data.corpora.values()}
     remedy = "add your own sentences, as in --data.corpora.news news.tsv, or change `split`"
     names = " and ".join(f"`{name}`" for name in config.data.corpora)
@@ -44,8 +41,14 @@ def check_held_out(config: Config) -> None:
         raise ConfigError(
             f"{names} have a split of their own, so no sentence is left to choose a checkpoint by: {remedy}"
         )
-    if not splits & {None, "test"} and not config.evaluation.named_sets:
+    if "dev" not in splits and config.data.dev_share == 0:
+        raise ConfigError("data.dev_share is 0, so no checkpoint could be chosen; raise it")
+    if config.evaluation.named_sets:
+        return
+    if not splits & {None, "test"}:
         raise ConfigError(f"{names} have a split of their own, so no sentence is left to test on: {remedy}")
+    if "test" not in splits and config.data.test_share == 0:
+        raise ConfigError("nothing to test on: raise data.test_share above 0 or name a file in evaluation.test_sets")
 
 
 def check_data_files(config: Config) -> None:

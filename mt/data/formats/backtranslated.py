@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mt.config import CorpusConfig
+from mt.data.formats.formulas import shielded, unshielded
 from mt.data.formats.tables import read_tsv
 from mt.data.pair import Pair
 from mt.errors import DataError
@@ -36,14 +37,19 @@ def read_backtranslated(
 ) -> Iterator[Pair]:
     """The rows of the table as pairs. Raises `DataError` for a table without the columns `source` and `target`."""
     source, target = options.source_column or COLUMNS[0], options.target_column or COLUMNS[1]
-    return read_tsv(path, replace(options, source_column=source, target_column=target), languages)
+    for pair in read_tsv(path, replace(options, source_column=source, target_column=target), languages):
+        source_text, target_text, document = map(unshielded, (pair.source, pair.target, pair.document))
+        yield pair._replace(source=source_text, target=target_text, document=document)
 
 
 def rows_as_bytes(rows: Iterable[Iterable[str]]) -> bytes:
-    """Rows of the table, one per line. White space inside cells becomes single spaces, so no cell breaks a line."""
+    """Rows of the table, one per line. White space inside cells becomes single spaces, so no cell breaks a line.
+
+    What a spreadsheet would run as a formula gets an apostrophe before it, which reading takes away again.
+    """
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, "excel-tab", lineterminator="\n")
-    writer.writerows([" ".join(cell.split()) for cell in row] for row in rows)
+    writer.writerows([shielded(" ".join(cell.split())) for cell in row] for row in rows)
     return stream.getvalue().encode("utf-8", "replace")
 
 
