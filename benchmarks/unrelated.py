@@ -113,7 +113,11 @@ def measure(
             "planted": int(is_wrong.sum()),
             "judged": verdict.account.judged,
         }
-        found |= {"threshold": round(verdict.account.threshold, 3), "dropped": int(verdict.dropped.sum())}
+        found |= {
+            "percent": verdict.account.percent,
+            "threshold": round(verdict.account.threshold, 3),
+            "dropped": int(verdict.dropped.sum()),
+        }
         found |= {"reason": verdict.account.reason, "seconds": round(time.monotonic() - started, 1)}
         if wrong:
             shown = np.nan_to_num(with_doubt(margins, verdict.account.usual), nan=verdict.account.usual)

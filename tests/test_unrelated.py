@@ -305,7 +305,7 @@ def test_where_bad_pairs_begin_is_said_in_the_card_and_the_log(tmp_path: Path, c
 
 
 def test_the_account_survives_its_file():
-    account = Unrelated("model", 200, 3, 0.95, 1.5, 6.0, 0.01, "", [Stretch("a.tsv:7", "", 30, 20)])
+    account = Unrelated("model", 200, 3, 95, 1.5, 6.0, 0.01, "", [Stretch("a.tsv:7", "", 30, 20)])
     report = CorpusReport(read=1, unrelated=account)
     assert CorpusReport.from_json(report.as_json()) == report
     assert CorpusReport.from_json({**report.as_json(), "unrelated": None}).unrelated is None

@@ -24,8 +24,8 @@ from mt.data.unrelated_report import Stretch, Unrelated
 
 logger = logging.getLogger(__name__)
 
-SHARES = (0.95, 0.9, 0.8, 0.7, 0.6, 0.5)
-"""Shares of strangers that do not exceed the threshold: the first that drops few good pairs is taken."""
+PERCENT = range(95, 49, -1)
+"""Of strangers, so many percent do not exceed the threshold: the first number that drops few good pairs is taken."""
 
 MOST_WRONG = 0.02
 """Share of the judged pairs that may be dropped although they belong together, by estimate; or a third of the drops."""
@@ -92,12 +92,12 @@ def judge(margins: Margins, way: str, store: PairStore, pairs: Indices) -> Verdi
     if len(places) < _FEWEST_JUDGED:
         reason = f"words of {len(places)} pairs only are known, and {_FEWEST_JUDGED} are needed to judge"
         return Verdict(low, shown, Unrelated(way, len(places), 0, reason=reason))
-    is_low = known.own <= np.quantile(known.strangers, SHARES[0])
+    is_low = known.own <= np.quantile(known.strangers, PERCENT[0] / 100)
     stretches = find_stretches(is_low)
     outside = _outside(stretches, len(places))
     if outside.sum() < _FEWEST_JUDGED or is_low[outside].mean() > _MOST_LOW:
         reason = (
-            f"{np.mean(is_low):.0%} of {len(places)} pairs fit no better than {SHARES[0]:.0%} of strangers do, so too "
+            f"{np.mean(is_low):.0%} of {len(places)} pairs fit no better than {PERCENT[0]} % of strangers do, so too "
             "little is known of its words, or most of its sides do not belong together"
         )
         return Verdict(low, shown, Unrelated(way, len(places), 0, reason=reason))
@@ -106,15 +106,15 @@ def judge(margins: Margins, way: str, store: PairStore, pairs: Indices) -> Verdi
     shown[places] = own = with_doubt(known, usual)
     strangers = with_doubt(known._replace(own=known.strangers), usual)
     unrelated = share_of_unrelated(Margins(*(column[outside] for column in known)), known.strangers)
-    for share in SHARES:
-        threshold = float(np.quantile(known.strangers, share))
+    for percent in PERCENT:
+        threshold = float(np.quantile(known.strangers, percent / 100))
         # What is low beyond the unrelated pairs that are expected to be low belongs together.
         found = float(np.mean(strangers <= threshold)) * unrelated
         share_low = float(np.mean(own[outside] <= threshold))
         wrong = max(0.0, share_low - found)
         if wrong <= max(MOST_WRONG, share_low / 3):
             low[places] = own <= threshold
-            account = Unrelated(way, len(places), int(low.sum()), share, threshold, usual, wrong, "", told)
+            account = Unrelated(way, len(places), int(low.sum()), percent, threshold, usual, wrong, "", told)
             return Verdict(low, shown, account)
     reason = f"by estimate, it would be more than {MOST_WRONG:.0%} of its pairs although they belong together"
     return Verdict(low, shown, Unrelated(way, len(places), 0, reason=reason, stretches=told))

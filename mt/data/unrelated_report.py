@@ -42,8 +42,8 @@ class Unrelated:
     judged: int
     """Pairs with enough known words."""
     dropped: int
-    strangers_below: float = 0.0
-    """Share of strangers, 0 to 1, that do not exceed the threshold."""
+    percent: int = 0
+    """Percentage of strangers that do not exceed the threshold."""
     threshold: float = 0.0
     """A pair is dropped if its margin is not above this, in nats per word."""
     usual: float = 0.0
@@ -60,7 +60,7 @@ class Unrelated:
         if self.reason:
             return f"{by}, but no pair was dropped: {self.reason}."
         return (
-            f"{by} for {counted(self.judged, 'pair')}: {self.dropped} fit no better than {self.strangers_below:.0%} of "
+            f"{by} for {counted(self.judged, 'pair')}: {self.dropped} fit no better than {self.percent} % of "
             f"strangers do, and were dropped (margin at most {self.threshold:.2f} nats per word, usually "
             f"{self.usual:.2f}). Of all pairs, an estimated {self.wrong:.1%} at most were dropped although they belong "
             "together."
