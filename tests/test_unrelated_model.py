@@ -31,13 +31,13 @@ BY_MODEL = CleaningConfig(unrelated="model")
 class Judge:
     """Finds a target likely after a source with the same number at its end: log-probability -1, otherwise -5.
 
-    spread: how far strangers may be from that, in either direction.
+    spread: how far strangers may be from that, in either direction. patience: calls until it is interrupted.
     """
 
     name = "judge"
 
-    def __init__(self, version: int = 1, spread: int = 0) -> None:
-        self.spread = spread
+    def __init__(self, version: int = 1, spread: int = 0, patience: int = 1000) -> None:
+        self.spread, self.patience = spread, patience
         self.identity: Mapping[str, Any] = {"version": version}
         self.asked: list[tuple[str, str]] = []
         self.is_loaded = False
@@ -50,6 +50,9 @@ class Judge:
 
     def mean_log_probabilities(self, sources: Sequence[str], targets: Sequence[str]) -> list[float]:
         assert self.is_loaded
+        self.patience -= 1
+        if self.patience < 0:
+            raise KeyboardInterrupt
         pairs = list(zip(sources, targets, strict=True))
         self.asked += pairs
         numbers = [[int(side.split()[-1]) for side in pair] for pair in pairs]
@@ -114,10 +117,27 @@ def test_wrong_pairs_are_dropped_and_the_model_is_gone_afterwards(tmp_path: Path
     assert not judge.is_loaded
 
 
-def _more(tmp_path: Path) -> Path:
+def test_an_interrupted_build_does_not_ask_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("mt.data.unrelated._PIECE_PAIRS", 100)
+    corpora = {"news": replace(numbered(tmp_path, 300), split="train"), "more": _more(tmp_path)}
+    config = DataConfig(corpora=corpora, cleaning=BY_MODEL, workers=1)
+    (tmp_path / "work").mkdir()
+    whole, first, second = Judge(spread=2), Judge(spread=2, patience=9), Judge(spread=2)
+    _, expected = build_data(config, tmp_path, scorer=whole)
+    with pytest.raises(KeyboardInterrupt):
+        build_data(config, tmp_path, work=tmp_path / "work", scorer=first)
+    _, report = build_data(config, tmp_path, work=tmp_path / "work", scorer=second)
+    # A look at 150 pairs, then three pieces of 100, of which the first is not asked about again.
+    asked = [len(judge.asked) // 5 for judge in (whole, second)]
+    assert asked == [150 + 300, 150 + 200]
+    assert report.as_json() == expected.as_json()
+
+
+def _more(tmp_path: Path) -> CorpusConfig:
+    """A few other sentences, for dev and test, about which nobody is asked."""
     lines = [f"Sentence {letter} of several words.\tجملة {letter}\n" for letter in "abcdefghijklmnopqrst"]
     (tmp_path / "more.tsv").write_text("".join(lines), encoding="utf-8")
-    return tmp_path / "more.tsv"
+    return CorpusConfig(path=str(tmp_path / "more.tsv"), clean=False)
 
 
 def test_which_model_judged_is_part_of_the_key(tmp_path: Path):

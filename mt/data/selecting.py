@@ -118,7 +118,7 @@ def select_pairs(
     selection.drop(holding_out.is_unsettled, UNSETTLED)
     is_divided = np.array([corpus.own_split is None for corpus in corpora])[corpus_of]
     _drop_duplicates(selection, config, is_divided, store)
-    _drop_unrelated(selection, config, store, scorer, threads)
+    _drop_unrelated(selection, config, store, scorer, work, threads)
     logger.info("looking for neighbours among %d pairs", int(selection.kept.sum()))
     # One side after the other: a search takes a table of half a gibibyte.
     clusters = [
@@ -196,7 +196,12 @@ def _drop_duplicates(
 
 
 def _drop_unrelated(
-    selection: Selection, config: DataConfig, store: PairStore, scorer: PairScorer | None, threads: int
+    selection: Selection,
+    config: DataConfig,
+    store: PairStore,
+    scorer: PairScorer | None,
+    work: Path,
+    threads: int,
 ) -> None:
     if config.cleaning.unrelated == "none":
         return
@@ -204,7 +209,7 @@ def _drop_unrelated(
     is_term = np.array([corpus.is_glossary for corpus in config.corpora.values()] + [False])
     corpus_of = np.minimum(store.column("corpora", np.int32), len(config.corpora))
     judged = learnt & selection.is_ruled & ~is_term[corpus_of]
-    verdicts = find_unrelated(store, config, learnt, judged, scorer, threads)
+    verdicts = find_unrelated(store, config, learnt, judged, scorer, work, threads)
     selection.drop(mask_of(verdicts, store.size), "unrelated")
     selection.details = details(verdicts)
     selection.unrelated = {name: verdict.account for name, (_, verdict) in verdicts.items()}

@@ -34,6 +34,10 @@ class Margins(NamedTuple):
     words: Floats
     """From how many words it is known."""
 
+    def rounded(self) -> Margins:
+        """Without the last digits, in which the logarithms of different CPUs differ."""
+        return Margins(np.round(self.own, 6), np.round(self.strangers, 6), self.words)
+
     @classmethod
     def unknown(cls, size: int) -> Margins:
         """Those of pairs of which nothing is known."""

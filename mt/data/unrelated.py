@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +19,7 @@ import numpy as np
 from mt.config import DataConfig
 from mt.data.alignment_margins import AlignmentMargins
 from mt.data.model_margins import ModelMargins, PairScorer
+from mt.data.parts import make_part
 from mt.data.selection import Indices, Mask
 from mt.data.store import PairStore
 from mt.data.strangers import Floats, Margins
@@ -46,6 +49,10 @@ _MOST_STRETCHES = 5
 _OPEN_PAIRS = 3
 
 
+_PIECE_PAIRS = 50_000
+_FILE = "margins.npy"
+
+
 class Verdict(NamedTuple):
     """What is dropped from one corpus, and why."""
 
@@ -57,12 +64,19 @@ class Verdict(NamedTuple):
 
 
 def find_unrelated(
-    store: PairStore, config: DataConfig, learnt: Mask, judged: Mask, scorer: PairScorer | None, threads: int
+    store: PairStore,
+    config: DataConfig,
+    learnt: Mask,
+    judged: Mask,
+    scorer: PairScorer | None,
+    work: Path,
+    threads: int,
 ) -> dict[str, tuple[Indices, Verdict]]:
     """By corpus, its judged pairs and the verdict on them.
 
     learnt, judged: bool (pairs of the store,): which pairs word alignment learns from, and which may be dropped.
-    scorer: for `data.cleaning.unrelated: model`. Raises `ModelError` if the model does not tell pairs from strangers.
+    scorer: for `data.cleaning.unrelated: model`. work: for margins, of which those are used again that an interrupted
+    build has left there. Raises `ModelError` if the model does not tell pairs from strangers.
     """
     way = config.cleaning.unrelated
     corpus_of, names = store.column("corpora", np.int32), list(config.corpora)
@@ -76,12 +90,26 @@ def find_unrelated(
         corpora = [np.flatnonzero(learnt & (corpus_of == number)).astype(np.int64) for number in range(len(names))]
         source = AlignmentMargins(store, corpora, store.column("pairs", np.uint64))
     found = {}
-    for name, pairs in zip(names, members, strict=True):
+    for number, (name, pairs) in enumerate(zip(names, members, strict=True)):
         if len(pairs):
-            verdict = judge(source.of(pairs, threads), way, store, pairs)
+            verdict = judge(_margins(source, pairs, work / f"margins-{number}", threads), way, store, pairs)
             found[name] = pairs, verdict
             _log(name, verdict.account)
     return found
+
+
+def _margins(source: AlignmentMargins | ModelMargins, pairs: Indices, part: Path, threads: int) -> Margins:
+    """Those of the pairs of a corpus, piece by piece, because a model takes long. part: how names of parts begin."""
+    found = []
+    for number, piece in enumerate(np.array_split(pairs, -(-len(pairs) // _PIECE_PAIRS))):
+        name = part.with_name(f"{part.name}-{number}")
+        make_part(name, partial(_write_margins, source, piece, threads))
+        found.append(np.load(name / _FILE))
+    return Margins(*np.concatenate(found, axis=1))
+
+
+def _write_margins(source: AlignmentMargins | ModelMargins, pairs: Indices, threads: int, directory: Path) -> None:
+    np.save(directory / _FILE, np.stack(source.of(pairs, threads).rounded()))
 
 
 def judge(margins: Margins, way: str, store: PairStore, pairs: Indices) -> Verdict:
