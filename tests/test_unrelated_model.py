@@ -104,7 +104,7 @@ def test_wrong_pairs_are_dropped_and_the_model_is_gone_afterwards(tmp_path: Path
     config = DataConfig(
         corpora={
             "news": numbered(tmp_path, 200, sorted(wrong)),
-            "more": CorpusConfig(path=str(_more(tmp_path)), clean=False),
+            "more": _more(tmp_path),
         },
         cleaning=replace(BY_MODEL, numbers="none"),
         workers=1,
@@ -122,7 +122,7 @@ def test_an_interrupted_build_does_not_ask_again(tmp_path: Path, monkeypatch: py
     corpora = {"news": replace(numbered(tmp_path, 300), split="train"), "more": _more(tmp_path)}
     config = DataConfig(corpora=corpora, cleaning=BY_MODEL, workers=1)
     (tmp_path / "work").mkdir()
-    whole, first, second = Judge(spread=2), Judge(spread=2, patience=9), Judge(spread=2)
+    whole, first, second = Judge(spread=2), Judge(spread=2, patience=12), Judge(spread=2)
     _, expected = build_data(config, tmp_path, scorer=whole)
     with pytest.raises(KeyboardInterrupt):
         build_data(config, tmp_path, work=tmp_path / "work", scorer=first)
