@@ -3,9 +3,11 @@
     python benchmarks/unrelated.py CONFLICT --general GENERAL --output_dir DIR
 
 A twentieth of the pairs of CONFLICT get the target of another line: of any (random), of the next or the last one
-(neighbour), or of one two to four lines away (document). The conflict corpus is known to have wrong pairs of its own,
-which count as untouched here; so the share of untouched pairs that are dropped is no share of mistakes. Of the corpus
-as it is, what the rule drops is written to DIR/dropped-WAY.tsv, to be read.
+(neighbour), or of one two to four lines away (document). Or, in the middle of the file, five targets are lost (slip),
+all that follow are shuffled (half), 60 are shuffled (shuffled), or 40 are moved by one line (moved). The conflict
+corpus is known to have wrong pairs of its own, which count as untouched here; so the share of untouched pairs that are
+dropped is no share of mistakes. Of the corpus as it is (none), what the rule drops is written to
+DIR/dropped-WAY-CORPORA.tsv, to be read.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import argparse
 import json
 import sys
 import time
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -32,10 +34,12 @@ from mt.data.readers import read_corpus
 from mt.data.selection import first_of_equals
 from mt.data.store import PairStore
 from mt.data.strangers import Margins
-from mt.data.unrelated import judge, with_doubt
+from mt.data.unrelated import Verdict, judge, with_doubt
 from mt.models.pair_scoring import scorer_of
 
-KINDS = ("none", "random", "neighbour", "document")
+PLANTED = ("random", "neighbour", "document")
+STRETCHES = ("slip", "half", "shuffled", "moved")
+KINDS = ("none", *PLANTED, *STRETCHES)
 SHARE = 0.05
 _AWAY = {"neighbour": (-1, 1), "document": (-4, -3, -2, 2, 3, 4)}
 
@@ -55,13 +59,13 @@ def main() -> None:
     rows = []
     pairs = list(read_corpus("conflict", CorpusConfig(path=options.conflict)))
     for kind in options.kinds:
-        for seed in range(1, 2 if kind == "none" else options.seeds + 1):
+        for seed in range(1, options.seeds + 1 if kind in PLANTED else 2):
             for way, general in _trials(options):
                 row = {"way": way, "general": general is not None, "kind": kind, "seed": seed}
                 rows.append(row | measure(pairs, kind, seed, way, general, options))
                 print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
     (options.output_dir / "unrelated.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    print(table(rows))
+    print(f"{table(rows)}\n\n{table_of_stretches(rows)}")
 
 
 def _trials(options: argparse.Namespace) -> list[tuple[str, str | None]]:
@@ -77,12 +81,23 @@ def planted(pairs: list[Pair], kind: str, seed: int) -> tuple[list[str], set[int
     """(the targets, the places of those that are another line's)."""
     rng = np.random.default_rng(seed)
     targets = [pair.target for pair in pairs]
-    if kind == "none":
-        return targets, set()
-    places = rng.choice(np.arange(4, len(pairs) - 4), round(SHARE * len(pairs)), replace=False).tolist()
-    others = [int(rng.integers(len(pairs)) if kind == "random" else p + rng.choice(_AWAY[kind])) for p in places]
-    moved = {p: pairs[other].target for p, other in zip(places, others, strict=True)}
-    return [moved.get(p, target) for p, target in enumerate(targets)], {p for p in places if moved[p] != targets[p]}
+    size, middle = len(targets), len(targets) // 2
+    if kind in PLANTED:
+        places = rng.choice(np.arange(4, size - 4), round(SHARE * size), replace=False).tolist()
+        others = [int(rng.integers(size) if kind == "random" else p + rng.choice(_AWAY[kind])) for p in places]
+        moved = {p: targets[other] for p, other in zip(places, others, strict=True)}
+        found = [moved.get(p, target) for p, target in enumerate(targets)]
+    elif kind == "slip":
+        found = [*targets[:middle], *targets[middle + 5 :], *targets[:5]]
+    elif kind == "half":
+        found = [*targets[:middle], *rng.permutation(targets[middle:]).tolist()]
+    elif kind == "shuffled":
+        found = [*targets[:middle], *rng.permutation(targets[middle : middle + 60]).tolist(), *targets[middle + 60 :]]
+    elif kind == "moved":
+        found = [*targets[:middle], targets[middle + 39], *targets[middle : middle + 39], *targets[middle + 40 :]]
+    else:
+        found = targets
+    return found, {p for p in range(size) if found[p] != targets[p]}
 
 
 def measure(
@@ -98,34 +113,41 @@ def measure(
         corpora = {"conflict": CorpusConfig(path=str(work / "pairs.tsv"))}
         corpora |= {"general": CorpusConfig(path=general)} if general else {}
         cleaning = CleaningConfig(slipped_lines=False, unrelated=way)  # type: ignore[arg-type]
-        config = Config(
-            data=DataConfig(corpora=corpora, cleaning=cleaning, workers=1), model=ModelConfig(name=options.model)
-        )
+        data, model = DataConfig(corpora=corpora, cleaning=cleaning, workers=1), ModelConfig(name=options.model)
+        config = Config(data=data, model=model)
         store = stack.enter_context(PairStore(work))
-        Collection(config.data, {}, config.model.languages).store_in(store)
+        Collection(data, {}, config.model.languages).store_in(store)
         members = _members(store, len(corpora))
-        margins = _margins(store, members, config)
-        verdict = judge(margins, way, store, members[0])
-        origins = store.origins(members[0]).to_pylist()
-        is_wrong = np.array([int(origin.rpartition(":")[2]) - 2 in wrong for origin in origins])
-        found: dict[str, Any] = {
-            "pairs": len(is_wrong),
-            "planted": int(is_wrong.sum()),
-            "judged": verdict.account.judged,
-        }
-        found |= {
-            "percent": verdict.account.percent,
-            "threshold": round(verdict.account.threshold, 3),
-            "dropped": int(verdict.dropped.sum()),
-        }
-        found |= {"reason": verdict.account.reason, "seconds": round(time.monotonic() - started, 1)}
-        if wrong:
-            shown = np.nan_to_num(with_doubt(margins, verdict.account.usual), nan=verdict.account.usual)
-            found["auc"] = round(area(shown[~is_wrong], shown[is_wrong]), 4)
-            found["recall"] = round(float(verdict.dropped[is_wrong].mean()), 4)
-            found["untouched_dropped"] = round(float(verdict.dropped[~is_wrong].mean()), 4)
-        else:
-            _write_dropped(store, members[0], verdict, options.output_dir / f"dropped-{way}-{len(corpora)}.tsv")
+        # Of the general corpus only what the rule drops from it, once.
+        margins = _margins(store, members, config, 2 if kind == "none" else 1)
+        verdicts = [judge(each, way, store, member) for each, member in zip(margins, members, strict=False)]
+        numbers = [int(place.rpartition(":")[2]) - 2 for place in store.origins(members[0]).to_pylist()]
+        found = figures(margins[0], verdicts[0], np.isin(numbers, list(wrong)))
+        if kind == "none":
+            _write_dropped(store, members[0], verdicts[0], options.output_dir / f"dropped-{way}-{len(corpora)}.tsv")
+        if len(verdicts) > 1:
+            account = verdicts[1].account
+            found |= {"general_judged": account.judged, "general_dropped": account.dropped}
+        if kind in STRETCHES:
+            found["first_planted"], found["last_planted"] = min(wrong) + 2, max(wrong) + 2
+        return found | {"seconds": round(time.monotonic() - started, 1)}
+
+
+def figures(margins: Margins, verdict: Verdict, is_wrong: Any) -> dict[str, Any]:
+    """What a verdict is worth. is_wrong: bool (pairs,)."""
+    account = verdict.account
+    found: dict[str, Any] = {"pairs": len(is_wrong), "planted": int(is_wrong.sum()), "judged": account.judged}
+    found |= {"percent": account.percent, "threshold": round(account.threshold, 3), "dropped": account.dropped}
+    found |= {"estimate_wrong": round(account.wrong, 4), "reason": account.reason}
+    found["stretches"] = [
+        [each.first.rpartition(":")[2], each.last.rpartition(":")[2], each.pairs, each.unrelated]
+        for each in account.stretches
+    ]
+    if is_wrong.any():
+        shown = np.nan_to_num(with_doubt(margins, account.usual), nan=account.usual)
+        found["auc"] = round(area(shown[~is_wrong], shown[is_wrong]), 4)
+        found["recall"] = round(float(verdict.dropped[is_wrong].mean()), 4)
+        found["untouched_dropped"] = round(float(verdict.dropped[~is_wrong].mean()), 4)
     return found
 
 
@@ -135,12 +157,14 @@ def _members(store: PairStore, corpora: int) -> list[Any]:
     return [np.flatnonzero(is_first & (corpus_of == number)) for number in range(corpora)]
 
 
-def _margins(store: PairStore, members: list[Any], config: Config) -> Margins:
+def _margins(store: PairStore, members: list[Any], config: Config, corpora: int) -> list[Margins]:
+    """Those of the first few corpora; by a model, of the first one."""
     scorer = scorer_of(config)
     if scorer is None:
-        return AlignmentMargins(store, members, store.column("pairs", np.uint64)).of(members[0])
-    with scorer.loaded() or nullcontext():
-        return ModelMargins(store, members[:1], scorer).of(members[0])
+        source = AlignmentMargins(store, members, store.column("pairs", np.uint64))
+        return [source.of(pairs).rounded() for pairs in members[:corpora]]
+    with scorer.loaded():
+        return [ModelMargins(store, members[:1], scorer).of(members[0]).rounded()]
 
 
 def area(good: Any, bad: Any) -> float:
@@ -159,17 +183,28 @@ def _write_dropped(store: PairStore, pairs: Any, verdict: Any, file: Path) -> No
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Means over the seeds, as Markdown."""
+    """What was found of pairs that were planted one by one, means over the seeds, as Markdown."""
     found = []
-    for key in dict.fromkeys((row["way"], row["general"], row["kind"]) for row in rows):
-        same = [row for row in rows if (row["way"], row["general"], row["kind"]) == key]
-        figures = [
-            f"{np.mean([row[name] for row in same]):.3f}" if name in same[0] else "" for name in ("auc", "recall")
-        ]
-        lost = f"{np.mean([row['untouched_dropped'] for row in same]):.2%}" if key[2] != "none" else ""
-        found.append([*key, *figures, lost, round(np.mean([row["dropped"] for row in same]))])
+    singles = [row for row in rows if row["kind"] not in STRETCHES]
+    for key in dict.fromkeys((row["way"], row["general"], row["kind"]) for row in singles):
+        same = [row for row in singles if (row["way"], row["general"], row["kind"]) == key]
+        auc = [f"{np.mean([row['auc'] for row in same]):.3f}" if key[2] != "none" else ""]
+        shares = ["recall", "untouched_dropped"] if key[2] != "none" else []
+        means = [f"{np.mean([row[name] for row in same]):.1%}" for name in shares] or ["", ""]
+        found.append([*key, *auc, *means, round(float(np.mean([row["dropped"] for row in same])))])
     headers = ["way", "with general", "planted", "AUC", "recall", "untouched dropped", "dropped"]
-    return str(tabulate(found, headers, tablefmt="pipe"))
+    return str(tabulate(found, headers, tablefmt="pipe", disable_numparse=True))
+
+
+def table_of_stretches(rows: list[dict[str, Any]]) -> str:
+    """Where stretches were planted and where they were found, as Markdown."""
+    found = []
+    for row in (row for row in rows if row["kind"] in STRETCHES):
+        told = "; ".join(f"{first} {f'to {last}' if last else 'on'}" for first, last, _, _ in row["stretches"])
+        places = [f"{row['first_planted']} to {row['last_planted']}", told or "not found"]
+        found.append([row["way"], row["general"], row["kind"], *places, row["dropped"]])
+    headers = ["way", "with general", "planted", "lines", "found", "dropped"]
+    return str(tabulate(found, headers, tablefmt="pipe", disable_numparse=True))
 
 
 if __name__ == "__main__":
