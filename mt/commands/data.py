@@ -38,6 +38,7 @@ def inspect_data(config: Config, *, as_tsv: bool = False) -> tuple[Path, str]:
     """
     from mt.data.cache import cached_build
     from mt.experiment.data import take_data
+    from mt.models.pair_scoring import scorer_of
     from mt.report.data_card import card_view, licences_of, summary
     from mt.report.data_page import render_data_card
 
@@ -45,7 +46,7 @@ def inspect_data(config: Config, *, as_tsv: bool = False) -> tuple[Path, str]:
     held_out = config.evaluation.named_sets
     root = data_directory(config)
     with RunDirectory(root, claim(root, DATA_BUILD, paths_of(config))) as run:
-        build = cached_build(config.data, held_out, config.model.languages)
+        build = cached_build(config.data, held_out, config.model.languages, scorer_of(config))
         run.clear()
         report = take_data(config, build, run, as_tsv=as_tsv)
         view = card_view(report, config.model.languages, licences_of(config.data.corpora))

@@ -70,5 +70,8 @@ class Config:
             require(not corpus.is_glossary, f"the test set `{name}`", "hold sentences, not terms", corpus.format)
             is_real = not corpus.is_backtranslated
             require(is_real, f"the test set `{name}`", "hold sources that people wrote", "back-translations")
+        has_model = self.data.cleaning.unrelated != "model" or self.model.scratch is None
+        judges = "be alignment or none with model.scratch, because a new model cannot judge pairs yet"
+        require(has_model, "data.cleaning.unrelated", judges, "model")
         for name in self.adaptation.kl_corpora:
             require(name in self.data.corpora, "adaptation.kl_corpora", "name corpora of data.corpora", name)

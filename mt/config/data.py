@@ -183,6 +183,11 @@ class CleaningConfig:
     max_targets_per_source: int | None = 10
     """`too many targets`: the source already has this many different translations; the first ones are kept."""
 
+    unrelated: Literal["none", "alignment", "model"] = "none"
+    """`unrelated`: the two sides fit each other no better than they fit the sentences of other lines. `alignment`: by
+    the words that translate each other in all corpora together. `model`: by `model.name`, which must know both
+    languages; for a GPU."""
+
     def __post_init__(self) -> None:
         numbers = ["max_words", "max_length_ratio", "max_repeats", "max_targets_per_source"]
         require_positive("data.cleaning", self, numbers)

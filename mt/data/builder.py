@@ -21,6 +21,7 @@ from mt.data.domain_selection import select_like_domain
 from mt.data.engines import open_engine
 from mt.data.holding_out import HoldingOut, hold_out
 from mt.data.mixing import mixing_weights
+from mt.data.model_margins import PairScorer
 from mt.data.pair import Pair, Rejection
 from mt.data.parts import sweep
 from mt.data.readers import read_corpus
@@ -68,6 +69,7 @@ def build_data(
     test_sets: Mapping[str, CorpusConfig] | None = None,
     languages: LanguagePair = ENGLISH_TO_ARABIC,
     work: Path | None = None,
+    scorer: PairScorer | None = None,
 ) -> tuple[DatasetDict, DataReport]:
     """Read, normalise, clean, group, split and decontaminate every corpus.
 
@@ -75,17 +77,20 @@ def build_data(
     them, with rule and origin. test_sets: further pairs that training must not overlap with; they are in no split.
     languages: of the corpora and the test sets. work: an existing directory for intermediate files, which the caller
     removes; what an interrupted build of the same corpora with the same options has finished there is used again. By
-    default a new one, which is removed.
+    default a new one, which is removed. scorer: the model of `data.cleaning.unrelated: model`.
 
     The splits `train`, `dev` and `test` have the columns of `SCHEMA`. A `group` is a document, a block of lines
     or a set of similar sentences; all its pairs are in one split. A split whose share is 0 exists and is empty.
     Training targets are normalised; dev and test targets are references and stay as they were written. Raises
-    `DataError` if nothing is left to train on, the two sides of a corpus are out of step, or the disk is full.
+    `DataError` if nothing is left to train on, the two sides of a corpus are out of step, or the disk is full, and
+    `ModelError` if the scorer cannot be loaded, or does not know the languages.
     """
     collection = Collection(config, test_sets or {}, languages)
     corpora = list(collection.corpora.values())
     with ExitStack() as stack:
         stack.enter_context(_one_sentence(directory, work))
+        if scorer is not None and config.cleaning.unrelated == "model":
+            stack.enter_context(scorer.loaded())
         work = work or stack.enter_context(_workspace(directory))
         sweep(work)
         store = stack.enter_context(PairStore(work))
@@ -95,7 +100,7 @@ def build_data(
         build = _Build(collection, collection.report_of(store, rejected))
         logger.info("looking for pairs that are alike, and dividing them into splits")
         holding_out = hold_out(store, config, corpora)
-        selection = select_pairs(store, config, corpora, holding_out, work, engine)
+        selection = select_pairs(store, config, corpora, holding_out, work, engine, scorer)
         for name, selected in select_like_domain(store, config, selection).items():
             build.report.corpora[name].selected = selected
         splits = {split: SplitFile(work / f"{split}.arrow") for split in SPLITS}
@@ -153,6 +158,7 @@ class _Build:
             rule = DROPS[selection.dropped[index] - 1]
             if rule in LEAKS:
                 detail += f" in {SPLITS[selection.levels[selection.conflicting[index]]]}"
+            detail = selection.details.get(index, detail) if rule == "unrelated" else detail
             pair = pair._replace(fault=Rejection(rule, detail))
             rejected.write(pair)
             self.report.corpora[self.names[pair.corpus]].drop(pair)
@@ -164,6 +170,7 @@ class _Build:
         counts = {side: store.column(f"{side}_counts", np.int64) for side in SIDES}
         for index, name in enumerate(self.config.corpora):
             report, mine = self.report.corpora[name], is_kept & (corpus_of == index)
+            report.unrelated = selection.unrelated.get(name)
             if self.config.corpora[name].own_split is None and mine.sum() >= _FEW:
                 self.alike[name] = float(np.unique(selection.groups[mine], return_counts=True)[1].max() / mine.sum())
             for level, split in enumerate(SPLITS):

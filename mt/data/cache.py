@@ -16,7 +16,7 @@ from functools import cache
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import BaseFileLock, FileLock, Timeout
 
@@ -32,6 +32,9 @@ from mt.files import UNFINISHED, find_damage, new_directory, printable, sha256_o
 from mt.languages import ENGLISH_TO_ARABIC, LanguagePair
 from mt.text.glossary import DEFAULT as GLOSSARY
 from mt.wording import counted
+
+if TYPE_CHECKING:
+    from mt.data.model_margins import PairScorer
 
 logger = logging.getLogger(__name__)
 
@@ -52,29 +55,41 @@ _REQUIRED = (_REPORT, REJECTED, *(f"data/{pattern}" for pattern in REQUIRED))
 
 
 def cached_build(
-    config: DataConfig, test_sets: Mapping[str, CorpusConfig], languages: LanguagePair = ENGLISH_TO_ARABIC
+    config: DataConfig,
+    test_sets: Mapping[str, CorpusConfig],
+    languages: LanguagePair = ENGLISH_TO_ARABIC,
+    scorer: PairScorer | None = None,
 ) -> Path:
     """The directory of a finished build: `data/`, `data_report.json` and `rejected.tsv`.
 
     Built if there is none for these inputs, these options and this code; a build appears complete or not at all, and
     one that was interrupted goes on from its last complete part. Raises `DataError` for bad input, a full disk and,
-    with `data.strict`, if any pair is not used.
+    with `data.strict`, if any pair is not used. scorer: the model of `data.cleaning.unrelated: model`, which is loaded
+    only if something is built. Raises `ModelError` if it cannot be, or does not know the languages.
     """
+    if config.cleaning.unrelated == "model" and scorer is None:
+        raise ValueError("data.cleaning.unrelated is model, but no model to judge with was given")
     root = Path(config.cache_dir or cache_directory("data"))
-    finished = root / _key(config, test_sets, languages)
+    finished = root / _key(config, test_sets, languages, scorer)
     damage = find_damage(finished, _REQUIRED) if finished.is_dir() else "it is missing"
     if damage is None:
         logger.info("data: built before, taken from %s", finished)
     else:
         if finished.is_dir():
             logger.warning("%s: the kept build is damaged (%s); building it again", finished, damage)
-        _build(config, test_sets, finished, languages)
+        _build(config, test_sets, finished, languages, scorer)
     if config.strict:
         _refuse_rejects(finished)
     return finished
 
 
-def _build(config: DataConfig, test_sets: Mapping[str, CorpusConfig], finished: Path, languages: LanguagePair) -> None:
+def _build(
+    config: DataConfig,
+    test_sets: Mapping[str, CorpusConfig],
+    finished: Path,
+    languages: LanguagePair,
+    scorer: PairScorer | None,
+) -> None:
     # Not at the top: a build that is there needs none of these imports, which take seconds.
     from mt.data.builder import build_data
 
@@ -89,7 +104,7 @@ def _build(config: DataConfig, test_sets: Mapping[str, CorpusConfig], finished: 
                 return
             _check_space(config, test_sets, languages, work)
             with new_directory(finished, replace_if=is_not_intact) as directory:
-                _, report = build_data(config, directory, test_sets, languages, work)
+                _, report = build_data(config, directory, test_sets, languages, work, scorer)
                 content = json.dumps(report.as_json(), ensure_ascii=False, indent=2)
                 (directory / _REPORT).write_text(content, encoding="utf-8")
                 write_checksums(directory)
@@ -169,7 +184,12 @@ def _check_space(
         ) from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _key(config: DataConfig, test_sets: Mapping[str, CorpusConfig], languages: LanguagePair) -> str:
+def _key(
+    config: DataConfig,
+    test_sets: Mapping[str, CorpusConfig],
+    languages: LanguagePair,
+    scorer: PairScorer | None = None,
+) -> str:
     options = asdict(config)
     for name in _IRRELEVANT:
         del options[name]
@@ -184,7 +204,14 @@ def _key(config: DataConfig, test_sets: Mapping[str, CorpusConfig], languages: L
         "code": [_hash(path) for path in (*code_files(), *_ASSETS)],
         "libraries": {name: version(name) for name in _LIBRARIES},
     }
+    if scorer is not None and config.cleaning.unrelated == "model":
+        facts["scorer"] = {"identity": scorer.identity, "code": [_hash(path) for path in _code_of(scorer)]}
     return sha256_of_json(facts)[:20]
+
+
+def _code_of(scorer: PairScorer) -> tuple[Path, ...]:
+    module = type(scorer).__module__
+    return code_files(module) if module.split(".")[0] == _PACKAGE.name else ()
 
 
 def encoder_identities(corpora: Mapping[str, CorpusConfig]) -> dict[str, dict[str, str]]:

@@ -13,6 +13,7 @@ from mt.data.holding_out import HeldOut
 from mt.data.pair import Pair, Rejection
 from mt.data.selection_report import Selected
 from mt.data.splitting import SPLITS
+from mt.data.unrelated_report import Unrelated
 from mt.errors import RunError
 from mt.wording import shorten
 
@@ -51,6 +52,8 @@ class CorpusReport:
     """Which training pairs `select` took; None without that option."""
     back_translations: list[dict[str, Any]] = field(default_factory=list)
     """How each table of back-translations was made; see `mt.data.formats.backtranslated.read_provenance`."""
+    unrelated: Unrelated | None = None
+    """What the rule `unrelated` did; None if it is off."""
 
     def drop(self, pair: Pair) -> None:
         """Count a pair that is not used under the rule of its `fault`, and keep the first few of each rule."""
@@ -89,6 +92,7 @@ class CorpusReport:
             "held_out": None if self.held_out is None else asdict(self.held_out),
             "back_translations": self.back_translations,
             "selected": None if self.selected is None else self.selected.as_json(),
+            "unrelated": None if self.unrelated is None else self.unrelated.as_json(),
         }
 
     @classmethod
@@ -108,6 +112,7 @@ class CorpusReport:
             HeldOut(**content["held_out"]) if content.get("held_out") else None,
             Selected.from_json(content["selected"]) if content.get("selected") else None,
             content.get("back_translations", []),
+            Unrelated.from_json(content["unrelated"]) if content.get("unrelated") else None,
         )
 
 

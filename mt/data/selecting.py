@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from mt.config import CorpusConfig, DataConfig
 from mt.data.decontamination import overlaps_in_parts
 from mt.data.engines.engine import Engine
 from mt.data.holding_out import HoldingOut
+from mt.data.model_margins import PairScorer
 from mt.data.neighbours import Clusters, Search, find_clusters
 from mt.data.selection import Indices, Mask, combine, first_of_equals, rank_among_equals
 from mt.data.splitting import (
@@ -32,11 +33,13 @@ from mt.data.splitting import (
 )
 from mt.data.store import SIDES, PairStore, SideColumns
 from mt.data.triples import Levels
+from mt.data.unrelated import details, find_unrelated, mask_of
+from mt.data.unrelated_report import Unrelated
 
 logger = logging.getLogger(__name__)
 
 DROPS = (
-    *("end of the corpus", "exact duplicate", "near duplicate", "too many targets"),
+    *("end of the corpus", "exact duplicate", "near duplicate", "too many targets", "unrelated"),
     *("template in training", "like a held-out pair", "words of a held-out pair", "over the limit"),
 )
 """Rules that compare pairs with each other, in the order in which they are applied."""
@@ -73,6 +76,10 @@ class Selection:
     """The pair because of which a pair was dropped, or -1."""
     groups: NDArray[np.uint64]
     """The names of the groups of similar pairs, as hashes."""
+    details: dict[int, str] = field(default_factory=dict)
+    """What else is to be said of a dropped pair."""
+    unrelated: dict[str, Unrelated] = field(default_factory=dict)
+    """What the rule `unrelated` did, by corpus."""
 
     @property
     def kept(self) -> Mask:
@@ -95,12 +102,13 @@ def select_pairs(
     holding_out: HoldingOut,
     work: Path,
     engine: Engine,
+    scorer: PairScorer | None = None,
 ) -> Selection:
     """Apply the rules of `DROPS` and assign the splits.
 
     corpora: those of the store, in order; those that are not in `config` are test sets. work: for parts of the
-    searches, of which those are used again that an interrupted selection of the same pairs has left there. Raises
-    `OSError` if the disk is full.
+    searches, of which those are used again that an interrupted selection of the same pairs has left there. scorer: the
+    model of the rule `unrelated`. Raises `OSError` if the disk is full, and `ModelError` if that model is of no use.
     """
     sides = [store.side(name) for name in SIDES]
     positions, corpus_of = holding_out.positions, store.column("corpora", np.int32)
@@ -109,6 +117,7 @@ def select_pairs(
     selection.drop(holding_out.is_unsettled, UNSETTLED)
     is_divided = np.array([corpus.own_split is None for corpus in corpora])[corpus_of]
     _drop_duplicates(selection, config, is_divided, store)
+    _drop_unrelated(selection, config, store, scorer, work, engine)
     logger.info("looking for neighbours among %d pairs", int(selection.kept.sum()))
     # One side after the other: a search takes a table of half a gibibyte.
     clusters = [
@@ -183,6 +192,26 @@ def _drop_duplicates(
             combine(store.column(f"{SIDES[0]}_letters", np.uint64), split)[selection.kept]
         )
         selection.drop((rank >= cleaning.max_targets_per_source) & selection.is_ruled, "too many targets")
+
+
+def _drop_unrelated(
+    selection: Selection,
+    config: DataConfig,
+    store: PairStore,
+    scorer: PairScorer | None,
+    work: Path,
+    engine: Engine,
+) -> None:
+    if config.cleaning.unrelated == "none":
+        return
+    learnt = selection.kept & selection.is_own
+    is_term = np.array([corpus.is_glossary for corpus in config.corpora.values()] + [False])
+    corpus_of = np.minimum(store.column("corpora", np.int32), len(config.corpora))
+    judged = learnt & selection.is_ruled & ~is_term[corpus_of]
+    verdicts = find_unrelated(store, config, learnt, judged, scorer, work, engine)
+    selection.drop(mask_of(verdicts, store.size), "unrelated")
+    selection.details = details(verdicts)
+    selection.unrelated = {name: verdict.account for name, (_, verdict) in verdicts.items()}
 
 
 def _drop_alike(selection: Selection, config: DataConfig, clusters: Sequence[Clusters]) -> None:

@@ -52,7 +52,9 @@ def check_held_out(config: Config) -> None:
 
 
 def check_data_files(config: Config) -> None:
-    """The corpora and the test sets that `mt data` reads exist."""
+    """The corpora and the test sets that `mt data` reads exist, and a model that judges pairs."""
+    if config.data.cleaning.unrelated == "model":
+        check_model_name(config.model.name)
     check_data(config.data, config.model.languages)
     check_corpora(config.evaluation.named_sets, config.model.languages)
 

@@ -14,6 +14,7 @@ from mt.errors import RunError
 from mt.experiment.data import take_data
 from mt.files import CHECKSUMS
 from mt.manifest import Manifest
+from mt.models.pair_scoring import scorer_of
 from mt.processes import process_state, wait_for_everyone
 from mt.report.data_card import summary
 from mt.runs import RunDirectory
@@ -27,7 +28,8 @@ def prepare_data(config: Config, run: RunDirectory, manifest: Manifest | None = 
     Raises `RunError` if they are not the splits that the manifest of a resumed run describes.
     """
     if process_state().is_main_process and not _has_splits(run):
-        report = take_data(config, cached_build(config.data, config.held_out_sets, config.model.languages), run)
+        build = cached_build(config.data, config.held_out_sets, config.model.languages, scorer_of(config))
+        report = take_data(config, build, run)
         logger.info("pairs: %s", summary(report))
     wait_for_everyone()
     data = load_splits(run)

@@ -12,6 +12,7 @@ from mt.data.cache import cached_build
 from mt.experiment.extension import dropped_inputs, find_changes
 from mt.experiment.inputs import identify
 from mt.manifest import Manifest, read_manifest
+from mt.models.pair_scoring import scorer_of
 from mt.processes import process_state, wait_for_everyone
 from mt.runs import RunDirectory, claim_run
 
@@ -44,7 +45,7 @@ def start_manifest(config: Config, run: RunDirectory, *, resume: bool) -> Manife
             manifest = Manifest.go_on(run.manifest, made_from, dropped_inputs(before, changes))
         else:
             if run.has_work():
-                cached_build(config.data, config.held_out_sets, config.model.languages)
+                cached_build(config.data, config.held_out_sets, config.model.languages, scorer_of(config))
             run.begin(config_as_yaml(config))
             manifest = Manifest.begin(run.manifest, config.name, config.seed, made_from)
     wait_for_everyone()

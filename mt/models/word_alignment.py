@@ -10,6 +10,8 @@ import scipy.sparse
 import torch
 from numpy.typing import NDArray
 
+from mt.data.word_links import expected_links
+
 _ROUNDS = 5
 _TENSION = 4.0
 """How strongly a piece is expected at the same relative position as its translation; 0: not at all."""
@@ -33,14 +35,9 @@ def count_links(
 ) -> scipy.sparse.csr_matrix:
     """How often each source piece is expected to be translated by each target piece: float (vocabulary, vocabulary).
 
-    Expectation maximisation of IBM model 1 (Brown et al., 1993, "The Mathematics of Statistical Machine
-    Translation") with a fixed preference for the diagonal (Dyer et al., 2013, "A Simple, Fast, and Effective
-    Reparameterization of IBM Model 2"). The links of each target position sum to 1. If the corpus has more cells than
-    `max_cells`, a random part of it is used.
-
-    Pairs `a b` -> `x y` and `a` -> `x`, positions aside. Round 1 splits the first pair's links evenly, 1/2 each, and
-    gives a-x another whole one: a-x 1.5, a-y 0.5, b-x 0.5, b-y 0.5. So a becomes x with probability 0.75, y with 0.25,
-    and b either with 0.5. Round 2 gives the first pair's x to a by 0.75 / (0.75 + 0.5) = 0.6, and its y to b by 2/3.
+    Expectation maximisation of IBM model 1 (`mt.data.word_links.expected_links`) with a fixed preference for the
+    diagonal (Dyer et al., 2013, "A Simple, Fast, and Effective Reparameterization of IBM Model 2"). The links of each
+    target position sum to 1. If the corpus has more cells than `max_cells`, a random part of it is used.
     """
     order = np.random.default_rng(seed).permutation(len(sources))
     total = np.cumsum([len(sources[i]) * len(targets[i]) for i in order])
@@ -48,13 +45,7 @@ def count_links(
     pieces, prior, positions = _cells([(sources[i], targets[i]) for i in chosen], vocabulary_size)
     links, which = np.unique(pieces, return_inverse=True)
     source, target = np.divmod(links, vocabulary_size)
-    probability = np.ones(len(links))
-    counts: NDArray[np.float64] = np.zeros(len(links))
-    for _ in range(_ROUNDS):
-        share = probability[which] * prior
-        share /= np.bincount(positions, share)[positions]
-        counts = np.bincount(which, share, minlength=len(links)).astype(np.float64)
-        probability = counts / np.bincount(source, counts)[source]
+    counts = expected_links(which, positions, source, prior=prior, rounds=_ROUNDS)
     return scipy.sparse.csr_matrix((counts, (source, target)), shape=(vocabulary_size, vocabulary_size))
 
 

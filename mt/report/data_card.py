@@ -76,6 +76,9 @@ def as_markdown(
         lines += [f"## {text_of(name)}", ""]
         lines += [f"Held out {text_of(corpus.held_out.in_words())}.", ""] if corpus.held_out else []
         lines += [f"{text_of(made_in_words(made))}\n" for made in corpus.back_translations]
+        if corpus.unrelated:
+            lines += [text_of(corpus.unrelated.in_words()), ""]
+            lines += [f"**Warning:** {text_of(stretch.in_words())}.\n" for stretch in corpus.unrelated.stretches]
         for side, counts in (("Source", corpus.source_words), ("Target", corpus.target_words)):
             lines += [f"{side} lengths in words:", "", "```", *_text_bars(counts), "```", ""]
         if corpus.place_names:
