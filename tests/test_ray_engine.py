@@ -31,7 +31,7 @@ from mt.config import CleaningConfig, CorpusConfig, DataConfig, SelectConfig
 from mt.data.cache import cached_build
 from mt.data.engines import ray_cluster
 from mt.data.engines.local import Local
-from mt.data.engines.ray_nodes import LIBRARIES, Facts, Place, fault_of_files, fault_of_node
+from mt.data.engines.ray_nodes import LIBRARIES, Facts, Place, code_hash, fault_of_files, fault_of_node
 from mt.data.parts import make_parts
 from mt.errors import ConfigError
 from tests.conftest import ROOT
@@ -417,12 +417,13 @@ def test_what_a_node_says_of_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     place, libraries = Place.here(), {name: version(name) for name in LIBRARIES}
     (tmp_path / "token").write_text("abc", encoding="utf-8")
-    facts = Facts(sys.version.split()[0], libraries, str(tmp_path / "token"), "abc")
+    facts = Facts(sys.version.split()[0], libraries, code_hash(), str(tmp_path / "token"), "abc")
     assert fault_of_node(place, facts) is None
     assert [path.name for path in tmp_path.iterdir()] == ["token"]
     for other, fault in (
         (facts._replace(token="of another disk"), f"does not see {tmp_path}, where this build is made; set data.cache"),
         (facts._replace(file=str(tmp_path / "no" / "token")), f"does not see {tmp_path / 'no'}, where"),
+        (facts._replace(code="another"), f"takes another version of this project from {ROOT / 'mt'}; install the same"),
         (facts._replace(python="3.1.4"), "and this process 3.1.4; install the same on all nodes"),
         (facts._replace(libraries={"ftfy": "6.0.0"}), "and this process 6.0.0; install the same on all nodes"),
     ):

@@ -17,7 +17,7 @@ from typing import Any
 from uuid import uuid4
 
 from mt.cores import usable_cores
-from mt.data.engines.ray_nodes import LIBRARIES, Facts, Place, fault_of_files, fault_of_node
+from mt.data.engines.ray_nodes import LIBRARIES, Facts, Place, code_hash, fault_of_files, fault_of_node
 from mt.errors import ConfigError, DataError
 from mt.wording import counted
 
@@ -109,7 +109,8 @@ def check_nodes(ray: Any, work: Path) -> None:
     file = work / f"nodes-{token}"
     file.write_text(token, encoding="utf-8")
     try:
-        facts = Facts(sys.version.split()[0], {name: version(name) for name in LIBRARIES}, str(file.absolute()), token)
+        libraries = {name: version(name) for name in LIBRARIES}
+        facts = Facts(sys.version.split()[0], libraries, code_hash(), str(file.absolute()), token)
         _ask(ray, fault_of_node, facts)
     finally:
         file.unlink(missing_ok=True)

