@@ -28,6 +28,7 @@ from tabulate import tabulate
 from mt.config import CleaningConfig, Config, CorpusConfig, DataConfig, ModelConfig
 from mt.data.alignment_margins import AlignmentMargins
 from mt.data.collecting import Collection
+from mt.data.engines.local import Local
 from mt.data.model_margins import ModelMargins
 from mt.data.pair import Pair
 from mt.data.readers import read_corpus
@@ -116,7 +117,7 @@ def measure(
         data, model = DataConfig(corpora=corpora, cleaning=cleaning, workers=1), ModelConfig(name=options.model)
         config = Config(data=data, model=model)
         store = stack.enter_context(PairStore(work))
-        Collection(data, {}, config.model.languages).store_in(store)
+        Collection(data, {}, config.model.languages).store_in(store, Local(1))
         members = _members(store, len(corpora))
         # Of the general corpus only what the rule drops from it, once.
         margins = _margins(store, members, config, 2 if kind == "none" else 1)

@@ -15,7 +15,7 @@ import pytest
 from mt.config import CorpusConfig
 from mt.data.formats import tables, xml
 from mt.data.pair import Pair, Rejection
-from mt.data.preparing import _chunked
+from mt.data.preparing import chunked
 from mt.data.readers import check_corpus, input_files, read_corpus
 from mt.data.rejects import RejectedFile
 from mt.data.unseparated import split_at_border
@@ -220,7 +220,7 @@ def test_numbers_of_a_million_digits():
 
 def test_large_pairs_go_to_the_workers_in_small_chunks():
     pairs = [Pair("x" * 3_000_000, "y", "a:1")] * 4 + [Pair("x", "y", "a:2")] * 4500
-    assert [len(chunk) for chunk in _chunked(pairs)] == [2, 2, 2000, 2000, 500]
+    assert [len(chunk) for chunk in chunked(pairs)] == [2, 2, 2000, 2000, 500]
 
 
 NO_FILES = {

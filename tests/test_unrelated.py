@@ -16,6 +16,7 @@ from mt.config import CleaningConfig, CorpusConfig, DataConfig
 from mt.data.alignment_margins import AlignmentMargins, fits, margins
 from mt.data.builder import build_data
 from mt.data.collecting import Collection
+from mt.data.engines.local import Local
 from mt.data.fingerprints import Words
 from mt.data.model_margins import PairScorer
 from mt.data.report import CorpusReport, DataReport
@@ -246,7 +247,7 @@ def test_a_sample_is_enough_to_learn_from_and_small_corpora_are_in_it(tmp_path: 
     sources, targets = news_pairs()
     config = DataConfig(corpora={"news": corpus_file(tmp_path / "news.tsv", sources, targets)}, workers=1)
     with PairStore(tmp_path) as store:
-        Collection(config, {}, ENGLISH_TO_ARABIC).store_in(store)
+        Collection(config, {}, ENGLISH_TO_ARABIC).store_in(store, Local(1))
         keys = store.column("pairs", np.uint64)
         parts = [np.arange(30), np.arange(30, store.size)]
         few = AlignmentMargins(store, parts, keys, max_cells=50_000)

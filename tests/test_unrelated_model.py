@@ -16,6 +16,7 @@ from mt.data import cache
 from mt.data.builder import build_data
 from mt.data.cache import cached_build
 from mt.data.collecting import Collection
+from mt.data.engines.local import Local
 from mt.data.model_margins import ModelMargins, choose
 from mt.data.store import PairStore
 from mt.errors import ConfigError, ModelError
@@ -72,7 +73,7 @@ def test_a_target_is_compared_after_its_own_source_and_after_four_others(tmp_pat
     config = DataConfig(corpora={"news": numbered(tmp_path, 40)}, workers=1)
     judge = Judge()
     with PairStore(tmp_path) as store, judge.loaded():
-        Collection(config, {}, ENGLISH_TO_ARABIC).store_in(store)
+        Collection(config, {}, ENGLISH_TO_ARABIC).store_in(store, Local(1))
         margins = ModelMargins(store, [], judge).of(np.arange(40))
     assert margins.own.tolist() == [4.0] * 40
     assert margins.strangers.tolist() == [0.0] * 40
@@ -86,7 +87,7 @@ def test_windows_read_the_store_once_and_in_order(tmp_path: Path):
     config = DataConfig(corpora={"news": numbered(tmp_path, 2300)}, workers=1)
     judge = Judge()
     with PairStore(tmp_path) as store, judge.loaded():
-        Collection(config, {}, ENGLISH_TO_ARABIC).store_in(store)
+        Collection(config, {}, ENGLISH_TO_ARABIC).store_in(store, Local(1))
         some = np.arange(1500, 2300, 2)
         margins = ModelMargins(store, [], judge).of(some)
     assert margins.own.tolist() == [4.0] * len(some)
