@@ -26,6 +26,7 @@ pairs:
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -34,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 from adaptation import write_table
+from seeded_page import METRICS
 from seeded_runs import HERE, add_options, config_of, pairs_in, results_of, run, run_all, splits_of
 from selection import cut as cut_splits
 from training_pairs_page import write_results
@@ -43,6 +45,8 @@ from mt.errors import DataError, UserError
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 WAYS = ("half", "back", "untagged", "all", "related")
+OWN = ("finetuned", "test")
+"""The model from Arabic to English on the domain's test pairs, in its `scores.json`."""
 REPLAYED = 3906
 """General pairs per epoch: as many as in the table of `benchmarks/selection.py`."""
 
@@ -128,6 +132,9 @@ def reverse(options: argparse.Namespace) -> None:
     if not (model / "model").is_dir():
         resume = ["--resume"] if (model / "checkpoints").is_dir() else []
         call([str(HERE.parent / "train.py"), str(HERE.parent / "configs" / "tiny_en_ar.yaml"), *arguments, *resume])
+    rows = json.loads((model / "scores.json").read_text(encoding="utf-8"))["scores"]
+    own = {row["metric"]: round(row["score"], 2) for row in rows if (row["system"], row["test_set"]) == OWN}
+    (splits / "reverse.json").write_text(json.dumps({metric: own[metric] for metric in METRICS}), encoding="utf-8")
     if not table.is_file():
         text = str(splits / "archive.ar.txt")
         call(["-m", "mt.cli", "backtranslate", text, "--model", str(model / "model"), "--output", str(table)])

@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from mt.commands.backtranslate import names_of, output_of, parse_backtranslate, settings_of
 from mt.errors import UsageError
-from mt.systems import backtranslation
+from mt.systems import backtranslation, translating
 from mt.systems.translating import open_translator
 from tests.backtranslation_cases import Romanising, backtranslate, numbered, rows_of, use_windows_of
 from tests.conftest import run_with
@@ -28,7 +28,7 @@ TABLE = "news.backtranslated.tsv"
 @pytest.fixture(autouse=True)
 def romanising(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Romanising:
     translator = Romanising()
-    monkeypatch.setattr(backtranslation, "open_translator", lambda *_: translator)
+    monkeypatch.setattr(translating, "open_translator", lambda *_: translator)
     monkeypatch.chdir(tmp_path)
     return translator
 
@@ -152,7 +152,7 @@ def test_what_cannot_be_read_is_found_before_anything_is_translated(
 
 def test_a_model_of_another_direction_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     write("news.ar.txt", "ماء\nقال\nBBC\n")
-    monkeypatch.setattr(backtranslation, "open_translator", lambda *_: Shouting())
+    monkeypatch.setattr(translating, "open_translator", lambda *_: Shouting())
     said = refusal(monkeypatch, capsys, "news.ar.txt")
     assert (
         "tiny-en-ar: should translate into English, but 2 of the first 3 translations are not in Latin letters" in said
@@ -180,7 +180,7 @@ def test_the_direction_is_told_as_soon_as_there_is_enough(
 
 
 def test_language_tokens_of_another_direction(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    monkeypatch.setattr(backtranslation, "open_translator", open_translator)
+    monkeypatch.setattr(translating, "open_translator", open_translator)
     write("news.ar.txt", "ماء\n")
     said = refusal(monkeypatch, capsys, "news.ar.txt")
     assert "tiny-en-ar: cannot translate Arabic to English: the model has no token for language `en`" in said

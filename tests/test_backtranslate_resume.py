@@ -15,7 +15,7 @@ import pytest
 
 from mt.config import ModelConfig
 from mt.models.engines import Engine
-from mt.systems import backtranslation, unfinished_table
+from mt.systems import backtranslation, translating, unfinished_table
 from mt.systems.unfinished_table import UnfinishedTable
 from tests.backtranslation_cases import (
     Romanising,
@@ -41,7 +41,7 @@ class Killed(BaseException):
 @pytest.fixture(autouse=True)
 def romanising(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Romanising:
     translator = Romanising()
-    monkeypatch.setattr(backtranslation, "open_translator", lambda *_: translator)
+    monkeypatch.setattr(translating, "open_translator", lambda *_: translator)
     use_windows_of(monkeypatch, 10)
     monkeypatch.chdir(tmp_path)
     Path("news.ar.txt").write_text("\n".join(LINES) + "\n", encoding="utf-8")
@@ -149,7 +149,7 @@ def test_what_was_begun_otherwise_is_refused(
     assert f"{UNFINISHED}: was begun from news.ar.txt; name the same texts first, {again}" in only_line(capsys)
     assert backtranslate(monkeypatch, "news.ar.txt", model=str(marian_directory)) == 1
     assert "was begun with another model; go on as it was begun" in only_line(capsys)
-    monkeypatch.setattr(backtranslation, "own_engine", lambda *_: Engine("torch", "2.0", "float16"))
+    monkeypatch.setattr(translating, "own_engine", lambda *_: Engine("torch", "2.0", "float16"))
     assert "was begun with torch 2" in refusal(monkeypatch, capsys)
     assert Path(UNFINISHED).read_bytes() == before
     assert backtranslate(monkeypatch, "news.ar.txt", "--overwrite") == 0
@@ -242,7 +242,7 @@ def test_the_engine_is_that_of_the_beginning(monkeypatch: pytest.MonkeyPatch):
         return Engine("ctranslate2", "4.0", "float32")
 
     monkeypatch.setattr(backtranslation, "plan_engine", plan)
-    monkeypatch.setattr(backtranslation, "open_conversion", lambda *_: Romanising())
+    monkeypatch.setattr(translating, "open_conversion", lambda *_: Romanising())
     add = UnfinishedTable.add
     for call in (3, 9):
         monkeypatch.setattr(UnfinishedTable, "add", at_call(call, add, kill))

@@ -23,7 +23,7 @@ from mt.documents.checking import Row
 from mt.evaluation.confidence import Confidence
 from mt.languages import ENGLISH_TO_ARABIC, LanguagePair, pair_named
 from mt.report.reading_page import render_page
-from mt.systems import streaming
+from mt.systems import translating
 from tests.contrast import contrast, contrasts
 from tests.document_cases import Shouting
 from tests.helpers import run
@@ -135,7 +135,7 @@ def sure_row(mean: float) -> Row:
 
 def test_what_is_left_out_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture):
     monkeypatch.setattr(review_files, "MAX_ON_PAGE", 2)
-    monkeypatch.setattr(streaming, "open_translator", lambda *_: Shouting())
+    monkeypatch.setattr(translating, "open_translator", lambda *_: Shouting())
     monkeypatch.setattr("mt.systems.confidence.mean_log_probabilities", lambda _, sources, *__: [-1.0] * len(sources))
     monkeypatch.chdir(tmp_path)
     Path("in.txt").write_text("One.\nTwo.\nThree.\n")

@@ -11,7 +11,7 @@ import pytest
 from mt.config import DecodingConfig, ModelConfig
 from mt.models import decoding as decoding_module
 from mt.models.translator import Translator
-from mt.systems import streaming
+from mt.systems import streaming, translating
 from mt.systems.streaming import translate_file, translate_lines
 from tests.document_cases import Shouting
 from tests.helpers import sources
@@ -35,7 +35,7 @@ class Source:
 def shouting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Translating is writing in capitals."""
 
-    monkeypatch.setattr(streaming, "open_translator", lambda model, search: Shouting())
+    monkeypatch.setattr(translating, "open_translator", lambda model, search: Shouting())
 
 
 @pytest.mark.usefixtures("shouting")
@@ -67,7 +67,7 @@ def test_memory_does_not_grow_with_the_text():
 
 
 def test_blank_text_loads_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    monkeypatch.setattr(streaming, "open_translator", lambda *_: pytest.fail("loaded"))
+    monkeypatch.setattr(translating, "open_translator", lambda *_: pytest.fail("loaded"))
     assert list(translate_lines(MODEL, SEARCH, ["", "  ", ""])) == [["", "", ""]]
     assert list(translate_lines(MODEL, SEARCH, [])) == []
     (tmp_path / "empty.txt").write_text("")

@@ -18,7 +18,7 @@ from mt.documents import outputs
 from mt.errors import DataError, UsageError
 from mt.files import UNFINISHED
 from mt.report import reading_page
-from mt.systems import streaming
+from mt.systems import translating
 from tests.document_cases import Shouting
 from tests.helpers import only_line, run
 
@@ -31,13 +31,13 @@ XLIFF = (
 
 @pytest.fixture(autouse=True)
 def shouting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(streaming, "open_translator", lambda *_: Shouting())
+    monkeypatch.setattr(translating, "open_translator", lambda *_: Shouting())
     monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture
 def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streaming, "open_translator", lambda *_: pytest.fail("loaded"))
+    monkeypatch.setattr(translating, "open_translator", lambda *_: pytest.fail("loaded"))
 
 
 def translate(monkeypatch: pytest.MonkeyPatch, *argv: str) -> int:
@@ -197,7 +197,7 @@ def test_bilingual_table_is_a_corpus(monkeypatch: pytest.MonkeyPatch):
         def decode(self, token_ids: list[list[int]]) -> list[str]:
             return [f"جملة «{len(ids)}»" if 34 not in ids else '"جملة" هنا' for ids in token_ids]
 
-    monkeypatch.setattr(streaming, "open_translator", lambda *_: Arabic())
+    monkeypatch.setattr(translating, "open_translator", lambda *_: Arabic())
     Path("a.txt").write_text('One came. "Two" left.\n\n=3 and\tfour\n')
     assert translate(monkeypatch, "a.txt", "--format", "text", "--bilingual") == 0
     assert Path("a.ar.txt.bilingual.tsv").read_text(encoding="utf-8") == (
@@ -250,7 +250,7 @@ def test_nothing_is_left_of_what_fails(monkeypatch: pytest.MonkeyPatch):
         def decode(self, token_ids: list[list[int]]) -> list[str]:
             raise DataError("broken")
 
-    monkeypatch.setattr(streaming, "open_translator", lambda *_: Failing())
+    monkeypatch.setattr(translating, "open_translator", lambda *_: Failing())
     Path("a.html").write_text("One")
     Path("b.txt").write_text("One\n")
     for name in ("a.html", "b.txt"):
@@ -292,7 +292,7 @@ def test_model_is_loaded_once(monkeypatch: pytest.MonkeyPatch):
         loaded.append("x")
         return Shouting()
 
-    monkeypatch.setattr(streaming, "open_translator", load)
+    monkeypatch.setattr(translating, "open_translator", load)
     for name in ("a.txt", "b.txt", "c.html", "d.html"):
         Path(name).write_text("One.")
     assert translate(monkeypatch, "a.txt", "b.txt", "c.html", "d.html") == 0

@@ -24,7 +24,7 @@ from mt.models.transformers_model import load_translator
 from mt.models.translator import Translator
 from mt.runs import RunDirectory
 from mt.systems import confidence as confidence_module
-from mt.systems import streaming
+from mt.systems import streaming, translating
 from mt.systems.confidence import Estimator, estimator_of
 from mt.systems.streaming import Stream
 from tests.conftest import news_pairs, news_sentences
@@ -49,7 +49,7 @@ def scored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[tuple[s
         calls.append(list(zip(sources, texts, strict=True)))
         return [-len(text) / 10 for text in texts]
 
-    monkeypatch.setattr(streaming, "open_translator", lambda *_: Shouting())
+    monkeypatch.setattr(translating, "open_translator", lambda *_: Shouting())
     monkeypatch.setattr(confidence_module, "mean_log_probabilities", score)
     monkeypatch.setattr(confidence_module, "counted_tokens", lambda _, texts: list(map(len, texts)))
     monkeypatch.chdir(tmp_path)
@@ -156,7 +156,7 @@ def test_table_with_confidence(scored: list[list[tuple[str, str]]], monkeypatch:
         def decode(self, token_ids: list[list[int]]) -> list[str]:
             return [text.replace("12", "13") for text in super().decode(token_ids)]
 
-    monkeypatch.setattr(streaming, "open_translator", lambda *_: Miscounting())
+    monkeypatch.setattr(translating, "open_translator", lambda *_: Miscounting())
     Path("in.txt").write_text('These 12 "men".\n\nOne.\n')
     assert translate(monkeypatch, "in.txt", "--confidence", "--bilingual") == 0
     men = '"These 12 ""men""."\t"THESE 13 ""MEN""."\t"THESE 13 ""MEN""."'
@@ -176,7 +176,7 @@ def test_table_of_a_document(scored: list[list[tuple[str, str]]], monkeypatch: p
             texts = super().decode(token_ids)
             return ["" if text == "NOTHING." else text.replace("HTTPS://A.ORG", "") for text in texts]
 
-    monkeypatch.setattr(streaming, "open_translator", lambda *_: Losing())
+    monkeypatch.setattr(translating, "open_translator", lambda *_: Losing())
     Path("a.html").write_text("<p>One.</p><p>45�</p><p>Nothing.</p><p>See https://a.org now.</p><p>One.</p>")
     assert translate(monkeypatch, "a.html", "--confidence", "--bilingual") == 0
     rows = Path("a.ar.html.bilingual.tsv").read_text(encoding="utf-8-sig").splitlines()[1:]

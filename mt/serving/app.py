@@ -25,7 +25,7 @@ from mt.report.pages import part_of_page, render_served_page
 from mt.serving.protection import PAGE_POLICY, AllowedHosts, Protection
 from mt.serving.queue import Answers, BrokenError, Queue, StoppingError
 from mt.serving.rate_limit import RateLimit
-from mt.serving.refusals import BUSY_SECONDS, RefusalError, Wanted, read_request
+from mt.serving.refusals import BUSY_SECONDS, Arriving, RefusalError, Wanted, read_request
 from mt.serving.texts import PastedText
 from mt.text.glossary import Glossary
 from mt.wording import counted
@@ -61,7 +61,7 @@ class Service:
         self._queue, self._languages, self._glossary, self._config = queue, languages, glossary, config
         self._systems = list(systems)
         self._rate = RateLimit(config.requests_per_minute)
-        self._active = 0
+        self._active, self._arriving = 0, Arriving()
         self._threads = CapacityLimiter(_THREADS)
 
     async def translate(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,7 +70,7 @@ class Service:
         try:
             self._check_rate(request)
             names = [system.name for system in self._systems]
-            wanted = await read_request(request, names, self._config.max_characters)
+            wanted = await read_request(request, names, self._config.max_characters, self._arriving)
             async with self._place():
                 # The place is free when the answer is read, so that no answers pile up for clients that do not read.
                 await send_in_parts(JSONResponse(await self._answer(wanted, request)), send)

@@ -16,6 +16,9 @@ BODY_SECONDS = 15.0
 BUSY_SECONDS = 5
 """After which a client may try again."""
 
+ARRIVING_BYTES = 256 << 20
+"""Of all requests that are arriving at the same time; a longest text allowed by the options takes 12 MB."""
+
 _KEYS = ("text", "systems")
 # A character outside the basic plane is two escapes of six bytes in JSON.
 _BYTES_PER_CHARACTER = 12
@@ -35,6 +38,33 @@ class RefusalError(Exception):
         return JSONResponse({"error": self.sentence}, self.status, headers)
 
 
+class Arriving:
+    """The bytes of all requests that are arriving at the moment, which are limited together.
+
+    A request takes its place in the queue when all of it is there, so that slow clients keep no place from others; and
+    of large ones, a thousand at a time would fill the memory.
+    """
+
+    def __init__(self, limit: int = ARRIVING_BYTES) -> None:
+        self._limit, self._bytes = limit, 0
+
+    async def read(self, request: Request, most: int, too_long: RefusalError) -> bytes:
+        """The body of a request. Raises `too_long` beyond `most` bytes, and another `RefusalError` if all are busy."""
+        body = bytearray()
+        try:
+            async for part in request.stream():
+                if len(body) + len(part) > most:
+                    raise too_long
+                # Counted before the check, so that `finally` takes away what was added.
+                body += part
+                self._bytes += len(part)
+                if self._bytes > self._limit:
+                    raise RefusalError(503, "busy with long texts; try again in a few seconds", BUSY_SECONDS)
+        finally:
+            self._bytes -= len(body)
+        return bytes(body)
+
+
 class Wanted(NamedTuple):
     """What a request asks for."""
 
@@ -42,34 +72,29 @@ class Wanted(NamedTuple):
     systems: list[str]
 
 
-async def read_request(request: Request, systems: Sequence[str], max_characters: int) -> Wanted:
+async def read_request(request: Request, systems: Sequence[str], max_characters: int, arriving: Arriving) -> Wanted:
     """What is asked for. Raises `RefusalError`; never holds more than a text of `max_characters` can take up in JSON.
 
-    Raises `starlette.requests.ClientDisconnect` if the client goes away meanwhile.
+    arriving: counts what all requests hold until they are complete. Raises `starlette.requests.ClientDisconnect` if
+    the client goes away meanwhile.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise RefusalError(415, "the request must have the content type application/json")
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            body = await _read_body(request, max_characters)
+            body = await _read_body(request, max_characters, arriving)
     except TimeoutError:
         raise RefusalError(408, f"the request did not arrive within {BODY_SECONDS:g} seconds") from None
     return _check(_parsed(body), systems, max_characters)
 
 
-async def _read_body(request: Request, max_characters: int) -> bytes:
+async def _read_body(request: Request, max_characters: int, arriving: Arriving) -> bytes:
     limit = _BYTES_PER_CHARACTER * max_characters + _OTHER_BYTES
-    too_long = _too_long(max_characters)
     stated = request.headers.get("content-length", "0")
     if stated.isdecimal() and int(stated[:18]) > limit:
-        raise too_long
-    body = bytearray()
-    async for part in request.stream():
-        if len(body) + len(part) > limit:
-            raise too_long
-        body += part
-    return bytes(body)
+        raise _too_long(max_characters)
+    return await arriving.read(request, limit, _too_long(max_characters))
 
 
 def _too_long(max_characters: int) -> RefusalError:

@@ -18,11 +18,11 @@ from mt.models.engines import CTRANSLATE2, Engine
 from mt.models.model_files import is_ctranslate2
 from mt.models.translator import Translator
 from mt.systems.confidence import Estimator, estimator_of
-from mt.systems.engine_choice import MIN_SENTENCES, open_conversion, own_engine, plan_engine
+from mt.systems.engine_choice import MIN_SENTENCES, own_engine, plan_engine
 from mt.systems.fitting import parts_for
 from mt.systems.streaming import Translation
 from mt.systems.system import System
-from mt.systems.translating import open_translator
+from mt.systems.translating import open_by
 from mt.text.glossary import DEFAULT
 from mt.text.normalise import normalise
 
@@ -85,10 +85,7 @@ def load_served(system: System) -> ServedSystem:
         logger.warning("%s: decoded by CTranslate2 as asked for, but not compared with torch", system.label)
     elif is_unchecked:
         engine = own_engine(model, decoding)
-    translator = open_conversion(model, decoding, engine, sample)
-    if translator is None:
-        engine = own_engine(model, decoding)
-        translator = open_translator(model, decoding)
+    translator, engine = open_by(engine, model, decoding, sample)
     estimator = estimator_of(system.label, system.run, decoding)
     estimator.check_engine(engine)
     served = ServedSystem(system, translator, engine, estimator)

@@ -25,10 +25,10 @@ from mt.models.engines import TORCH, Engine
 from mt.models.model_files import shown
 from mt.models.translator import Translator
 from mt.progress import ProgressMeter
-from mt.systems.engine_choice import open_conversion, own_engine, plan_engine
+from mt.systems.engine_choice import plan_engine
 from mt.systems.made_with import difference, made_with
 from mt.systems.streaming import lines_of
-from mt.systems.translating import open_translator
+from mt.systems.translating import open_by
 from mt.systems.unfinished_table import ANEW, BegunOtherwise, UnfinishedTable
 from mt.text.normalise import normalise, script_share
 
@@ -232,12 +232,10 @@ class BackTranslation:
             decoding = replace(decoding, engine="torch" if self._engine["name"] == TORCH else "ctranslate2")
         try:
             planned = plan_engine(self._model, decoding, len(targets))
-            converted = open_conversion(self._model, decoding, planned, targets)
-            translator = converted or open_translator(self._model, decoding)
+            translator, engine = open_by(planned, self._model, decoding, targets)
         except ModelError as error:
             fault = str(error).removeprefix(f"{self._model.name}: ")
             raise ModelError(f"{shown(self._model.name)}: cannot translate {self._languages}: {fault}") from error
-        engine = planned if converted is not None else own_engine(self._model, decoding)
         if self._engine not in (None, asdict(engine)):
             raise self._otherwise(
                 f"{self._table.unfinished}: was begun with {Engine(**self._engine or {})}, and this is {engine}; go on "

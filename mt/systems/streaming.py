@@ -14,15 +14,14 @@ from mt.errors import DataError
 from mt.evaluation.confidence import Confidence
 from mt.input_files import is_pipe
 from mt.models.decoding import translate
-from mt.models.engines import Engine
 from mt.models.model_files import shown
 from mt.models.terminology import check_terminology
 from mt.models.translator import Translator
 from mt.progress import ProgressMeter
 from mt.systems.confidence import Estimator, Parts
-from mt.systems.engine_choice import open_conversion, own_engine, plan_engine
+from mt.systems.engine_choice import plan_engine
 from mt.systems.fitting import parts_for
-from mt.systems.translating import open_translator
+from mt.systems.translating import open_by
 from mt.text.lines import read_lines, read_pipe, read_stdin
 from mt.text.normalise import normalise
 
@@ -122,7 +121,8 @@ class Stream:
     def _opened(self, sources: list[str]) -> Translator:
         """The model, loaded by the first call; sources: on some of which its conversion is checked."""
         if self._translator is None:
-            self._translator, engine = _open(self._model, self._decoding, sources)
+            planned = plan_engine(self._model, self._decoding, len(sources))
+            self._translator, engine = open_by(planned, self._model, self._decoding, sources)
             if self._estimator is not None:
                 self._estimator.check_engine(engine)
         return self._translator
@@ -156,11 +156,3 @@ def _report_parts(texts: Sequence[str], parts: Sequence[Sequence[str]]) -> None:
                 "a sentence of %d words is too long for the model and is translated in %d parts: %.60s ...",
                 *(len(text.split()), len(own), text),
             )
-
-
-def _open(model: ModelConfig, decoding: DecodingConfig, sources: list[str]) -> tuple[Translator, Engine]:
-    engine = plan_engine(model, decoding, len(sources))
-    conversion = open_conversion(model, decoding, engine, sources)
-    if conversion is not None:
-        return conversion, engine
-    return open_translator(model, decoding), own_engine(model, decoding)

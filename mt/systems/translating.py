@@ -48,6 +48,19 @@ def open_translator(model: ModelConfig, decoding: DecodingConfig) -> Translator:
     return translator
 
 
+def open_by(
+    engine: Engine, model: ModelConfig, decoding: DecodingConfig, sample: Sequence[str]
+) -> tuple[Translator, Engine]:
+    """The model on the engine of `plan_engine`, or as it is if its conversion failed; and what decodes it.
+
+    sample: sentences to be translated, on some of which a conversion is checked. Raises `ModelError`.
+    """
+    conversion = open_conversion(model, decoding, engine, sample)
+    if conversion is not None:
+        return conversion, engine
+    return open_translator(model, decoding), own_engine(model, decoding)
+
+
 def translate_systems(
     systems: Sequence[System],
     test_sets: Sequence[TestSet],
