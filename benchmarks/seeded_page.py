@@ -31,6 +31,7 @@ def facts_of(base: Mapping[str, Any], runs: Runs) -> dict[str, Any]:
     sets, tuned = base["test_sets"], [run for seeds in runs.values() for run in seeds.values()]
     return {
         "base": {name: {metric: sets[name][metric]["score"] for metric in METRICS} for name in sets},
+        "sentences": {name: len(sets[name]["chrF"]["statistics"]) for name in sets},
         "signatures": {metric: sets[DOMAIN][metric]["signature"] for metric in METRICS},
         "seeds": sorted({run["seed"] for run in tuned}),
         "updates": sorted({run["updates"] for run in tuned}),

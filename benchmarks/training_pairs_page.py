@@ -44,24 +44,26 @@ def _pairs(table: Path) -> int:
 
 def section(content: Mapping[str, Any]) -> Iterator[str]:
     """The lines of the section of docs/adaptation.md, without its title."""
-    pairs, ways, seeds, reverse = content["pairs"], content["ways"], content["seeds"], content["reverse"]
+    pairs, ways, reverse = content["pairs"], content["ways"], content["reverse"]
+    tested = ", ".join(f"{count:,} {name}" for name, count in content["sentences"].items())
     yield from wrapped(
         "What do [back-translation](data.md#back-translation) and the rule on [pairs that do not belong "
         "together](data.md#unrelated) do to a model? `tiny-en-ar` was fine-tuned in the same way each time, with "
         f"{content['updates'][0]} updates of up to 1,024 target tokens and the same replay of general pairs; the "
         f"checkpoint was chosen on the same {pairs['dev']} dev pairs. The domain's {pairs['train']:,} training pairs "
         "were cut into two halves, which are of different articles. A model from Arabic to English, trained on the "
-        "general corpus and the first half, wrote sources for the Arabic of the second half; its own translations "
-        f"of the conflict test set have {reverse['chrF']:.1f} chrF and {reverse['BLEU']:.1f} BLEU. The table shows "
-        f"chrF, the mean of {len(seeds)} seeds, and the gain with its 95 % interval over seeds (Student's t, paired "
-        "by seed); in brackets the interval if other sentences had been tested (bootstrap). Gains are over half of "
-        "the pairs, for the last way over all pairs. `benchmarks/training_pairs.py` made this section; "
+        "general corpus and the first half, wrote sources for the Arabic of the second half; its own translations of "
+        f"the conflict test set have {reverse['chrF']:.1f} chrF and {reverse['BLEU']:.1f} BLEU. The table shows chrF, "
+        f"the mean over seeds, of {tested} sentences, and the gain with its 95 % interval over seeds (Student's t, "
+        "paired by seed); in brackets the interval if other sentences had been tested (bootstrap). Gains are over half "
+        "of the pairs, for the last way over all pairs. `benchmarks/training_pairs.py` made this section; "
         f"`{FIGURES}` holds all figures."
     )
     yield ""
     sets = list(content["base"])
-    yield from head("trained on | pairs", sets)
-    yield f"| (the base) | | {base_cells(content)} |"
+    yield from head("trained on | pairs | seeds", sets)
+    yield f"| (the base) | | | {base_cells(content)} |"
     counts = {"half": pairs["half"], "all": pairs["train"], "related": pairs.get("related", 0)}
     for way, found in ways.items():
-        yield f"| {_WAYS[way][0]} | {counts.get(way, pairs['train']):,} | {cells(found, sets)} |"
+        count = f"{counts.get(way, pairs['train']):,} | {len(found['seeds'])}"
+        yield f"| {_WAYS[way][0]} | {count} | {cells(found, sets)} |"

@@ -22,12 +22,13 @@ from mt.data.model_margins import PairScorer
 from mt.data.report import CorpusReport, DataReport
 from mt.data.store import PairStore
 from mt.data.strangers import Margins, folds_of, nearest_in_length, similar, windows_of
-from mt.data.unrelated import MOST_WRONG, find_stretches, share_of_unrelated, with_doubt
+from mt.data.unrelated import MOST_WRONG, find_stretches, judge, share_of_unrelated, with_doubt
 from mt.data.unrelated_report import Stretch, Unrelated
 from mt.data.word_links import Cells, Direction, expected_links, repeated_words, word_table
 from mt.languages import ENGLISH_TO_ARABIC
 from mt.report.data_card import as_markdown, card_view
 from mt.report.data_page import render_data_card
+from mt.text.glossary import DEFAULT as GLOSSARY
 from tests.conftest import news_pairs
 
 BY_ALIGNMENT = CleaningConfig(unrelated="alignment")
@@ -257,7 +258,7 @@ def test_a_sample_is_enough_to_learn_from_and_small_corpora_are_in_it(tmp_path: 
         assert np.nanmedian(few.of(parts[1]).own) > 1
 
 
-def test_clean_false_glossaries_and_test_sets_are_left_alone(tmp_path: Path):
+def test_clean_false_is_left_alone_and_pinned_corpora_are_not(tmp_path: Path):
     sources, targets = news_pairs()
     moved, wrong = planted(targets)
     file = corpus_file(tmp_path / "news.tsv", sources, moved)
@@ -275,6 +276,41 @@ def _held_out(tmp_path: Path) -> dict[str, CorpusConfig]:
     sources = [f"Sentence {letter} of several words." for letter in "abcdefghi"]
     targets = [f"جملة {'ن' * place} من كلمات" for place in range(1, 10)]
     return {"more": corpus_file(tmp_path / "m.tsv", sources, targets)}
+
+
+def test_test_sets_are_neither_learnt_from_nor_judged(tmp_path: Path):
+    sources, targets = news_pairs()
+    config = DataConfig(
+        corpora={"news": corpus_file(tmp_path / "news.tsv", sources[:800], targets[:800])},
+        cleaning=BY_ALIGNMENT,
+        workers=1,
+    )
+    wrong = {"other": corpus_file(tmp_path / "other.tsv", sources[800:1600], targets[900:1600] + targets[800:900])}
+    found = []
+    for name, test_sets in (("with", wrong), ("without", {})):
+        (tmp_path / name).mkdir()
+        _, report = build_data(config, tmp_path / name, test_sets)
+        found.append(report.corpora["news"].unrelated)
+    assert found[0] == found[1]
+    assert "other.tsv\t" not in (tmp_path / "with" / "rejected.tsv").read_text(encoding="utf-8")
+
+
+def test_terms_are_not_judged(tmp_path: Path):
+    corpora = {"news": corpus_file(tmp_path / "news.tsv", *news_pairs())}
+    corpora["terms"] = CorpusConfig(path=str(GLOSSARY), format="glossary")
+    report, _ = built(tmp_path, corpora)
+    assert report.corpora["news"].unrelated is not None
+    assert report.corpora["terms"].unrelated is None
+
+
+def test_nothing_is_dropped_where_bad_pairs_are_everywhere(tmp_path: Path):
+    # Every third pair fits like a stranger, and no line is where it begins.
+    own = np.where(np.arange(300) % 3 == 0, 0.0, 6.0)
+    margins = Margins(own, np.linspace(-2, 2, 300), np.full(300, 20.0))
+    with PairStore(tmp_path) as store:
+        verdict = judge(margins, "alignment", store, np.arange(300))
+    assert not verdict.dropped.any()
+    assert verdict.account.reason.startswith("33% of 300 pairs fit no better than 95 % of strangers do, so too little")
 
 
 def test_off_by_default(tmp_path: Path):
