@@ -66,9 +66,9 @@ def test_engine(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ):
-    def open_conversion(model: Any, decoding: Any, found: Engine, sample: list[str]) -> str | None:
+    def open_by(found: Engine, model: Any, decoding: Any, sample: list[str]) -> tuple[str, Engine]:
         assert bool(sample) == (pair[0] == "en")
-        return "conversion" if found == CTRANSLATE2 else None
+        return ("conversion", found) if found == CTRANSLATE2 else ("own", TORCH)
 
     class Made:
         def __init__(self, system: System, translator: str, engine: Engine, estimator: Estimator) -> None:
@@ -78,8 +78,8 @@ def test_engine(
         def translate(self, texts: list[str]) -> None:
             assert len(texts) == 1
 
-    stubs = {"plan_engine": lambda *_: planned, "own_engine": lambda *_: TORCH, "open_conversion": open_conversion}
-    for name, stub in (stubs | {"open_translator": lambda *_: "own", "ServedSystem": Made}).items():
+    stubs = {"plan_engine": lambda *_: planned, "own_engine": lambda *_: TORCH, "open_by": open_by}
+    for name, stub in (stubs | {"ServedSystem": Made}).items():
         monkeypatch.setattr(served_system, name, stub)
     model = {"source_language": pair[0], "target_language": pair[1]}
     with caplog.at_level(logging.WARNING):

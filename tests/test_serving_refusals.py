@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -62,4 +63,6 @@ def test_requests_that_arrive_share_a_limit(end: dict[str, Any]):
             await read(arriving, request_of(part(60, more=True), part(21)))
         assert await read(arriving, request_of(part(80))) == b"x" * 80
 
-    asyncio.run(scene())
+    # In a thread of its own: Playwright has an event loop in that of the tests.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, scene()).result()

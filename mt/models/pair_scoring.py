@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from mt.config import Config, DecodingConfig, ModelConfig
 from mt.errors import ModelError
-from mt.models.identity import model_identity
 from mt.models.model_files import not_found
 
 if TYPE_CHECKING:
@@ -39,6 +38,9 @@ class ModelScorer:
     @cached_property
     def identity(self) -> dict[str, Any]:
         """Name, languages, prompt, and the hashes of the model's files or its commit. Raises `ModelError`."""
+        # Not at the top: most builds have no such judge, and this takes seconds.
+        from mt.models.identity import model_identity
+
         options = self._options
         try:
             found = model_identity(options.name, options.revision)

@@ -135,7 +135,7 @@ def table(contents: Iterable[Any]) -> pa.Table:
 
 
 def contents(rows: pa.Table) -> list[Any]:
-    """What was given to `table`."""
+    """What was given to `table`, by this program on another node: nothing that is read from a file gets here."""
     return [pickle.loads(row.as_buffer()) for row in rows[CHUNK]]
 
 
