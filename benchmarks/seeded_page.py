@@ -109,7 +109,7 @@ def put_section(page: Path, title: str, lines: Sequence[str]) -> None:
     """Replace the section of a page that has this title, or add it at its end. lines: without the title."""
     before = page.read_text(encoding="utf-8") if page.is_file() else ""
     section = "\n".join([title, "", *lines]) + "\n"
-    found = re.search(rf"^{re.escape(title)}\n.*?(?=^## |\Z)", before, re.MULTILINE | re.DOTALL)
+    found = _section(title, before)
     if found is None:
         text = f"{before.rstrip()}\n\n{section}".lstrip()
     else:
@@ -122,5 +122,9 @@ def put_section(page: Path, title: str, lines: Sequence[str]) -> None:
 def section_of(page: Path, title: str) -> list[str]:
     """The lines of a section, title included; none if the page has none with this title."""
     text = page.read_text(encoding="utf-8") if page.is_file() else ""
-    found = re.search(rf"^{re.escape(title)}\n.*?(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    found = _section(title, text)
     return found.group().rstrip().split("\n") if found else []
+
+
+def _section(title: str, text: str) -> re.Match[str] | None:
+    return re.search(rf"^{re.escape(title)}\n.*?(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
